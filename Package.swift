@@ -1,0 +1,135 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// One list for every target of ours; each line says what it buys.
+let settings: [SwiftSetting] = [
+    // `any` is written where a call goes through an existential, so that none hides on the audio path.
+    .enableUpcomingFeature("ExistentialAny"),
+    // A member is only visible where its module is imported: import directions stay honest.
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // An import leaks into our public interface only where it says `public import`.
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // An async function runs where its caller runs: no hidden hop off a sink's own thread.
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // Every use of an unsafe construct is marked `unsafe`, so that it can be found.
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "callreel",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "callreel", targets: ["callreel"]),
+        .library(name: "CallreelCore", targets: ["CallreelCore"]),
+        .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
+        .library(name: "CallreelServer", targets: ["CallreelServer"]),
+        .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
+    ],
+    dependencies: [
+        // The command line: parsing, help, exit codes.
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        // `Deque` for the queues between the call and its sinks.
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        // SHA-256 of every published file, and SHA-1 of the WebSocket handshake.
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        // The header and status types of Hummingbird's requests.
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        // One logging interface for the whole process and for sinks of others.
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // The sockets: the WebSocket upgrade and its frames are ours over its public interface.
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        // HTTP parts between NIO's HTTP/1 codec and Hummingbird.
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
+        // `callreel call wss://…`: TLS for the outgoing test call.
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        // HTTP server, routing, file serving. Without its configuration trait: our configuration is strict and its own.
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+        // `callreel call http://…`: asks the answer webhook as a carrier does.
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        // Signals and orderly shutdown.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CSndfile", path: "Sources/CSndfile", pkgConfig: "sndfile",
+            providers: [.apt(["libsndfile1-dev"]), .brew(["libsndfile"])]),
+        .systemLibrary(
+            name: "CFLAC", path: "Sources/CFLAC", pkgConfig: "flac",
+            providers: [.apt(["libflac-dev"]), .brew(["flac"])]),
+        .systemLibrary(
+            name: "CSamplerate", path: "Sources/CSamplerate", pkgConfig: "samplerate",
+            providers: [.apt(["libsamplerate0-dev"]), .brew(["libsamplerate"])]),
+        .target(
+            name: "CallreelCore",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Core", swiftSettings: settings),
+        .target(
+            name: "CallreelSinks",
+            dependencies: ["CallreelCore", "CSndfile", "CFLAC", "CSamplerate"],
+            path: "Sources/Sinks", swiftSettings: settings),
+        .target(
+            name: "CallreelServer",
+            dependencies: [
+                "CallreelCore",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Server",
+            // The page is part of the program: there is nothing to install beside it.
+            resources: [.embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/page.js")],
+            swiftSettings: settings),
+        .target(
+            name: "CallreelCommand",
+            dependencies: [
+                "CallreelCore", "CallreelSinks", "CallreelServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Command", swiftSettings: settings),
+        .executableTarget(
+            name: "callreel",
+            dependencies: ["CallreelCommand", "CallreelCore", "CallreelSinks"],
+            path: "Sources/callreel", swiftSettings: settings),
+        // Programs of others that judge files, a real client, temporary directories: what several test targets share.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
+        .testTarget(
+            name: "CoreTests", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/CoreTests", swiftSettings: settings),
+        .testTarget(
+            name: "SinksTests", dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/SinksTests", swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "CallreelCore", "CallreelServer", "CallreelSinks", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/ServerTests", swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CallreelCore", "TestSupport", "callreel"],
+            path: "Tests/CommandTests", swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,32 @@
+/// The shape of a PCM stream: signed 16-bit samples at one rate, interleaved by channel.
+///
+/// Counting is in frames everywhere: one frame is one sample for each channel. Bytes exist only at the
+/// socket and at the disk, seconds only in configuration and on the page; the conversions live here.
+public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The rates that the program records, in frames a second: what carriers send for telephone speech.
+    public static let supportedSampleRates = [8000, 16000, 24000]
+
+    /// Frames a second.
+    public let sampleRate: Int
+    /// Samples in a frame: 1 for a mix or a single leg, 2 for two legs side by side.
+    public let channels: Int
+
+    /// Makes a format. Both numbers must be positive; which rates a carrier may name is the carrier dialect's to say.
+    public init(sampleRate: Int, channels: Int = 1) {
+        precondition(sampleRate > 0 && channels > 0, "not an audio format: \(sampleRate) Hz, \(channels) channels")
+        self.sampleRate = sampleRate
+        self.channels = channels
+    }
+
+    /// Bytes of one frame at 16 bits a sample.
+    public var bytesPerFrame: Int { channels * MemoryLayout<Int16>.size }
+
+    /// How long so many frames last, in seconds.
+    public func seconds(frames: Int) -> Double { Double(frames) / Double(sampleRate) }
+
+    /// How many frames so many seconds are, rounded to the nearest.
+    public func frames(seconds: Double) -> Int { Int((seconds * Double(sampleRate)).rounded()) }
+
+    /// Such as `16000 Hz, 1 channel`.
+    public var description: String { "\(sampleRate) Hz, \(channels) channel\(channels == 1 ? "" : "s")" }
+}

@@ -1,0 +1,35 @@
+/// A run of consecutive frames of one call, immutable, and shared by every sink without copying.
+public struct PCMChunk: Sendable {
+    /// The shape of the samples.
+    public let format: AudioFormat
+    /// Where the first frame stands on the call's timeline.
+    public let start: FramePosition
+    /// The samples, interleaved by channel.
+    private let samples: [Int16]
+
+    /// Makes a chunk of interleaved samples, which must be whole frames.
+    public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
+        precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
+        self.samples = samples
+        self.format = format
+        self.start = start
+    }
+
+    /// A chunk of digital silence.
+    public static func silence(frames: Int, format: AudioFormat, start: FramePosition) -> PCMChunk {
+        PCMChunk(samples: [Int16](repeating: 0, count: frames * format.channels), format: format, start: start)
+    }
+
+    /// Frames in the chunk.
+    public var frameCount: Int { samples.count / format.channels }
+
+    /// The place after the last frame.
+    public var end: FramePosition { start + frameCount }
+
+    /// Lends the samples, interleaved by channel, in the machine's byte order.
+    public func withSamples<Result, Failure: Error>(
+        _ body: (Span<Int16>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(samples.span)
+    }
+}

@@ -1,0 +1,80 @@
+/// A group of values that an operator may set in the JSON configuration: a sink's options, or a section of the file.
+///
+/// A conformer lists its keys once, in `fields`; reading, checking, the example, `sinks describe` and the error
+/// messages all come from that list. Defaults are what `init()` gives.
+///
+/// ```swift
+/// struct MeterOptions: Configurable {
+///     var interval = 1.0
+///     static let fields: [Field<Self>] = [
+///         .number("interval", \.interval, in: 0.1...60, "Seconds between two lines of levels.")
+///     ]
+/// }
+/// ```
+public protocol Configurable: Sendable {
+    /// Every value at its default.
+    init()
+    /// Every key that may be set, in the order in which documentation shows them.
+    static var fields: [Field<Self>] { get }
+}
+
+extension Configurable {
+    /// Reads a group strictly: an unknown key, a wrong type or a value out of range is a problem with its path.
+    ///
+    /// All mistakes are found, not only the first; what could not be read keeps its default.
+    /// - Parameter others: keys of the same object that somebody else reads; nil when somebody else looks for unknown keys.
+    public static func read(
+        _ value: JSONValue, at path: ConfigurationPath, alongside others: [String]? = [],
+        problems: inout [ConfigurationProblem]
+    ) -> Self {
+        var result = Self()
+        guard case .object(let members) = value else {
+            problems.append(.init(at: path, "\(value.found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
+            return result
+        }
+        if let others {
+            let known = others + fields.map(\.name)
+            for name in members.keys.sorted() where !known.contains(name) {
+                problems.append(.init(at: path.key(name), unknownKey(name, known: known)))
+            }
+        }
+        for field in fields {
+            if let member = members[field.name] {
+                field.read(member, path.key(field.name), &result, &problems)
+            }
+        }
+        return result
+    }
+
+    /// Every key with the value it has here.
+    public var json: [String: JSONValue] {
+        Dictionary(uniqueKeysWithValues: Self.fields.map { ($0.name, $0.write(self)) })
+    }
+
+    /// The group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default.
+    /// - Parameter others: keys of the same object that belong to somebody else, with their schemas.
+    public static func schema(alongside others: [String: JSONValue] = [:]) -> [String: JSONValue] {
+        let standard = Self().json
+        var properties = others
+        for field in fields {
+            var schema = field.schema
+            schema["description"] = .string(field.help)
+            if schema["properties"] == nil { schema["default"] = standard[field.name] }
+            properties[field.name] = .object(schema)
+        }
+        return ["type": "object", "additionalProperties": false, "properties": .object(properties)]
+    }
+
+    private static func unknownKey(_ name: String, known: [String]) -> String {
+        if let near = name.nearest(in: known) { return "unknown key; did you mean \"\(near)\"?" }
+        return "unknown key; known keys are \(known.sorted().joined(separator: ", "))"
+    }
+}
+
+extension JSONValue {
+    /// The value as an error message shows it: shortened, never on two lines.
+    public var found: String {
+        let text = json()
+        return text.count > 60 ? text.prefix(57) + "..." : text
+    }
+}

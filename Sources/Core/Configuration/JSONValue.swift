@@ -1,0 +1,125 @@
+public import Foundation
+
+/// A JSON value as it stands in a file or a message (RFC 8259), before anybody gave it a meaning.
+public enum JSONValue: Hashable, Sendable {
+    case null
+    case boolean(Bool)
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSONValue])
+    case object([String: JSONValue])
+
+    /// Reads one JSON text. The error says what is wrong and where.
+    public init(parsing data: Data) throws(JSONSyntaxError) {
+        do {
+            self = try JSONDecoder().decode(JSONValue.self, from: data)
+        } catch {
+            throw JSONSyntaxError(of: data)
+        }
+    }
+
+    /// The value under a key, if this is an object that has it.
+    public subscript(key: String) -> JSONValue? {
+        if case .object(let members) = self { members[key] } else { nil }
+    }
+
+    /// The text, if this is a string.
+    public var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// The number, if this is one, whole or not.
+    public var double: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
+    /// The text of a string, or the digits of a whole number: carriers write some counters and ids either way.
+    public var text: String? {
+        switch self {
+        case .string(let text): text
+        case .integer(let value): String(value)
+        default: nil
+        }
+    }
+
+    /// The JSON text, with sorted keys, on one line or indented.
+    public func json(pretty: Bool = false) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else { return "null" }
+        return String(decoding: data, as: UTF8.self)
+    }
+}
+
+/// Why a text is not JSON.
+public struct JSONSyntaxError: Error, CustomStringConvertible, Sendable {
+    /// What is wrong and where.
+    public let reason: String
+
+    /// Finds out what is wrong with a text that the decoder has refused without saying where.
+    init(of data: Data) {
+        var reason = "the text is not JSON"
+        do {
+            _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+        } catch {
+            reason = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? reason
+        }
+        // "… around character 17." becomes a line and a column, which an editor shows.
+        if let mark = reason.range(of: " around character "), let offset = Int(reason[mark.upperBound...].prefix(while: \.isNumber)) {
+            let before = data.prefix(offset)
+            let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+            let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
+            reason = "\(reason[..<mark.lowerBound]) at line \(line), column \(column)"
+        }
+        self.reason = reason
+    }
+
+    public var description: String { reason }
+}
+
+extension JSONValue: Codable {
+    /// Reads whatever value stands there.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Int.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let value = try? container.decode([String: JSONValue].self) {
+            self = .object(value)
+        } else {
+            self = .array(try container.decode([JSONValue].self))
+        }
+    }
+
+    /// Writes the value as plain JSON.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .null: try container.encodeNil()
+        case .boolean(let value): try container.encode(value)
+        case .integer(let value): try container.encode(value)
+        case .number(let value): try container.encode(value)
+        case .string(let value): try container.encode(value)
+        case .array(let value): try container.encode(value)
+        case .object(let value): try container.encode(value)
+        }
+    }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int) { self = .integer(value) }
+    public init(booleanLiteral value: Bool) { self = .boolean(value) }
+}

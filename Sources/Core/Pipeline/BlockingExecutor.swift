@@ -1,0 +1,99 @@
+import Foundation
+
+/// Threads on which code may block: sinks write here, files are synced and hashed here, and nowhere else.
+///
+/// As many threads as there are cores serve the jobs. When all of them have been stuck for a moment while jobs wait,
+/// more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
+/// threads end when they have been idle for a while. One task's jobs run one after the other, as in any executor.
+public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
+    // Unchecked: every stored variable below is read and written only while `condition` is locked.
+
+    /// How many threads may exist at once. Beyond it, jobs wait for one to come free.
+    public static let threadLimit = 64
+    /// How long a surplus thread waits for work before it ends.
+    static let idleLimit: TimeInterval = 10
+
+    private let name: String
+    private let coreThreads = max(2, ProcessInfo.processInfo.activeProcessorCount)
+    private let condition = NSCondition()
+    private var jobs: [UnownedJob] = []
+    private var nextJob = 0
+    private var threads = 0
+    private var idle = 0
+    /// Jobs begun so far, and how many that were when ``relieve()`` last looked.
+    private var begun = 0
+    private var begunBefore = 0
+
+    /// Makes an executor without threads; they come with the work.
+    public init(name: String) { self.name = name }
+
+    /// Takes a job from the Swift runtime.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        condition.lock()
+        jobs.append(UnownedJob(job))
+        if idle > 0 {
+            condition.signal()
+        } else if threads < coreThreads {
+            startThread()
+        }
+        condition.unlock()
+    }
+
+    /// Makes a further thread when jobs wait and none was begun since the last call: all threads are stuck.
+    func relieve() {
+        condition.lock()
+        if nextJob < jobs.count, idle == 0, begun == begunBefore, threads < Self.threadLimit { startThread() }
+        begunBefore = begun
+        condition.unlock()
+    }
+
+    /// Starts a thread. The lock is held.
+    private func startThread() {
+        threads += 1
+        let thread = Thread { [self] in work() }
+        thread.name = "sink \(name)"
+        thread.start()
+    }
+
+    /// What a thread does: jobs in the order in which they came, until it is surplus and idle.
+    private func work() {
+        condition.lock()
+        while true {
+            if nextJob < jobs.count {
+                let job = jobs[nextJob]
+                nextJob += 1
+                begun += 1
+                if nextJob == jobs.count {
+                    jobs.removeAll(keepingCapacity: true)
+                    nextJob = 0
+                }
+                condition.unlock()
+                unsafe job.runSynchronously(on: asUnownedTaskExecutor())
+                condition.lock()
+                continue
+            }
+            idle += 1
+            let woken = threads > coreThreads ? condition.wait(until: Date(timeIntervalSinceNow: Self.idleLimit)) : wait()
+            idle -= 1
+            if !woken, nextJob == jobs.count, threads > coreThreads { break }
+        }
+        threads -= 1
+        condition.unlock()
+    }
+
+    /// Waits without a limit.
+    private func wait() -> Bool {
+        condition.wait()
+        return true
+    }
+
+    /// Runs code that may block on these threads and waits for its result without blocking the caller.
+    public func run<Result: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let outcome: Swift.Result<Result, Failure> = await withTaskExecutorPreference(self) {
+            do throws(Failure) { return .success(try body()) } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+}

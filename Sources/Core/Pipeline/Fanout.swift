@@ -1,0 +1,22 @@
+/// Gives one chunk to every sink's queue. The chunk is shared, not copied.
+struct Fanout: Sendable {
+    /// One queue for each sink, in the order of the configuration.
+    let queues: [ChunkQueue]
+
+    /// Makes a queue for each plan.
+    init(plans: [SinkPlan], format: AudioFormat, onRoom: @escaping @Sendable () -> Void) {
+        queues = plans.map { ChunkQueue(envelope: $0.envelope, format: format, onRoom: onRoom) }
+    }
+
+    /// Adds a chunk everywhere, and says whether there is room for more everywhere.
+    func push(_ chunk: PCMChunk) -> Bool {
+        var hasRoom = true
+        for queue in queues where !queue.push(chunk) { hasRoom = false }
+        return hasRoom
+    }
+
+    /// No more chunks will come.
+    func close() {
+        for queue in queues { queue.close() }
+    }
+}

@@ -1,0 +1,108 @@
+import Crypto
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The few file operations that recordings need, each with an error that names its path. All of them may block.
+enum FileSystem {
+    /// Makes a directory and those above it where they are missing.
+    static func makeDirectories(_ path: String, mode: mode_t) throws(RecordingError) {
+        if isDirectory(path) { return }
+        let parent = (path as NSString).deletingLastPathComponent
+        if !parent.isEmpty, parent != path { try makeDirectories(parent, mode: mode) }
+        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw RecordingError("cannot make the directory \(path)", underlying: errno) }
+        guard isDirectory(path) else { throw RecordingError("\(path) is not a directory", underlying: ENOTDIR) }
+        try synchronizeDirectory(parent.isEmpty ? "." : parent)
+    }
+
+    /// Whether a directory stands at the path.
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether anything stands at the path, be it a dangling link.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0
+    }
+
+    /// Writes a file whole or not at all: readers see the old content or the new one.
+    /// - Parameter durably: whether the content is on stable storage before the file is replaced.
+    static func replace(_ path: String, with data: Data, mode: mode_t, durably: Bool, through temporary: String) throws(RecordingError) {
+        unsafe unlink(temporary)
+        do {
+            let name = (temporary as NSString).lastPathComponent, directory = (temporary as NSString).deletingLastPathComponent
+            let file = try OutputFile(name: name, directory: directory, mode: mode)
+            try file.write(data.bytes)
+            if durably { try file.close() }
+        } catch {
+            throw RecordingError(error.reason, underlying: error.underlying)
+        }
+        guard unsafe rename(temporary, path) == 0 else { throw RecordingError("cannot replace \(path)", underlying: errno) }
+    }
+
+    /// Gives a file a second name, which must be free. Returns false when it is taken.
+    static func link(_ path: String, as name: String) throws(RecordingError) -> Bool {
+        if unsafe Self.systemLink(path, name) == 0 { return true }
+        if errno == EEXIST { return false }
+        throw RecordingError("cannot publish \(path) as \(name)", underlying: errno)
+    }
+
+    private static func systemLink(_ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>) -> Int32 {
+        #if canImport(Darwin)
+            unsafe Darwin.link(path, name)
+        #elseif canImport(Musl)
+            unsafe Musl.link(path, name)
+        #else
+            unsafe Glibc.link(path, name)
+        #endif
+    }
+
+    /// Takes a name away from a file that has another one, or removes an empty directory. Missing is fine.
+    static func removeName(_ path: String) {
+        unsafe unlink(path)
+    }
+
+    /// Removes a directory if it is empty.
+    static func removeEmptyDirectory(_ path: String) {
+        unsafe rmdir(path)
+    }
+
+    /// Returns when the names in a directory are on stable storage.
+    static func synchronizeDirectory(_ path: String) throws(RecordingError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw RecordingError("cannot open the directory \(path)", underlying: errno) }
+        defer { close(descriptor) }
+        // A file system that cannot sync a directory says EINVAL; it has no stronger promise to give.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw RecordingError("cannot sync the directory \(path)", underlying: errno) }
+    }
+
+    /// A file's length and SHA-256, after it was brought to stable storage.
+    static func seal(_ path: String) throws(RecordingError) -> (bytes: Int, sha256: String) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw RecordingError("cannot sync \(path)", underlying: errno) }
+        var hash = SHA256()
+        var total = 0
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress!, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw RecordingError("cannot read \(path)", underlying: errno)
+            }
+            if count == 0 { break }
+            unsafe buffer.withUnsafeBytes { unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            total += count
+        }
+        return (total, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+    }
+}

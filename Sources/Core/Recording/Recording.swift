@@ -1,0 +1,171 @@
+public import Foundation
+
+/// The manifest of one call: what was received, what became of it in each sink, and where it is.
+///
+/// It stands beside the audio as `<name>.json` and is published last: where it stands, everything it names stands too.
+public struct Recording: Sendable, Codable, Identifiable {
+    /// The version of this layout. Readers refuse a number that they do not know.
+    public static let currentVersion = 1
+
+    /// How far a sink came.
+    public enum SinkState: String, Sendable, Codable {
+        /// The call is running.
+        case recording
+        /// Every frame of the call is in it, and it was closed without an error.
+        case complete
+        /// An error ended it early.
+        case failed
+        /// It did not come to an end in the time that it was given.
+        case stalled
+        /// It was finished after an interruption of the whole program.
+        case recovered
+    }
+
+    /// A file that a sink left.
+    public struct File: Hashable, Sendable, Codable {
+        /// The path under the recordings directory.
+        public var name: String
+        public var bytes: Int
+        /// Frames in it, where the sink said so.
+        public var frames: Int?
+        /// SHA-256 of its bytes, in hexadecimal.
+        public var sha256: String
+    }
+
+    /// What became of one sink.
+    public struct Sink: Sendable, Codable {
+        public var type: String
+        public var name: String
+        public var state: SinkState
+        /// Frames of the call's audio in it.
+        public var written: Int = 0
+        /// Frames that were dropped because it was too slow, and that are silence in it.
+        public var silence: Int = 0
+        /// Frames of the call that are not in it at all, because it failed or stalled.
+        public var lost: Int = 0
+        public var files: [File] = []
+        /// What the sink itself reported.
+        public var details: [String: JSONValue]?
+        /// Why it failed.
+        public var error: String?
+        /// Who can mend that: options, destination or bug.
+        public var blame: SinkError.Blame?
+    }
+
+    /// Something that happened during the call, with its place on the timeline.
+    public struct Event: Hashable, Sendable, Codable {
+        /// Frames of audio received before it.
+        public var frame: FramePosition
+        /// When it was seen (UTC).
+        public var at: Date
+        /// Such as `dtmf` or `answered`.
+        public var type: String
+        /// What the carrier said about it.
+        public var data: [String: JSONValue]
+
+        /// Makes an event.
+        public init(frame: FramePosition, at: Date, type: String, data: [String: JSONValue]) {
+            self.frame = frame
+            self.at = at
+            self.type = type
+            self.data = data
+        }
+    }
+
+    public var version = Recording.currentVersion
+    public let id: RecordingID
+    /// The published name without an ending: the path under the recordings directory. While the call runs, the name wanted.
+    public var name: String
+    public var call: CallFacts
+    public var format: AudioFormat
+    public var startedAt: Date
+    public var endedAt: Date?
+    /// Why the call ended, in words; nil while it runs.
+    public var endReason: String?
+    /// Frames that arrived and were decoded: the length of the call's audio.
+    public var framesReceived: Int = 0
+    /// Bytes at the very end that never became a whole frame.
+    public var leftoverBytes: Int = 0
+    /// Messages of the carrier that could not be understood; audio around them was kept.
+    public var malformedMessages: Int = 0
+    /// Events that were not kept because there were too many.
+    public var droppedEvents: Int = 0
+    public var events: [Event] = []
+    public var sinks: [Sink]
+
+    /// Starts the manifest of a call.
+    public init(id: RecordingID, name: String, call: CallFacts, format: AudioFormat, startedAt: Date, sinks: [Sink]) {
+        self.id = id
+        self.name = name
+        self.call = call
+        self.format = format
+        self.startedAt = startedAt
+        self.sinks = sinks
+    }
+
+    /// Length of the audio in seconds.
+    public var seconds: Double { format.seconds(frames: framesReceived) }
+}
+
+extension Recording {
+    /// The manifest's JSON text.
+    public func encoded() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.manifestText)
+        }
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+
+    /// Reads a manifest.
+    public init(manifest: Data) throws {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard let date = Date(manifestText: text) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "\"\(text)\" is not a date")
+            }
+            return date
+        }
+        self = try decoder.decode(Recording.self, from: manifest)
+        guard version == Self.currentVersion else {
+            throw RecordingError("manifest version \(version) is not \(Self.currentVersion)")
+        }
+    }
+}
+
+extension Date {
+    private static let manifestStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+    /// UTC with milliseconds, such as `2026-11-22T10:15:00.250Z` (ISO 8601).
+    public var manifestText: String { formatted(Self.manifestStyle) }
+
+    /// Reads what ``manifestText`` writes.
+    public init?(manifestText: String) {
+        guard let date = try? Self.manifestStyle.parse(manifestText) else { return nil }
+        self = date
+    }
+}
+
+/// Why a recording could not be made, kept or read.
+public struct RecordingError: Error, Sendable, CustomStringConvertible {
+    /// What happened, with the path or the value that it happened to.
+    public let reason: String
+    /// The system's error number, when the system refused.
+    public let underlying: Int32?
+
+    /// Makes an error.
+    public init(_ reason: String, underlying: Int32? = nil) {
+        self.reason = reason
+        self.underlying = underlying
+    }
+
+    /// The reason, and the system's own words after it.
+    public var description: String {
+        guard let underlying else { return reason }
+        return "\(reason): \(systemMessage(underlying))"
+    }
+}

@@ -1,0 +1,74 @@
+public import Foundation
+public import Logging
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// What a sink is told about its call, and the place where it may make files.
+public struct SinkContext: Sendable {
+    /// The recording's identifier, unique for ever.
+    public let recordingID: RecordingID
+    /// Who called whom, as far as the carrier said.
+    public let call: CallFacts
+    /// When the call's audio began.
+    public let startedAt: Date
+    /// The shape of every chunk that will be written.
+    public let format: AudioFormat
+    /// The name of this configuration entry, unique among the sinks of the call.
+    public let sinkName: String
+    /// The directory where files of this call stand while it runs. They are published under other names at the end.
+    public let directory: String
+    /// The beginning of the names of this sink's files, without the dot.
+    public let fileStem: String
+    /// A logger that carries the call's and the sink's name.
+    public let logger: Logger
+
+    private let mode: Int
+    private let created: CreatedFiles
+
+    /// Makes a context. The framework does this for each sink of a call; tests of a sink do it for themselves.
+    /// - Parameter fileMode: the permission bits of files made through ``createFile(_:)``.
+    public init(
+        recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
+        directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger
+    ) {
+        self.recordingID = recordingID
+        self.call = call
+        self.startedAt = startedAt
+        self.format = format
+        self.sinkName = sinkName
+        self.directory = directory
+        self.fileStem = fileStem
+        self.logger = logger
+        mode = fileMode
+        created = CreatedFiles()
+    }
+
+    /// Creates a new file for this sink, such as `createFile("wav")`.
+    ///
+    /// The file becomes part of the recording: it is hashed, published and listed in the manifest, also when the
+    /// sink fails later. An existing file is never opened.
+    /// - Parameter suffix: what follows the file stem and a dot: an extension, or a part number and an extension.
+    public func createFile(_ suffix: String) throws(SinkError) -> OutputFile {
+        guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json" else {
+            throw SinkError(.open, "\"\(suffix)\" cannot be the ending of a sink's file", blame: .bug)
+        }
+        let file = try OutputFile(name: "\(fileStem).\(suffix)", directory: directory, mode: mode_t(mode))
+        created.names.withLock { $0.append(file.name) }
+        return file
+    }
+
+    /// The names of the files that this sink has created so far, in order.
+    public var createdFiles: [String] { created.names.withLock { $0 } }
+}
+
+/// The names of a sink's files, shared by the copies of its context.
+private final class CreatedFiles: Sendable {
+    let names = Mutex<[String]>([])
+}

@@ -1,0 +1,111 @@
+/// The keys that every sink entry of the configuration has, whatever its type.
+public struct SinkEnvelope: Configurable {
+    /// How files and messages call this entry; by default its type, with a number from the second of a type on.
+    public var name: String?
+    /// Whether the entry is used at all.
+    public var enabled = true
+    /// Seconds of audio that may wait for this sink before the call's socket is no longer read.
+    public var buffer = 30.0
+    /// Seconds without progress after which a full sink is left behind, so that the call goes on without it.
+    public var stallLimit = 10.0
+    /// Seconds between two checkpoints.
+    public var checkpoint = 1.0
+    /// Seconds that closing may take after the call's end.
+    public var finishLimit = 60.0
+
+    /// Every key at its default.
+    public init() {}
+
+    public static let fields: [Field<Self>] = [
+        .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
+            isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
+        },
+        .boolean("enabled", \.enabled, "Whether this entry is used."),
+        .number("buffer", \.buffer, in: 0.5...600, "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),
+        .number(
+            "stallLimit", \.stallLimit, in: 0.1...600,
+            "Seconds without progress after which a full sink is left behind; what it misses becomes silence."),
+        .number("checkpoint", \.checkpoint, in: 0.1...3600, "Seconds between two checkpoints, each of which makes the file readable as it stands."),
+        .number("finishLimit", \.finishLimit, in: 1...3600, "Seconds that closing the file may take before the recording is published without it."),
+    ]
+}
+
+/// Whether a name can stand in file names and messages as it is.
+private func isPlainName(_ name: String) -> Bool {
+    !name.isEmpty && name.utf8.count <= 32
+        && name.utf8.allSatisfy {
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
+                || $0 == UInt8(ascii: "_")
+        }
+}
+
+/// One sink entry of the configuration, checked: everything needed to serve a call with it.
+public struct SinkPlan: Sendable {
+    /// The registered type.
+    public let type: String
+    /// The entry's name, unique among the plans.
+    public let name: String
+    /// What every sink has.
+    public let envelope: SinkEnvelope
+    /// Whether this is the first entry of its type, whose files carry no sink name.
+    let isFirstOfType: Bool
+    /// The type with its options.
+    let runner: SinkRunner
+    /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
+    let executor: BlockingExecutor
+
+    /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
+    /// and left out.
+    public static func read(
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, problems: inout [ConfigurationProblem]
+    ) -> [SinkPlan] {
+        guard case .array(let elements) = value else {
+            problems.append(.init(at: path, "\(value.found) is not a list of sinks such as [{\"type\": \"wav\"}]"))
+            return []
+        }
+        var plans: [SinkPlan] = []
+        var names: Set<String> = []
+        var seen: [String: Int] = [:]
+        for (index, element) in elements.enumerated() {
+            let place = path.index(index)
+            guard let entry = entry(element, at: place, registry: registry, problems: &problems) else { continue }
+            let envelope = SinkEnvelope.read(
+                element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
+            let runner = entry.prepare(element, place, &problems)
+            let number = seen[entry.type, default: 0] + 1
+            seen[entry.type] = number
+            let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")
+            if !names.insert(name.lowercased()).inserted {
+                problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
+            }
+            guard envelope.enabled else { continue }
+            plans.append(
+                SinkPlan(
+                    type: entry.type, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
+                    executor: BlockingExecutor(name: name)))
+        }
+        return plans
+    }
+
+    private static func entry(
+        _ element: JSONValue, at place: ConfigurationPath, registry: SinkRegistry, problems: inout [ConfigurationProblem]
+    ) -> SinkRegistry.Entry? {
+        let known = registry.types.map(\.type)
+        guard case .object(let members) = element else {
+            problems.append(.init(at: place, "\(element.found) is not a sink such as {\"type\": \"\(known.first ?? "wav")\"}"))
+            return nil
+        }
+        let list = known.joined(separator: ", ")
+        guard let type = members["type"] else {
+            let near = "type".nearest(in: members.keys.sorted()).map { "; is \"\($0)\" meant to be \"type\"?" } ?? ""
+            problems.append(.init(at: place.key("type"), "is missing; known types are \(list)\(near)"))
+            return nil
+        }
+        guard let name = type.string, let entry = registry[name] else {
+            let near = type.string?.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
+            problems.append(.init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
+            return nil
+        }
+        return entry
+    }
+}

@@ -1,0 +1,16 @@
+/// What a sink left when it finished.
+public struct SinkReceipt: Sendable {
+    /// Frames that the sink says its output holds. The manifest reports it beside the framework's own count.
+    public var frames: Int
+    /// Facts worth keeping in the manifest, such as an encoder's settings or a measured level.
+    public var details: [String: JSONValue]
+    /// Frames in each file, by file name, where the sink knows. Files themselves are known from ``SinkContext/createFile(_:)``.
+    public var framesByFile: [String: Int]
+
+    /// Makes a receipt.
+    public init(frames: Int, framesByFile: [String: Int] = [:], details: [String: JSONValue] = [:]) {
+        self.frames = frames
+        self.framesByFile = framesByFile
+        self.details = details
+    }
+}

@@ -1,0 +1,78 @@
+/// The sink types that configuration may ask for, by name.
+public struct SinkRegistry: Sendable {
+    /// A registered type: what it is called, what it makes, what may be said about it, and how it is made.
+    public struct Entry: Sendable {
+        /// The name in configuration.
+        public let type: String
+        /// What it makes, in one line.
+        public let summary: String
+        /// Its options, as documentation lists them.
+        public let options: [OptionDescription]
+        /// An entry of this type as JSON Schema (draft 2020-12), with the keys that every sink has.
+        public let schema: JSONValue
+        /// Reads options, reporting every mistake, and returns what runs the sink for a call. The generic type lives on
+        /// inside this closure alone.
+        let prepare: @Sendable (JSONValue, ConfigurationPath, inout [ConfigurationProblem]) -> SinkRunner
+    }
+
+    /// One option of a sink.
+    public struct OptionDescription: Sendable {
+        public let name: String
+        public let type: String
+        public let help: String
+        public let standard: JSONValue
+    }
+
+    private var entries: [String: Entry] = [:]
+
+    /// Makes a registry that knows no sink.
+    public init() {}
+
+    /// Every registered type, sorted by name.
+    public var types: [Entry] { entries.values.sorted { $0.type < $1.type } }
+
+    /// The type registered under a name.
+    public subscript(type: String) -> Entry? { entries[type] }
+
+    /// Adds a sink type. Registering a name twice, a malformed name, or an option that hides a key that every sink has,
+    /// is a programming error and traps.
+    public mutating func register<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type) {
+        let type = Sink.type
+        precondition(
+            type.first?.isLetter == true && type.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) },
+            "a sink type is a letter, then letters and digits; \"\(type)\" is not")
+        precondition(entries[type] == nil, "a sink type \"\(type)\" is registered already")
+        let envelope = ["type"] + SinkEnvelope.fields.map(\.name)
+        for field in Sink.Options.fields {
+            precondition(!envelope.contains(field.name), "\"\(type)\" has an option \"\(field.name)\", which every sink has already")
+        }
+        let standard = Sink.Options().json
+        entries[type] = Entry(
+            type: type, summary: Sink.summary,
+            options: Sink.Options.fields.map {
+                OptionDescription(name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null)
+            },
+            schema: .object(Self.schema(type, options: Sink.Options.self)),
+            prepare: { value, path, problems in
+                let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
+                return SinkRunner { context, queue in
+                    await SinkWorker<Sink>.run(options: options, context: context, queue: queue)
+                }
+            })
+    }
+}
+
+extension SinkRegistry {
+    /// What an entry of a type may say.
+    private static func schema<Options: Configurable>(_ type: String, options: Options.Type) -> [String: JSONValue] {
+        let envelope = SinkEnvelope.schema(alongside: ["type": .object(["const": .string(type)])])
+        guard case .object(let shared) = envelope["properties"] else { return envelope }
+        return Options.schema(alongside: shared).merging(["required": .array(["type"])]) { mine, _ in mine }
+    }
+}
+
+/// A sink type with its options, ready to serve any number of calls.
+struct SinkRunner: Sendable {
+    /// Serves one call: opens the sink, drains the queue into it, finishes it.
+    let run: @Sendable (SinkContext, ChunkQueue) async -> SinkReport
+}
