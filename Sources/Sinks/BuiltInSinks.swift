@@ -1,0 +1,12 @@
+public import CallreelCore
+
+extension SinkRegistry {
+    /// The sinks that come with Callreel, and the only list of them. Add your own to a copy.
+    public static var builtIn: SinkRegistry {
+        var registry = SinkRegistry()
+        registry.register(WAVSink.self)
+        registry.register(FLACSink.self)
+        registry.register(RawSink.self)
+        return registry
+    }
+}

@@ -1,0 +1,57 @@
+import CallreelCore
+import Foundation
+
+/// What a file says about its call in its own metadata, for whoever finds the file without its manifest.
+///
+/// Every value comes from the caller's side of the line and is cleaned here: no control or format characters, so that
+/// nothing can break a terminal or a line, and never longer than ``maximumBytes``.
+struct CallTags {
+    /// The length in UTF-8 above which a value is cut.
+    static let maximumBytes = 256
+    /// The program that made the file.
+    static let software = "Callreel"
+
+    /// One line for people: `Call from 447700900123 to 441632960000`.
+    let title: String
+    /// When the audio began, in UTC: `2026-11-22T10:15:00Z`.
+    let date: String
+    /// The facts by name, in a fixed order, without those that are not known: `("CALL_FROM", "447700900123")`.
+    let facts: [(name: String, value: String)]
+
+    /// Gathers what the call's sink was told.
+    init(_ context: SinkContext) {
+        let call = context.call
+        let from = call.from.map(Self.clean) ?? "", to = call.to.map(Self.clean) ?? ""
+        title = "Call" + (from.isEmpty ? "" : " from \(from)") + (to.isEmpty ? "" : " to \(to)")
+        date = context.startedAt.ISO8601Format()
+        let known = [
+            ("CALLREEL_ID", context.recordingID.description), ("CALL_FROM", from), ("CALL_TO", to),
+            ("CALL_UUID", call.uuid.map(Self.clean) ?? ""), ("CALL_CONVERSATION", call.conversation.map(Self.clean) ?? ""),
+        ]
+        facts = known.filter { !$0.1.isEmpty }
+    }
+
+    /// The facts on one line, `CALLREEL_ID=63f6… CALL_FROM=447700900123`, for formats with a single comment.
+    var comment: String { facts.map { "\($0.name)=\($0.value)" }.joined(separator: " ") }
+
+    /// The text without what is not to be shown, cut to the limit between two characters.
+    static func clean(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        var bytes = 0
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: continue
+            default: break
+            }
+            bytes += UTF8.width(scalar)
+            if bytes > maximumBytes { break }
+            result.append(scalar)
+        }
+        return String(result)
+    }
+
+    /// The text with a question mark for everything outside ASCII, for formats that name no encoding.
+    static func ascii(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isASCII ? $0 : "?" }))
+    }
+}

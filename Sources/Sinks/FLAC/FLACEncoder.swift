@@ -1,0 +1,182 @@
+import CFLAC
+import CallreelCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A libFLAC encoder that writes to a descriptor: the one place that talks to the library.
+///
+/// What the encoder has, the file has: nothing is buffered between them. Whether writing failed is remembered here,
+/// because libFLAC's `finish` returns true in an encoder that died of a failed write (measured with 1.4.2).
+@safe struct FLACEncoder: ~Copyable {
+    private let encoder: UnsafeMutablePointer<FLAC__StreamEncoder>
+    /// Blocks that libFLAC reads until it has finished, and that are ours to free.
+    private let metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]
+    private let output: Output
+    private let channels: Int
+    /// Samples as libFLAC wants them, reused.
+    private var wide: [Int32]
+
+    /// Writes the beginning of a native FLAC stream to an empty file.
+    ///
+    /// The descriptor stays the caller's: it must outlive this value, and is not closed by it.
+    /// - Parameter comments: names (ASCII without `=`) and values of Vorbis comments, in order.
+    init(
+        descriptor: Int32, format: AudioFormat, level: Int, blockSize: Int, verify: Bool, comments: [(name: String, value: String)],
+        padding: Int
+    ) throws(CodecFailure) {
+        let metadata = try unsafe Self.metadata(comments: comments, padding: padding)
+        guard let encoder = unsafe FLAC__stream_encoder_new() else {
+            unsafe Self.free(metadata)
+            throw CodecFailure("out of memory", systemError: ENOMEM)
+        }
+        let output = Output(descriptor: descriptor)
+        // A setter fails only on an encoder that is running already; whether the values fit together, starting tells.
+        unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))
+        unsafe FLAC__stream_encoder_set_bits_per_sample(encoder, 16)
+        unsafe FLAC__stream_encoder_set_sample_rate(encoder, UInt32(format.sampleRate))
+        unsafe FLAC__stream_encoder_set_compression_level(encoder, UInt32(level))
+        unsafe FLAC__stream_encoder_set_blocksize(encoder, UInt32(blockSize))
+        unsafe FLAC__stream_encoder_set_verify(encoder, verify ? 1 : 0)
+        var blocks = unsafe metadata.map(Optional.some)
+        unsafe FLAC__stream_encoder_set_metadata(encoder, &blocks, UInt32(blocks.count))
+        let status = unsafe FLAC__stream_encoder_init_stream(
+            encoder, writeBytes, seekTo, tellPosition, nil, Unmanaged.passUnretained(output).toOpaque())
+        guard status == FLAC__STREAM_ENCODER_INIT_STATUS_OK else {
+            unsafe FLAC__stream_encoder_delete(encoder)
+            unsafe Self.free(metadata)
+            if let failure = output.failure { throw CodecFailure("write failed", systemError: failure) }
+            throw CodecFailure(
+                "libFLAC cannot encode \(format), level \(level), blocks of \(blockSize) (status \(status.rawValue))", blame: .options)
+        }
+        unsafe self.encoder = encoder
+        unsafe self.metadata = metadata
+        self.output = output
+        channels = format.channels
+        wide = [Int32](repeating: 0, count: 1024 * format.channels)
+    }
+
+    /// Encodes interleaved frames. Every block that becomes full is in the file when this returns.
+    mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
+        var done = 0
+        while done < samples.count {
+            let piece = min(samples.count - done, wide.count)
+            for index in 0..<piece { wide[index] = Int32(samples[done + index]) }
+            let went = unsafe FLAC__stream_encoder_process_interleaved(encoder, wide, UInt32(piece / channels))
+            if went == 0 { throw failure }
+            done += piece
+        }
+    }
+
+    /// Writes the last block, and the length and checksum at the beginning of the file.
+    consuming func finish() throws(CodecFailure) {
+        let went = unsafe FLAC__stream_encoder_finish(encoder)
+        if went == 0 || output.failure != nil { throw failure }
+    }
+
+    /// Frees the encoder. One that was not finished writes nothing more, and leaves a file of unknown length.
+    deinit {
+        unsafe FLAC__stream_encoder_delete(encoder)
+        unsafe Self.free(metadata)
+    }
+
+    private var failure: CodecFailure {
+        if let number = output.failure { return CodecFailure("write failed", systemError: number) }
+        let state = unsafe String(cString: FLAC__stream_encoder_get_resolved_state_string(encoder))
+        return CodecFailure("libFLAC stopped: \(state)", blame: .bug)
+    }
+
+    /// A Vorbis comment block, and a padding block unless its length is 0.
+    private static func metadata(
+        comments: [(name: String, value: String)], padding: Int
+    ) throws(CodecFailure) -> [UnsafeMutablePointer<FLAC__StreamMetadata>] {
+        guard let tags = unsafe FLAC__metadata_object_new(FLAC__METADATA_TYPE_VORBIS_COMMENT) else {
+            throw CodecFailure("out of memory", systemError: ENOMEM)
+        }
+        for (name, value) in comments {
+            var entry = unsafe FLAC__StreamMetadata_VorbisComment_Entry()
+            // Copies both texts; the entry then belongs to the block.
+            let went =
+                unsafe FLAC__metadata_object_vorbiscomment_entry_from_name_value_pair(&entry, name, value) != 0
+                && FLAC__metadata_object_vorbiscomment_append_comment(tags, entry, 0) != 0
+            guard went else {
+                unsafe FLAC__metadata_object_delete(tags)
+                throw CodecFailure("\(name) cannot be a Vorbis comment", blame: .bug)
+            }
+        }
+        guard padding > 0, let space = unsafe FLAC__metadata_object_new(FLAC__METADATA_TYPE_PADDING) else { return unsafe [tags] }
+        unsafe space.pointee.length = UInt32(padding)
+        return unsafe [tags, space]
+    }
+
+    private static func free(_ metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]) {
+        unsafe metadata.forEach { unsafe FLAC__metadata_object_delete($0) }
+    }
+}
+
+/// Where libFLAC's bytes go, and what became of them. Reached from C through its address; the encoder keeps it alive.
+private final class Output {
+    let descriptor: Int32
+    /// Where the next byte goes. Kept here, so that finding out takes no system call.
+    var position = 0
+    /// The error number of the first write that failed. Everything after it fails too.
+    var failure: Int32?
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Writes everything at the position, or records why not.
+    ///
+    /// Of a frame that did not fit nothing is left: a torn one at the end makes `flac -d` refuse the whole file.
+    func write(_ bytes: UnsafeRawBufferPointer, isFrame: Bool) -> Bool {
+        if failure != nil { return false }
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(position + done))
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 {
+                failure = count < 0 ? errno : EIO
+                if isFrame { _ = ftruncate(descriptor, off_t(position)) }
+                return false
+            }
+            done += count
+        }
+        position += done
+        return true
+    }
+
+    /// The output behind libFLAC's client data.
+    static func behind(_ client: UnsafeMutableRawPointer?) -> Output {
+        unsafe Unmanaged<Output>.fromOpaque(client!).takeUnretainedValue()
+    }
+}
+
+/// libFLAC's write callback: `samples` is 0 for metadata, and the frame's length for one whole frame.
+private func writeBytes(
+    _: UnsafePointer<FLAC__StreamEncoder>?, bytes: UnsafePointer<FLAC__byte>?, count: Int, samples: UInt32, _: UInt32,
+    client: UnsafeMutableRawPointer?
+) -> FLAC__StreamEncoderWriteStatus {
+    let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
+    let went = unsafe Output.behind(client).write(buffer, isFrame: samples > 0)
+    return went ? FLAC__STREAM_ENCODER_WRITE_STATUS_OK : FLAC__STREAM_ENCODER_WRITE_STATUS_FATAL_ERROR
+}
+
+/// libFLAC's seek callback, which it needs to complete the header at the end.
+private func seekTo(
+    _: UnsafePointer<FLAC__StreamEncoder>?, position: FLAC__uint64, client: UnsafeMutableRawPointer?
+) -> FLAC__StreamEncoderSeekStatus {
+    unsafe Output.behind(client).position = Int(position)
+    return FLAC__STREAM_ENCODER_SEEK_STATUS_OK
+}
+
+/// libFLAC's tell callback, from which it knows where the header began.
+private func tellPosition(
+    _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
+) -> FLAC__StreamEncoderTellStatus {
+    unsafe position?.pointee = FLAC__uint64(Output.behind(client).position)
+    return FLAC__STREAM_ENCODER_TELL_STATUS_OK
+}

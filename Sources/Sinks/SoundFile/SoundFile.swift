@@ -1,0 +1,156 @@
+import CSndfile
+import CallreelCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A sound file that libsndfile has open: the one place that talks to the library, without any policy of its own.
+///
+/// Errors are kept by the caller, not here: libsndfile forgets a failed write at the next call, and its closing
+/// function succeeds after one (measured with 1.2.0).
+@safe struct SoundFile: ~Copyable {
+    /// A text that WAV keeps in its INFO chunk.
+    enum Tag { case title, date, comment, software }
+
+    /// The shape of the audio in the file.
+    let format: AudioFormat
+    /// Frames in the file when it was opened; nil when its header does not say, as in a FLAC file that was never finished.
+    let frameCount: Int?
+    /// Whether every sample of the file is a 16-bit integer, so that reading `Int16` changes nothing.
+    let isPCM16: Bool
+    private let handle: OpaquePointer
+
+    /// Writes the header of a plain RIFF WAV file to an empty file that is open for reading and writing: valid from here on.
+    ///
+    /// The descriptor stays the caller's, and may be closed before this value is.
+    /// - Parameter texts: what to keep before the audio, in ASCII.
+    init(
+        creatingWAVOn descriptor: Int32, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
+    ) throws(CodecFailure) {
+        var info = SF_INFO()
+        info.samplerate = Int32(format.sampleRate)
+        info.channels = Int32(format.channels)
+        info.format = Int32(SF_FORMAT_WAV) | encoding.subtype
+        // libsndfile 1.2.0 closes the descriptor when opening fails, also where it is told that it is not its own to close.
+        // A number closed twice is soon the descriptor of another call, so the library gets a duplicate to keep.
+        let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard duplicate >= 0 else { throw CodecFailure("cannot duplicate the descriptor", systemError: errno) }
+        errno = 0
+        guard let handle = unsafe sf_open_fd(duplicate, Int32(SFM_WRITE), &info, Int32(SF_TRUE)) else {
+            throw unsafe Self.failure(of: nil)
+        }
+        // Without this a float file holds ±32768 where every reader expects ±1.
+        unsafe sf_command(handle, Int32(SFC_SET_SCALE_INT_FLOAT_WRITE), nil, Int32(SF_TRUE))
+        // A chunk of peaks with a time stamp, for float files only: nobody asked, and equal calls should make equal files.
+        unsafe sf_command(handle, Int32(SFC_SET_ADD_PEAK_CHUNK), nil, Int32(SF_FALSE))
+        for (tag, text) in texts { unsafe sf_set_string(handle, tag.number, text) }
+        do {
+            // Twice: the first time the file is measured before the texts are in it, and the RIFF size is too small by them.
+            for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle) }
+        } catch {
+            unsafe sf_close(handle)
+            throw error
+        }
+        unsafe self.handle = handle
+        self.format = format
+        frameCount = 0
+        isPCM16 = encoding == .pcm16
+    }
+
+    /// Opens a file of any kind that libsndfile reads.
+    init(reading path: String) throws(CodecFailure) {
+        var info = SF_INFO()
+        errno = 0
+        guard let handle = unsafe sf_open(path, Int32(SFM_READ), &info) else { throw unsafe Self.failure(of: nil) }
+        unsafe self.handle = handle
+        format = AudioFormat(sampleRate: Int(info.samplerate), channels: Int(info.channels))
+        // libsndfile's word for "unknown" is the greatest count there is, or a negative one.
+        frameCount = 0..<sf_count_t.max ~= info.frames ? Int(info.frames) : nil
+        isPCM16 = info.format & Int32(SF_FORMAT_SUBMASK) == SF_FORMAT_PCM_16
+    }
+
+    /// Appends interleaved frames with one `write(2)`, or fails; a part of them may have been written then.
+    mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
+        let frames = samples.count / format.channels
+        errno = 0
+        let written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
+        if written != frames { throw unsafe Self.failure(of: handle) }
+    }
+
+    /// Makes the header on disk say how much audio there is now.
+    mutating func refreshHeader() throws(CodecFailure) { try unsafe Self.refreshHeader(of: handle) }
+
+    /// Fills the buffer with interleaved samples, and returns the frames read; fewer than fit only at the end.
+    mutating func read(into buffer: inout [Int16]) throws(CodecFailure) -> Int {
+        let room = sf_count_t(buffer.count / format.channels)
+        let count = unsafe buffer.withUnsafeMutableBufferPointer { unsafe sf_readf_short(handle, $0.baseAddress, room) }
+        return try checked(count, of: room)
+    }
+
+    /// Fills the buffer with interleaved samples in ±1, and returns the frames read; fewer than fit only at the end.
+    mutating func read(into buffer: inout [Float]) throws(CodecFailure) -> Int {
+        let room = sf_count_t(buffer.count / format.channels)
+        let count = unsafe buffer.withUnsafeMutableBufferPointer { unsafe sf_readf_float(handle, $0.baseAddress, room) }
+        return try checked(count, of: room)
+    }
+
+    /// Writes the final header and closes the library's handle, not the descriptor.
+    ///
+    /// Success means little (see above): refresh the header first to see whether it could be written.
+    consuming func close() throws(CodecFailure) {
+        let code = unsafe sf_close(handle)
+        discard self
+        if code != 0 { throw unsafe CodecFailure(String(cString: sf_error_number(code))) }
+    }
+
+    deinit { unsafe sf_close(handle) }
+
+    private func checked(_ count: sf_count_t, of room: sf_count_t) throws(CodecFailure) -> Int {
+        if count < room, unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe Self.failure(of: handle) }
+        return Int(count)
+    }
+
+    private static func refreshHeader(of handle: OpaquePointer) throws(CodecFailure) {
+        errno = 0
+        unsafe sf_command(handle, Int32(SFC_UPDATE_HEADER_NOW), nil, 0)
+        if unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle) }
+    }
+
+    /// The failure of the call just made; nil stands for one that opened nothing.
+    private static func failure(of handle: OpaquePointer?) -> CodecFailure {
+        let number = errno
+        let isSystem = unsafe sf_error(handle) == SF_ERR_SYSTEM
+        let reason = unsafe String(cString: sf_strerror(handle))
+        return CodecFailure(reason, systemError: isSystem && number != 0 ? number : nil)
+    }
+}
+
+extension SoundFile.Tag {
+    /// libsndfile's number for the text.
+    fileprivate var number: Int32 {
+        switch self {
+        case .title: Int32(SF_STR_TITLE)
+        case .date: Int32(SF_STR_DATE)
+        case .comment: Int32(SF_STR_COMMENT)
+        case .software: Int32(SF_STR_SOFTWARE)
+        }
+    }
+}
+
+extension WAVEncoding {
+    /// libsndfile's number for the encoding.
+    fileprivate var subtype: Int32 {
+        switch self {
+        case .pcm16: Int32(SF_FORMAT_PCM_16)
+        case .pcm24: Int32(SF_FORMAT_PCM_24)
+        case .float: Int32(SF_FORMAT_FLOAT)
+        case .ulaw: Int32(SF_FORMAT_ULAW)
+        case .alaw: Int32(SF_FORMAT_ALAW)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import CallreelCore
+import CallreelSinks
+import Foundation
+import Testing
+
+/// What a disk that takes no more does to each sink. A limit on the size of files stands for the disk: the system refuses the
+/// rest of a write in the same way, with another error number, and needs no privileges. It holds for a whole process, so
+/// each test is a process of its own.
+@Suite struct FullDiskTests {
+    @Test func `a full disk fails a WAV at every byte, and what fitted opens`() async {
+        await #expect(processExitsWith: .success) {
+            try await expectFailureAtEveryLimit(WAVSink.self, .init()) { try Tool.sox($0) }
+        }
+    }
+
+    @Test func `a full disk fails a FLAC at every byte, and what fitted opens`() async {
+        await #expect(processExitsWith: .success) {
+            var options = FLACOptions()
+            options.padding = 0
+            try await expectFailureAtEveryLimit(FLACSink.self, options) { try Tool.flac($0) }
+        }
+    }
+
+    @Test func `a full disk fails a raw file at every byte, and what fitted opens`() async {
+        await #expect(processExitsWith: .success) {
+            try await expectFailureAtEveryLimit(RawSink.self, .init()) { try Tool.samples(ofRawFile: $0) }
+        }
+    }
+}
+
+/// Records with ever more room, until it suffices: an error each time, never a receipt, and a file with the beginning of the call.
+private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
+    _ type: Sink.Type, _ options: Sink.Options, heard: (String) throws -> [Int16]
+) async throws {
+    // Otherwise the system ends the process instead of refusing the write.
+    signal(SIGXFSZ, SIG_IGN)
+    let format = AudioFormat(sampleRate: 8000, channels: 2)
+    let samples = testSignal(frames: 4000, format)
+    let full = try Workspace()
+    _ = try await record(type, samples, full.context(format), options: options)
+    let size = try Data(contentsOf: URL(fileURLWithPath: full.file("call.\(Sink.type)"))).count
+
+    for limit in [0, 1, 7, 43] + Array(stride(from: 50, to: size, by: 331)) + [size - 2, size - 1, size] {
+        let workspace = try Workspace()
+        var failure: SinkError?
+        limitFileSize(limit)
+        do {
+            _ = try await record(type, samples, workspace.context(format), options: options)
+        } catch {
+            failure = error
+        }
+        limitFileSize(nil)
+        if limit == size {
+            #expect(failure == nil)
+            continue
+        }
+        guard let failure else {
+            Issue.record("\(type) reported success with \(limit) of \(size) bytes")
+            continue
+        }
+        #expect(failure.underlying == EFBIG, "\(limit): \(failure)")
+        #expect(failure.blame == .destination)
+        #expect(failure.description.contains(workspace.file("call.\(Sink.type)")))
+        // Where not even the header fits there is nothing to open.
+        if failure.code == .open { continue }
+        let left = try heard(workspace.file("call.\(Sink.type)"))
+        expectSame(left, Array(samples.prefix(left.count)), "limit \(limit)")
+        #expect(left.count.isMultiple(of: 2))
+        // All that fitted, but for one block of FLAC's and one header.
+        let fraction = Double(limit) / Double(size)
+        #expect(left.count >= Int(fraction * Double(samples.count)) - 2 * 2 * 576, "\(limit): \(left.count) samples")
+    }
+}
+
+/// Sets the greatest length of a file that this process may write, or lifts it.
+private func limitFileSize(_ bytes: Int?) {
+    var limit = rlimit()
+    #if canImport(Glibc)
+        let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+    #else
+        let resource = RLIMIT_FSIZE
+    #endif
+    #expect(unsafe getrlimit(resource, &limit) == 0)
+    limit.rlim_cur = bytes.map { rlim_t($0) } ?? limit.rlim_max
+    #expect(unsafe setrlimit(resource, &limit) == 0)
+}

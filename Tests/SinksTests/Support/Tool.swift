@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+/// Another program that judges what ours wrote.
+enum Tool {
+    /// What a program left when it ended.
+    struct Outcome {
+        let status: Int32
+        let output: Data
+        let errors: String
+
+        /// The output as text, without the line end.
+        var text: String { String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
+    }
+
+    /// Runs a program found in the path, and waits for its end.
+    static func run(_ name: String, _ arguments: String...) throws -> Outcome {
+        let directory = try Workspace()
+        let output = directory.path + "/output", errors = directory.path + "/errors"
+        // Files and not pipes, so that neither stream can fill up while the other is read.
+        for path in [output, errors] { #expect(FileManager.default.createFile(atPath: path, contents: nil)) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [name] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationStatus, output: try Data(contentsOf: URL(fileURLWithPath: output)),
+            errors: try String(contentsOfFile: errors, encoding: .utf8))
+    }
+
+    /// The samples that Python's own reader finds in a WAV file. It believes the header and nothing else.
+    static func pythonWave(_ path: String) throws -> [Int16] {
+        let script = "import sys, wave; w = wave.open(sys.argv[1]); sys.stdout.buffer.write(w.readframes(w.getnframes()))"
+        let outcome = try run("python3", "-c", script, path)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return samples(outcome.output)
+    }
+
+    /// The samples that sox finds in a file.
+    static func sox(_ path: String) throws -> [Int16] {
+        // Without dither, which sox adds where it shortens samples.
+        let outcome = try run("sox", "-D", path, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return samples(outcome.output)
+    }
+
+    /// The samples that the reference decoder finds in a FLAC file, after it has checked them.
+    static func flac(_ path: String) throws -> [Int16] {
+        let test = try run("flac", "--test", "--silent", path)
+        #expect(test.status == 0, "\(test.errors)")
+        let outcome = try run("flac", "--decode", "--silent", "--stdout", "--force-raw-format", "--endian=little", "--sign=signed", path)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return samples(outcome.output)
+    }
+
+    /// What `soxi` says to one of its single-letter questions.
+    static func soxi(_ question: String, _ path: String) throws -> String { try run("soxi", question, path).text }
+
+    /// What `metaflac` says to one of its questions, in UTF-8 whatever the locale.
+    static func metaflac(_ question: String, _ path: String) throws -> String {
+        try run("metaflac", "--no-utf8-convert", question, path).text
+    }
+
+    /// Little-endian samples.
+    static func samples(_ data: Data) -> [Int16] {
+        #expect(data.count.isMultiple(of: 2))
+        return stride(from: 0, to: data.count - 1, by: 2).map {
+            Int16(bitPattern: UInt16(data[data.startIndex + $0]) | UInt16(data[data.startIndex + $0 + 1]) << 8)
+        }
+    }
+
+    /// Little-endian samples of a file without a header.
+    static func samples(ofRawFile path: String) throws -> [Int16] { samples(try Data(contentsOf: URL(fileURLWithPath: path))) }
+}
