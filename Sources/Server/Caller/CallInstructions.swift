@@ -1,0 +1,86 @@
+import AsyncHTTPClient
+public import CallreelCore
+import Foundation
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
+
+/// Where a carrier is told to send a call's audio, and how.
+public struct CallInstructions: Sendable {
+    /// The WebSocket's address.
+    public var url: String
+    /// The shape of the audio to send.
+    public var format: AudioFormat
+    /// What goes into the handshake message beside the content type.
+    public var headers: [String: JSONValue]
+    /// What the caller is told first.
+    public var talk: String?
+
+    /// Makes instructions without asking anybody.
+    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil) {
+        self.url = url
+        self.format = format
+        self.headers = headers
+        self.talk = talk
+    }
+
+    /// Asks an answer webhook what to do with a call, as Vonage does: GET with a query, 200 with an NCCO.
+    public static func ask(_ webhook: String, about call: CallFacts) async throws(CallerError) -> CallInstructions {
+        guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
+        var query = parts.queryItems ?? []
+        for (name, value) in [("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation)] {
+            if let value { query.append(URLQueryItem(name: name, value: value)) }
+        }
+        parts.queryItems = query
+        // A plus would be read as a space.
+        parts.percentEncodedQuery = parts.percentEncodedQuery?.replacing("+", with: "%2B")
+        let body = try await fetch(parts.string ?? webhook, from: webhook)
+        do {
+            return try CallInstructions(ncco: try JSONValue(parsing: Data(buffer: body)))
+        } catch let error as JSONSyntaxError {
+            throw CallerError("\(webhook) did not answer with JSON: \(error.reason)")
+        } catch let error as CallerError {
+            throw error
+        } catch {
+            throw CallerError("\(webhook) did not answer with an NCCO: \(error)")
+        }
+    }
+
+    /// The body of a 2xx answer. The first refusal counts: this is a carrier that asks once, so that mistakes show at once.
+    private static func fetch(_ url: String, from webhook: String) async throws(CallerError) -> ByteBuffer {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        do {
+            return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
+                let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
+                let body = try await response.body.collect(upTo: 1 << 20)
+                guard (200..<300).contains(response.status.code) else {
+                    throw CallerError("\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))")
+                }
+                return body
+            }
+        } catch let error as CallerError {
+            throw error
+        } catch {
+            throw CallerError("the answer webhook \(webhook) cannot be asked: \(networkReason(error))")
+        }
+    }
+
+    /// Reads the first `connect` to a WebSocket in an NCCO, and the `talk` before it.
+    init(ncco: JSONValue) throws(CallerError) {
+        guard case .array(let actions) = ncco else { throw CallerError("an NCCO is a list of actions, and this is not: \(ncco.found)") }
+        guard let connect = actions.first(where: { $0["action"]?.string == "connect" }), case .array(let endpoints) = connect["endpoint"],
+            let endpoint = endpoints.first, endpoint["type"]?.string == "websocket", let url = endpoint["uri"]?.string
+        else { throw CallerError("the NCCO does not connect the call to a WebSocket: \(ncco.found)") }
+        let type = endpoint["content-type"] ?? .null
+        do {
+            format = try VonageDialect.format(of: type)
+        } catch {
+            throw CallerError("the NCCO asks for audio that this carrier does not send: \(error.reason)")
+        }
+        self.url = url
+        if case .object(let headers) = endpoint["headers"] { self.headers = headers } else { headers = [:] }
+        talk = actions.first { $0["action"]?.string == "talk" }?["text"]?.string
+    }
+}

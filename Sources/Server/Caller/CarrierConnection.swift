@@ -1,0 +1,265 @@
+public import CallreelCore
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// The carrier's end of a call's WebSocket, as Vonage's servers behave: the handshake message first, masked frames of
+/// 20 ms, digits between them, and a close frame or a broken connection at the end.
+public final class CarrierConnection: Sendable {
+    /// Seconds of audio in one message.
+    public static let frameDuration = 0.02
+
+    /// How the other side ended the connection.
+    public struct Ending: Sendable {
+        /// The status code of its close frame; nil if it sent none.
+        public let code: UInt16?
+        public let reason: String
+    }
+
+    private let channel: any Channel
+    private let ended: EventLoopFuture<Ending>
+    private let encoder = WebSocketFrameEncoder(role: .client)
+
+    private init(channel: any Channel, ended: EventLoopFuture<Ending>) {
+        self.channel = channel
+        self.ended = ended
+    }
+
+    /// Connects and sends the handshake message.
+    public static func open(_ instructions: CallInstructions) async throws(CallerError) -> CarrierConnection {
+        let connection = try await connect(to: instructions.url)
+        var message = instructions.headers
+        message["event"] = "websocket:connected"
+        message["content-type"] = .string("\(VonageDialect.mediaType);rate=\(instructions.format.sampleRate)")
+        try await connection.send(text: .object(message))
+        return connection
+    }
+
+    /// Sends audio in messages of 20 ms; the last may be shorter.
+    public func send(audio samples: [Int16], format: AudioFormat) async throws(CallerError) {
+        let size = format.frames(seconds: Self.frameDuration) * format.channels
+        var buffer = channel.allocator.buffer(capacity: samples.count * 2 + samples.count / size * 8 + 16)
+        for start in stride(from: 0, to: samples.count, by: size) {
+            let message = samples[start..<min(start + size, samples.count)]
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(message.count * 2)
+            for sample in message {
+                bytes.append(UInt8(truncatingIfNeeded: sample))
+                bytes.append(UInt8(truncatingIfNeeded: sample >> 8))
+            }
+            encoder.write(.binary, bytes, to: &buffer)
+        }
+        try await write(buffer)
+    }
+
+    /// Sends a digit.
+    public func send(digit: Character) async throws(CallerError) {
+        try await send(text: .object(["event": "websocket:dtmf", "digit": .string(String(digit)), "duration": 260]))
+    }
+
+    /// Ends the call with the closing handshake, and waits a moment for the answer.
+    public func hangUp() async throws(CallerError) -> Ending {
+        var buffer = channel.allocator.buffer(capacity: 16)
+        encoder.writeClose(.normal, to: &buffer)
+        try await write(buffer)
+        let deadline = channel.eventLoop.scheduleTask(in: .seconds(5)) { [channel] in channel.close(promise: nil) }
+        let ending = await ending()
+        deadline.cancel()
+        channel.close(promise: nil)
+        return ending
+    }
+
+    /// Drops the connection without a word.
+    public func drop() async {
+        try? await channel.close()
+    }
+
+    /// Waits until the other side ends the connection.
+    public func ending() async -> Ending {
+        (try? await ended.get()) ?? Ending(code: nil, reason: "the connection was lost")
+    }
+
+    private func send(text: JSONValue) async throws(CallerError) {
+        var buffer = channel.allocator.buffer(capacity: 512)
+        encoder.write(.text, Array(text.json().utf8), to: &buffer)
+        try await write(buffer)
+    }
+
+    private func write(_ buffer: ByteBuffer) async throws(CallerError) {
+        do {
+            try await channel.writeAndFlush(buffer)
+        } catch {
+            let ending = await ending()
+            let code = ending.code.map { " with code \($0)" } ?? ""
+            throw CallerError("the server ended the call\(code)\(ending.reason.isEmpty ? "" : ": \(ending.reason)")")
+        }
+    }
+
+    // MARK: - Connecting
+
+    /// What the upgrade came to.
+    private enum Outcome: Sendable {
+        case open(CarrierConnection)
+        case refused(EventLoopFuture<String>)
+    }
+
+    private static func connect(to url: String) async throws(CallerError) -> CarrierConnection {
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let host = parts.host
+        else {
+            throw CallerError("\(url) is not a ws or wss URL")
+        }
+        let port = parts.port ?? (scheme == "wss" ? 443 : 80)
+        let path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: ["host": parts.port.map { "\(host):\($0)" } ?? host])
+        do {
+            let tls = scheme == "wss" ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil
+            let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connectTimeout(.seconds(10))
+                .connect(host: host, port: port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: host)) }
+                        return try configure(channel, head)
+                    }
+                }
+            switch try await upgrade.get() {
+            case .open(let connection): return connection
+            case .refused(let answer): throw CallerError("\(url) answered \(try await answer.get())")
+            }
+        } catch let error as CallerError {
+            throw error
+        } catch {
+            throw CallerError("\(url) cannot be reached: \(networkReason(error))")
+        }
+    }
+
+    /// Builds the pipeline that asks for the upgrade.
+    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead) throws -> EventLoopFuture<Outcome> {
+        var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
+            upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration<Outcome>(
+                upgradeRequestHead: head, upgraders: [Upgrader()],
+                notUpgradingCompletionHandler: { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        let answer = channel.eventLoop.makePromise(of: String.self)
+                        try channel.pipeline.syncOperations.addHandler(RefusalReader(answer: answer))
+                        return .refused(answer.futureResult)
+                    }
+                }))
+        // The server's first frames may come in one piece with its answer.
+        configuration.leftOverBytesStrategy = .forwardBytes
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
+    }
+
+    /// The client's side of RFC 6455, section 4.1.
+    private struct Upgrader: NIOTypedHTTPClientProtocolUpgrader {
+        let supportedProtocol = "websocket"
+        let requiredUpgradeHeaders: [String] = []
+        private let key = Data((0..<16).map { _ in UInt8.random(in: .min ... .max) }).base64EncodedString()
+
+        func addCustom(upgradeRequestHeaders: inout HTTPHeaders) {
+            upgradeRequestHeaders.add(name: "sec-websocket-key", value: key)
+            upgradeRequestHeaders.add(name: "sec-websocket-version", value: "13")
+        }
+
+        func shouldAllowUpgrade(upgradeResponse: HTTPResponseHead) -> Bool {
+            upgradeResponse.headers["sec-websocket-accept"] == [WebSocketUpgrade.acceptance(of: key)]
+        }
+
+        func upgrade(channel: any Channel, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<Outcome> {
+            channel.eventLoop.makeCompletedFuture {
+                let ended = channel.eventLoop.makePromise(of: Ending.self)
+                try channel.pipeline.syncOperations.addHandler(CarrierHandler(ended: ended))
+                return .open(CarrierConnection(channel: channel, ended: ended.futureResult))
+            }
+        }
+    }
+}
+
+/// Reads a response that is not an upgrade, for the error message.
+private final class RefusalReader: ChannelInboundHandler {
+    typealias InboundIn = HTTPClientResponsePart
+
+    private let answer: EventLoopPromise<String>
+    private var text = ""
+
+    init(answer: EventLoopPromise<String>) { self.answer = answer }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): text = "\(head.status)"
+        case .body(let body): if text.count < 500 { text += ": " + String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines) }
+        case .end: finish(context)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { finish(context) }
+
+    private func finish(_ context: ChannelHandlerContext) {
+        answer.succeed(text.isEmpty ? "nothing" : text)
+        context.close(promise: nil)
+    }
+}
+
+/// Answers the server's pings and notices its end of the call.
+private final class CarrierHandler: ChannelInboundHandler, WebSocketReceiver {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let ended: EventLoopPromise<CarrierConnection.Ending>
+    private let encoder = WebSocketFrameEncoder(role: .client)
+    private var decoder = WebSocketFrameDecoder(role: .client)
+    private var context: ChannelHandlerContext?
+
+    init(ended: EventLoopPromise<CarrierConnection.Ending>) { self.ended = ended }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ended.succeed(.init(code: nil, reason: "the connection was lost"))
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        unsafe buffer.withUnsafeReadableBytes { bytes in
+            do throws(WebSocketError) {
+                unsafe try decoder.decode(bytes, into: self)
+            } catch {
+                ended.succeed(.init(code: error.code.rawValue, reason: "the server broke the protocol: \(error.reason)"))
+                context.close(promise: nil)
+            }
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ended.succeed(.init(code: nil, reason: "the connection was lost"))
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        ended.succeed(.init(code: nil, reason: "\(error)"))
+        context.close(promise: nil)
+    }
+
+    func receive(binary piece: borrowing MaskedBytes) {}
+    func receiveBinaryEnd() {}
+    func receive(text: [UInt8]) {}
+    func receive(pong payload: [UInt8]) {}
+
+    func receive(ping payload: [UInt8]) {
+        guard let context else { return }
+        var buffer = context.channel.allocator.buffer(capacity: payload.count + 8)
+        encoder.write(.pong, payload, to: &buffer)
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    func receive(close code: WebSocketError.Code?, reason: String) {
+        ended.succeed(.init(code: code?.rawValue, reason: reason))
+        guard let context else { return }
+        var buffer = context.channel.allocator.buffer(capacity: 16)
+        encoder.writeClose(code, to: &buffer)
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in channel.close(promise: nil) }
+    }
+}

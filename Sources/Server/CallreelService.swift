@@ -1,0 +1,121 @@
+import CallreelCore
+import Foundation
+import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// The server: HTTP and calls on one port, from a checked configuration. The one place where its parts meet.
+public struct CallreelService: Service {
+    private let configuration: Configuration
+    private let recorder: Recorder
+    private let logger: Logger
+    private let onRunning: @Sendable (Address) async -> Void
+
+    /// Where a server listens.
+    public struct Address: Sendable {
+        public let host: String
+        /// The port, also when the configuration left the choice to the system.
+        public let port: Int
+        /// The address at which carriers and people reach it.
+        public let publicURL: PublicURL
+
+        /// The page's address on this machine.
+        public var page: String { PublicURL(host: host, port: port).description + "/" }
+    }
+
+    /// Makes a server. Nothing is opened before it runs.
+    /// - Parameter onRunning: called once, when connections are accepted.
+    public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
+        self.configuration = configuration
+        self.logger = logger
+        self.onRunning = onRunning
+        recorder = Recorder(store: try configuration.recordings.store(), plans: configuration.sinks, logger: logger)
+    }
+
+    /// Serves until a graceful shutdown: then calls are closed and their recordings finished first.
+    public func run() async throws {
+        do {
+            try await recorder.prepare()
+        } catch {
+            throw ServiceError("recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            // The heartbeat must outlive the calls, so it is ended here, after the last of them.
+            group.addTask { [recorder] in await recorder.run() }
+            defer { group.cancelAll() }
+            do {
+                try await application().run()
+            } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
+                throw ServiceError(
+                    "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))")
+            }
+        }
+    }
+
+    private func application() -> some ApplicationProtocol {
+        let address = BoundAddress(configuration)
+        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: SecurityHeaders())
+        let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
+        router.add(middleware: NormalizedRange(files: files))
+        router.add(middleware: files.middleware())
+        VonageWebhooks(configuration: configuration.vonage, publicURL: { address.publicURL }, recorder: recorder, logger: logger).add(to: router)
+        CallsAPI(recorder: recorder, publicURL: { address.publicURL }).add(to: router)
+        PageRoutes.add(to: router)
+        let path = configuration.vonage.path
+        router.get(RouterPath(path)) { _, _ -> Response in
+            throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
+        }
+        let upgrade = WebSocketUpgrade(path: path)
+        let interval = TimeAmount.nanoseconds(Int64(configuration.listen.readInterval * 1e9))
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return Application(
+            router: router,
+            server: HTTPServerBuilder { [recorder, logger] responder in
+                CallreelChannel(responder: responder, recorder: recorder, upgrade: upgrade, readInterval: interval, logger: logger)
+            },
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
+            onServerRunning: { [onRunning] channel in
+                address.bind(port: channel.localAddress?.port)
+                await onRunning(address.current)
+            },
+            logger: quiet)
+    }
+}
+
+/// The address that the server has, once it has one.
+private final class BoundAddress: Sendable {
+    private let host: String
+    private let configured: PublicURL?
+    private let port: Mutex<Int>
+
+    init(_ configuration: Configuration) {
+        host = configuration.listen.host
+        configured = configuration.publicURL
+        port = Mutex(configuration.listen.port)
+    }
+
+    func bind(port: Int?) {
+        if let port { self.port.withLock { $0 = port } }
+    }
+
+    var publicURL: PublicURL { current.publicURL }
+
+    var current: CallreelService.Address {
+        let port = port.withLock { $0 }
+        return .init(host: host, port: port, publicURL: configured ?? PublicURL(host: host, port: port))
+    }
+}
+
+/// Why the server could not start, in words for its operator.
+public struct ServiceError: Error, CustomStringConvertible, Sendable {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

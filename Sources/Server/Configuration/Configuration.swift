@@ -1,0 +1,236 @@
+public import CallreelCore
+import Foundation
+
+/// Everything that the configuration file says, checked.
+public struct Configuration: Sendable {
+    /// Where the server listens.
+    public struct Listen: Configurable {
+        public var host = "127.0.0.1"
+        public var port = 9292
+        public var readInterval = 0.2
+
+        public init() {}
+
+        public static let fields: [Field<Self>] = [
+            .string(
+                "host", \.host, type: "address or host name",
+                "The address to listen on; 127.0.0.1 is reached from this machine only, 0.0.0.0 from everywhere."
+            ) {
+                $0.isEmpty ? "is not an address such as \"127.0.0.1\"" : nil
+            },
+            .integer("port", \.port, in: 0...65535, "The TCP port; 0 takes any free one and prints it."),
+            .number(
+                "readInterval", \.readInterval, in: 0.02...1,
+                "Seconds between two reads of a call's socket; more costs less, less shows live calls sooner."),
+        ]
+    }
+
+    /// Where recordings go.
+    public struct Recordings: Configurable {
+        public var directory = "recordings"
+        public var name = "{date}/{time}-{from|unknown}-{id}"
+        public var mode = "0640"
+
+        public init() {}
+
+        public static let fields: [Field<Self>] = [
+            .string("directory", \.directory, type: "path", "Where recordings appear; relative to the directory that the program is started in.") {
+                $0.isEmpty || $0.contains("\0") ? "is not a path such as \"recordings\"" : nil
+            },
+            .string(
+                "name", \.name, type: "template",
+                "How a recording is named, with placeholders: \(NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")); {from|to|unknown} takes the first that is known."
+            ) { text in
+                do throws(RecordingError) {
+                    _ = try NameTemplate(text)
+                    return nil
+                } catch {
+                    return error.reason
+                }
+            },
+            .string("mode", \.mode, type: "octal permissions", "Permission bits of the files; directories get search added where reading is allowed.")
+            {
+                Self.permissions($0) == nil ? "is not four octal digits such as \"0640\" that let the owner read and write" : nil
+            },
+        ]
+
+        /// The bits of four octal digits, if they let the owner read and write and carry nothing but permissions.
+        static func permissions(_ text: String) -> Int? {
+            guard text.count == 4, let bits = Int(text, radix: 8), bits & ~0o777 == 0, bits & 0o600 == 0o600 else { return nil }
+            return bits
+        }
+
+        /// The store that this section describes.
+        public func store() throws(RecordingError) -> RecordingStore {
+            RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640)
+        }
+    }
+
+    /// Calls from Vonage's Voice API.
+    public struct Vonage: Configurable {
+        public var path = "/cable"
+        public var sampleRate = 16000
+        public var talk = "This call is being recorded."
+
+        public init() {}
+
+        public static let fields: [Field<Self>] = [
+            .string("path", \.path, type: "URL path", "Where the carrier's WebSocket connects.") { path in
+                guard path.hasPrefix("/"), path.count > 1, path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/-_.~".contains($0)) })
+                else { return "is not a path such as \"/cable\"" }
+                return path.hasPrefix("/webhooks") || path.hasPrefix("/recordings") || path.hasPrefix("/api") ? "is taken by the program itself" : nil
+            },
+            Field(
+                "sampleRate", type: "8000, 16000 or 24000", schema: ["enum": .array(AudioFormat.supportedSampleRates.map(JSONValue.integer))],
+                help: "Frames a second to ask the carrier for. What a call really has comes from its handshake.",
+                read: { value, place, root, problems in
+                    if case .integer(let rate) = value, AudioFormat.supportedSampleRates.contains(rate) {
+                        root.sampleRate = rate
+                    } else {
+                        problems.append(.init(at: place, "\(value.found) is not 8000, 16000 or 24000"))
+                    }
+                }, write: { .integer($0.sampleRate) }),
+            .string("talk", \.talk, "What the caller hears first; \"\" says nothing.") {
+                $0.count > 1500 ? "is longer than the carrier's 1500 characters" : nil
+            },
+        ]
+    }
+
+    /// The keys of the file, without the sinks, which need the registry to be read.
+    struct Sections: Configurable {
+        var listen = Listen()
+        var publicURL: String?
+        var recordings = Recordings()
+        var vonage = Vonage()
+
+        static let fields: [Field<Self>] = [
+            .section("listen", \.listen, "Where the server listens."),
+            .string(
+                "publicURL", \.publicURL, type: "http or https URL",
+                "The address at which carriers reach the server; null uses the address it listens on."
+            ) {
+                PublicURL($0) == nil ? "is not an http or https URL such as \"https://calls.example.com\"" : nil
+            },
+            .section("recordings", \.recordings, "Where recordings go."),
+            .section("vonage", \.vonage, "Calls from Vonage's Voice API."),
+        ]
+    }
+
+    public var listen: Listen
+    /// The address at which carriers reach the server; nil is the address it listens on.
+    public var publicURL: PublicURL?
+    public var recordings: Recordings
+    /// The sinks that every call is given to.
+    public var sinks: [SinkPlan]
+    public var vonage: Vonage
+
+    /// Reads a configuration strictly and reports every mistake in it.
+    /// - Parameter environment: where `${NAME}` is looked up.
+    public init(
+        _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
+    ) {
+        let value = value.substituting(environment, at: .root, problems: &problems)
+        let sections = Sections.read(value, at: .root, alongside: ["sinks"], problems: &problems)
+        listen = sections.listen
+        publicURL = sections.publicURL.flatMap(PublicURL.init)
+        recordings = sections.recordings
+        vonage = sections.vonage
+        sinks = []
+        let place = ConfigurationPath.root.key("sinks")
+        guard case .object(let members) = value else { return }
+        guard let list = members["sinks"] else {
+            problems.append(.init(at: place, "is missing; name at least one sink, such as [{\"type\": \"wav\"}]"))
+            return
+        }
+        let before = problems.count
+        sinks = SinkPlan.read(list, at: place, registry: registry, problems: &problems)
+        if sinks.isEmpty, problems.count == before {
+            problems.append(.init(at: place, "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}"))
+        }
+    }
+}
+
+extension Configuration {
+    /// Every key at its default, with one entry for each registered sink type.
+    public static func example(registry: SinkRegistry) -> JSONValue {
+        let sinks = registry.types.map { entry -> JSONValue in
+            let options = entry.options.map { ($0.name, $0.standard) }
+            return .object(SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) { mine, _ in mine })
+        }
+        return .object(Sections().json.merging(["sinks": .array(sinks)]) { mine, _ in mine })
+    }
+
+    /// The whole file as JSON Schema (draft 2020-12).
+    public static func schema(registry: SinkRegistry) -> JSONValue {
+        let sinks: JSONValue = .object([
+            "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
+            "items": .object(["oneOf": .array(registry.types.map(\.schema))]),
+        ])
+        var schema = Sections.schema(alongside: ["sinks": sinks])
+        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        schema["title"] = "Callreel configuration"
+        schema["required"] = .array(["sinks"])
+        return .object(schema)
+    }
+}
+
+/// Mistakes that stop the program before it does anything.
+public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+    /// The file that they are in.
+    public let file: String
+    public let problems: [ConfigurationProblem]
+
+    /// One line for each mistake.
+    public var description: String { problems.map { "\(file): \($0)" }.joined(separator: "\n") }
+}
+
+extension Configuration {
+    /// Reads a configuration file. The error names every mistake.
+    public init(
+        file: String, registry: SinkRegistry, environment: [String: String]
+    ) throws(ConfigurationError) {
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: try Data(contentsOf: URL(fileURLWithPath: file)))
+        } catch let error as JSONSyntaxError {
+            throw ConfigurationError(file: file, problems: [.init(at: .root, "is not JSON: \(error.reason)")])
+        } catch {
+            let reason =
+                (error as? CocoaError)?.code == .fileReadNoSuchFile ? "there is no such file" : "cannot be read: \(error.localizedDescription)"
+            throw ConfigurationError(file: file, problems: [.init(at: .root, reason)])
+        }
+        var problems: [ConfigurationProblem] = []
+        self.init(value, registry: registry, environment: environment, problems: &problems)
+        guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }
+    }
+}
+
+extension JSONValue {
+    /// Puts environment variables in the place of `${NAME}` in every text.
+    fileprivate func substituting(
+        _ environment: [String: String], at path: ConfigurationPath, problems: inout [ConfigurationProblem]
+    ) -> JSONValue {
+        switch self {
+        case .object(let members):
+            return .object(
+                Dictionary(
+                    uniqueKeysWithValues: members.sorted { $0.key < $1.key }.map {
+                        ($0, $1.substituting(environment, at: path.key($0), problems: &problems))
+                    }))
+        case .array(let elements):
+            return .array(elements.enumerated().map { $1.substituting(environment, at: path.index($0), problems: &problems) })
+        case .string(let text):
+            var result = ""
+            var rest = text[...]
+            while let open = rest.range(of: "${"), let close = rest[open.upperBound...].firstIndex(of: "}") {
+                let name = String(rest[open.upperBound..<close])
+                if environment[name] == nil { problems.append(.init(at: path, "the environment variable \(name) is not set")) }
+                result += rest[..<open.lowerBound] + (environment[name] ?? "")
+                rest = rest[rest.index(after: close)...]
+            }
+            return .string(result + rest)
+        default:
+            return self
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import CallreelCore
+import Foundation
+import Hummingbird
+
+/// What the page shows, as JSON: the calls that run and the recordings that are finished.
+struct CallsAPI: Sendable {
+    /// Recordings in one answer.
+    static let pageLimit = 200
+
+    let recorder: Recorder
+    let publicURL: @Sendable () -> PublicURL
+
+    /// Adds `GET /api/calls?limit=…&offset=…`.
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/api/calls") { request, _ in
+            let limit = try number("limit", in: request, standard: 50, range: 1...Self.pageLimit)
+            let offset = try number("offset", in: request, standard: 0, range: 0...Int(Int32.max))
+            return try json(answer(limit: limit, offset: offset))
+        }
+    }
+
+    private func number(_ name: String, in request: Request, standard: Int, range: ClosedRange<Int>) throws -> Int {
+        guard let text = request.uri.queryParameters[Substring(name)] else { return standard }
+        guard let number = Int(text), range.contains(number) else {
+            throw HTTPError(.badRequest, message: "\(name) \(String(text).debugDescription) is not a whole number in \(range)")
+        }
+        return number
+    }
+
+    private func answer(limit: Int, offset: Int) -> JSONValue {
+        .object([
+            "now": .string(Date().manifestText),
+            "answerURL": .string(publicURL().description + "/webhooks/answer"),
+            "live": .array(recorder.liveCalls.map(Self.live)),
+            "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(Self.recording)),
+            "total": .integer(recorder.index.count),
+            "indexing": .boolean(recorder.index.isScanning),
+        ])
+    }
+
+    private static func live(_ call: CallSession.Snapshot) -> JSONValue {
+        let sinks = call.sinks.map { sink -> JSONValue in
+            .object(["name": .string(sink.name), "type": .string(sink.type), "state": .string(sink.state.rawValue)])
+        }
+        return .object([
+            "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from), "to": optional(call.call.to),
+            "startedAt": .string(call.startedAt.manifestText), "seconds": .number(call.format.seconds(frames: call.framesReceived)),
+            "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels), "sinks": .array(sinks),
+        ])
+    }
+
+    private static func recording(_ recording: Recording) -> JSONValue {
+        let files = recording.sinks.flatMap { sink in
+            sink.files.map { file -> JSONValue in
+                .object([
+                    "sink": .string(sink.name), "type": .string(sink.type), "url": .string(RecordingFiles.url(of: file.name)),
+                    "mediaType": .string(RecordingFiles.mediaType(of: file.name)), "bytes": .integer(file.bytes),
+                ])
+            }
+        }
+        let problems =
+            recording.sinks.filter { $0.state == .failed || $0.state == .stalled }.map { sink -> JSONValue in
+                .string("\(sink.name): \(sink.state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
+            }
+            + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
+                .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s were lost to a slow disk and are silence")
+            }
+        return .object([
+            "id": .string(recording.id.description), "name": .string(recording.name), "from": optional(recording.call.from),
+            "to": optional(recording.call.to), "startedAt": .string(recording.startedAt.manifestText),
+            "endedAt": optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
+            "sampleRate": .integer(recording.format.sampleRate), "channels": .integer(recording.format.channels),
+            "endReason": optional(recording.endReason), "manifestURL": .string(RecordingFiles.url(of: recording.name + ".json")),
+            "files": .array(files), "problems": .array(problems),
+        ])
+    }
+
+    private static func optional(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
+}

@@ -1,0 +1,48 @@
+import Crypto
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The page: three files that are part of the program.
+enum PageRoutes {
+    /// Adds `GET /` and what it loads.
+    static func add(to router: Router<BasicRequestContext>) {
+        add("/", PackageResources.index_html, "text/html; charset=utf-8", to: router)
+        add("/page.css", PackageResources.style_css, "text/css; charset=utf-8", to: router)
+        add("/page.js", PackageResources.page_js, "text/javascript; charset=utf-8", to: router)
+    }
+
+    private static func add(_ path: RouterPath, _ content: [UInt8], _ type: String, to router: Router<BasicRequestContext>) {
+        let body = ByteBuffer(bytes: content)
+        let tag = "\"" + SHA256.hash(data: content).prefix(8).map { String($0, radix: 16) }.joined() + "\""
+        router.get(path) { request, _ in
+            // Asked for each time, so that a new version of the program is never shown with parts of the old one.
+            let headers: HTTPFields = [.contentType: type, .eTag: tag, .cacheControl: "no-cache"]
+            guard request.headers[.ifNoneMatch] != tag else { return Response(status: .notModified, headers: headers) }
+            return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
+        }
+    }
+}
+
+/// Headers that every response carries, so that a browser does nothing with it that was not meant.
+struct SecurityHeaders: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    func handle(
+        _ request: Request, context: BasicRequestContext, next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch let error as any HTTPResponseError {
+            response = try error.response(from: request, context: context)
+        }
+        response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers[.contentSecurityPolicy] =
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
+            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
+        return response
+    }
+}

@@ -1,0 +1,342 @@
+// The page asks the server for its calls every two seconds and patches what has changed. A row lives as long as its
+// call is listed and is never rebuilt, so a player goes on playing and focus stays where it is.
+"use strict";
+
+const PAGE_SIZE = 50;
+const INTERVAL = 2_000;
+const LONGEST_INTERVAL = 30_000;
+const TIMEOUT = 10_000;
+const PLAYABLE = /^audio\/(x-|vnd\.)?(wav|wave|flac)\b/i;
+
+const element = (id) => document.getElementById(id);
+
+/** Writes only what differs: a write that changes nothing would still be read out by a live region. */
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function make(tag, text, className) {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  if (className) node.className = className;
+  return node;
+}
+
+function wrap(tag, className, ...children) {
+  const node = make(tag, "", className);
+  node.append(...children);
+  return node;
+}
+
+// MARK: How things are said
+
+const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+function instant(format, text) {
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? String(text) : format.format(date);
+}
+
+const caller = (call) => call.from || "unknown caller";
+const callee = (call) => call.to || "unknown number";
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds || 0));
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+function length(seconds) {
+  return seconds > 0 && seconds < 1 ? `${Math.max(seconds, 0.01).toFixed(2)}\u00a0s` : clock(seconds);
+}
+
+function size(bytes) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit && value < 9.95 ? value.toFixed(1) : Math.round(value)}\u00a0${units[unit]}`;
+}
+
+function audioFormat({ sampleRate, channels }) {
+  const layout = { 1: "mono", 2: "stereo" }[channels] || `${channels} channels`;
+  return sampleRate ? `${sampleRate / 1000}\u00a0kHz ${layout}` : "";
+}
+
+function fileName(file) {
+  const type = String(file.type || "file").toUpperCase();
+  return file.sink && file.sink !== file.type ? `${type} (${file.sink})` : type;
+}
+
+const callCount = (count) => `${count || "No"} live ${count === 1 ? "call" : "calls"}`;
+
+/** The address, if it is one of a recording of this server; nothing else becomes a link. */
+function recordingURL(text) {
+  if (typeof text !== "string" || !text.startsWith("/recordings/")) return null;
+  const { pathname } = new URL(text, location.origin);
+  return pathname.startsWith("/recordings/") ? pathname : null;
+}
+
+// MARK: Rows
+
+/** The rows of one list by call id. `patch(parts, item, node)` brings a row up to date. */
+class Rows {
+  constructor(list, template, patch) {
+    Object.assign(this, { list, template, patch, rows: new Map() });
+  }
+
+  show(items) {
+    const wanted = new Map(items.map((item) => [item.id, item]));
+    for (const [id, { node }] of this.rows) {
+      if (wanted.has(id) || isInUse(node)) continue;
+      node.remove();
+      this.rows.delete(id);
+    }
+    let next = this.list.firstElementChild;
+    for (const [id, item] of wanted) {
+      const { node, parts } = this.rows.get(id) || this.add(id);
+      this.patch(parts, item, node);
+      while (next && !wanted.has(next.dataset.id)) next = next.nextElementSibling;
+      // Moving a player in the document would stop it, so a row in use stays where it is.
+      if (node !== next && !(node.isConnected && isInUse(node))) this.list.insertBefore(node, next);
+      next = node.nextElementSibling;
+    }
+  }
+
+  add(id) {
+    const node = this.template.content.firstElementChild.cloneNode(true);
+    const parts = {};
+    for (const part of node.querySelectorAll("[data-part]")) parts[part.dataset.part] = part;
+    node.dataset.id = id;
+    this.rows.set(id, { node, parts });
+    return this.rows.get(id);
+  }
+}
+
+/** Whether somebody is in the middle of this row: has focus in it, or has begun to listen. */
+function isInUse(node) {
+  const audio = node.querySelector("audio");
+  const begun = audio && !audio.ended && (!audio.paused || audio.currentTime > 0);
+  return begun || node.contains(document.activeElement);
+}
+
+function patchParties(parts, call) {
+  setText(parts.from, caller(call));
+  setText(parts.to, callee(call));
+  setText(parts.format, audioFormat(call));
+  setAttribute(parts.start, "datetime", String(call.startedAt));
+}
+
+function patchProblems(list, problems) {
+  const texts = problems.map((problem) => `⚠ Problem: ${problem}`);
+  if (texts.join("\n") === [...list.children].map((item) => item.textContent).join("\n")) return;
+  list.replaceChildren(...texts.map((text) => make("li", text)));
+}
+
+function patchLive(parts, call) {
+  patchParties(parts, call);
+  setText(parts.start, instant(timeOnly, call.startedAt));
+  const sinks = call.sinks || [];
+  const isTrouble = ({ state }) => state === "failed" || state === "stalled";
+  setText(parts.sinks, sinks.filter((sink) => !isTrouble(sink)).map(({ name, state }) => `${name} ${state}`).join(", "));
+  patchProblems(parts.problems, sinks.filter(isTrouble).map(({ name, state }) => `${name}: ${state}`));
+  clocks.set(parts.clock, { seconds: call.seconds || 0, at: performance.now() });
+}
+
+function patchRecording(parts, recording, node) {
+  const state = JSON.stringify(recording);
+  if (node.state === state) return;
+  node.state = state;
+  patchParties(parts, recording);
+  setText(parts.start, instant(dayAndTime, recording.startedAt));
+  setText(parts.length, length(recording.seconds));
+  setAttribute(parts.length, "datetime", `PT${Number(recording.seconds) || 0}S`);
+  setText(parts.end, recording.endReason || "");
+  patchProblems(parts.problems, recording.problems || []);
+  patchPlayer(parts, recording);
+  patchFiles(parts.files, recording);
+}
+
+function patchPlayer({ audio, hint }, recording) {
+  const files = recording.files || [];
+  const playable = files.find((file) => PLAYABLE.test(file.mediaType) && recordingURL(file.url));
+  audio.hidden = !playable;
+  if (playable) setAttribute(audio, "src", recordingURL(playable.url));
+  setAttribute(audio, "aria-label", `Call from ${caller(recording)}, ${instant(dayAndTime, recording.startedAt)}`);
+  audio.onerror = () => setText(hint, "This file cannot be played here. Download it instead.");
+  audio.onplaying = () => setText(hint, "");
+  const why = files.length ? "Not playable in a browser. Download it instead." : "No file was written.";
+  setText(hint, playable ? "" : why);
+}
+
+function patchFiles(list, recording) {
+  const state = JSON.stringify([recording.files, recording.name, recording.from]);
+  if (list.state === state) return;
+  list.state = state;
+  const manifest = recordingURL(recording.manifestURL);
+  const details = manifest ? [detailsItem(manifest, recording)] : [];
+  list.replaceChildren(...(recording.files || []).map((file) => fileItem(file, recording)), ...details);
+}
+
+function fileItem(file, recording) {
+  const words = [make("bdi", fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
+  const url = recordingURL(file.url);
+  if (!url) return wrap("li", "", wrap("span", "plain", ...words));
+  const after = make("span", `, call from ${caller(recording)}`, "unseen");
+  const link = wrap("a", "download", make("span", "Download ", "unseen"), ...words, after);
+  link.href = url;
+  link.download = "";
+  return wrap("li", "", link);
+}
+
+function detailsItem(url, recording) {
+  const link = wrap("a", "details", "Details", make("span", ` of the call from ${caller(recording)}`, "unseen"));
+  link.href = url;
+  return wrap("li", "", link);
+}
+
+// MARK: Live clocks
+
+const clocks = new Map();
+
+function tick() {
+  for (const [node, base] of clocks) {
+    if (!node.isConnected) {
+      clocks.delete(node);
+      continue;
+    }
+    if (isLost()) continue;
+    const seconds = base.seconds + (performance.now() - base.at) / 1000;
+    // The network's jitter must not make a clock step back by a second.
+    const shown = node.shown || 0;
+    node.shown = shown > seconds && shown - seconds < 1.5 ? shown : Math.floor(seconds);
+    setText(node, clock(node.shown));
+  }
+}
+
+// MARK: The page
+
+const liveRows = new Rows(element("live-list"), element("live-row"), patchLive);
+const recordingRows = new Rows(element("recording-list"), element("recording-row"), patchRecording);
+
+function show({ live = [], total = 0, indexing = false, answerURL = "" }, recordings) {
+  const isEmpty = recordings.length === 0;
+  liveRows.show(live);
+  recordingRows.show(recordings);
+  tick();
+  setText(element("live-count"), callCount(live.length));
+  document.title = live.length ? `(${live.length} live) Callreel` : "Callreel";
+  setText(element("total"), total ? String(total) : "");
+  setText(element("indexing"), indexing ? "Older recordings are still being read. More will appear here." : "");
+  setText(element("command"), `.build/release/callreel call Tests/Fixtures/jfk.wav --to ${shellWord(answerURL)}`);
+  setText(element("answer"), answerURL);
+  element("live").hidden = live.length === 0;
+  element("recordings").hidden = isEmpty && live.length === 0 && !indexing;
+  element("soon").hidden = !isEmpty || live.length === 0;
+  element("start").hidden = !isEmpty || live.length > 0 || indexing;
+  element("older").hidden = total <= recordings.length;
+}
+
+const shellWord = (text) => (/^[\w.:/@%+-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`);
+
+async function copy({ currentTarget: button }) {
+  const source = element(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    setText(element("said"), "Copied.");
+  } catch {
+    // Without HTTPS a browser has no clipboard for pages: leave the text selected.
+    getSelection().selectAllChildren(source);
+    setText(element("said"), "Selected. Copy it with your keyboard.");
+  }
+  setTimeout(() => setText(element("said"), ""), 4_000);
+}
+
+// MARK: Asking the server
+
+let pagesShown = 1;
+let older = { key: null, recordings: [] };
+let failures = 0;
+let timer = null;
+let request = null;
+let focusAfter = null;
+
+const isLost = () => failures > 0;
+
+async function fetchPage(index, signal) {
+  const answer = await fetch(`/api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, { signal, cache: "no-store" })
+    .catch(() => { throw new Error("Connection lost"); });
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}`);
+  return answer.json().catch(() => { throw new Error("The server's answer was cut off"); });
+}
+
+/** What "show older" added. It is read again only when the first page or the total has moved. */
+async function fetchOlder(first, signal) {
+  const key = JSON.stringify([pagesShown, first.total, first.recordings.map(({ id }) => id)]);
+  if (older.key === key) return older.recordings;
+  const recordings = [];
+  for (let page = 1; page < pagesShown; page += 1) recordings.push(...(await fetchPage(page, signal)).recordings);
+  older = { key, recordings };
+  return recordings;
+}
+
+async function refresh() {
+  pause();
+  const mine = (request = new AbortController());
+  const timeout = setTimeout(() => mine.abort(), TIMEOUT);
+  try {
+    const first = await fetchPage(0, mine.signal);
+    const rest = await fetchOlder(first, mine.signal);
+    if (mine !== request) return;
+    failures = 0;
+    const recordings = [...first.recordings, ...rest];
+    show(first, recordings);
+    setText(element("note"), "");
+    focusFirstOlder(recordings);
+  } catch (error) {
+    if (mine !== request) return;
+    failures += 1;
+    setText(element("note"), `${error.message}, trying again.`);
+  } finally {
+    clearTimeout(timeout);
+  }
+  document.body.classList.toggle("lost", isLost());
+  timer = setTimeout(refresh, Math.min(INTERVAL * 2 ** failures, LONGEST_INTERVAL));
+}
+
+/** Stops asking; an answer that is still on its way is dropped. */
+function pause() {
+  clearTimeout(timer);
+  if (request) request.abort();
+  request = null;
+}
+
+function showOlder() {
+  focusAfter = pagesShown * PAGE_SIZE;
+  pagesShown += 1;
+  refresh();
+}
+
+/** The button moves down or goes away, so focus goes on to the first recording that it brought. */
+function focusFirstOlder(recordings) {
+  if (focusAfter === null) return;
+  const row = recordings[focusAfter] && recordingRows.rows.get(recordings[focusAfter].id);
+  if (row) row.node.focus();
+  focusAfter = null;
+}
+
+// "play" does not bubble, so it is caught on its way down.
+document.addEventListener("play", ({ target }) => {
+  for (const audio of document.querySelectorAll("audio")) if (audio !== target) audio.pause();
+}, true);
+document.addEventListener("visibilitychange", () => (document.hidden ? pause() : refresh()));
+window.addEventListener("online", () => { if (!document.hidden) refresh(); });
+for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", copy);
+element("older").addEventListener("click", showOlder);
+setInterval(tick, 250);
+if (!document.hidden) refresh();

@@ -1,0 +1,103 @@
+import CallreelCore
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// A connection to the server: plain HTTP for Hummingbird, or a call.
+struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
+    /// What a connection has become.
+    enum Kind: Sendable {
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        case call(EventLoopFuture<CallSession?>)
+    }
+
+    /// A connection that may still become either.
+    struct Value: ServerChildChannelValue {
+        let channel: any Channel
+        let kind: EventLoopFuture<Kind>
+    }
+
+    let responder: HTTPChannelHandler.Responder
+    let recorder: Recorder
+    let upgrade: WebSocketUpgrade
+    let readInterval: TimeAmount
+    let logger: Logger
+
+    /// Builds the pipeline: HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let encoder = HTTPResponseEncoder()
+            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+            let log = self.logger
+            let gate = UpgradeGate(upgrade: upgrade) { refusal in
+                log.warning("connection refused", metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
+            }
+            let upgrader = NIOTypedHTTPServerUpgradeHandler(
+                httpEncoder: encoder, extraHTTPHandlers: [decoder, gate],
+                upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
+                    upgraders: [CallUpgrader(recorder: recorder, readInterval: readInterval, logger: log)],
+                    notUpgradingCompletionHandler: { channel in Self.serveHTTP(on: channel, logger: log) }))
+            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, gate, upgrader])
+            return Value(channel: channel, kind: upgrader.upgradeResultFuture)
+        }
+    }
+
+    /// The connection serves pages and webhooks, as Hummingbird's own HTTP/1 channel does.
+    private static func serveHTTP(on channel: any Channel, logger: Logger) -> EventLoopFuture<Kind> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            try channel.pipeline.syncOperations.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
+            return .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
+        }
+    }
+
+    /// Serves the connection to its end; for a call, until its recording is published.
+    func handle(value: Value, logger: Logger) async {
+        do {
+            switch try await value.kind.get() {
+            case .http(let channel):
+                await handleHTTP(asyncChannel: channel, logger: logger)
+            case .call(let started):
+                if let session = try await started.get(), case .failure = await recorder.record(session) {
+                    value.channel.pipeline.fireUserInboundEventTriggered(CallHandler.Failure(reason: "the call cannot be recorded"))
+                }
+                try await value.channel.closeFuture.get()
+            }
+        } catch {
+            // The connection ended before it became anything, or a socket error that its handler has dealt with.
+            self.logger.debug("connection ended early", metadata: ["reason": "\(error)"])
+            value.channel.close(promise: nil)
+        }
+    }
+}
+
+/// Turns a checked upgrade request into a call.
+private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
+    let recorder: Recorder
+    let readInterval: TimeAmount
+    let logger: Logger
+    let supportedProtocol = "websocket"
+    let requiredUpgradeHeaders: [String] = []
+
+    func buildUpgradeResponse(
+        channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
+    ) -> EventLoopFuture<HTTPHeaders> {
+        channel.eventLoop.makeSucceededFuture(WebSocketUpgrade.responseHeaders(for: upgradeRequest, initial: initialResponseHeaders))
+    }
+
+    func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<CallreelChannel.Kind> {
+        channel.eventLoop.makeCompletedFuture {
+            let started = channel.eventLoop.makePromise(of: CallSession?.self)
+            let options = channel.syncOptions
+            try options?.setOption(.autoRead, value: false)
+            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: CallHandler.readSize))
+            try channel.pipeline.syncOperations.addHandler(
+                CallHandler(
+                    recorder: recorder, dialect: VonageDialect(), readInterval: readInterval, started: started, logger: logger))
+            return .call(started.futureResult)
+        }
+    }
+}

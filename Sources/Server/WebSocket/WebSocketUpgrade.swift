@@ -1,0 +1,120 @@
+import Crypto
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// The opening handshake of RFC 6455, section 4.2: which requests become calls, and what the others are told.
+struct WebSocketUpgrade: Sendable {
+    /// A request that asked for a WebSocket and does not get one.
+    struct Refusal: Error, Sendable {
+        let status: HTTPResponseStatus
+        let reason: String
+        var headers: HTTPHeaders = [:]
+    }
+
+    /// The only path that takes calls.
+    let path: String
+    /// What RFC 6455, section 1.3 appends to the client's key.
+    private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    /// The subprotocol that the older Vonage bridge offers; some clients insist on an answer.
+    private static let bridgeProtocol = "WSBRIDGE"
+
+    /// Whether a request asks for a WebSocket at all.
+    static func isAskedFor(by head: HTTPRequestHead) -> Bool {
+        head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+    }
+
+    /// Checks a request that asks for a WebSocket.
+    func check(_ head: HTTPRequestHead) throws(Refusal) {
+        let asked = head.uri.prefix { $0 != "?" }
+        guard asked == path else {
+            throw Refusal(status: .notFound, reason: "no calls are taken at \(String(asked).debugDescription); the path is \(path)")
+        }
+        guard head.method == .GET else {
+            throw Refusal(status: .methodNotAllowed, reason: "a WebSocket is opened with GET, not \(head.method.rawValue)", headers: ["allow": "GET"])
+        }
+        guard head.version == .http1_1, head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
+            throw Refusal(status: .badRequest, reason: "a WebSocket is opened over HTTP/1.1 with \"Connection: Upgrade\"")
+        }
+        guard head.headers["sec-websocket-version"] == ["13"] else {
+            let found = head.headers.first(name: "sec-websocket-version") ?? "missing"
+            throw Refusal(
+                status: .upgradeRequired, reason: "Sec-WebSocket-Version \(found.debugDescription) is not 13",
+                headers: ["sec-websocket-version": "13", "upgrade": "websocket"])
+        }
+        let keys = head.headers["sec-websocket-key"]
+        guard keys.count == 1, Data(base64Encoded: keys[0])?.count == 16 else {
+            throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Key is not 16 bytes in base64")
+        }
+    }
+
+    /// The headers of the answer to a request that was checked. Extensions are declined by not being named.
+    static func responseHeaders(for head: HTTPRequestHead, initial: HTTPHeaders) -> HTTPHeaders {
+        var headers = initial
+        headers.replaceOrAdd(name: "sec-websocket-accept", value: acceptance(of: head.headers.first(name: "sec-websocket-key") ?? ""))
+        if head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: { $0 == bridgeProtocol }) {
+            headers.replaceOrAdd(name: "sec-websocket-protocol", value: bridgeProtocol)
+        }
+        return headers
+    }
+
+    /// What a server answers to a client's key, to show that it understood (RFC 6455, section 4.2.2).
+    static func acceptance(of key: String) -> String {
+        Data(Insecure.SHA1.hash(data: Data((key + keySuffix).utf8))).base64EncodedString()
+    }
+}
+
+/// Stands before the upgrade and answers requests for a WebSocket that cannot have one.
+///
+/// NIO's upgrade handler would end such a connection without a word, and takes a POST or an old version for good.
+final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let upgrade: WebSocketUpgrade
+    private let onRefusal: (WebSocketUpgrade.Refusal) -> Void
+    private var hasRefused = false
+    private var hasPassed = false
+
+    /// Makes a gate. `onRefusal` hears of every refusal, for the log.
+    init(upgrade: WebSocketUpgrade, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
+        self.upgrade = upgrade
+        self.onRefusal = onRefusal
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !hasRefused else { return }
+        if case .head(let head) = unwrapInboundIn(data), WebSocketUpgrade.isAskedFor(by: head) {
+            do throws(WebSocketUpgrade.Refusal) {
+                try upgrade.check(head)
+            } catch {
+                return refuse(error, context)
+            }
+        }
+        hasPassed = true
+        context.fireChannelRead(data)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Once a request has come through, Hummingbird answers for the connection.
+        guard !hasPassed, !hasRefused else { return context.fireErrorCaught(error) }
+        refuse(WebSocketUpgrade.Refusal(status: .badRequest, reason: "this is not HTTP: \(error)"), context)
+    }
+
+    private func refuse(_ refusal: WebSocketUpgrade.Refusal, _ context: ChannelHandlerContext) {
+        hasRefused = true
+        onRefusal(refusal)
+        var body = context.channel.allocator.buffer(capacity: refusal.reason.utf8.count + 1)
+        body.writeString(refusal.reason + "\n")
+        var headers = refusal.headers
+        headers.add(name: "content-type", value: "text/plain; charset=utf-8")
+        headers.add(name: "content-length", value: "\(body.readableBytes)")
+        headers.add(name: "connection", value: "close")
+        let head = HTTPResponseHead(version: .http1_1, status: refusal.status, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    }
+}

@@ -1,0 +1,129 @@
+import CallreelCore
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import NIOFoundationCompat
+
+/// The two webhooks that a Vonage application calls: one that says what to do with a call, one that tells what became of it.
+///
+/// Both answer GET with a query and POST with JSON, as an application may be configured either way. Neither waits for
+/// anything: the carrier gives a webhook as little as a second.
+struct VonageWebhooks: Sendable {
+    /// Bytes of a webhook's body.
+    static let bodyLimit = 1 << 16
+    /// Bytes that the carrier allows for the headers of a WebSocket endpoint.
+    static let headersLimit = 512
+
+    let configuration: Configuration.Vonage
+    let publicURL: @Sendable () -> PublicURL
+    let recorder: Recorder
+    let logger: Logger
+
+    /// Adds the routes that the carrier's tutorials use.
+    func add(to router: Router<BasicRequestContext>) {
+        for method in [HTTPRequest.Method.get, .post] {
+            router.on("/webhooks/answer", method: method) { request, _ in
+                let parameters = try await parameters(of: request)
+                return try json(answer(parameters))
+            }
+            router.on("/webhooks/event", method: method) { request, _ -> HTTPResponse.Status in
+                await take(event: try await parameters(of: request))
+                return .noContent
+            }
+        }
+    }
+
+    /// What a request says, from its query or its JSON body.
+    private func parameters(of request: Request) async throws -> [String: JSONValue] {
+        var result: [String: JSONValue] = [:]
+        for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
+        guard request.method == .post else { return result }
+        let body: ByteBuffer
+        do {
+            body = try await request.body.collect(upTo: Self.bodyLimit)
+        } catch is NIOTooManyBytesError {
+            throw HTTPError(.contentTooLarge, message: "the body is longer than \(Self.bodyLimit) bytes")
+        }
+        guard body.readableBytes > 0 else { return result }
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: Data(buffer: body))
+        } catch {
+            throw HTTPError(.badRequest, message: "the body is not JSON: \(error.reason)")
+        }
+        guard case .object(let members) = value else { throw HTTPError(.badRequest, message: "the body is not a JSON object: \(value.found)") }
+        return result.merging(members) { _, body in body }
+    }
+
+    // MARK: - The answer webhook
+
+    /// The NCCO for a call: say something, then connect the call to our WebSocket.
+    func answer(_ parameters: [String: JSONValue]) -> JSONValue {
+        let facts = facts(in: parameters)
+        recorder.expect(facts)
+        logger.info("call announced", metadata: ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
+        let endpoint: JSONValue = .object([
+            "type": "websocket", "uri": .string(publicURL().webSocket(configuration.path)),
+            "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"), "headers": headers(facts),
+        ])
+        let connect: JSONValue = .object(["action": "connect", "endpoint": .array([endpoint])])
+        guard !configuration.talk.isEmpty else { return .array([connect]) }
+        return .array([.object(["action": "talk", "text": .string(configuration.talk)]), connect])
+    }
+
+    /// The call's facts for the socket, because nothing else on it names the call. What does not fit is left out, the
+    /// least needed first: the recorder knows it from here as well.
+    private func headers(_ facts: CallFacts) -> JSONValue {
+        var headers: [String: JSONValue] = [:]
+        for (name, value) in [("uuid", facts.uuid), ("conversation_uuid", facts.conversation), ("from", facts.from), ("to", facts.to)] {
+            guard let value else { continue }
+            var more = headers
+            more[name] = .string(value)
+            if JSONValue.object(more).json().utf8.count <= Self.headersLimit { headers = more }
+        }
+        return .object(headers)
+    }
+
+    // MARK: - The event webhook
+
+    /// Keeps an event with the call that it belongs to.
+    func take(event parameters: [String: JSONValue]) async {
+        let type = Self.type(of: parameters)
+        let facts = facts(in: parameters)
+        logger.debug("call event", metadata: ["event": "\(type)", "call.uuid": "\(facts.uuid ?? "unknown")"])
+        await recorder.note(type, data: parameters, of: facts)
+    }
+
+    /// An event's name: its status, or what its other keys show it to be.
+    static func type(of event: [String: JSONValue]) -> String {
+        if let name = event["status"]?.text ?? event["type"]?.text { return name }
+        if event["original_request"] != nil { return "fallback" }
+        if event["recording_url"] != nil { return "record" }
+        if event["dtmf"] != nil || event["speech"] != nil { return "input" }
+        return event["reason"] != nil ? "error" : "event"
+    }
+
+    /// Whose call a webhook speaks of.
+    private func facts(in parameters: [String: JSONValue]) -> CallFacts {
+        func text(_ names: String...) -> String? {
+            names.lazy.compactMap { parameters[$0]?.text }.first { !$0.isEmpty }
+        }
+        // The socket's own leg has another uuid, and its address for a number; the headers that we sent name the caller's leg.
+        if let headers = parameters["headers"], let uuid = headers["uuid"]?.text {
+            return CallFacts(carrier: "vonage", uuid: uuid, conversation: headers["conversation_uuid"]?.text ?? text("conversation_uuid"))
+        }
+        let to = text("to")
+        let isSocket = to.map { $0.hasPrefix("ws://") || $0.hasPrefix("wss://") } ?? false
+        return CallFacts(
+            carrier: "vonage", from: isSocket ? nil : text("from", "from_user"), to: isSocket ? nil : to,
+            uuid: text("uuid", "call_uuid"), conversation: text("conversation_uuid", "conversation_uuid_from"))
+    }
+}
+
+/// A JSON response.
+func json(_ value: JSONValue) throws -> Response {
+    Response(
+        status: .ok, headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
+        body: ResponseBody(byteBuffer: ByteBuffer(string: value.json())))
+}
