@@ -1,0 +1,196 @@
+import ArgumentParser
+import CallreelCore
+import CallreelServer
+import CallreelSinks
+import Foundation
+import Synchronization
+import UnixSignals
+
+/// `callreel call`
+struct Call: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plays a file into a call, as a carrier would.",
+        discussion: """
+            Given an http or https address, it asks that answer webhook what to do and follows the NCCO that comes back. \
+            Given a ws or wss address, it goes straight there. Any file that libsndfile reads will do; rate and channels \
+            are converted to what the call asks for.
+            """)
+
+    enum Speed: String, ExpressibleByArgument, CaseIterable, Sendable { case realtime, max }
+    enum Carrier: String, ExpressibleByArgument, CaseIterable, Sendable { case vonage }
+
+    /// A digit to send, and when.
+    struct Digit: ExpressibleByArgument, Sendable {
+        let digit: Character
+        let seconds: Double
+
+        init?(argument: String) {
+            let parts = argument.split(separator: "@", maxSplits: 1)
+            guard let digit = parts.first, digit.count == 1, "0123456789*#".contains(digit) else { return nil }
+            self.digit = digit[digit.startIndex]
+            if parts.count == 2 {
+                guard let seconds = Double(parts[1]), seconds >= 0, seconds.isFinite else { return nil }
+                self.seconds = seconds
+            } else {
+                seconds = 0
+            }
+        }
+    }
+
+    @Argument(help: "The audio file to play.")
+    var file: String
+
+    @Option(help: "The answer webhook (http, https) or the WebSocket (ws, wss) to call.")
+    var to = "http://127.0.0.1:9292/webhooks/answer"
+
+    @Option(help: "Whose way of calling to use.")
+    var carrier = Carrier.vonage
+
+    @Option(help: "20 ms of audio every 20 ms, or as fast as the server takes it.")
+    var speed = Speed.realtime
+
+    @Option(help: "Calls to place at once.")
+    var calls = 1
+
+    @Option(help: "The caller's number.")
+    var from = "447700900123"
+
+    @Option(help: "A digit to press and the second to press it at, such as 5@1.5. May be given more than once.")
+    var dtmf: [Digit] = []
+
+    @Flag(help: "Break the connection at the end instead of closing it.")
+    var abrupt = false
+
+    func validate() throws {
+        if !(1...10_000).contains(calls) { throw ValidationError("--calls \(calls) is not in 1...10000") }
+        let scheme = URLComponents(string: to)?.scheme?.lowercased() ?? ""
+        if !["http", "https", "ws", "wss"].contains(scheme) { throw ValidationError("--to \(to) is not an http, https, ws or wss URL") }
+    }
+
+    func run() async throws {
+        // Refused here once, rather than in each of many calls.
+        let fileFormat = try AudioFileReader(path: file).fileFormat
+        let board = CallBoard(calls: calls)
+        let executor = BlockingExecutor(name: "call")
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await Self.watchSignals(board) }
+            group.addTask { await board.show() }
+            await withTaskGroup(of: Void.self) { calls in
+                for number in 0..<self.calls {
+                    calls.addTask(executorPreference: executor) {
+                        do {
+                            board.finished(number, try await place(number, fileFormat: fileFormat, board))
+                        } catch {
+                            board.failed(number, "\(error)")
+                        }
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+        try board.summarize()
+    }
+
+    /// Ctrl-C ends the calls politely; a second one ends the program.
+    private static func watchSignals(_ board: CallBoard) async {
+        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+            if board.isStopping { _exit(130) }
+            board.stop()
+        }
+    }
+
+    /// One call from the first question to the last byte. Returns what the server said at the end.
+    private func place(_ number: Int, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
+        let instructions = try await instructions(number, fileFormat)
+        let format = instructions.format
+        var reader = try AudioFileReader(path: file, convertingTo: format)
+        if let frames = reader.frameCount { board.expect(seconds: format.seconds(frames: frames)) }
+        let connection = try await CarrierConnection.open(instructions)
+        var digits = dtmf.sorted { $0.seconds < $1.seconds }[...]
+        let clock = ContinuousClock(), start = clock.now
+        // In real time a message at a time; otherwise as much at once as is worth a system call.
+        let batch = format.frames(seconds: speed == .realtime ? CarrierConnection.frameDuration : 0.5)
+        var sent = 0
+        while !board.isStopping {
+            let samples = try reader.read(maximumFrames: batch)
+            if samples.isEmpty { break }
+            if speed == .realtime { try? await clock.sleep(until: start + .seconds(format.seconds(frames: sent))) }
+            while let next = digits.first, next.seconds <= format.seconds(frames: sent) {
+                try await connection.send(digit: next.digit)
+                digits = digits.dropFirst()
+            }
+            try await connection.send(audio: samples, format: format)
+            sent += samples.count / format.channels
+            board.sent(number, seconds: format.seconds(frames: sent))
+        }
+        for digit in digits where !board.isStopping { try await connection.send(digit: digit.digit) }
+        guard !abrupt else {
+            await connection.drop()
+            return "the connection was dropped, as asked"
+        }
+        let ending = try await connection.hangUp()
+        guard let code = ending.code else { throw CallerError("the call was not closed properly: \(ending.reason)") }
+        return "closed with \(code)\(ending.reason.isEmpty ? "" : " \(ending.reason)")"
+    }
+
+    /// What the answer webhook says, or what the address alone says.
+    private func instructions(_ number: Int, _ fileFormat: AudioFormat) async throws -> CallInstructions {
+        let call = CallFacts(
+            carrier: carrier.rawValue, from: from, to: "442079460000", uuid: UUID().uuidString.lowercased(),
+            conversation: "CON-" + UUID().uuidString.lowercased())
+        if to.lowercased().hasPrefix("http") { return try await CallInstructions.ask(to, about: call) }
+        let rate = AudioFormat.supportedSampleRates.contains(fileFormat.sampleRate) ? fileFormat.sampleRate : 16000
+        let facts = [("uuid", call.uuid), ("conversation_uuid", call.conversation), ("from", call.from), ("to", call.to)]
+        let headers = facts.reduce(into: [String: JSONValue]()) { $0[$1.0] = $1.1.map(JSONValue.string) }
+        return CallInstructions(url: to, format: AudioFormat(sampleRate: rate), headers: headers)
+    }
+}
+
+/// How far the calls are, for the progress bar and the summary.
+private final class CallBoard: Sendable {
+    private struct State {
+        var seconds: [Double]
+        var expected = 0.0
+        var endings: [Int: String] = [:]
+        var failures: [Int: String] = [:]
+        var isStopping = false
+    }
+
+    private let state: Mutex<State>
+
+    init(calls: Int) { state = Mutex(State(seconds: Array(repeating: 0, count: calls))) }
+
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+    func stop() { state.withLock { $0.isStopping = true } }
+    func expect(seconds: Double) { state.withLock { $0.expected = seconds } }
+    func sent(_ call: Int, seconds: Double) { state.withLock { $0.seconds[call] = seconds } }
+    func finished(_ call: Int, _ ending: String) { state.withLock { $0.endings[call] = ending } }
+    func failed(_ call: Int, _ reason: String) { state.withLock { $0.failures[call] = reason } }
+
+    /// Draws the progress bar until the task is cancelled.
+    func show() async {
+        while !Task.isCancelled {
+            let (seconds, expected) = state.withLock { ($0.seconds, $0.expected) }
+            let slowest = seconds.min() ?? 0
+            let width = 30, done = expected > 0 ? min(width, Int(Double(width) * slowest / expected)) : 0
+            let bar = String(repeating: "=", count: done) + String(repeating: " ", count: width - done)
+            let calls = seconds.count == 1 ? "" : "  \(seconds.count) calls"
+            Terminal.progress("[\(bar)] \(Self.tenths(slowest)) of \(Self.tenths(expected)) s\(calls)")
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        Terminal.progress("")
+    }
+
+    /// Says how the calls ended; throws when one of them went wrong.
+    func summarize() throws {
+        let state = state.withLock { $0 }
+        for (call, reason) in state.failures.sorted(by: { $0.key < $1.key }) { Terminal.note("call \(call + 1): \(reason)") }
+        if let ending = state.endings.values.first {
+            let count = state.endings.count
+            Terminal.say("\(count) call\(count == 1 ? "" : "s") sent, \(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending).")
+        }
+        if !state.failures.isEmpty { throw ExitCode.failure }
+    }
+
+    private static func tenths(_ seconds: Double) -> String { String(format: "%.1f", seconds) }
+}

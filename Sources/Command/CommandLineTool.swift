@@ -1,0 +1,57 @@
+import ArgumentParser
+public import CallreelCore
+
+/// The `callreel` command, for the sinks of a registry.
+///
+/// A program with sinks of its own is its registry and one line:
+///
+/// ```swift
+/// var registry = SinkRegistry.builtIn
+/// registry.register(LevelMeter.self)
+/// await CommandLineTool(registry: registry).run()
+/// ```
+public struct CommandLineTool: Sendable {
+    /// The sinks that the running command knows.
+    @TaskLocal static var registry = SinkRegistry()
+
+    private let registry: SinkRegistry
+
+    /// Makes a command that knows these sinks.
+    public init(registry: SinkRegistry) { self.registry = registry }
+
+    /// Runs what the process's arguments ask for, and ends the process: 0 when all went well, 64 when the arguments make
+    /// no sense, 1 for everything else.
+    public func run() async -> Never {
+        let result: Result<Void, any Error> = await Self.$registry.withValue(registry) {
+            do {
+                var command = try Root.parseAsRoot()
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .success: Root.exit()
+        case .failure(let error): Root.exit(withError: error)
+        }
+    }
+}
+
+/// `callreel`
+struct Root: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "callreel",
+        abstract: "Records phone calls that a carrier sends over a WebSocket.",
+        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self])
+}
+
+/// What every subcommand that reads the configuration takes.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .long, help: "The configuration file.")
+    var config = "Config/callreel.json"
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import CallreelCore
+import CallreelServer
+import CallreelSinks
+import Foundation
+import Logging
+
+/// `callreel replay`
+struct Replay: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Puts a file through the configured sinks, as fast as they take it and without a network.")
+
+    @Argument(help: "The audio file to record; its rate and channels are kept.")
+    var file: String
+
+    @OptionGroup var configuration: ConfigurationOption
+
+    @Option(help: "How much to log.")
+    var logLevel = LogLevel.warning
+
+    func run() async throws {
+        let settings = try Configuration(
+            file: configuration.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+        let recorder = Recorder(store: try settings.recordings.store(), plans: settings.sinks, logger: Terminal.logger(level: logLevel.level))
+        var reader = try AudioFileReader(path: file)
+        let format = reader.format
+        do {
+            try await recorder.prepare()
+        } catch {
+            throw CallerError("recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
+        }
+        // A ring that was not heard yet stands for all further ones.
+        let (room, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let session = recorder.startCall(
+            CallFacts(carrier: "replay", headers: ["file": .string((file as NSString).lastPathComponent)]), format: format,
+            onRoom: { ring.yield() })
+        let result = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await recorder.keepTime() }
+            async let recording = recorder.record(session)
+            var waiting = room.makeAsyncIterator()
+            do {
+                while case let samples = try reader.read(maximumFrames: format.frames(seconds: 0.25)), !samples.isEmpty {
+                    if !session.receive(samples) { _ = await waiting.next() }
+                }
+                session.end("the file ended")
+            } catch {
+                session.end("the file could not be read to its end: \(error)")
+            }
+            let result = await recording
+            group.cancelAll()
+            return result
+        }
+        try report(try result.get(), in: settings.recordings.directory)
+    }
+
+    private func report(_ recording: Recording, in directory: String) throws {
+        var rows = [["sink", "state", "frames", "file"]]
+        for sink in recording.sinks {
+            let frames = "\(sink.written + sink.silence) of \(recording.framesReceived)"
+            if sink.files.isEmpty { rows.append([sink.name, sink.state.rawValue, frames, "-"]) }
+            for file in sink.files { rows.append([sink.name, sink.state.rawValue, frames, "\(directory)/\(file.name)"]) }
+        }
+        Terminal.say(Terminal.table(rows))
+        for sink in recording.sinks { if let error = sink.error { Terminal.note("\(sink.name): \(error)") } }
+        if recording.sinks.contains(where: { $0.state != .complete }) { throw ExitCode.failure }
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import CallreelCore
+import CallreelServer
+import Foundation
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `callreel serve`
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Takes calls and records them until it is told to stop.")
+
+    @OptionGroup var file: ConfigurationOption
+
+    @Option(help: "Listen on this address instead of the configured one.")
+    var host: String?
+
+    @Option(help: "Listen on this port instead of the configured one; 0 takes any free one.")
+    var port: Int?
+
+    @Option(help: "How much to log.")
+    var logLevel = LogLevel.info
+
+    func validate() throws {
+        if let port, !(0...65535).contains(port) { throw ValidationError("--port \(port) is not in 0...65535") }
+    }
+
+    func run() async throws {
+        var configuration = try Configuration(
+            file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+        if let host { configuration.listen.host = host }
+        if let port { configuration.listen.port = port }
+        let logger = Terminal.logger(level: logLevel.level)
+        let service = try CallreelService(configuration: configuration, logger: logger) { address in
+            Terminal.say("Callreel is ready: \(address.page)")
+            Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer")
+        }
+        var quiet = logger
+        quiet.logLevel = max(logLevel.level, .warning)
+        try await ServiceGroup(
+            configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        ).run()
+    }
+
+    /// A file to call with: the speech that comes with the source, where that is at hand.
+    private static var sample: String {
+        let speech = "Tests/Fixtures/jfk.wav"
+        return FileManager.default.fileExists(atPath: speech) ? speech : "FILE.wav"
+    }
+}
+
+/// How much to log: the levels of swift-log, as an argument.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import CallreelCore
+
+/// `callreel sinks`
+struct Sinks: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists the sink types that configuration may ask for.", subcommands: [Describe.self])
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() {
+        let types = CommandLineTool.registry.types
+        if json {
+            let list = types.map { JSONValue.object(["type": .string($0.type), "summary": .string($0.summary)]) }
+            Terminal.say(JSONValue.array(list).json(pretty: true))
+        } else {
+            Terminal.say(Terminal.table(types.map { [$0.type, $0.summary] }))
+        }
+    }
+
+    /// `callreel sinks describe`
+    struct Describe: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Shows every option of a sink type.")
+
+        @Argument(help: "The type, such as wav.")
+        var type: String
+
+        @Flag(help: "Print JSON Schema.")
+        var json = false
+
+        func run() throws {
+            let registry = CommandLineTool.registry
+            guard let entry = registry[type] else {
+                let known = registry.types.map(\.type)
+                let near = type.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
+                throw ValidationError("\"\(type)\" is not a known sink type; known types are \(known.joined(separator: ", "))\(near)")
+            }
+            if json { return Terminal.say(entry.schema.json(pretty: true)) }
+            Terminal.say("\(entry.type): \(entry.summary)\n")
+            let own = entry.options.map { [$0.name, $0.type, "default \($0.standard.json())", $0.help] }
+            Terminal.say(own.isEmpty ? "It has no options of its own." : Terminal.table(own))
+            let standard = SinkEnvelope().json
+            Terminal.say("\nAs every sink:")
+            Terminal.say(Terminal.table(SinkEnvelope.fields.map { [$0.name, $0.type, "default \((standard[$0.name] ?? .null).json())", $0.help] }))
+            let example = entry.options.reduce(into: ["type": JSONValue.string(entry.type)]) { $0[$1.name] = $1.standard }
+            Terminal.say("\nExample: \(JSONValue.object(example).json())")
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import Foundation
+import Logging
+
+/// What the command says to the person who typed it.
+enum Terminal {
+    /// A line of results, on standard output, at once also when that is a pipe.
+    static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+    /// A line about what goes wrong or on, on standard error.
+    static func note(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+
+    /// Replaces the current line of the terminal; nothing where there is no terminal.
+    static func progress(_ line: String) {
+        guard isInteractive else { return }
+        FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+    }
+
+    /// Whether a person watches standard error.
+    static let isInteractive = isatty(STDERR_FILENO) == 1
+
+    /// A logger on standard error.
+    static func logger(level: Logger.Level) -> Logger {
+        var logger = Logger(label: "callreel") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+
+    /// Rows under each other, as wide as their widest cell.
+    static func table(_ rows: [[String]]) -> String {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            let cells = row.enumerated().map { index, cell in
+                index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+            }
+            return cells.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+}
