@@ -1,0 +1,100 @@
+import CallreelCore
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ConfigurationTests {
+    private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private func file(_ path: String) throws -> String { try String(contentsOf: Self.project.appendingPathComponent(path), encoding: .utf8) }
+
+    private func callreel(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(arguments) }
+
+    /// Every key of an object and of the objects in it, as paths such as `listen.port` and `flac.level`.
+    private func keys(_ value: JSONValue, _ path: String = "") -> Set<String> {
+        guard case .object(let members) = value else { return [] }
+        return members.reduce(into: []) { found, member in
+            let name = path.isEmpty ? member.key : "\(path).\(member.key)"
+            if case .object = member.value {
+                found.formUnion(keys(member.value, name))
+            } else if member.key == "sinks", case .array(let sinks) = member.value {
+                for sink in sinks { found.formUnion(keys(sink, sink["type"]?.string ?? "?")) }
+            } else {
+                found.insert(name)
+            }
+        }
+    }
+
+    @Test func `the default configuration is right, lists every key, and holds the defaults`() async throws {
+        let path = Self.project.appendingPathComponent("Config/callreel.json").path
+        let check = try await callreel("config", "check", "--config", path)
+        #expect(check.status == 0, "\(check.errors)")
+        let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
+        let example = try JSONValue(parsing: try await callreel("config", "example").output)
+        #expect(keys(shipped) == keys(example))
+        for section in ["listen", "publicURL", "recordings", "vonage"] { #expect(shipped[section] == example[section]) }
+        for name in ["wav", "flac", "raw"] { #expect(sink(name, of: shipped) == sink(name, of: example)) }
+    }
+
+    private func sink(_ type: String, of configuration: JSONValue) -> JSONValue? {
+        guard case .array(let sinks) = configuration["sinks"] else { return nil }
+        return sinks.first { $0["type"]?.string == type }
+    }
+
+    @Test func `the documentation has one line for each key`() async throws {
+        let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
+        let documented = try file("Config/README.md").split(separator: "\n").compactMap { line -> String? in
+            guard line.hasPrefix("| `") else { return nil }
+            return line.split(separator: "`")[1].description
+        }
+        #expect(Set(documented).count == documented.count)
+        // Keys that every sink has stand there once, under `sinks`.
+        let envelope: Set = ["type", "name", "enabled", "buffer", "stallLimit", "checkpoint", "finishLimit"]
+        let expected = keys(shipped).map { path -> String in
+            let parts = path.split(separator: ".")
+            return parts.count == 2 && envelope.contains(String(parts[1])) && ["wav", "flac", "raw"].contains(parts[0]) ? "sinks[].\(parts[1])" : path
+        }
+        #expect(Set(documented) == Set(expected))
+    }
+
+    @Test func `all mistakes are found at once, each with its path and what would be right`() async throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/bad.json"
+        try """
+        {"listen": {"port": "80a0", "prot": 1}, "publicURL": "ftp://x", "recordings": {"name": "{form}-{id}", "mode": "0999"},
+         "sinks": [{"type": "flax"}, {"type": "flac", "level": 12, "levl": 1}, {"type": "wav", "encoding": "pcm17", "buffer": -1}, {"tpe": "x"}],
+         "vonage": {"sampleRate": 44100, "path": "cable", "talk": "${CALLREEL_UNSET}"}}
+        """.write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try await callreel("config", "check", "--config", path)
+        #expect(result.status == 1)
+        for line in [
+            #"listen.port: "80a0" is not a whole number in 0...65535"#, #"listen.prot: unknown key; did you mean "port"?"#,
+            #"publicURL: "ftp://x" is not an http or https URL"#, "did you mean {from}?", "recordings.mode: \"0999\"",
+            #"sinks[0].type: "flax" is not a known type; known types are flac, raw, wav; did you mean "flac"?"#,
+            "sinks[1].level: 12 is outside 0...8", #"sinks[1].levl: unknown key; did you mean "level"?"#,
+            #"sinks[2].encoding: "pcm17" is not one of pcm16, pcm24, float, ulaw, alaw"#, "sinks[2].buffer: -1 is outside 0.5...600.0",
+            "sinks[3].type: is missing", "vonage.sampleRate: 44100 is not 8000, 16000 or 24000", #"vonage.path: "cable""#,
+            "vonage.talk: the environment variable CALLREEL_UNSET is not set", "14 mistakes",
+        ] { #expect(result.errors.contains(line), "\(line)\n\(result.errors)") }
+    }
+
+    @Test func `secrets come from the environment`() async throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/c.json"
+        try #"{"recordings": {"directory": "${CALLREEL_TEST_PLACE}/x"}, "sinks": [{"type": "raw"}]}"#.write(
+            toFile: path, atomically: true, encoding: .utf8)
+        let result = try await Program.callreel.run(["config", "check", "--config", path], environment: ["CALLREEL_TEST_PLACE": "/somewhere"])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    @Test func `the sinks and their options can be looked up`() async throws {
+        #expect(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } } == ["flac", "raw", "wav"])
+        let flac = try await callreel("sinks", "describe", "flac").text
+        for word in ["level", "0...8", "default 5", "blockSize", "verify", "padding", "stallLimit"] { #expect(flac.contains(word)) }
+        let unknown = try await callreel("sinks", "describe", "flax")
+        #expect(unknown.status == 64 && unknown.errors.contains("did you mean \"flac\"?"))
+        let schema = try JSONValue(parsing: try await callreel("config", "schema").output)
+        #expect(schema["$schema"] == "https://json-schema.org/draft/2020-12/schema")
+        #expect(schema["properties"]?["listen"]?["properties"]?["port"]?["maximum"] == 65535)
+    }
+}

@@ -1,0 +1,38 @@
+import CallreelCore
+import Foundation
+import TestSupport
+
+/// `callreel serve` as a process, in a directory of its own, on a free port.
+final class RunningServer: Sendable {
+    let directory = TemporaryDirectory()
+    let program: RunningProgram
+    /// The page's address, without its last slash.
+    let url: String
+
+    /// Starts a server and waits until it says that it is ready.
+    init(_ arguments: String...) async throws {
+        try Self.configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
+        let program = try Program.callreel.start(["serve", "--config", "callreel.json", "--port", "0"] + arguments, in: directory.path)
+        self.program = program
+        let line = try await eventually("the line with the page's address") {
+            program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
+        }
+        url = String(line.dropFirst("Callreel is ready: ".count).dropLast())
+    }
+
+    static let configuration = #"{"recordings": {"directory": "recordings"}, "sinks": [{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]}"#
+
+    /// The finished recordings, once there are so many.
+    func finished(_ count: Int) async throws -> [Recording] {
+        try await eventually("\(count) finished recordings") {
+            let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
+            guard manifests.count >= count else { return nil }
+            return try manifests.map { try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + $0))) }
+        }
+    }
+
+    /// Every file of a recording.
+    func paths(_ recording: Recording) -> [String] {
+        recording.sinks.flatMap(\.files).map { directory.path + "/recordings/" + $0.name }
+    }
+}

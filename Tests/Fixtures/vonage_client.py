@@ -1,0 +1,79 @@
+"""A carrier's side of a call that is not our code: Python's `websockets`.
+
+Takes one JSON object as its argument and prints one JSON object:
+  url, pcm (a file of 16-bit little-endian PCM), handshake (the first text; null sends none), cuts (how binary
+  messages are cut: "frames" of 20 ms, "odd" lengths, "bytes" around every boundary, or a list of lengths that repeats),
+  rate, texts ([[byte offset, text], ...] sent when so many bytes have gone), end ("close", "abort" or "eof"),
+  calls (so many at once, each with its number as `from`).
+"""
+import asyncio, json, random, sys
+
+import websockets
+
+
+def lengths(job):
+    cuts = job.get("cuts", "frames")
+    if cuts == "frames":
+        while True:
+            yield job["rate"] // 50 * 2
+    if cuts == "odd":
+        generator = random.Random(7)
+        while True:
+            yield generator.choice([0, 1, 2, 3, 5, 7, 319, 321, 639, 641, 1001, 70000])
+    while True:
+        yield from cuts
+
+
+async def call(job, number):
+    pcm = open(job["pcm"], "rb").read() if job.get("pcm") else b""
+    handshake = job.get("handshake")
+    if handshake and job.get("calls"):
+        handshake = json.dumps({**json.loads(handshake), "from": str(1000 + number)})
+    result = {"code": None, "reason": ""}
+    try:
+        socket = await websockets.connect(job["url"], max_size=None, **({"subprotocols": [job["subprotocol"]]} if "subprotocol" in job else {}))
+    except Exception as error:
+        response = getattr(error, "response", None)
+        return {"status": getattr(error, "status_code", None) or getattr(response, "status_code", None), "reason": str(error)}
+    try:
+        if handshake is not None:
+            await socket.send(handshake)
+        texts, sent, piece = list(job.get("texts", [])), 0, lengths(job)
+        while sent < len(pcm):
+            while texts and texts[0][0] <= sent:
+                await socket.send(texts.pop(0)[1])
+            length = next(piece)
+            if texts and sent + length > texts[0][0]:
+                length = texts[0][0] - sent
+            await socket.send(pcm[sent:sent + length])
+            sent += length
+        for _, text in texts:
+            await socket.send(text)
+        if job.get("fragments"):
+            await socket.send([pcm[:1000], pcm[1000:1001], pcm[1001:]])
+        if job.get("wait"):
+            await asyncio.wait_for(socket.wait_closed(), 60)
+        if job.get("hold"):
+            print("ready", flush=True)
+            await asyncio.wait_for(socket.wait_closed(), 60)
+        if job.get("end", "close") == "abort":
+            socket.transport.abort()
+        elif job["end"] == "eof":
+            socket.transport.write_eof()
+            await asyncio.wait_for(socket.wait_closed(), 60)
+        else:
+            await socket.close()
+    except websockets.ConnectionClosed:
+        pass
+    result["code"], result["reason"] = socket.close_code, socket.close_reason
+    return result
+
+
+async def main():
+    job = json.loads(sys.argv[1])
+    job.setdefault("end", "close")
+    results = await asyncio.gather(*(call(job, number) for number in range(job.get("calls", 1))))
+    print(json.dumps(results))
+
+
+asyncio.run(main())

@@ -1,0 +1,173 @@
+import CallreelCore
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct HTTPTests {
+    private func curl(_ arguments: [String]) async throws -> Program.Result {
+        try await Program("curl").run(["-s", "--max-time", "20", "--path-as-is"] + arguments)
+    }
+
+    private func status(_ arguments: String...) async throws -> String {
+        try await curl(["-o", "/dev/null", "-w", "%{http_code}"] + arguments).text
+    }
+
+    private func json(_ arguments: String...) async throws -> JSONValue {
+        try JSONValue(parsing: try await curl(arguments).output)
+    }
+
+    @Test func `the page and its parts come with their types and a strict policy`() async throws {
+        try await TestServer.run { server in
+            for (path, type) in [("/", "text/html"), ("/page.js", "text/javascript"), ("/page.css", "text/css")] {
+                let answer = try await curl(["-i", server.http + path]).text.lowercased()
+                #expect(answer.hasPrefix("http/1.1 200"))
+                #expect(answer.contains("content-type: \(type); charset=utf-8"))
+                #expect(answer.contains("content-security-policy: default-src 'none'"))
+                #expect(answer.contains("x-content-type-options: nosniff"))
+            }
+            #expect(try await status("-I", server.http + "/") == "200")
+            #expect(try await status(server.http + "/nothing") == "404")
+        }
+    }
+
+    @Test func `published files are served whole and in ranges, and nothing else is`() async throws {
+        try await TestServer.run { server in
+            let pcm = server.directory.path + "/speech.pcm"
+            try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
+            _ = try await PythonCall(server.cable, pcm: pcm).place()
+            _ = try await server.finished()
+            let recording = try #require(try await json(server.http + "/api/calls")["recordings"]?.elements.first)
+            let files = recording["files"]?.elements ?? []
+            #expect(files.map { $0["mediaType"]?.string } == ["audio/wav", "audio/flac", "application/octet-stream"])
+            for file in files {
+                let url = server.http + (file["url"]?.string ?? "")
+                let path = server.recordings + (file["url"]?.string ?? "").dropFirst("/recordings".count)
+                let onDisk = try Data(contentsOf: URL(fileURLWithPath: path))
+                #expect(try await curl([url]).output == onDisk)
+                #expect(file["bytes"] == .integer(onDisk.count))
+                let head = try await curl(["-I", url]).text.lowercased()
+                #expect(head.contains("content-type: \(file["mediaType"]?.string ?? "?")"))
+                #expect(head.contains("accept-ranges: bytes"))
+                #expect(try await curl(["-r", "100-199", url]).output == onDisk[100..<200])
+                #expect(try await curl(["-r", "-50", url]).output == onDisk.suffix(50))
+                #expect(try await status("-r", "100-199", url) == "206")
+            }
+            let manifest = server.http + (recording["manifestURL"]?.string ?? "")
+            #expect(try await json(manifest)["framesReceived"] == 176_000)
+
+            // Secrets beside the directory, a link that leads out of it, and what is not published yet.
+            try Data("secret".utf8).write(to: URL(fileURLWithPath: server.directory.path + "/secret.wav"))
+            try FileManager.default.createSymbolicLink(
+                atPath: server.recordings + "/link.wav", withDestinationPath: server.directory.path + "/secret.wav")
+            try FileManager.default.createSymbolicLink(atPath: server.recordings + "/folder", withDestinationPath: server.directory.path)
+            try FileManager.default.createDirectory(atPath: server.recordings + "/.partial/x", withIntermediateDirectories: true)
+            try Data("partial".utf8).write(to: URL(fileURLWithPath: server.recordings + "/.partial/x/y.wav"))
+            for path in [
+                "/recordings/../secret.wav", "/recordings/%2e%2e/secret.wav", "/recordings/..%2fsecret.wav", "/recordings/link.wav",
+                "/recordings/folder/secret.wav", "/recordings/.partial/x/y.wav", "/recordings/%2epartial/x/y.wav", "/recordings//etc/passwd",
+                "/recordings/", "/recordings", "/recordings/x%00.wav", "/recordings/....//secret.wav", "/secret.wav",
+            ] {
+                let answer = try await curl(["-w", "%{http_code}", server.http + path]).text
+                #expect(answer.hasSuffix("404") || answer.hasSuffix("400"), "\(path): \(answer)")
+                #expect(!answer.contains("secret") || answer.contains("error"), "\(path): \(answer)")
+            }
+        }
+    }
+
+    @Test func `the answer webhook returns an NCCO that brings the call here, asked either way`() async throws {
+        try await TestServer.run { server in
+            let facts = "from=447700900000&to=442079460000&conversation_uuid=CON-aaaa&uuid=aaaa-bbbb&SipHeader_X-UserId=1938ND9"
+            let asked = try await json(server.http + "/webhooks/answer?" + facts)
+            let posted = try await json(
+                "-H", "Content-Type: application/json", "-d",
+                #"{"from":"447700900000","to":"442079460000","uuid":"aaaa-bbbb","conversation_uuid":"CON-aaaa","endpoint_type":null}"#,
+                server.http + "/webhooks/answer")
+            #expect(asked == posted)
+            #expect(asked.elements.map { $0["action"] } == ["talk", "connect"])
+            #expect(asked.elements[0]["text"] == "This call is being recorded.")
+            let endpoint = try #require(asked.elements[1]["endpoint"]?.elements.first)
+            #expect(endpoint["type"] == "websocket")
+            #expect(endpoint["uri"] == .string(server.cable))
+            #expect(endpoint["content-type"] == "audio/l16;rate=16000")
+            #expect(
+                endpoint["headers"]
+                    == .object(["uuid": "aaaa-bbbb", "conversation_uuid": "CON-aaaa", "from": "447700900000", "to": "442079460000"]))
+            #expect(try await status("-d", "not JSON", server.http + "/webhooks/answer") == "400")
+            let long = try await json(server.http + "/webhooks/answer?uuid=u&to=1&from=" + String(repeating: "9", count: 600))
+            let headers = try #require(long.elements[1]["endpoint"]?.elements.first?["headers"])
+            #expect(headers.json().utf8.count <= 512 && headers["uuid"] == "u")
+        }
+    }
+
+    @Test func `a public URL and a silent greeting are used as configured`() async throws {
+        let more = #", "publicURL": "https://calls.example.com/phone/", "vonage": {"talk": "", "sampleRate": 8000, "path": "/media/in"}"#
+        try await TestServer.run(more: more) { server in
+            let ncco = try await json(server.http + "/webhooks/answer?uuid=u")
+            #expect(ncco.elements.count == 1)
+            let endpoint = try #require(ncco.elements[0]["endpoint"]?.elements.first)
+            #expect(endpoint["uri"] == "wss://calls.example.com/phone/media/in")
+            #expect(endpoint["content-type"] == "audio/l16;rate=8000")
+        }
+    }
+
+    @Test func `events before, during and after a call are kept with it, once each`() async throws {
+        try await TestServer.run { server in
+            func event(_ body: String) async throws { #expect(try await status("-d", body, server.http + "/webhooks/event") == "204") }
+            _ = try await json(server.http + "/webhooks/answer?uuid=u1&conversation_uuid=c1&from=111&to=222")
+            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"ringing","from":"111","to":"222","timestamp":"t1"}"#)
+            let handshake = PythonCall.handshake(16000, #", "uuid": "u1", "conversation_uuid": "c1""#)
+            let call = try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start()
+            _ = try await eventually("a live call") {
+                let live = try await json(server.http + "/api/calls")["live"]?.elements
+                return live?.first?["from"] == "111" ? true : nil
+            }
+            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#)
+            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#)
+            #expect(try await status(server.http + "/webhooks/event?uuid=u1&status=human") == "204")
+            try await event(#"{"reason":"Connection closed.","original_request":{"url":"https://x","type":"event"},"conversation_uuid":"c1"}"#)
+            try await event(
+                #"{"uuid":"other","to":"ws://x/cable","from":"9","status":"disconnected","headers":{"uuid":"u1"},"conversation_uuid":"c1"}"#)
+            try await event(#"{"uuid":"stranger","status":"answered"}"#)
+            call.signal(SIGKILL)
+            let first = try await server.finished()[0]
+            #expect(first.call.from == "111" && first.call.to == "222")
+            #expect(first.events.map(\.type) == ["ringing", "answered", "human", "fallback", "disconnected"])
+            #expect(first.events[1].data["network"] == .null)
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: server.file("wav", of: first)))
+            for _ in 0..<2 { try await event(#"{"uuid":"u1","status":"completed","duration":"2","price":"0.0001","conversation_uuid":"c1"}"#) }
+            let last = try await server.finished()[0]
+            #expect(last.events.map(\.type) == ["ringing", "answered", "human", "fallback", "disconnected", "completed"])
+            #expect(try Data(contentsOf: URL(fileURLWithPath: server.file("wav", of: last))) == bytes)
+            #expect(try await status("-d", "{", server.http + "/webhooks/event") == "400")
+            #expect(try await status("-d", "{}", server.http + "/webhooks/event") == "204")
+            #expect(try await status("-X", "PUT", server.http + "/webhooks/event") != "204")
+        }
+    }
+
+    @Test func `live calls are listed with what they have so far`() async throws {
+        try await TestServer.run { server in
+            let pcm = server.directory.path + "/speech.pcm"
+            try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
+            let call = try await PythonCall(server.cable, pcm: pcm, ["hold": true]).start()
+            let live = try await eventually("11 s of a live call") {
+                try await json(server.http + "/api/calls")["live"]?.elements.first { $0["seconds"]?.double == 11 }
+            }
+            #expect(live["sampleRate"] == 16000)
+            #expect(live["sinks"]?.elements.map { $0["state"] } == ["recording", "recording", "recording"])
+            call.signal(SIGKILL)
+            _ = try await server.finished()
+            let empty = try await eventually("no live call") {
+                let answer = try await json(server.http + "/api/calls")
+                return answer["live"]?.elements.isEmpty == true ? answer : nil
+            }
+            #expect(empty["total"] == 1)
+            #expect(try await status(server.http + "/api/calls?limit=0") == "400")
+            #expect(try await status(server.http + "/api/calls?limit=x") == "400")
+        }
+    }
+}
+
+extension JSONValue {
+    /// The elements of an array; nothing for anything else.
+    var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
+}

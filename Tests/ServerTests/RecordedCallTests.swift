@@ -1,0 +1,150 @@
+import CallreelCore
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct RecordedCallTests {
+    /// PCM in a file of its own, for the client.
+    private func pcmFile(_ server: TestServer) async throws -> (path: String, pcm: Data) {
+        let pcm = try await Speech.pcm()
+        let path = server.directory.path + "/speech.pcm"
+        try pcm.write(to: URL(fileURLWithPath: path))
+        return (path, pcm)
+    }
+
+    /// Checks with other programs that every format of a recording holds this PCM and nothing else.
+    private func expect(_ recording: Recording, holds pcm: Data, on server: TestServer) async throws {
+        let rate = recording.format.sampleRate
+        #expect(try await Judge.wavPCM(server.file("wav", of: recording), rate: rate) == pcm)
+        #expect(try await Judge.flacPCM(server.file("flac", of: recording)) == pcm)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording))) == pcm)
+        #expect(recording.framesReceived == pcm.count / 2)
+        for sink in recording.sinks {
+            #expect(sink.state == .complete)
+            #expect(sink.written == recording.framesReceived && sink.silence == 0 && sink.lost == 0)
+            for file in sink.files {
+                #expect(file.frames == recording.framesReceived)
+                let path = server.recordings + "/" + file.name
+                let sum = String(decoding: try await Program("sha256sum").output([path]).prefix(64), as: UTF8.self)
+                #expect(file.sha256 == sum)
+                #expect(file.bytes == (try Data(contentsOf: URL(fileURLWithPath: path))).count)
+            }
+        }
+    }
+
+    @Test(arguments: AudioFormat.supportedSampleRates) func `the same PCM comes out of every format at every rate`(rate: Int) async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            #expect(pcm.count == 352_000)
+            let ending = try await PythonCall(server.cable, pcm: path, rate: rate).place()
+            #expect(ending.map(\.code) == [1000])
+            let recording = try await server.finished()[0]
+            #expect(recording.format == AudioFormat(sampleRate: rate))
+            #expect(recording.endReason == "the carrier closed the call")
+            try await expect(recording, holds: pcm, on: server)
+            let info = try await Judge.soundFileInfo(server.file("wav", of: recording))
+            #expect(info.contains("Sample Rate : \(rate)"))
+        }
+    }
+
+    @Test func `messages of any length, odd and empty ones too, are right to the byte`() async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            _ = try await PythonCall(server.cable, pcm: path, ["cuts": "odd"]).place()
+            try await expect(try await server.finished()[0], holds: pcm, on: server)
+        }
+    }
+
+    @Test func `a message in fragments is one message`() async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            _ = try await PythonCall(server.cable, pcm: path, ["fragments": true]).place()
+            try await expect(try await server.finished()[0], holds: pcm + pcm, on: server)
+        }
+    }
+
+    @Test func `digits between the audio are kept at their frames`() async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            let texts: JSONValue = .array([
+                .array([0, #"{"event":"websocket:dtmf","digit":"1","duration":260}"#]),
+                .array([64000, #" {"digit":"2","duration":130}"#]),
+                .array([64001, #"{"event":"websocket:dtmf","digit":3}"#]),
+                .array([128_000, ##"{"dtmf":{"digit":"#"}}"##]),
+                .array([128_000, #"{"dtmf":"*"}"#]),
+                .array([192_000, #"{"event":"websocket:notify","payload":{"a":1}}"#]),
+                .array([192_000, "not JSON"]),
+                .array([352_000, #"{"event":"websocket:dtmf","digit":"9","duration":100}"#]),
+            ])
+            _ = try await PythonCall(server.cable, pcm: path, ["cuts": "odd", "texts": texts]).place()
+            let recording = try await server.finished()[0]
+            try await expect(recording, holds: pcm, on: server)
+            let digits = recording.events.filter { $0.type == "dtmf" }
+            #expect(digits.map { $0.data["digit"] } == ["1", "2", "3", "#", "*", "9"])
+            #expect(digits.map(\.frame.frames) == [0, 32000, 32000, 64000, 64000, 176_000])
+            #expect(digits[1].data["duration"] == 130)
+            #expect(recording.events.contains { $0.type == "notify" && $0.frame.frames == 96000 })
+            #expect(recording.malformedMessages == 1)
+        }
+    }
+
+    @Test func `twenty calls at once never mix`() async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            let endings = try await PythonCall(server.cable, pcm: path, ["calls": 20, "cuts": .array([641, 1279, 3])]).place()
+            #expect(endings.map(\.code) == Array(repeating: 1000, count: 20))
+            let recordings = try await server.finished(20)
+            #expect(Set(recordings.compactMap(\.call.from)) == Set((1000..<1020).map(String.init)))
+            for recording in recordings {
+                #expect(recording.name.contains(recording.call.from ?? "nobody"))
+                try await expect(recording, holds: pcm, on: server)
+            }
+            #expect(server.directory.files(in: "recordings/.partial").isEmpty)
+        }
+    }
+
+    @Test(arguments: ["abort", "eof"]) func `a call that ends without a closing handshake keeps every frame`(end: String) async throws {
+        try await TestServer.run { server in
+            let (path, pcm) = try await pcmFile(server)
+            // The first wait makes sure that nothing is lost by the client: an abort throws away what it has not sent.
+            let call = PythonCall(server.cable, pcm: path, ["end": .string(end), "texts": .array([])])
+            if end == "eof" {
+                _ = try await call.place()
+                try await expect(try await server.finished()[0], holds: pcm, on: server)
+            } else {
+                _ = try await call.place()
+                let recording = try await server.finished()[0]
+                let raw = try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording)))
+                #expect(raw == pcm.prefix(raw.count))
+                #expect(recording.endReason != "the carrier closed the call")
+                try await expect(recording, holds: raw, on: server)
+            }
+        }
+    }
+
+    @Test func `a shutdown finishes running calls and tells the carrier`() async throws {
+        let directory = TemporaryDirectory()
+        let call = try await TestServer.run(in: directory) { server in
+            let (path, _) = try await pcmFile(server)
+            return try await PythonCall(server.cable, pcm: path, ["hold": true]).start()
+        }
+        let result = try await call.result()
+        #expect(result.text.contains("1001"))
+        let files = directory.files(in: "recordings").filter { !$0.hasPrefix(".") }
+        #expect(files.map { ($0 as NSString).pathExtension } == ["flac", "json", "raw", "wav"])
+        let raw = try #require(files.first { $0.hasSuffix(".raw") })
+        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
+    }
+
+    @Test func `audio that comes as base64 text is audio`() async throws {
+        try await TestServer.run { server in
+            let pcm = Data((0..<4000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+            let texts = stride(from: 0, to: pcm.count, by: 333).map { start -> JSONValue in
+                let piece = pcm[start..<min(start + 333, pcm.count)].base64EncodedString()
+                return .array([0, .string(JSONValue.object(["audio": .string(piece)]).json())])
+            }
+            _ = try await PythonCall(server.cable, ["texts": .array(texts)]).place()
+            try await expect(try await server.finished()[0], holds: pcm, on: server)
+        }
+    }
+}

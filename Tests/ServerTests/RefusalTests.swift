@@ -1,0 +1,88 @@
+import CallreelCore
+import CallreelServer
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct RefusalTests {
+    /// Asks with curl, and returns status, headers and body as they came.
+    private func curl(_ arguments: String...) async throws -> String {
+        try await Program("curl").run(["-s", "-i", "--max-time", "20"] + arguments).text
+    }
+
+    private static let upgrade = [
+        "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+
+    private func ask(_ url: String, method: String = "GET", without: String? = nil, with extra: [String] = []) async throws -> String {
+        let headers = Self.upgrade.filter { without == nil || !$0.hasPrefix(without ?? "") } + extra
+        return try await Program("curl").run(
+            ["-s", "-i", "--http1.1", "--max-time", "20", "-X", method] + headers.flatMap { ["-H", $0] } + [url]
+        ).text
+    }
+
+    @Test func `a request for a WebSocket that cannot have one is told why`() async throws {
+        try await TestServer.run { server in
+            let cable = server.http + "/cable"
+            let wrongPath = try await ask(server.http + "/cables")
+            #expect(wrongPath.hasPrefix("HTTP/1.1 404") && wrongPath.contains("/cables") && wrongPath.contains("/cable\n"))
+            #expect(try await ask(server.http + "/cable/../..", with: []).hasPrefix("HTTP/1.1 404"))
+            let post = try await ask(cable, method: "POST")
+            #expect(post.hasPrefix("HTTP/1.1 405") && post.contains("allow: GET") && post.contains("POST"))
+            let version = try await ask(cable, without: "Sec-WebSocket-Version", with: ["Sec-WebSocket-Version: 8"])
+            #expect(version.hasPrefix("HTTP/1.1 426") && version.contains("sec-websocket-version: 13") && version.contains("\"8\""))
+            #expect(try await ask(cable, without: "Sec-WebSocket-Key").hasPrefix("HTTP/1.1 400"))
+            #expect(try await ask(cable, without: "Sec-WebSocket-Key", with: ["Sec-WebSocket-Key: c2hvcnQ="]).hasPrefix("HTTP/1.1 400"))
+            #expect(try await ask(cable, without: "Connection", with: ["Connection: close"]).hasPrefix("HTTP/1.1 400"))
+            #expect(try await curl(cable).hasPrefix("HTTP/1.1 426"))
+            // And after all of that it still takes a call.
+            #expect(try await PythonCall(server.cable).place().map(\.code) == [1000])
+        }
+    }
+
+    @Test(arguments: [
+        (JSONValue.null, true, 1008, "handshake"), ("nonsense", false, 1007, "JSON"),
+        (#"{"event":"websocket:connected"}"#, false, 1008, "content-type"),
+        (#"{"content-type":"audio/l16;rate=44100"}"#, false, 1003, "44100"), (#"{"content-type":"audio/mpeg"}"#, false, 1003, "audio/mpeg"),
+    ])
+    func `a call that cannot be recorded is closed with a code and the value`(handshake: JSONValue, audio: Bool, code: Int, names: String)
+        async throws
+    {
+        try await TestServer.run { server in
+            var more: [String: JSONValue] = ["handshake": handshake, "wait": true]
+            if audio { more["cuts"] = .array([640]) }
+            let ending = try await PythonCall(server.cable, pcm: audio ? Speech.path : nil, more).place()[0]
+            #expect(ending.code == code)
+            #expect(ending.reason?.contains(names) == true, "\(ending.reason ?? "")")
+            #expect(server.directory.files(in: "recordings").isEmpty)
+        }
+    }
+
+    @Test func `what one caller does wrong harms no other call`() async throws {
+        try await TestServer.run { server in
+            let pcm = server.directory.path + "/speech.pcm"
+            try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
+            let good = try await PythonCall(server.cable, pcm: pcm, ["hold": true]).start()
+            _ = try await PythonCall(server.cable, ["handshake": "nonsense", "wait": true]).place()
+            _ = try await ask(server.http + "/nowhere")
+            // Bytes that are no HTTP at all.
+            _ = try await Judge.python(
+                "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.sendall(bytes(range(256)) * 8); s.settimeout(5); s.recv(1)",
+                [String(server.address.port)])
+            good.signal(SIGKILL)
+            let recording = try await server.finished()[0]
+            #expect(recording.framesReceived == 176_000)
+        }
+    }
+
+    @Test func `a directory that stops taking files closes the call and says so`() async throws {
+        try await TestServer.run { server in
+            // Root may write anywhere, so the place is taken by a file instead.
+            try FileManager.default.removeItem(atPath: server.recordings + "/.partial")
+            try Data("not a directory".utf8).write(to: URL(fileURLWithPath: server.recordings + "/.partial"))
+            let ending = try await PythonCall(server.cable, ["wait": true]).place()[0]
+            #expect(ending.code == 1011)
+            #expect(ending.reason == "the call cannot be recorded")
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import CallreelCore
+import CallreelServer
+import CallreelSinks
+import Foundation
+import Logging
+import ServiceLifecycle
+import TestSupport
+
+/// A real server on a free loopback port, with its recordings in a directory of its own.
+struct TestServer: Sendable {
+    let directory: TemporaryDirectory
+    let address: CallreelService.Address
+
+    /// Where recordings appear.
+    var recordings: String { directory.path + "/recordings" }
+    /// The server's address for HTTP.
+    var http: String { "http://127.0.0.1:\(address.port)" }
+    /// The address that takes calls.
+    var cable: String { "ws://127.0.0.1:\(address.port)/cable" }
+
+    /// The three formats, as the default configuration has them.
+    static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
+
+    /// Runs a server for the time of the body.
+    static func run<Result: Sendable>(
+        sinks: String = allSinks, registry: SinkRegistry = .builtIn, more: String = "", in directory: TemporaryDirectory = TemporaryDirectory(),
+        _ body: @Sendable (TestServer) async throws -> Result
+    ) async throws -> Result {
+        let text = """
+            {"listen": {"port": 0, "readInterval": 0.02}, "recordings": {"directory": "\(directory.path)/recordings"}, "sinks": \(sinks)\(more)}
+            """
+        var problems: [ConfigurationProblem] = []
+        let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
+        if let problem = problems.first { throw problem }
+        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
+        let service = try CallreelService(configuration: configuration, logger: logger) { address in
+            announce.yield(address)
+            announce.finish()
+        }
+        let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
+        async let running: Void = group.run()
+        guard let address = await addresses.first(where: { _ in true }) else { throw NeverHappened(description: "the server's start") }
+        let outcome: Swift.Result<Result, any Error>
+        do {
+            outcome = .success(try await body(TestServer(directory: directory, address: address)))
+        } catch {
+            outcome = .failure(error)
+        }
+        await group.triggerGracefulShutdown()
+        try await running
+        return try outcome.get()
+    }
+
+    /// The finished recordings, once there are so many.
+    func finished(_ count: Int = 1) async throws -> [Recording] {
+        try await eventually("\(count) finished recordings") {
+            let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
+            guard manifests.count >= count else { return nil }
+            return try manifests.map { try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: recordings + "/" + $0))) }
+        }
+    }
+
+    /// The path of a file that a sink left.
+    func file(_ type: String, of recording: Recording) throws -> String {
+        guard let file = recording.sinks.first(where: { $0.type == type })?.files.first else {
+            throw NeverHappened(description: "a file of \(type) in \(recording.name)")
+        }
+        return recordings + "/" + file.name
+    }
+}
+
+/// A call from a client that is not our code.
+struct PythonCall: Sendable {
+    /// How a connection ended, as the client saw it.
+    struct Ending: Decodable, Sendable {
+        var code: Int?
+        var reason: String?
+        var status: Int?
+    }
+
+    var job: [String: JSONValue]
+
+    /// Describes a call with the PCM of a file.
+    init(_ url: String, pcm: String? = nil, rate: Int = 16000, _ more: [String: JSONValue] = [:]) {
+        job = ["url": .string(url), "rate": .integer(rate), "handshake": .string(Self.handshake(rate))]
+        if let pcm { job["pcm"] = .string(pcm) }
+        job.merge(more) { _, new in new }
+    }
+
+    /// The first message of a call.
+    static func handshake(_ rate: Int, _ more: String = "") -> String {
+        #"{"event": "websocket:connected", "content-type": "audio/l16;rate=\#(rate)"\#(more)}"#
+    }
+
+    /// Places the call and waits for its end.
+    func place() async throws -> [Ending] {
+        let output = try await Program("python3").output([Speech.fixture("vonage_client.py"), JSONValue.object(job).json()])
+        return try JSONDecoder().decode([Ending].self, from: output)
+    }
+
+    /// Places the call and leaves it running; it says when everything was sent.
+    func start() async throws -> RunningProgram {
+        let program = try Program("python3").start([Speech.fixture("vonage_client.py"), JSONValue.object(job).json()])
+        _ = try await eventually("a call that is up") { program.text.contains("ready") ? true : nil }
+        return program
+    }
+}

@@ -1,0 +1,116 @@
+public import Foundation
+
+/// A program of somebody else's that judges our work, or one of ours run as a user would.
+public struct Program: Sendable {
+    /// How a run ended.
+    public struct Result: Sendable {
+        public let status: Int32
+        public let output: Data
+        public let errors: String
+
+        /// Standard output as text.
+        public var text: String { String(decoding: output, as: UTF8.self) }
+    }
+
+    /// A program that does not do what a test needs of it.
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// The program's path.
+    public let path: String
+
+    /// Names a program by its path.
+    public init(path: String) { self.path = path }
+
+    /// Finds a program that the system has, or fails: a judge that is missing must not pass for one that agrees.
+    public init(_ name: String) throws {
+        let folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/bin"]
+        guard let path = folders.map({ "\($0)/\(name)" }).first(where: FileManager.default.isExecutableFile) else {
+            throw Failure(description: "\(name) is not installed; scripts/setup --tests installs it")
+        }
+        self.path = path
+    }
+
+    /// The `callreel` command that was built with the tests.
+    public static let callreel = Program(
+        path: URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("callreel")
+            .path)
+
+    /// Runs the program to its end, without blocking a thread that tests share.
+    @discardableResult
+    public func run(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) async throws -> Result {
+        let running = try start(arguments, in: directory, environment: environment)
+        return try await running.result()
+    }
+
+    /// Runs the program to its end and returns what it printed; a status other than 0 is an error with its last words.
+    @discardableResult
+    public func output(_ arguments: [String], in directory: String? = nil) async throws -> Data {
+        let result = try await run(arguments, in: directory)
+        guard result.status == 0 else {
+            throw Failure(description: "\(path) \(arguments.joined(separator: " ")) ended with \(result.status): \(result.errors)")
+        }
+        return result.output
+    }
+
+    /// Starts the program and leaves it running.
+    public func start(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        try RunningProgram(path: path, arguments: arguments, directory: directory, environment: environment)
+    }
+}
+
+/// A program that runs.
+public final class RunningProgram: @unchecked Sendable {
+    // Unchecked: `process` is configured before it is shared, and afterwards only asked and signalled.
+
+    private let process = Process()
+    private let folder = TemporaryDirectory()
+    private let outputFile: String
+    private let errorFile: String
+    private let ended: AsyncStream<Int32>
+
+    fileprivate init(path: String, arguments: [String], directory: String?, environment: [String: String]) throws {
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        outputFile = folder.path + "/out"
+        errorFile = folder.path + "/err"
+        for file in [outputFile, errorFile] { try Data().write(to: URL(fileURLWithPath: file)) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: outputFile))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errorFile))
+        let (stream, continuation) = AsyncStream<Int32>.makeStream()
+        ended = stream
+        process.terminationHandler = { process in
+            continuation.yield(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
+            continuation.finish()
+        }
+        try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+
+    /// The process's number.
+    public var identifier: Int32 { process.processIdentifier }
+
+    /// What it has printed so far.
+    public var text: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
+
+    /// What it has said on standard error so far.
+    public var errors: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
+
+    /// Sends a signal. Test runners block some signals and children inherit that: only SIGKILL is sure to end a program
+    /// that does not ask for signals itself.
+    public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    /// Waits for the end.
+    public func result() async throws -> Program.Result {
+        var status: Int32 = -1
+        for await ending in ended { status = ending }
+        return Program.Result(status: status, output: try Data(contentsOf: URL(fileURLWithPath: outputFile)), errors: errors)
+    }
+}

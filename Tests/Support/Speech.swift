@@ -1,0 +1,46 @@
+public import Foundation
+
+/// Real speech: 11 s, 16 kHz, mono, 16-bit, from 1961 and in the public domain.
+public enum Speech {
+    /// The WAV file.
+    public static let path = fixture("jfk.wav")
+
+    /// Its 352,000 bytes of PCM, as Python's `wave` reads them.
+    public static func pcm() async throws -> Data {
+        try await Judge.python("import sys, wave; sys.stdout.buffer.write(wave.open(sys.argv[1]).readframes(1 << 30))", [path])
+    }
+
+    /// A file beside the tests.
+    public static func fixture(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)").path
+    }
+}
+
+/// Other people's programs, asked what is in our files.
+public enum Judge {
+    /// Runs Python code. The system's Python comes first: it is the one with the modules that setup installs.
+    public static func python(_ code: String, _ arguments: [String]) async throws -> Data {
+        try await Program("python3").output(["-c", code] + arguments)
+    }
+
+    /// The PCM of a WAV file, according to Python's `wave`: 16-bit samples of the stated rate.
+    public static func wavPCM(_ path: String, rate: Int) async throws -> Data {
+        try await python(
+            "import sys, wave; f = wave.open(sys.argv[1]); assert f.getframerate() == int(sys.argv[2]) and f.getsampwidth() == 2, f.getparams(); "
+                + "sys.stdout.buffer.write(f.readframes(f.getnframes()))", [path, String(rate)])
+    }
+
+    /// The PCM of a FLAC file that `flac -t` found whole, MD5 included.
+    public static func flacPCM(_ path: String) async throws -> Data {
+        let flac = try Program("flac")
+        let test = try await flac.run(["-t", "-w", "-s", path])
+        guard test.status == 0, test.errors.isEmpty else { throw Program.Failure(description: "flac -t \(path): \(test.status) \(test.errors)") }
+        return try await flac.output(["-d", "-s", "-c", "--force-raw-format", "--endian=little", "--sign=signed", path])
+    }
+
+    /// Checks that a file is what `sndfile-info` says it is.
+    public static func soundFileInfo(_ path: String) async throws -> String {
+        let result = try await Program("sndfile-info").run([path])
+        return result.text + result.errors
+    }
+}

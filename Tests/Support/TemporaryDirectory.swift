@@ -1,0 +1,28 @@
+import Foundation
+
+/// A new directory that goes away with the value.
+public final class TemporaryDirectory: Sendable {
+    /// Where it is.
+    public let path: String
+
+    /// Makes one.
+    public init() {
+        path = NSTemporaryDirectory() + "callreel-test-" + UUID().uuidString
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            preconditionFailure("no temporary directory: \(error)")
+        }
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The paths of all files below, relative and sorted.
+    public func files(in folder: String = "") -> [String] {
+        let root = folder.isEmpty ? path : path + "/" + folder
+        let all = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+        var isDirectory: ObjCBool = false
+        return all.filter { unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory) && !isDirectory.boolValue }
+            .sorted()
+    }
+}
