@@ -29,18 +29,16 @@ struct Replay: AsyncParsableCommand {
         } catch {
             throw CallerError("recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
         }
-        // A ring that was not heard yet stands for all further ones.
-        let (room, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let room = Bell()
         let session = recorder.startCall(
             CallFacts(carrier: "replay", headers: ["file": .string((file as NSString).lastPathComponent)]), format: format,
-            onRoom: { ring.yield() })
+            onRoom: { room.ring() })
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }
             async let recording = recorder.record(session)
-            var waiting = room.makeAsyncIterator()
             do {
                 while case let samples = try reader.read(maximumFrames: format.frames(seconds: 0.25)), !samples.isEmpty {
-                    if !session.receive(samples) { _ = await waiting.next() }
+                    if !session.receive(samples) { await room.wait() }
                 }
                 session.end("the file ended")
             } catch {

@@ -51,6 +51,12 @@ import Testing
                 #expect(try await curl(["-r", "100-199", url]).output == onDisk[100..<200])
                 #expect(try await curl(["-r", "-50", url]).output == onDisk.suffix(50))
                 #expect(try await status("-r", "100-199", url) == "206")
+                #expect(try await curl(["-r", "100-", url]).output == onDisk.dropFirst(100))
+                // Longer than the file: what there is. Outside of it: nothing, and its length. Several at once: all of it.
+                #expect(try await curl(["-r", "-9999999", url]).output == onDisk)
+                let outside = try await curl(["-i", "-r", "9999999-", url]).text.lowercased()
+                #expect(outside.hasPrefix("http/1.1 416") && outside.contains("content-range: bytes */\(onDisk.count)"))
+                #expect(try await curl(["-r", "0-1,4-5", url]).output == onDisk)
             }
             let manifest = server.http + (recording["manifestURL"]?.string ?? "")
             #expect(try await json(manifest)["framesReceived"] == 176_000)

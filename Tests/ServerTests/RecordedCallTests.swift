@@ -1,4 +1,6 @@
 import CallreelCore
+import CallreelServer
+import CallreelSinks
 import Foundation
 import TestSupport
 import Testing
@@ -146,5 +148,102 @@ import Testing
             _ = try await PythonCall(server.cable, ["texts": .array(texts)]).place()
             try await expect(try await server.finished()[0], holds: pcm, on: server)
         }
+    }
+
+    @Test func `frames that come in one piece with the upgrade request are recorded`() async throws {
+        try await TestServer.run { server in
+            let answer = try await Judge.python(
+                """
+                import socket, sys
+                def frame(first, payload):
+                    return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+                hello = b'{"event":"websocket:connected","content-type":"audio/l16;rate=8000"}'
+                request = (b'GET /cable HTTP/1.1\\r\\nHost: x\\r\\nUpgrade: websocket\\r\\nConnection: keep-alive, Upgrade\\r\\n'
+                           b'Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n')
+                s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=30)
+                s.sendall(request + frame(0x81, hello) + frame(0x82, b'abcdef') + frame(0x88, bytes([3, 232])))
+                while data := s.recv(4096): sys.stdout.buffer.write(data)
+                """, [String(server.address.port)])
+            // The answer to the key in RFC 6455, section 1.3, then the close frame, echoed.
+            let text = String(decoding: answer, as: UTF8.self)
+            #expect(text.hasPrefix("HTTP/1.1 101") && text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+            #expect(answer.suffix(4) == Data([0x88, 2, 3, 232]))
+            let recording = try await server.finished()[0]
+            #expect(recording.format.sampleRate == 8000)
+            try await expect(recording, holds: Data("abcdef".utf8), on: server)
+        }
+    }
+
+    @Test func `a sink without room holds the caller back, and nothing is lost`() async throws {
+        var registry = SinkRegistry.builtIn
+        registry.register(GatedSink.self)
+        let sinks = #"[{"type": "raw"}, {"type": "gated", "buffer": 0.5, "stallLimit": 600}]"#
+        try await TestServer.run(sinks: sinks, registry: registry) { server in
+            // Far more than the system's socket buffers hold, so that the sender has to wait.
+            let pcm = server.directory.path + "/long.pcm"
+            let long = Data((0..<40_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) })
+            try long.write(to: URL(fileURLWithPath: pcm))
+            let call = PythonCall(server.cable, pcm: pcm, ["cuts": .array([64000])])
+            async let endings = call.place()
+            // The other sink takes what there is, and then it, too, gets no more: the call waits.
+            let held = try await eventually("a call that stands still") {
+                let first = try await liveFrames(server)
+                try await Task.sleep(for: .milliseconds(500))
+                let second = try await liveFrames(server)
+                return first == second && first > 0 ? first : nil
+            }
+            // A buffer of half a second and one read; the sender's other megabytes are still the sender's.
+            #expect(held < 16000 * 10)
+            await GatedSink.gate.open()
+            #expect(try await endings.map(\.code) == [1000])
+            let recording = try await server.finished()[0]
+            #expect(recording.sinks.map(\.written) == [20_000_000, 20_000_000])
+            #expect(recording.sinks.map(\.silence) == [0, 0])
+            #expect(try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording))) == long)
+        }
+    }
+
+    private func liveFrames(_ server: TestServer) async throws -> Int {
+        let state = try JSONValue(parsing: try await Program("curl").output(["-s", server.http + "/api/calls"]))
+        return Int((state["live"]?.elements.first?["seconds"]?.double ?? 0) * 16000)
+    }
+}
+
+/// A sink whose first write waits until the test lets it go on.
+private struct GatedSink: AudioSink {
+    struct Options: Configurable {
+        static let fields: [Field<Self>] = []
+    }
+
+    static let type = "gated"
+    static let summary = "waits at a gate"
+    static let gate = Gate()
+
+    private var frames = 0
+
+    init(options: Options, context: SinkContext) {}
+
+    mutating func write(_ chunk: borrowing PCMChunk) async {
+        frames += chunk.frameCount
+        await Self.gate.wait()
+    }
+
+    consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
+}
+
+/// Holds back whoever waits until it is opened.
+private actor Gate {
+    private var isOpen = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func wait() async {
+        if isOpen { return }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func open() {
+        isOpen = true
+        for continuation in waiting { continuation.resume() }
+        waiting = []
     }
 }

@@ -58,6 +58,27 @@ import Testing
         }
     }
 
+    @Test func `a connection that says nothing is closed after a while`() async throws {
+        try await TestServer.run { server in
+            let ending = try await PythonCall(server.cable, ["handshake": .null, "wait": true]).place()[0]
+            #expect(ending.code == 1008)
+            #expect(ending.reason == "no handshake message within 10 seconds")
+        }
+    }
+
+    @Test func `a request that is not HTTP is answered and closed`() async throws {
+        try await TestServer.run { server in
+            let answer = try await Judge.python(
+                """
+                import socket, sys
+                s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=30)
+                s.sendall(b'hello, is this a telephone?\\r\\n\\r\\n')
+                while data := s.recv(4096): sys.stdout.buffer.write(data)
+                """, [String(server.address.port)])
+            #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 400"))
+        }
+    }
+
     @Test func `what one caller does wrong harms no other call`() async throws {
         try await TestServer.run { server in
             let pcm = server.directory.path + "/speech.pcm"

@@ -84,6 +84,7 @@ final class ChunkQueue: Sendable {
                 if let waiter = state.waiter {
                     state.waiter = nil
                     state.isDirty = true
+                    state.lastProgress = .now
                     return (true, Wake(waiter, .chunk(chunk)))
                 }
                 if state.items.isEmpty { state.lastProgress = .now }

@@ -43,9 +43,8 @@ public final class CallSession: Sendable, Identifiable {
     private let ledger: BlockingExecutor
     private let fanout: Fanout
     private let state: Mutex<State>
-    /// Rings when `run` has something to look at; a ring that was not heard yet stands for all further ones.
-    private let bell: AsyncStream<Void>
-    private let ring: AsyncStream<Void>.Continuation
+    /// Rings when `run` has something to look at.
+    private let bell = Bell()
 
     /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them.
     /// - Parameter onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
@@ -67,7 +66,6 @@ public final class CallSession: Sendable, Identifiable {
             id: id, name: store.template.name(id: id, call: call, startedAt: startedAt), call: call, format: format,
             startedAt: startedAt, sinks: plans.map { Recording.Sink(type: $0.type, name: $0.name, state: .recording) })
         state = Mutex(State(manifest: manifest, reports: plans.map { _ in nil }))
-        (bell, ring) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// The call as it stands.
@@ -138,7 +136,7 @@ public final class CallSession: Sendable, Identifiable {
         }
         guard isFirst else { return }
         fanout.close()
-        ring.yield()
+        bell.ring()
     }
 
     /// Whether these are the facts of this call.
@@ -155,7 +153,7 @@ public final class CallSession: Sendable, Identifiable {
             }
             if pulse.isLost {
                 let isNew = state.withLock { $0.reports[index] == nil && $0.abandoned.insert(index).inserted }
-                if isNew { ring.yield() }
+                if isNew { bell.ring() }
             }
         }
     }
@@ -165,7 +163,7 @@ public final class CallSession: Sendable, Identifiable {
             body(&$0)
             $0.isUnsaved = true
         }
-        ring.yield()
+        bell.ring()
     }
 
     // MARK: - The life of a call
@@ -189,7 +187,11 @@ public final class CallSession: Sendable, Identifiable {
         }
         let contexts = makeContexts(started, partial)
         for index in plans.indices { startWorker(index, contexts[index]) }
-        await waitForEnd(partial)
+        await withTaskCancellationHandler {
+            await waitForEnd(partial)
+        } onCancel: {
+            end("the recorder was stopped")
+        }
         return try await publish(contexts, partial)
     }
 
@@ -217,13 +219,14 @@ public final class CallSession: Sendable, Identifiable {
                 context.logger.error("sink failed", metadata: ["reason": "\(error)", "blame": "\(error.blame.rawValue)"])
             }
             state.withLock { $0.reports[index] = report }
-            ring.yield()
+            bell.ring()
         }
     }
 
     /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
     private func waitForEnd(_ partial: PartialRecording) async {
-        for await _ in bell {
+        while true {
+            await bell.wait()
             let (manifest, isDone) = state.withLock { state in
                 defer { state.isUnsaved = false }
                 let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }

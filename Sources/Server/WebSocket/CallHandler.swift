@@ -15,7 +15,7 @@ final class CallHandler: ChannelInboundHandler {
     static let handshakeLimit = TimeAmount.seconds(10)
     /// How long a client may take to answer a close frame.
     static let closeLimit = TimeAmount.seconds(2)
-    /// Bytes of one read. A read that fills it is followed by another at once.
+    /// Bytes of one read: more than two seconds of 8 kHz audio.
     static let readSize = 1 << 14
 
     /// Told by the call's task that recording is impossible.
@@ -46,8 +46,8 @@ final class CallHandler: ChannelInboundHandler {
     private var deadline: Scheduled<Void>?
     /// The sinks have no room: the socket is not read.
     private var isHeldBack = false
-    /// The last read filled its buffer, so there is probably more.
-    private var isBufferFull = false
+    /// Bytes that have come since the clock last read.
+    private var bytesSinceTick = 0
 
     /// Makes the handler of a new connection.
     /// - Parameter started: gets the session when the call begins, or nil when it ends before.
@@ -80,7 +80,7 @@ final class CallHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        isBufferFull = buffer.readableBytes >= Self.readSize
+        bytesSinceTick += buffer.readableBytes
         if case .failed = state { return }
         do throws(WebSocketError) {
             try decode(buffer)
@@ -91,9 +91,16 @@ final class CallHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         deliver()
-        // The clock reads a running call; before and after it, and after a full read, we go on at once.
-        if case .recording = state, !isBufferFull { return }
+        // The clock reads a running call; before and after it we go on at once.
+        if case .recording = state, !isFasterThanLife { return }
         if !isHeldBack { context.read() }
+    }
+
+    /// Whether so much has come since the last tick that this is no live call, or one that catches up: it is read as
+    /// fast as the sinks take it.
+    private var isFasterThanLife: Bool {
+        let perTick = Double(readInterval.nanoseconds) / 1e9 * Double(assembler.format.sampleRate * assembler.format.bytesPerFrame)
+        return Double(bytesSinceTick) > max(2 * perTick, Double(Self.readSize))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -153,6 +160,7 @@ final class CallHandler: ChannelInboundHandler {
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         readTimer = context.eventLoop.scheduleRepeatedTask(initialDelay: first, delay: readInterval) { _ in
             let this = handler.value
+            this.bytesSinceTick = 0
             if !this.isHeldBack { this.context?.read() }
         }
     }

@@ -1,0 +1,38 @@
+import Synchronization
+
+/// Wakes the one task that waits for it. A ring that nobody waited for wakes the next wait; several count as one.
+///
+/// Unlike a stream, it goes on working in a cancelled task: a recording is finished also when its task is told to stop.
+package final class Bell: Sendable {
+    private struct State {
+        var hasRung = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    /// Makes a bell that has not rung.
+    package init() {}
+
+    /// Wakes the waiting task, or the next one to wait. Never blocks.
+    package func ring() {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            defer { state.waiter = nil }
+            if state.waiter == nil { state.hasRung = true }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Returns after the next ring, or at once when it has rung since the last wait. One task at a time.
+    package func wait() async {
+        await withCheckedContinuation { continuation in
+            let isDue = state.withLock { state in
+                defer { state.hasRung = false }
+                if !state.hasRung { state.waiter = continuation }
+                return state.hasRung
+            }
+            if isDue { continuation.resume() }
+        }
+    }
+}
