@@ -32,7 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         // `Deque` for the queues between the call and its sinks.
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
-        // SHA-256 of every published file, and SHA-1 of the WebSocket handshake.
+        // SHA-256 of every published file, SHA-1 of the WebSocket handshake, MD5 of repaired FLAC.
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         // The header and status types of Hummingbird's requests.
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
@@ -71,7 +71,10 @@ let package = Package(
             path: "Sources/Core", swiftSettings: settings),
         .target(
             name: "CallreelSinks",
-            dependencies: ["CallreelCore", "CSndfile", "CFLAC", "CSamplerate"],
+            dependencies: [
+                "CallreelCore", "CSndfile", "CFLAC", "CSamplerate",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Sources/Sinks", swiftSettings: settings),
         .target(
             name: "CallreelServer",
@@ -124,6 +127,7 @@ let package = Package(
                 "CallreelCore", "CallreelServer", "CallreelSinks", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/ServerTests", swiftSettings: settings),

@@ -38,8 +38,35 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     ///
     /// A sink that made files has them on stable storage when this returns (``OutputFile/synchronize()``).
     consuming func finish() async throws(SinkError) -> SinkReceipt
+
+    /// Makes a file whole that this sink was still writing when the program died, and says what it holds.
+    ///
+    /// Called at the next start, on threads that may block, before the file is published. It must never remove a whole
+    /// frame of audio, must leave a file that is whole as it is, to the byte, and may be ended at any point and called
+    /// again. Default: nil, which says that nothing is known about such a file; it is then published as it stands.
+    /// - Parameters:
+    ///   - path: the file, which was made through ``SinkContext/createFile(_:)``.
+    ///   - format: the shape of the call's audio.
+    ///   - dryRun: only look, and say what would be done.
+    static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair?
+
+    /// Decodes a file of this sink from its first frame to its last, checking whatever its format lets be checked.
+    ///
+    /// Called by `callreel verify`, on threads that may block. An error says what is wrong with the file. Default: nil,
+    /// which says that the file cannot be decoded into the call's samples; only its length and hash are then checked.
+    /// - Parameter body: given the samples in order, interleaved by channel, in pieces of any whole number of frames.
+    /// - Returns: how many frames were decoded, and whether they are the call's own samples to the bit.
+    static func decode(
+        _ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void
+    ) throws(SinkError) -> DecodedFile?
 }
 
 extension AudioSink where Self: ~Copyable {
     public mutating func checkpoint() async throws(SinkError) {}
+
+    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? { nil }
+
+    public static func decode(
+        _ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void
+    ) throws(SinkError) -> DecodedFile? { nil }
 }

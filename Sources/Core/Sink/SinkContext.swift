@@ -31,12 +31,16 @@ public struct SinkContext: Sendable {
 
     private let mode: Int
     private let created: CreatedFiles
+    /// Told after a file was created.
+    private let onCreate: @Sendable () -> Void
 
     /// Makes a context. The framework does this for each sink of a call; tests of a sink do it for themselves.
-    /// - Parameter fileMode: the permission bits of files made through ``createFile(_:)``.
+    /// - Parameters:
+    ///   - fileMode: the permission bits of files made through ``createFile(_:)``.
+    ///   - onCreate: called after each of them was made.
     public init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
-        directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger
+        directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger, onCreate: @escaping @Sendable () -> Void = {}
     ) {
         self.recordingID = recordingID
         self.call = call
@@ -48,6 +52,7 @@ public struct SinkContext: Sendable {
         self.logger = logger
         mode = fileMode
         created = CreatedFiles()
+        self.onCreate = onCreate
     }
 
     /// Creates a new file for this sink, such as `createFile("wav")`.
@@ -56,11 +61,12 @@ public struct SinkContext: Sendable {
     /// sink fails later. An existing file is never opened.
     /// - Parameter suffix: what follows the file stem and a dot: an extension, or a part number and an extension.
     public func createFile(_ suffix: String) throws(SinkError) -> OutputFile {
-        guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json" else {
+        guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json", !suffix.hasPrefix("json.") else {
             throw SinkError(.open, "\"\(suffix)\" cannot be the ending of a sink's file", blame: .bug)
         }
         let file = try OutputFile(name: "\(fileStem).\(suffix)", directory: directory, mode: mode_t(mode))
         created.names.withLock { $0.append(file.name) }
+        onCreate()
         return file
     }
 

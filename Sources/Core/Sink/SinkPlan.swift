@@ -68,7 +68,11 @@ public struct SinkPlan: Sendable {
         var seen: [String: Int] = [:]
         for (index, element) in elements.enumerated() {
             let place = path.index(index)
-            guard let entry = entry(element, at: place, registry: registry, problems: &problems) else { continue }
+            guard let entry = entry(element, at: place, registry: registry, problems: &problems) else {
+                // Nobody knows its options, but what every sink has can be checked.
+                if case .object = element { _ = SinkEnvelope.read(element, at: place, alongside: nil, problems: &problems) }
+                continue
+            }
             let envelope = SinkEnvelope.read(
                 element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
             let runner = entry.prepare(element, place, &problems)

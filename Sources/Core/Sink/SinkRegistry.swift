@@ -13,6 +13,10 @@ public struct SinkRegistry: Sendable {
         /// Reads options, reporting every mistake, and returns what runs the sink for a call. The generic type lives on
         /// inside this closure alone.
         let prepare: @Sendable (JSONValue, ConfigurationPath, inout [ConfigurationProblem]) -> SinkRunner
+        /// ``AudioSink/repair(_:format:dryRun:)`` of the type.
+        let repair: @Sendable (String, AudioFormat, Bool) throws(SinkError) -> FileRepair?
+        /// ``AudioSink/decode(_:format:into:)`` of the type.
+        let decode: @Sendable (String, AudioFormat, (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile?
     }
 
     /// One option of a sink.
@@ -58,7 +62,9 @@ public struct SinkRegistry: Sendable {
                 return SinkRunner { context, queue in
                     await SinkWorker<Sink>.run(options: options, context: context, queue: queue)
                 }
-            })
+            },
+            repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
+            decode: { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) })
     }
 }
 

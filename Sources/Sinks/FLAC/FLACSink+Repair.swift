@@ -1,0 +1,145 @@
+public import CallreelCore
+import Crypto
+
+extension FLACSink {
+    /// More than this behind the last whole FLAC frame is not what a kill leaves, and is not cut, unless it is zeros.
+    static let maximumCut = 1 << 16
+
+    /// Cuts the file behind its last whole FLAC frame, and completes its STREAMINFO as the encoder would have done.
+    ///
+    /// The cut is on stable storage before STREAMINFO is written, and that is one write: whatever point the repair is
+    /// ended at, the file says nothing of its length or the truth. Damage with whole FLAC frames behind it is an error that
+    /// names the place, and the file is left alone. So is a file that was finished, if its last FLAC frame is the one that
+    /// its length ends with; it is not decoded.
+    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        let flac = try FLACFile(path, format: format)
+        let file = flac.file
+        if try flac.endsAsItSays() {
+            if !dryRun { try file.synchronize() }
+            return FileRepair(frames: flac.info.total)
+        }
+        let audio = try flac.wholeAudio()
+        let bytesCut = file.byteCount - audio.end
+        if bytesCut > 0 { try flac.expectNothing(after: audio) }
+        var parts: [String] = []
+        if bytesCut > 0 { parts.append("torn block of \(bytesCut) bytes cut") }
+        if audio.info != flac.info { parts.append("length and MD5 of \(audio.info.total) frames written to STREAMINFO") }
+        if !dryRun {
+            if parts.isEmpty {
+                try file.synchronize()
+            } else {
+                try file.change { writer throws(SinkError) in
+                    if bytesCut > 0 {
+                        try writer.truncate(to: audio.end)
+                        try writer.synchronize()
+                    }
+                    try writer.write(audio.info.bytes, at: FLACStreamInfo.offset)
+                }
+            }
+        }
+        return FileRepair(
+            frames: audio.info.total, bytesCut: bytesCut, change: parts.isEmpty ? nil : parts.joined(separator: ", "))
+    }
+
+    /// Decodes with libFLAC, which checks every block's checksums, and the samples' MD5 where the file has one.
+    ///
+    /// A block that is missing or damaged, a length that is not the stated one, and bytes that are no audio are errors.
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+        let flac = try FLACFile(path, format: format)
+        let file = flac.file
+        do throws(CodecFailure) {
+            var decoder = try FLACDecoder(file, from: flac.audioOffset, info: flac.info)
+            let audio = try flac.read(&decoder, into: body)
+            let place = "after frame \(audio.frames) (byte \(audio.end))"
+            let count = flac.info.total == 0 ? "" : "; it states \(flac.info.total) frames"
+            if let damage = audio.damage { throw CodecFailure("\(damage) \(place)\(count)") }
+            guard flac.info.total == 0 || audio.frames == flac.info.total else { throw CodecFailure("it ends \(place)\(count)") }
+            guard audio.end == file.byteCount else { throw CodecFailure("\(file.byteCount - audio.end) bytes that are not audio \(place)") }
+            guard decoder.finish() else { throw CodecFailure("its samples do not have the MD5 that it states") }
+            return DecodedFile(frames: audio.frames, isLossless: true)
+        } catch {
+            throw error.sinkError(.open, path)
+        }
+    }
+}
+
+/// What stands in a FLAC file before the first thing that is no whole block.
+private struct WholeAudio {
+    /// Frames of audio.
+    var frames = 0
+    /// Where the last whole block ends.
+    var end: Int
+    /// What was found behind it; nil when that was the end.
+    var damage: String?
+    /// STREAMINFO as it should be.
+    var info: FLACStreamInfo
+}
+
+extension FLACFile {
+    /// Decodes to the first thing that is no whole block, and lends the samples of each block before it.
+    fileprivate func read(_ decoder: inout FLACDecoder, into body: (Span<Int16>) -> Void) throws(CodecFailure) -> WholeAudio {
+        var audio = WholeAudio(end: audioOffset, info: info.unfinished)
+        var frameSizes: ClosedRange<Int>?, blockSizes: ClosedRange<Int>?, lastBlock = 0
+        loop: while true {
+            switch try decoder.next() {
+            case .end: break loop
+            case .damage(let reason):
+                audio.damage = reason
+                break loop
+            case .block(let block):
+                guard block.start == audio.frames, block.end > audio.end else {
+                    audio.damage = "a block that belongs at frame \(block.start) stands"
+                    break loop
+                }
+                decoder.withSamples(body)
+                let size = block.end - audio.end
+                frameSizes = frameSizes.map { min($0.lowerBound, size)...max($0.upperBound, size) } ?? size...size
+                // The last block may be shorter than the smallest.
+                if lastBlock > 0 { blockSizes = min(blockSizes?.lowerBound ?? lastBlock, lastBlock)...max(blockSizes?.upperBound ?? 0, lastBlock) }
+                lastBlock = block.frames
+                audio.frames += block.frames
+                audio.end = block.end
+            }
+        }
+        audio.info.total = audio.frames
+        // Without a block there is nothing to measure; the encoder itself leaves 2²⁴−1 and 0 then.
+        if let frameSizes { (audio.info.minimumFrame, audio.info.maximumFrame) = (frameSizes.lowerBound, frameSizes.upperBound) }
+        // What the encoder announced is kept, unless it was not what it did.
+        audio.info.minimumBlock = min(info.minimumBlock, blockSizes?.lowerBound ?? info.minimumBlock)
+        audio.info.maximumBlock = max(info.maximumBlock, blockSizes?.upperBound ?? 0, lastBlock)
+        return audio
+    }
+
+    /// Decodes the file as far as it is whole, whatever its STREAMINFO says of length and checksum.
+    fileprivate func wholeAudio() throws(SinkError) -> WholeAudio {
+        do throws(CodecFailure) {
+            // The checksum that STREAMINFO asks for; it protects nobody from forgery.
+            var md5 = Insecure.MD5()
+            var decoder = try FLACDecoder(file, from: audioOffset, info: info.unfinished)
+            var audio = try read(&decoder) { samples in
+                #if _endian(big)
+                    let swapped = samples.indices.map { samples[$0].littleEndian }
+                    unsafe swapped.withUnsafeBytes { unsafe md5.update(bufferPointer: $0) }
+                #else
+                    unsafe samples.withUnsafeBytes { unsafe md5.update(bufferPointer: $0) }
+                #endif
+            }
+            audio.info.md5 = Array(md5.finalize())
+            return audio
+        } catch {
+            throw error.sinkError(.open, "cannot examine \(file.path)")
+        }
+    }
+
+    /// Sees to it that no audio is cut: what stands behind the last whole block must be what a kill or a power loss leaves.
+    fileprivate func expectNothing(after audio: WholeAudio) throws(SinkError) {
+        let place = "after frame \(audio.frames) (byte \(audio.end))"
+        let found = try wholeFrame(after: audio.end, start: audio.frames)
+        if found.isFound {
+            throw file.damaged("\(audio.damage ?? "a block that cannot be decoded") \(place), and there is audio behind it: left as it is")
+        }
+        guard found.contentEnd - audio.end <= max(FLACSink.maximumCut, info.largestFrame) else {
+            throw file.damaged("\(found.contentEnd - audio.end) bytes \(place) are neither a torn block nor zeros: left as they are")
+        }
+    }
+}

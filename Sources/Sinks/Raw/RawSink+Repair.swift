@@ -1,0 +1,37 @@
+public import CallreelCore
+
+extension RawSink {
+    /// Cuts off a part of a frame at the end. There is nothing else in such a file that could be wrong.
+    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        let file = try StoredFile(path)
+        let rest = file.byteCount % format.bytesPerFrame
+        let frames = file.byteCount / format.bytesPerFrame
+        guard rest > 0 else {
+            if !dryRun { try file.synchronize() }
+            return FileRepair(frames: frames)
+        }
+        if !dryRun { try file.change { writer throws(SinkError) in try writer.truncate(to: file.byteCount - rest) } }
+        return FileRepair(frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)")
+    }
+
+    /// Reads the samples. A length that is not whole frames is an error: there is no checksum to look at.
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+        let file = try StoredFile(path)
+        guard file.byteCount.isMultiple(of: format.bytesPerFrame) else {
+            throw file.damaged("\(file.byteCount) bytes are not whole frames of \(format)")
+        }
+        let piece = 16384 * format.bytesPerFrame
+        for offset in stride(from: 0, to: file.byteCount, by: piece) {
+            let bytes = try file.bytes(at: offset, count: piece)
+            guard bytes.count == min(piece, file.byteCount - offset) else { throw file.damaged("it became shorter while it was read") }
+            let samples = unsafe [Int16](unsafeUninitializedCapacity: bytes.count / 2) { buffer, count in
+                count = bytes.count / 2
+                for index in 0..<count {
+                    unsafe buffer[index] = Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
+                }
+            }
+            body(samples.span)
+        }
+        return DecodedFile(frames: file.byteCount / format.bytesPerFrame, isLossless: true)
+    }
+}
