@@ -47,7 +47,7 @@ struct Root: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "callreel",
         abstract: "Records phone calls that a carrier sends over a WebSocket.",
-        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self])
+        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self])
 }
 
 /// What every subcommand that reads the configuration takes.

@@ -21,7 +21,9 @@ struct Replay: AsyncParsableCommand {
     func run() async throws {
         let settings = try Configuration(
             file: configuration.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
-        let recorder = Recorder(store: try settings.recordings.store(), plans: settings.sinks, logger: Terminal.logger(level: logLevel.level))
+        let recorder = Recorder(
+            store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry, logger: Terminal.logger(level: logLevel.level)
+        )
         var reader = try AudioFileReader(path: file)
         let format = reader.format
         do {

@@ -26,6 +26,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        Self.allowManyFiles()
         var configuration = try Configuration(
             file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
@@ -35,11 +36,42 @@ struct Serve: AsyncParsableCommand {
             Terminal.say("Callreel is ready: \(address.page)")
             Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer")
         }
+        let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger
         quiet.logLevel = max(logLevel.level, .warning)
-        try await ServiceGroup(
-            configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
-        ).run()
+        let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                var count = 0
+                for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+                    count += 1
+                    if count == 1 {
+                        logger.notice("stopping", metadata: ["signal": "\(signal)", "drainTimeout": "\(drainTimeout)"])
+                        await group.triggerGracefulShutdown()
+                    } else {
+                        logger.notice("stopping at once", metadata: ["signal": "\(signal)"])
+                        service.hurry()
+                    }
+                }
+            }
+            // The server's end is the program's; the other task only listens.
+            defer { tasks.cancelAll() }
+            try await tasks.next()
+        }
+    }
+
+    /// Raises the limit on open files as far as the system lets us: a call has a handful, and the usual 1024 are soon gone.
+    private static func allowManyFiles() {
+        var limit = rlimit()
+        #if canImport(Darwin)
+            let resource = RLIMIT_NOFILE
+        #else
+            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #endif
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        unsafe setrlimit(resource, &limit)
     }
 
     /// A file to call with: the speech that comes with the source, where that is at hand.

@@ -18,9 +18,9 @@ enum Terminal {
     /// Whether a person watches standard error.
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
-    /// A logger on standard error.
+    /// A logger on standard error, one line for each message whatever a caller puts into a name.
     static func logger(level: Logger.Level) -> Logger {
-        var logger = Logger(label: "callreel") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "callreel") { OneLineLogHandler(inner: StreamLogHandler.standardError(label: $0)) }
         logger.logLevel = level
         return logger
     }

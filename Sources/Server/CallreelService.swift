@@ -14,6 +14,7 @@ public struct CallreelService: Service {
     private let recorder: Recorder
     private let logger: Logger
     private let onRunning: @Sendable (Address) async -> Void
+    private let hurrySignal = HurrySignal()
 
     /// Where a server listens.
     public struct Address: Sendable {
@@ -33,10 +34,15 @@ public struct CallreelService: Service {
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
-        recorder = Recorder(store: try configuration.recordings.store(), plans: configuration.sinks, logger: logger)
+        recorder = Recorder(store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry, logger: logger)
     }
 
-    /// Serves until a graceful shutdown: then calls are closed and their recordings finished first.
+    /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
+    /// finished all the same.
+    public func hurry() { hurrySignal.give() }
+
+    /// Serves until a graceful shutdown. Then no call is taken any more, running ones have `drainTimeout` to end by
+    /// themselves, and every recording is finished first.
     public func run() async throws {
         do {
             try await recorder.prepare()
@@ -71,13 +77,13 @@ public struct CallreelService: Service {
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
         let upgrade = WebSocketUpgrade(path: path)
-        let interval = TimeAmount.nanoseconds(Int64(configuration.listen.readInterval * 1e9))
+        let timing = CallHandler.Timing(configuration.listen)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [recorder, logger] responder in
-                CallreelChannel(responder: responder, recorder: recorder, upgrade: upgrade, readInterval: interval, logger: logger)
+            server: HTTPServerBuilder { [recorder, logger, hurrySignal] responder in
+                CallreelChannel(responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, logger: logger)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
@@ -86,6 +92,16 @@ public struct CallreelService: Service {
                 await onRunning(address.current)
             },
             logger: quiet)
+    }
+}
+
+extension CallHandler.Timing {
+    /// The times that the configuration gives, in seconds.
+    init(_ listen: Configuration.Listen) {
+        func time(_ seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
+        self.init(
+            readInterval: time(listen.readInterval), pingInterval: time(listen.pingInterval), idleLimit: time(listen.idleTimeout),
+            drainLimit: time(listen.drainTimeout))
     }
 }
 

@@ -12,11 +12,8 @@ public enum JSONValue: Hashable, Sendable {
 
     /// Reads one JSON text. The error says what is wrong and where.
     public init(parsing data: Data) throws(JSONSyntaxError) {
-        do {
-            self = try JSONDecoder().decode(JSONValue.self, from: data)
-        } catch {
-            throw JSONSyntaxError(of: data)
-        }
+        var parser = JSONParser([UInt8](data))
+        self = try parser.parse()
     }
 
     /// The value under a key, if this is an object that has it.
@@ -61,23 +58,7 @@ public struct JSONSyntaxError: Error, CustomStringConvertible, Sendable {
     /// What is wrong and where.
     public let reason: String
 
-    /// Finds out what is wrong with a text that the decoder has refused without saying where.
-    init(of data: Data) {
-        var reason = "the text is not JSON"
-        do {
-            _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
-        } catch {
-            reason = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? reason
-        }
-        // "… around character 17." becomes a line and a column, which an editor shows.
-        if let mark = reason.range(of: " around character "), let offset = Int(reason[mark.upperBound...].prefix(while: \.isNumber)) {
-            let before = data.prefix(offset)
-            let line = before.count { $0 == UInt8(ascii: "\n") } + 1
-            let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
-            reason = "\(reason[..<mark.lowerBound]) at line \(line), column \(column)"
-        }
-        self.reason = reason
-    }
+    init(reason: String) { self.reason = reason }
 
     public var description: String { reason }
 }
@@ -86,16 +67,17 @@ extension JSONValue: Codable {
     /// Reads whatever value stands there.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .boolean(value)
+        // The kinds that manifests hold most come first: each wrong guess is an error that is made and thrown away.
+        if let value = try? container.decode(String.self) {
+            self = .string(value)
         } else if let value = try? container.decode(Int.self) {
             self = .integer(value)
+        } else if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
+        } else if container.decodeNil() {
+            self = .null
         } else if let value = try? container.decode([String: JSONValue].self) {
             self = .object(value)
         } else {
@@ -110,7 +92,8 @@ extension JSONValue: Codable {
         case .null: try container.encodeNil()
         case .boolean(let value): try container.encode(value)
         case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
+        // JSON has no infinity and no "not a number", which a sink's details may well hold: the level of silence is one.
+        case .number(let value): if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)
         case .object(let value): try container.encode(value)

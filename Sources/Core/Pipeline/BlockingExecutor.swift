@@ -31,11 +31,9 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     public func enqueue(_ job: consuming ExecutorJob) {
         condition.lock()
         jobs.append(UnownedJob(job))
-        if idle > 0 {
-            condition.signal()
-        } else if threads < coreThreads {
-            startThread()
-        }
+        if idle > 0 { condition.signal() }
+        // A thread that was woken a moment ago still counts as idle, with a job that still counts as waiting.
+        if jobs.count - nextJob > idle, threads < coreThreads { startThread() }
         condition.unlock()
     }
 
@@ -51,8 +49,9 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private func startThread() {
         threads += 1
         let thread = Thread { [self] in work() }
-        thread.name = "sink \(name)"
         thread.start()
+        // After the start: before it, there is nothing on Linux that could have the name.
+        thread.name = "sink \(name)"
     }
 
     /// What a thread does: jobs in the order in which they came, until it is surplus and idle.

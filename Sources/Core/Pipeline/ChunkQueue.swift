@@ -90,7 +90,8 @@ final class ChunkQueue: Sendable {
                 if state.items.isEmpty { state.lastProgress = .now }
                 state.items.append(.chunk(chunk))
                 state.queuedFrames += chunk.frameCount
-                state.callIsWaiting = state.queuedFrames >= capacity
+                // A call that waits already goes on waiting until room is announced, also when it pushes what it still has.
+                if state.queuedFrames >= capacity { state.callIsWaiting = true }
                 return (!state.callIsWaiting, nil)
             }
         }

@@ -26,8 +26,27 @@ public struct CallFacts: Hashable, Sendable, Codable {
         self.headers = headers
     }
 
-    /// Fills what is not known yet from other facts about the same call.
+    /// Whether a call can be found by these facts.
+    var namesCall: Bool { uuid != nil || conversation != nil }
+
+    /// Whether two sets of facts are about one leg: the same uuid, or the same conversation where one of them has no uuid.
+    func isSameLeg(as other: CallFacts) -> Bool {
+        if let uuid, let theirs = other.uuid { return uuid == theirs }
+        return conversation != nil && conversation == other.conversation
+    }
+
+    /// The candidate that these facts speak of: the one with the same uuid, or else, as one conversation may have several
+    /// legs that are recorded each on its own, the first one of the conversation.
+    func best<Candidates: Collection>(in candidates: Candidates, facts: (Candidates.Element) -> CallFacts) -> Candidates.Element? {
+        if let uuid, let leg = candidates.first(where: { facts($0).uuid == uuid }) { return leg }
+        guard let conversation else { return nil }
+        return candidates.first { facts($0).conversation == conversation }
+    }
+
+    /// Fills what is not known yet from other facts about the same call. Facts about another leg of its conversation say
+    /// nothing about this one.
     public mutating func complete(with other: CallFacts) {
+        if let uuid, let theirs = other.uuid, uuid != theirs { return }
         from = from ?? other.from
         to = to ?? other.to
         uuid = uuid ?? other.uuid

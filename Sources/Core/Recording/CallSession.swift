@@ -9,6 +9,12 @@ import Synchronization
 public final class CallSession: Sendable, Identifiable {
     /// Events that one recording keeps. Further ones are counted.
     public static let eventLimit = 10_000
+    /// Bytes of one event's JSON. A larger one is counted, and not kept.
+    public static let eventByteLimit = 4096
+    /// Bytes of all events of one recording.
+    public static let eventsByteLimit = 1 << 20
+    /// Time between two saves of a running call's manifest for the sake of events.
+    static let saveInterval = Duration.seconds(1)
 
     /// A call as lists of live calls show it.
     public struct Snapshot: Sendable {
@@ -30,11 +36,19 @@ public final class CallSession: Sendable, Identifiable {
         var hasEnded = false
         /// The manifest on disk does not say what this one says.
         var isUnsaved = false
+        /// When the manifest may be saved again: events come in floods, and each save writes all of them.
+        var nextSave = ContinuousClock.now
+        /// Bytes of the events that are kept.
+        var eventBytes = 0
+        /// The recording as it was published; what comes now is not this session's any more.
+        var published: Recording?
     }
 
     public let id: RecordingID
     /// The shape of the call's audio.
     public let format: AudioFormat
+    /// When the call's audio began.
+    let startedAt: Date
     /// A logger that carries the call's identifier.
     public let logger: Logger
 
@@ -57,7 +71,7 @@ public final class CallSession: Sendable, Identifiable {
         self.plans = plans
         self.store = store
         self.ledger = ledger
-        let startedAt = Date()
+        startedAt = Date()
         var logger = logger
         logger[metadataKey: "call.id"] = "\(id)"
         self.logger = logger
@@ -87,31 +101,42 @@ public final class CallSession: Sendable, Identifiable {
 
     /// Adds audio, interleaved by channel in whole frames. Returns false when no more should be read for now.
     public func receive(_ samples: [Int16]) -> Bool {
-        let chunk: PCMChunk? = state.withLock { state in
+        let hasRoom: Bool? = state.withLock { state in
             guard !state.hasEnded else { return nil }
             let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(state.manifest.framesReceived))
             state.manifest.framesReceived += chunk.frameCount
-            return chunk
+            // Under the lock, so that no end of the call comes between counting a frame and queueing it.
+            return fanout.push(chunk)
         }
-        guard let chunk else {
+        guard let hasRoom else {
             logger.warning("audio after the end of the call is refused", metadata: ["samples": "\(samples.count)"])
             return true
         }
-        return fanout.push(chunk)
+        return hasRoom
     }
 
     /// Keeps an event at the place that the audio has reached.
-    /// - Parameter once: leave it out when the very same event is kept already, because its sender repeats itself.
-    public func note(_ type: String, data: [String: JSONValue], at date: Date = Date(), once: Bool = false) {
-        change { state in
-            if once, state.manifest.events.contains(where: { $0.type == type && $0.data == data }) { return }
-            state.append(Recording.Event(frame: FramePosition(state.manifest.framesReceived), at: date, type: type, data: data))
-        }
+    public func note(_ type: String, data: [String: JSONValue]) {
+        _ = take(Recording.Event(frame: .start, at: Date(), type: type, data: data), facts: nil)
     }
 
-    /// Adds facts about the call that were not known at its start.
-    public func complete(with facts: CallFacts) {
-        change { $0.manifest.call.complete(with: facts) }
+    /// Keeps an event that came beside the audio, and what it says of the call.
+    ///
+    /// Carriers repeat such events: the very same one is kept once.
+    /// - Parameter facts: what is added to the call's facts where they are not known yet.
+    /// - Returns: nil, or the recording if it is published already; the event must then be added there.
+    func take(_ event: Recording.Event, facts: CallFacts?) -> Recording? {
+        let published = state.withLock { state -> Recording? in
+            if let published = state.published { return published }
+            if let facts { state.manifest.call.complete(with: facts) }
+            state.isUnsaved = true
+            if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return nil }
+            var event = event
+            event.frame = FramePosition(state.manifest.framesReceived)
+            state.append(event)
+            return nil
+        }
+        return published
     }
 
     /// Counts a message that could not be understood. The first one is logged.
@@ -139,10 +164,8 @@ public final class CallSession: Sendable, Identifiable {
         bell.ring()
     }
 
-    /// Whether these are the facts of this call.
-    func matches(uuid: String?, conversation: String?) -> Bool {
-        state.withLock { $0.manifest.call.matches(uuid: uuid, conversation: conversation) }
-    }
+    /// What is known of the call.
+    var facts: CallFacts { state.withLock { $0.manifest.call } }
 
     /// Looks at the clock; the heartbeat calls this a few times a second.
     func tick(now: ContinuousClock.Instant) {
@@ -156,12 +179,14 @@ public final class CallSession: Sendable, Identifiable {
                 if isNew { bell.ring() }
             }
         }
+        if state.withLock({ $0.isUnsaved && now >= $0.nextSave }) { bell.ring() }
     }
 
-    private func change(_ body: (inout sending State) -> Void) {
+    /// A sink has made a file: the manifest on disk must say so at once, or nobody knows whose it is after a crash.
+    private func saveNow() {
         state.withLock {
-            body(&$0)
             $0.isUnsaved = true
+            $0.nextSave = .now
         }
         bell.ring()
     }
@@ -188,7 +213,7 @@ public final class CallSession: Sendable, Identifiable {
         let contexts = makeContexts(started, partial)
         for index in plans.indices { startWorker(index, contexts[index]) }
         await withTaskCancellationHandler {
-            await waitForEnd(partial)
+            await waitForEnd(contexts, partial)
         } onCancel: {
             end("the recorder was stopped")
         }
@@ -203,7 +228,7 @@ public final class CallSession: Sendable, Identifiable {
             return SinkContext(
                 recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: format, sinkName: plan.name,
                 directory: partial.directory, fileStem: plan.isFirstOfType ? partial.stem : "\(partial.stem).\(plan.name)",
-                fileMode: store.fileMode, logger: logger)
+                fileMode: store.fileMode, logger: logger, onCreate: { [self] in saveNow() })
         }
     }
 
@@ -224,16 +249,23 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
-    private func waitForEnd(_ partial: PartialRecording) async {
+    private func waitForEnd(_ contexts: [SinkContext], _ partial: PartialRecording) async {
         while true {
             await bell.wait()
-            let (manifest, isDone) = state.withLock { state in
-                defer { state.isUnsaved = false }
+            let (manifest, isDone) = state.withLock { state -> (Recording?, Bool) in
                 let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
-                return (state.isUnsaved ? state.manifest : nil, isDone)
+                guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone) }
+                state.isUnsaved = false
+                state.nextSave = .now + Self.saveInterval
+                return (state.manifest, isDone)
             }
             if isDone { return }
-            if let manifest {
+            if var manifest {
+                // Where the program dies, this is how the next one knows whose files these are.
+                for (index, context) in contexts.enumerated() {
+                    manifest.sinks[index].files = context.createdFiles.map { Recording.File(name: $0, bytes: 0) }
+                }
+                let manifest = manifest
                 do {
                     try await ledger.run { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
                 } catch {
@@ -245,16 +277,17 @@ public final class CallSession: Sendable, Identifiable {
 
     /// Publishes the recording. A disk that refuses is asked again a few times; after that the files stay where they are.
     private func publish(_ contexts: [SinkContext], _ partial: PartialRecording) async throws(RecordingError) -> Recording {
-        let (manifest, reports, abandoned) = state.withLock { state in
-            (settled(state), state.reports, !state.abandoned.isEmpty)
-        }
-        let files = contexts.map(\.createdFiles)
+        let (manifest, reports) = state.withLock { state in (settled(state), state.reports) }
+        // A sink that was given up may still write: its files stay where they are, and the next start looks at them.
+        let files = contexts.indices.map { reports[$0] == nil ? [] : contexts[$0].createdFiles }
+        let abandoned = reports.contains { $0 == nil }
         let frames = reports.map { $0?.receipt?.framesByFile ?? [:] }
+        let sealed = await ledger.run { [store] in store.seal(manifest, files: files, framesByFile: frames, in: partial) }
         var attempt = 1
         while true {
             do {
                 let published = try await ledger.run { [store] () throws(RecordingError) in
-                    try store.publish(manifest, files: files, framesByFile: frames, from: partial, keepPartial: abandoned)
+                    try store.publish(sealed, from: partial, keepPartial: abandoned)
                 }
                 logger.info(
                     "call recorded",
@@ -262,13 +295,40 @@ public final class CallSession: Sendable, Identifiable {
                         "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
                         "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
                     ])
-                return published
+                return await complete(published)
             } catch {
                 logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(partial.directory)"])
                 guard attempt < 3 else { throw error }
                 attempt += 1
                 try? await Task.sleep(for: .seconds(1))
             }
+        }
+    }
+
+    /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that
+    /// it does not say. From then on, what is said belongs to the published recording.
+    private func complete(_ published: Recording) async -> Recording {
+        var published = published
+        while true {
+            let known = published
+            let more = state.withLock { state -> Recording? in
+                var next = known
+                next.events = state.manifest.events
+                next.droppedEvents = state.manifest.droppedEvents
+                next.call = state.manifest.call
+                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.call == known.call {
+                    state.published = known
+                    return nil
+                }
+                return next
+            }
+            guard let more else { return published }
+            do {
+                try await ledger.run { [store] () throws(RecordingError) in try store.update(more) }
+            } catch {
+                logger.error("events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
+            }
+            published = more
         }
     }
 
@@ -296,8 +356,13 @@ public final class CallSession: Sendable, Identifiable {
 }
 
 extension CallSession.State {
-    /// Adds an event, or counts it when there are too many.
+    /// Adds an event, or counts it when there are too many or it is too large.
     fileprivate mutating func append(_ event: Recording.Event) {
-        if manifest.events.count < CallSession.eventLimit { manifest.events.append(event) } else { manifest.droppedEvents += 1 }
+        let bytes = JSONValue.object(event.data).json().utf8.count
+        guard manifest.events.count < CallSession.eventLimit, bytes <= CallSession.eventByteLimit,
+            eventBytes + bytes <= CallSession.eventsByteLimit
+        else { return manifest.droppedEvents += 1 }
+        eventBytes += bytes
+        manifest.events.append(event)
     }
 }

@@ -16,7 +16,12 @@ enum FileSystem {
         if isDirectory(path) { return }
         let parent = (path as NSString).deletingLastPathComponent
         if !parent.isEmpty, parent != path { try makeDirectories(parent, mode: mode) }
-        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw RecordingError("cannot make the directory \(path)", underlying: errno) }
+        if unsafe mkdir(path, mode) == 0 {
+            // As with files, the configuration decides who may read, not the umask.
+            guard unsafe chmod(path, mode) == 0 else { throw RecordingError("cannot set the mode of \(path)", underlying: errno) }
+        } else if errno != EEXIST {
+            throw RecordingError("cannot make the directory \(path)", underlying: errno)
+        }
         guard isDirectory(path) else { throw RecordingError("\(path) is not a directory", underlying: ENOTDIR) }
         try synchronizeDirectory(parent.isEmpty ? "." : parent)
     }
@@ -31,6 +36,33 @@ enum FileSystem {
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return unsafe lstat(path, &status) == 0
+    }
+
+    /// The permission bits of a file.
+    static func mode(of path: String) -> Int? {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? Int(status.st_mode & 0o777) : nil
+    }
+
+    /// When a file was last changed.
+    static func modified(_ path: String) -> Date? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
+        return Date(timeIntervalSince1970: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
+    }
+
+    /// Whether a directory was last changed more than a minute ago.
+    static func isOld(_ path: String) -> Bool { modified(path).map { $0.timeIntervalSinceNow < -60 } ?? false }
+
+    /// Whether two paths lead to one file.
+    static func isSameFile(_ one: String, _ other: String) -> Bool {
+        var first = stat(), second = stat()
+        return unsafe lstat(one, &first) == 0 && lstat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
     /// Writes a file whole or not at all: readers see the old content or the new one.
@@ -86,10 +118,15 @@ enum FileSystem {
 
     /// A file's length and SHA-256, after it was brought to stable storage.
     static func seal(_ path: String) throws(RecordingError) -> (bytes: Int, sha256: String) {
+        try measure(path, durably: true)
+    }
+
+    /// A file's length and SHA-256.
+    static func measure(_ path: String, durably: Bool = false) throws(RecordingError) -> (bytes: Int, sha256: String) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw RecordingError("cannot sync \(path)", underlying: errno) }
+        guard !durably || fsync(descriptor) == 0 else { throw RecordingError("cannot sync \(path)", underlying: errno) }
         var hash = SHA256()
         var total = 0
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
@@ -106,3 +143,37 @@ enum FileSystem {
         return (total, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
     }
 }
+
+/// Holds a directory against other programs, until the last copy is gone or the process ends in whatever way.
+final class DirectoryLock: Sendable {
+    private let descriptor: Int32
+
+    /// Takes the lock of a directory that was made a moment ago, waiting while a recovery looks at it in passing.
+    init(new path: String) throws(RecordingError) {
+        descriptor = try Self.open(path)
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw RecordingError("cannot lock the directory \(path)", underlying: errno) }
+        }
+    }
+
+    /// Takes the lock, or returns nil when somebody holds it, or when the directory has gone.
+    init?(existing path: String) throws(RecordingError) {
+        do {
+            descriptor = try Self.open(path)
+        } catch  where error.underlying == ENOENT {
+            return nil
+        }
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { return nil }
+    }
+
+    private static func open(_ path: String) throws(RecordingError) -> Int32 {
+        let descriptor = unsafe systemOpen(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw RecordingError("cannot open the directory \(path)", underlying: errno) }
+        return descriptor
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+}
+
+/// `open(2)`, under a name that a method called `open` does not hide.
+private func systemOpen(_ path: UnsafePointer<CChar>, _ flags: Int32) -> Int32 { unsafe open(path, flags) }

@@ -61,6 +61,9 @@ public struct NameTemplate: Sendable, Hashable {
         var fallback = "unknown"
         if let last = names.last, !placeholders.contains(last) {
             fallback = try literal(last[...])
+            guard !fallback.isEmpty, !fallback.contains("/") else {
+                throw RecordingError("has the fall-back \"\(fallback)\" in {\(text)}; it cannot be empty or contain a /")
+            }
             names.removeLast()
         }
         if let unknown = names.first(where: { !placeholders.contains($0) }) {

@@ -9,6 +9,9 @@ public final class Recorder: Sendable {
     /// Facts about calls whose audio has not come, or came long ago, that are kept at once.
     static let waitingLimit = 1000
 
+    /// Events of one expected call that are kept.
+    static let waitingEventLimit = 20
+
     /// What a carrier said about a call before its audio came.
     fileprivate struct Waiting {
         var facts: CallFacts
@@ -28,6 +31,7 @@ public final class Recorder: Sendable {
     /// The configured sinks.
     public let plans: [SinkPlan]
 
+    private let registry: SinkRegistry
     private let ledger = BlockingExecutor(name: "ledger")
     private let logger: Logger
     private let state = Mutex(State())
@@ -35,9 +39,10 @@ public final class Recorder: Sendable {
     private let lateChanges = Mutex(())
 
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
-    public init(store: RecordingStore, plans: [SinkPlan], logger: Logger) {
+    public init(store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, logger: Logger) {
         self.store = store
         self.plans = plans
+        self.registry = registry
         self.logger = logger
     }
 
@@ -46,10 +51,16 @@ public final class Recorder: Sendable {
         try await ledger.run { [store] () throws(RecordingError) in try store.prepare() }
     }
 
-    /// Reads the finished recordings, and keeps time for the running calls until the task is cancelled.
+    /// Finishes interrupted recordings, reads the finished ones, and keeps time for the running calls until the task is
+    /// cancelled. Calls can be recorded meanwhile.
     public func run() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { [ledger, index, store] in await ledger.run { index.scan(store.directory) } }
+            group.addTask { [ledger, index, store, registry, logger] in
+                await ledger.run {
+                    _ = Recovery(store: store, registry: registry, logger: logger).run { index.add($0) }
+                    index.scan(store.directory)
+                }
+            }
             await keepTime()
         }
     }
@@ -75,13 +86,17 @@ public final class Recorder: Sendable {
     public func startCall(
         _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void
     ) -> CallSession {
-        var call = call
-        let waiting = state.withLock { $0.takeWaiting(uuid: call.uuid, conversation: call.conversation) }
-        if let waiting { call.complete(with: waiting.facts) }
-        let session = CallSession(
-            call: call, format: format, plans: plans, store: store, ledger: ledger, logger: logger, onRoom: onRoom)
-        state.withLock { $0.live[session.id] = session }
-        for event in waiting?.events ?? [] { session.note(event.type, data: event.data, at: event.at, once: true) }
+        // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
+        let (session, events) = state.withLock { state in
+            var call = call
+            let waiting = state.takeWaiting(call)
+            if let waiting { call.complete(with: waiting.facts) }
+            let session = CallSession(
+                call: call, format: format, plans: plans, store: store, ledger: ledger, logger: logger, onRoom: onRoom)
+            state.live[session.id] = session
+            return (session, waiting?.events ?? [])
+        }
+        for event in events { _ = session.take(event, facts: session.facts) }
         return session
     }
 
@@ -97,26 +112,30 @@ public final class Recorder: Sendable {
 
     // MARK: - What carriers say beside the audio
 
-    /// Keeps facts about a call whose audio is expected.
+    /// Keeps facts about a call whose audio is expected. Facts that name no call are not kept: nothing could find them.
     public func expect(_ facts: CallFacts) {
+        guard facts.namesCall else { return }
         state.withLock { $0.changeWaiting(facts, limit: Self.waitingLimit) { _ in } }
     }
 
-    /// Keeps an event with the call that it belongs to: one that runs, one that is expected, or one that is published.
-    /// - Parameter facts: what the event says of the call; its uuid or conversation finds the call.
+    /// Keeps an event with the call that it belongs to: one that runs, one that is published, or one that is expected.
+    /// - Parameter facts: what the event says of the call; its uuid, or else its conversation, finds the call.
     public func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
+        guard facts.namesCall else { return }
         let event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
-        if let session = sessions.first(where: { $0.matches(uuid: facts.uuid, conversation: facts.conversation) }) {
-            session.complete(with: facts)
-            session.note(type, data: data, at: event.at, once: true)
-        } else if let name = index.name(uuid: facts.uuid, conversation: facts.conversation) {
-            await ledger.run { [self] in append(event, to: name) }
-        } else {
-            state.withLock { state in
-                state.changeWaiting(facts, limit: Self.waitingLimit) { waiting in
-                    if waiting.events.count < 100 { waiting.events.append(event) }
+        // Under one lock: a call that begins or is published meanwhile would miss the event.
+        let (session, name) = state.withLock { state -> (CallSession?, String?) in
+            if let session = state.liveCall(facts) { return (session, nil) }
+            if let name = index.name(of: facts) { return (nil, name) }
+            state.changeWaiting(facts, limit: Self.waitingLimit) { waiting in
+                if waiting.events.count < Self.waitingEventLimit, JSONValue.object(data).json().utf8.count <= CallSession.eventByteLimit {
+                    waiting.events.append(event)
                 }
             }
+            return (nil, nil)
+        }
+        if let name = session?.take(event, facts: facts)?.name ?? name {
+            await ledger.run { [self] in append(event, to: name) }
         }
     }
 
@@ -127,7 +146,8 @@ public final class Recorder: Sendable {
                 var manifest = try store.manifest(named: name)
                 // Carriers repeat events; the same one is kept once.
                 if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return }
-                guard manifest.events.count < CallSession.eventLimit else { return }
+                guard manifest.events.count < CallSession.eventLimit, JSONValue.object(event.data).json().utf8.count <= CallSession.eventByteLimit
+                else { return }
                 var event = event
                 event.frame = FramePosition(manifest.framesReceived)
                 manifest.events.append(event)
@@ -140,14 +160,29 @@ public final class Recorder: Sendable {
 }
 
 extension Recorder.State {
-    /// Takes what is known of a call whose audio comes now.
-    fileprivate mutating func takeWaiting(uuid: String?, conversation: String?) -> Recorder.Waiting? {
-        waiting.firstIndex { $0.facts.matches(uuid: uuid, conversation: conversation) }.map { waiting.remove(at: $0) }
+    /// The running call that facts speak of. The oldest first, so that the answer does not depend on chance where several
+    /// legs share a conversation.
+    fileprivate func liveCall(_ facts: CallFacts) -> CallSession? {
+        facts.best(in: live.values.sorted { $0.startedAt < $1.startedAt }, facts: \.facts)
+    }
+
+    /// Takes all that is known of a call whose audio comes now, whichever of its names it was said under. What is known of
+    /// another leg of its conversation is that leg's.
+    fileprivate mutating func takeWaiting(_ facts: CallFacts) -> Recorder.Waiting? {
+        var taken: Recorder.Waiting?
+        while let index = waiting.firstIndex(where: { facts.isSameLeg(as: $0.facts) }) {
+            let next = waiting.remove(at: index)
+            taken?.facts.complete(with: next.facts)
+            taken?.events += next.events
+            taken = taken ?? next
+        }
+        return taken
     }
 
     /// Changes what is known of an expected call; the oldest expectation makes room for a new one.
     fileprivate mutating func changeWaiting(_ facts: CallFacts, limit: Int, _ change: (inout Recorder.Waiting) -> Void) {
-        var entry = takeWaiting(uuid: facts.uuid, conversation: facts.conversation) ?? Recorder.Waiting(facts: facts)
+        let index = facts.best(in: waiting.indices, facts: { waiting[$0].facts })
+        var entry = index.map { waiting.remove(at: $0) } ?? Recorder.Waiting(facts: facts)
         entry.facts.complete(with: facts)
         change(&entry)
         waiting.append(entry)

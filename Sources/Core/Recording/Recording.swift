@@ -28,8 +28,16 @@ public struct Recording: Sendable, Codable, Identifiable {
         public var bytes: Int
         /// Frames in it, where the sink said so.
         public var frames: Int?
-        /// SHA-256 of its bytes, in hexadecimal.
-        public var sha256: String
+        /// SHA-256 of its bytes, in hexadecimal; nil while the file grows.
+        public var sha256: String?
+
+        /// Makes a file's entry.
+        public init(name: String, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
+            self.name = name
+            self.bytes = bytes
+            self.frames = frames
+            self.sha256 = sha256
+        }
     }
 
     /// What became of one sink.
@@ -130,18 +138,28 @@ extension Recording {
             }
             return date
         }
-        self = try decoder.decode(Recording.self, from: manifest)
+        let recording = Result { try decoder.decode(Recording.self, from: manifest) }
+        // Another version may have another layout: its number says more than what is missing from ours.
+        let version = try (try? recording.get().version) ?? decoder.decode(Version.self, from: manifest).version
         guard version == Self.currentVersion else {
             throw RecordingError("manifest version \(version) is not \(Self.currentVersion)")
         }
+        self = try recording.get()
     }
+
+    /// What every version has.
+    private struct Version: Decodable { let version: Int }
 }
 
 extension Date {
     private static let manifestStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
     /// UTC with milliseconds, such as `2026-11-22T10:15:00.250Z` (ISO 8601).
-    public var manifestText: String { formatted(Self.manifestStyle) }
+    public var manifestText: String {
+        // The style cuts off what follows the milliseconds, and a binary fraction is often a little less than they are: without
+        // rounding, a date would be a millisecond earlier each time that it is read and written.
+        (self + 0.0005).formatted(Self.manifestStyle)
+    }
 
     /// Reads what ``manifestText`` writes.
     public init?(manifestText: String) {

@@ -30,10 +30,8 @@ public final class RecordingIndex: Sendable {
     }
 
     /// The name of the newest recording of a call.
-    func name(uuid: String?, conversation: String?) -> String? {
-        state.withLock { state in
-            state.recordings.first { $0.call.matches(uuid: uuid, conversation: conversation) }?.name
-        }
+    func name(of facts: CallFacts) -> String? {
+        state.withLock { state in facts.best(in: state.recordings, facts: \.call)?.name }
     }
 
     /// Adds a recording that was published now.
@@ -72,13 +70,6 @@ public final class RecordingIndex: Sendable {
             state.recordings += found.filter { state.known.insert($0.id).inserted }
             state.recordings.sort { $0.newness > $1.newness }
         }
-    }
-}
-
-extension CallFacts {
-    /// Whether these are the facts of the call that a carrier names so.
-    func matches(uuid: String?, conversation: String?) -> Bool {
-        (uuid != nil && uuid == self.uuid) || (conversation != nil && conversation == self.conversation)
     }
 }
 

@@ -17,6 +17,9 @@ public struct RecordingStore: Sendable {
     /// The directory of unfinished recordings, under the recordings directory.
     public static let partialDirectoryName = ".partial"
 
+    /// What follows the name of a manifest while it is replaced and published.
+    static let manifestEndings = ["", ".new", ".final", ".final.new"]
+
     /// The recordings directory, without a slash at its end.
     public let directory: String
     /// How recordings are named.
@@ -52,8 +55,9 @@ public struct RecordingStore: Sendable {
 
     /// Makes the directory of a new call and puts its first manifest there.
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
-        let partial = PartialRecording(id: manifest.id, name: manifest.name, store: directory)
-        try FileSystem.makeDirectories(partial.directory, mode: directoryMode)
+        let place = PartialRecording.directory(of: manifest.id, in: directory)
+        try FileSystem.makeDirectories(place, mode: directoryMode)
+        let partial = PartialRecording(id: manifest.id, name: manifest.name, directory: place, lock: try DirectoryLock(new: place))
         try save(manifest, in: partial)
         return partial
     }
@@ -65,44 +69,62 @@ public struct RecordingStore: Sendable {
             partial.manifestPath, with: try encode(manifest), mode: mode_t(fileMode), durably: false, through: partial.manifestPath + ".new")
     }
 
-    /// Seals and publishes a finished call, and returns its manifest with the published names.
+    /// Brings a finished call's files to stable storage and measures them.
     ///
-    /// Nothing is replaced: a name that is taken gets a number. On an error everything stays in the partial directory
-    /// as it was, and publishing can be tried again.
-    /// - Parameters:
-    ///   - files: for each sink of the manifest, the names of its files in the partial directory.
-    ///   - keepPartial: leave the partial directory alone, because a sink that was given up may still write there.
-    func publish(
-        _ manifest: Recording, files: [[String]], framesByFile: [[String: Int]], from partial: PartialRecording, keepPartial: Bool
-    ) throws(RecordingError) -> Recording {
-        var manifest = manifest
-        var local: [String] = []
+    /// This is done once: after a failed sync the system may report success the next time without having the data. A file
+    /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it.
+    /// - Parameter files: for each sink of the manifest, the names of its files in the partial directory.
+    func seal(_ manifest: Recording, files: [[String]], framesByFile: [[String: Int]], in partial: PartialRecording) -> SealedRecording {
+        var sealed = SealedRecording(manifest: manifest)
         for (index, names) in files.enumerated() {
-            manifest.sinks[index].files = []
+            sealed.manifest.sinks[index].files = []
             for name in names {
-                let sealed = try FileSystem.seal(partial.directory + "/" + name)
-                local.append(name)
-                manifest.sinks[index].files.append(
-                    Recording.File(name: name, bytes: sealed.bytes, frames: framesByFile[index][name], sha256: sealed.sha256))
+                do throws(RecordingError) {
+                    let found = try FileSystem.seal(partial.directory + "/" + name)
+                    sealed.files.append(name)
+                    sealed.manifest.sinks[index].files.append(
+                        Recording.File(name: name, bytes: found.bytes, frames: framesByFile[index][name], sha256: found.sha256))
+                } catch {
+                    sealed.isComplete = false
+                    sealed.manifest.sinks[index].state = .failed
+                    sealed.manifest.sinks[index].error = sealed.manifest.sinks[index].error ?? error.description
+                    sealed.manifest.sinks[index].blame = sealed.manifest.sinks[index].blame ?? .destination
+                }
             }
         }
-        let parent = (directory + "/" + manifest.name as NSString).deletingLastPathComponent
+        return sealed
+    }
+
+    /// Publishes a sealed call, and returns its manifest with the published names.
+    ///
+    /// Nothing is replaced: a name that is taken gets a number. On an error everything stays in the partial directory
+    /// as it was, and publishing can be tried again. Once the manifest stands, the call is published, and nothing that
+    /// fails afterwards is an error.
+    /// - Parameter keepPartial: leave the partial directory alone, because it holds files that are not published.
+    func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
+        let parent = (directory + "/" + partial.name as NSString).deletingLastPathComponent
         try FileSystem.makeDirectories(parent, mode: directoryMode)
         for attempt in 1... {
             let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
-            guard let final = try tryPublish(&manifest, local: local, as: name, from: partial) else { continue }
-            if !keepPartial { discard(partial, files: local) }
-            try FileSystem.synchronizeDirectory(parent)
+            guard let final = try tryPublish(sealed, as: name, from: partial) else { continue }
+            do throws(RecordingError) {
+                // The new names are on the disk before the old ones go.
+                try FileSystem.synchronizeDirectory(parent)
+                if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files) }
+            } catch {
+                // The partial names stay, for the next start to look at.
+            }
             return final
         }
         throw RecordingError("no free name for \(partial.name)")
     }
 
-    /// Publishes under one name, or returns nil when any file of that name exists.
+    /// Publishes under one name, or returns nil when any file of that name exists that is not one of ours: a program that
+    /// died while it published has left links to the very same files.
     private func tryPublish(
-        _ manifest: inout Recording, local: [String], as name: String, from partial: PartialRecording
+        _ sealed: SealedRecording, as name: String, from partial: PartialRecording
     ) throws(RecordingError) -> Recording? {
-        var final = manifest
+        var final = sealed.manifest
         final.name = name
         for sink in final.sinks.indices {
             for file in final.sinks[sink].files.indices {
@@ -115,9 +137,10 @@ public struct RecordingStore: Sendable {
         let parent = (target as NSString).deletingLastPathComponent
         var linked: [String] = []
         do {
-            for file in local {
+            for file in sealed.files {
                 let published = directory + "/" + partial.publishedName(file, as: name)
-                guard try FileSystem.link(partial.directory + "/" + file, as: published) else {
+                let source = partial.directory + "/" + file
+                guard try FileSystem.link(source, as: published) || FileSystem.isSameFile(source, published) else {
                     linked.forEach(FileSystem.removeName)
                     return nil
                 }
@@ -138,10 +161,25 @@ public struct RecordingStore: Sendable {
         return final
     }
 
+    /// Publishes further files of a call whose manifest stands already.
+    func add(_ files: [String], frames: [String: Int], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording.File] {
+        var added: [Recording.File] = []
+        for file in files {
+            let source = partial.directory + "/" + file, published = partial.publishedName(file, as: name)
+            let sealed = try FileSystem.seal(source)
+            guard try FileSystem.link(source, as: directory + "/" + published) || FileSystem.isSameFile(source, directory + "/" + published) else {
+                throw RecordingError("\(published) exists and is not \(source)", underlying: EEXIST)
+            }
+            added.append(Recording.File(name: published, bytes: sealed.bytes, frames: frames[file], sha256: sealed.sha256))
+        }
+        try FileSystem.synchronizeDirectory((directory + "/" + name as NSString).deletingLastPathComponent)
+        return added
+    }
+
     /// Takes the partial names away from a call whose files are published under their final names.
-    private func discard(_ partial: PartialRecording, files: [String]) {
+    func discard(_ partial: PartialRecording, files: [String]) {
         for file in files { FileSystem.removeName(partial.directory + "/" + file) }
-        FileSystem.removeName(partial.manifestPath)
+        for ending in Self.manifestEndings { FileSystem.removeName(partial.manifestPath + ending) }
         FileSystem.removeEmptyDirectory(partial.directory)
     }
 
@@ -164,25 +202,36 @@ public struct RecordingStore: Sendable {
     }
 }
 
-/// The place of a running call's files.
+/// A finished call whose files are on stable storage and measured, under the names that they have in the partial directory.
+struct SealedRecording: Sendable {
+    var manifest: Recording
+    /// The files to publish.
+    var files: [String] = []
+    /// Whether these are all of the call's files.
+    var isComplete = true
+}
+
+/// The place of a running call's files, held by this program as long as the value lives.
 struct PartialRecording: Sendable {
     let id: RecordingID
     /// The name that the recording shall have, relative to the recordings directory.
     let name: String
     /// Where the files stand.
     let directory: String
+    /// Says to other programs that the call is running.
+    let lock: DirectoryLock
 
-    init(id: RecordingID, name: String, store: String) {
-        self.id = id
-        self.name = name
-        directory = "\(store)/\(RecordingStore.partialDirectoryName)/\(id)"
-    }
+    /// Where the files of a running call stand.
+    static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
 
     /// The beginning of every file's name.
     var stem: String { (name as NSString).lastPathComponent }
 
     /// The manifest so far.
     var manifestPath: String { "\(directory)/\(stem).json" }
+
+    /// Whether a file is the manifest, or on its way to become it.
+    func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
 
     /// What a file is called once it is published.
     func publishedName(_ file: String, as name: String) -> String { name + file.dropFirst(stem.count) }

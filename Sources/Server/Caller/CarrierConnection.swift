@@ -64,7 +64,7 @@ public final class CarrierConnection: Sendable {
         var buffer = channel.allocator.buffer(capacity: 16)
         encoder.writeClose(.normal, to: &buffer)
         try await write(buffer)
-        let deadline = channel.eventLoop.scheduleTask(in: .seconds(5)) { [channel] in channel.close(promise: nil) }
+        let deadline = channel.eventLoop.scheduleTask(in: .seconds(30)) { [channel] in channel.close(promise: nil) }
         let ending = await ending()
         deadline.cancel()
         channel.close(promise: nil)

@@ -8,6 +8,9 @@ public struct Configuration: Sendable {
         public var host = "127.0.0.1"
         public var port = 9292
         public var readInterval = 0.2
+        public var pingInterval = 20.0
+        public var idleTimeout = 60.0
+        public var drainTimeout = 20.0
 
         public init() {}
 
@@ -22,6 +25,15 @@ public struct Configuration: Sendable {
             .number(
                 "readInterval", \.readInterval, in: 0.02...1,
                 "Seconds between two reads of a call's socket; more costs less, less shows live calls sooner."),
+            .number(
+                "pingInterval", \.pingInterval, in: 1...3600,
+                "Seconds without anything received after which a call's carrier is pinged."),
+            .number(
+                "idleTimeout", \.idleTimeout, in: 1...86400,
+                "Seconds without anything received, not even an answer to a ping, after which a call's connection is given up."),
+            .number(
+                "drainTimeout", \.drainTimeout, in: 0...86400,
+                "Seconds that running calls have to end by themselves when the program is told to stop."),
         ]
     }
 
@@ -78,7 +90,9 @@ public struct Configuration: Sendable {
             .string("path", \.path, type: "URL path", "Where the carrier's WebSocket connects.") { path in
                 guard path.hasPrefix("/"), path.count > 1, path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/-_.~".contains($0)) })
                 else { return "is not a path such as \"/cable\"" }
-                return path.hasPrefix("/webhooks") || path.hasPrefix("/recordings") || path.hasPrefix("/api") ? "is taken by the program itself" : nil
+                let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+                if parts.contains(where: { ["", ".", ".."].contains($0) }) { return "has an empty part, or one of dots alone" }
+                return ["webhooks", "recordings", "api", "page.js", "page.css"].contains(parts[0]) ? "is taken by the program itself" : nil
             },
             Field(
                 "sampleRate", type: "8000, 16000 or 24000", schema: ["enum": .array(AudioFormat.supportedSampleRates.map(JSONValue.integer))],
@@ -122,6 +136,8 @@ public struct Configuration: Sendable {
     public var recordings: Recordings
     /// The sinks that every call is given to.
     public var sinks: [SinkPlan]
+    /// The sink types that are known, used or not: recordings of an earlier configuration may need them.
+    public let registry: SinkRegistry
     public var vonage: Vonage
 
     /// Reads a configuration strictly and reports every mistake in it.
@@ -129,6 +145,7 @@ public struct Configuration: Sendable {
     public init(
         _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
+        self.registry = registry
         let value = value.substituting(environment, at: .root, problems: &problems)
         let sections = Sections.read(value, at: .root, alongside: ["sinks"], problems: &problems)
         listen = sections.listen

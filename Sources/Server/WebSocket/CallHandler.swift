@@ -18,8 +18,25 @@ final class CallHandler: ChannelInboundHandler {
     /// Bytes of one read: more than two seconds of 8 kHz audio.
     static let readSize = 1 << 14
 
-    /// Told by the call's task that recording is impossible.
-    struct Failure: Sendable { let reason: String }
+    /// What the handler is told from outside, through its channel's pipeline.
+    enum Instruction: Sendable {
+        /// Recording is impossible.
+        case fail(String)
+        /// Say goodbye now, whatever time there was left.
+        case leave(String)
+    }
+
+    /// The times that decide about a connection.
+    struct Timing: Sendable {
+        /// Between two reads of a running call's socket.
+        let readInterval: TimeAmount
+        /// Without anything received, until the other side is asked for a sign of life.
+        let pingInterval: TimeAmount
+        /// Without anything received, not even an answer to pings, until the connection is given up.
+        let idleLimit: TimeAmount
+        /// For a running call to end by itself when the server is told to stop.
+        let drainLimit: TimeAmount
+    }
 
     private enum State {
         /// Waiting for the message that says what the audio is.
@@ -32,7 +49,7 @@ final class CallHandler: ChannelInboundHandler {
     }
 
     private let recorder: Recorder
-    private let readInterval: TimeAmount
+    private let timing: Timing
     private let started: EventLoopPromise<CallSession?>
     private var logger: Logger
     private var decoder = WebSocketFrameDecoder(role: .server)
@@ -48,15 +65,19 @@ final class CallHandler: ChannelInboundHandler {
     private var isHeldBack = false
     /// Bytes that have come since the clock last read.
     private var bytesSinceTick = 0
+    /// When anything came last.
+    private var lastReceived = NIODeadline.distantPast
+    /// A ping is under way.
+    private var isPinged = false
 
     /// Makes the handler of a new connection.
     /// - Parameter started: gets the session when the call begins, or nil when it ends before.
     init(
-        recorder: Recorder, dialect: any CarrierDialect, readInterval: TimeAmount, started: EventLoopPromise<CallSession?>, logger: Logger
+        recorder: Recorder, dialect: any CarrierDialect, timing: Timing, started: EventLoopPromise<CallSession?>, logger: Logger
     ) {
         self.recorder = recorder
         self.dialect = dialect
-        self.readInterval = readInterval
+        self.timing = timing
         self.started = started
         self.logger = logger
     }
@@ -65,6 +86,7 @@ final class CallHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        lastReceived = context.eventLoop.now
         setDeadline(Self.handshakeLimit) { handler in
             handler.fail(WebSocketError(.policyViolation, "no handshake message within \(Self.handshakeLimit.nanoseconds / 1_000_000_000) seconds"))
         }
@@ -81,6 +103,8 @@ final class CallHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         bytesSinceTick += buffer.readableBytes
+        lastReceived = context.eventLoop.now
+        isPinged = false
         if case .failed = state { return }
         do throws(WebSocketError) {
             try decode(buffer)
@@ -99,7 +123,7 @@ final class CallHandler: ChannelInboundHandler {
     /// Whether so much has come since the last tick that this is no live call, or one that catches up: it is read as
     /// fast as the sinks take it.
     private var isFasterThanLife: Bool {
-        let perTick = Double(readInterval.nanoseconds) / 1e9 * Double(assembler.format.sampleRate * assembler.format.bytesPerFrame)
+        let perTick = Double(timing.readInterval.nanoseconds) / 1e9 * Double(assembler.format.sampleRate * assembler.format.bytesPerFrame)
         return Double(bytesSinceTick) > max(2 * perTick, Double(Self.readSize))
     }
 
@@ -115,9 +139,12 @@ final class CallHandler: ChannelInboundHandler {
             end("the carrier ended the connection without a closing handshake")
             context.close(promise: nil)
         case is ChannelShouldQuiesceEvent:
-            leave()
-        case let failure as Failure:
-            fail(WebSocketError(.internalError, failure.reason))
+            drain()
+        case let instruction as Instruction:
+            switch instruction {
+            case .fail(let reason): fail(WebSocketError(.internalError, reason))
+            case .leave(let reason): leave(reason)
+            }
         default:
             context.fireUserInboundEventTriggered(event)
         }
@@ -151,17 +178,35 @@ final class CallHandler: ChannelInboundHandler {
     private func resume() {
         guard isHeldBack else { return }
         isHeldBack = false
+        // The time in which nothing was read says nothing about the other side.
+        lastReceived = context?.eventLoop.now ?? .now()
         context?.read()
     }
 
     /// Begins to read on the clock. Calls are spread over the interval, so that they do not all wake at once.
     private func startReadTimer(_ context: ChannelHandlerContext) {
-        let first = TimeAmount.nanoseconds(.random(in: 0...readInterval.nanoseconds))
+        let first = TimeAmount.nanoseconds(.random(in: 0...timing.readInterval.nanoseconds))
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        readTimer = context.eventLoop.scheduleRepeatedTask(initialDelay: first, delay: readInterval) { _ in
-            let this = handler.value
-            this.bytesSinceTick = 0
-            if !this.isHeldBack { this.context?.read() }
+        readTimer = context.eventLoop.scheduleRepeatedTask(initialDelay: first, delay: timing.readInterval) { _ in
+            handler.value.tick()
+        }
+    }
+
+    /// Reads the socket, and looks whether the other side is still there: a connection that was cut somewhere on its way
+    /// looks just like a silent one.
+    private func tick() {
+        bytesSinceTick = 0
+        guard !isHeldBack, let context else { return }
+        context.read()
+        let silence = context.eventLoop.now - lastReceived
+        if silence > timing.idleLimit {
+            let seconds = timing.idleLimit.nanoseconds / 1_000_000_000
+            fail(WebSocketError(.policyViolation, "nothing was received for \(seconds) seconds"), why: "the connection fell silent for \(seconds) s")
+        } else if silence > timing.pingInterval, !isPinged, case .recording = state {
+            isPinged = true
+            var buffer = context.channel.allocator.buffer(capacity: 2)
+            encoder.write(.ping, [], to: &buffer)
+            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         }
     }
 
@@ -203,27 +248,46 @@ final class CallHandler: ChannelInboundHandler {
         }
     }
 
+    /// The server stops: the call has some time left to end by itself.
+    private func drain() {
+        guard case .recording = state else { return leave("the server was shut down") }
+        setDeadline(timing.drainLimit) { handler in handler.leave("the server was shut down") }
+    }
+
     /// Says goodbye because the server stops. The call goes on until the carrier has answered, so that nothing that was
     /// on its way is lost.
-    private func leave() {
+    private func leave(_ why: String) {
         switch state {
         case .closing, .failed: return
         case .waiting, .recording: break
         }
-        state = .closing(why: "the server was shut down")
+        state = .closing(why: why)
         guard let context else { return }
-        sendClose(.goingAway, "the server is shutting down", context)
-        setDeadline(Self.closeLimit) { handler in handler.context?.close(promise: nil) }
+        sendClose(.goingAway, why, context)
+        waitForGoodbye(patience: 10)
         context.read()
+    }
+
+    /// Gives the other side time to answer our close frame: longer, a few times, while audio that was on its way still comes.
+    private func waitForGoodbye(patience: Int) {
+        let before = lastReceived
+        setDeadline(Self.closeLimit) { handler in
+            if patience > 0, handler.lastReceived > before {
+                handler.waitForGoodbye(patience: patience - 1)
+            } else {
+                handler.context?.close(promise: nil)
+            }
+        }
     }
 
     /// Fails the connection (RFC 6455, section 7.1.7): a close frame that says why, and nothing more from this side. What
     /// the other side has under way is read and thrown away; closing at once would make its system drop our close frame.
-    private func fail(_ error: WebSocketError) {
+    /// - Parameter why: what the manifest says; by default that the call was refused, and why.
+    private func fail(_ error: WebSocketError, why: String? = nil) {
         if session == nil {
             logger.warning("connection refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.reason)"])
         }
-        end("refused: \(error.reason)")
+        end(why ?? "refused: \(error.reason)")
         guard let context else { return }
         if case .closing = state {
             // Both have said goodbye as well as they could.
@@ -270,7 +334,8 @@ extension CallHandler: WebSocketReceiver {
     }
 
     func receive(ping payload: [UInt8]) {
-        guard let context else { return }
+        // Only the last of several pings needs an answer (RFC 6455, section 5.5.3), and a client that does not read gets none.
+        guard let context, context.channel.isWritable else { return }
         if case .closing = state { return }
         var buffer = context.channel.allocator.buffer(capacity: payload.count + 2)
         encoder.write(.pong, payload, to: &buffer)
@@ -291,5 +356,6 @@ extension CallHandler: WebSocketReceiver {
         encoder.writeClose(code, to: &buffer)
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in channel.close(promise: nil) }
+        setDeadline(Self.closeLimit) { handler in handler.context?.close(promise: nil) }
     }
 }

@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import Synchronization
 
 /// A connection to the server: plain HTTP for Hummingbird, or a call.
 struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
@@ -23,7 +24,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let recorder: Recorder
     let upgrade: WebSocketUpgrade
-    let readInterval: TimeAmount
+    let timing: CallHandler.Timing
+    let hurry: HurrySignal
     let logger: Logger
 
     /// Builds the pipeline: HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
@@ -32,13 +34,13 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             let encoder = HTTPResponseEncoder()
             let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
             let log = self.logger
-            let gate = UpgradeGate(upgrade: upgrade) { refusal in
+            let gate = UpgradeGate(upgrade: upgrade, drainLimit: timing.drainLimit) { refusal in
                 log.warning("connection refused", metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
             }
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
                 httpEncoder: encoder, extraHTTPHandlers: [decoder, gate],
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [CallUpgrader(recorder: recorder, readInterval: readInterval, logger: log)],
+                    upgraders: [CallUpgrader(recorder: recorder, timing: timing, logger: log)],
                     notUpgradingCompletionHandler: { channel in Self.serveHTTP(on: channel, logger: log) }))
             try channel.pipeline.syncOperations.addHandlers([encoder, decoder, gate, upgrader])
             return Value(channel: channel, kind: upgrader.upgradeResultFuture)
@@ -61,8 +63,12 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             case .http(let channel):
                 await handleHTTP(asyncChannel: channel, logger: logger)
             case .call(let started):
+                let ticket = hurry.onHurry { [channel = value.channel] in
+                    channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.leave("the server was shut down at once"))
+                }
+                defer { hurry.forget(ticket) }
                 if let session = try await started.get(), case .failure = await recorder.record(session) {
-                    value.channel.pipeline.fireUserInboundEventTriggered(CallHandler.Failure(reason: "the call cannot be recorded"))
+                    value.channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.fail("the call cannot be recorded"))
                 }
                 try await value.channel.closeFuture.get()
             }
@@ -77,7 +83,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 /// Turns a checked upgrade request into a call.
 private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     let recorder: Recorder
-    let readInterval: TimeAmount
+    let timing: CallHandler.Timing
     let logger: Logger
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
@@ -96,8 +102,43 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: CallHandler.readSize))
             try channel.pipeline.syncOperations.addHandler(
                 CallHandler(
-                    recorder: recorder, dialect: VonageDialect(), readInterval: readInterval, started: started, logger: logger))
+                    recorder: recorder, dialect: VonageDialect(), timing: timing, started: started, logger: logger))
             return .call(started.futureResult)
         }
+    }
+}
+
+/// Tells every running call, at once, that there is no time left.
+final class HurrySignal: Sendable {
+    private struct State {
+        var isGiven = false
+        var next = 0
+        var actions: [Int: @Sendable () -> Void] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    /// Runs an action when the signal is given, or at once when it has been.
+    /// - Returns: what to give to ``forget(_:)`` when the action has lost its meaning.
+    func onHurry(_ action: @escaping @Sendable () -> Void) -> Int {
+        let (ticket, isGiven) = state.withLock { state in
+            state.next += 1
+            state.actions[state.next] = action
+            return (state.next, state.isGiven)
+        }
+        if isGiven { action() }
+        return ticket
+    }
+
+    /// Drops an action.
+    func forget(_ ticket: Int) { state.withLock { _ = $0.actions.removeValue(forKey: ticket) } }
+
+    /// Gives the signal.
+    func give() {
+        let actions = state.withLock { state in
+            state.isGiven = true
+            return Array(state.actions.values)
+        }
+        for action in actions { action() }
     }
 }

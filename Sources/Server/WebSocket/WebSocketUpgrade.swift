@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import NIOCore
+import NIOExtras
 import NIOHTTP1
 
 /// The opening handshake of RFC 6455, section 4.2: which requests become calls, and what the others are told.
@@ -36,8 +37,12 @@ struct WebSocketUpgrade: Sendable {
         guard head.version == .http1_1, head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
             throw Refusal(status: .badRequest, reason: "a WebSocket is opened over HTTP/1.1 with \"Connection: Upgrade\"")
         }
+        guard !head.headers.contains(name: "transfer-encoding"), ["0", nil].contains(head.headers.first(name: "content-length")) else {
+            throw Refusal(status: .badRequest, reason: "a request for a WebSocket has no body")
+        }
         guard head.headers["sec-websocket-version"] == ["13"] else {
-            let found = head.headers.first(name: "sec-websocket-version") ?? "missing"
+            let all = head.headers["sec-websocket-version"]
+            let found = all.isEmpty ? "missing" : all.joined(separator: ", ")
             throw Refusal(
                 status: .upgradeRequired, reason: "Sec-WebSocket-Version \(found.debugDescription) is not 13",
                 headers: ["sec-websocket-version": "13", "upgrade": "websocket"])
@@ -73,27 +78,51 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let upgrade: WebSocketUpgrade
+    private let drainLimit: TimeAmount
     private let onRefusal: (WebSocketUpgrade.Refusal) -> Void
     private var hasRefused = false
     private var hasPassed = false
+    /// The server is stopping.
+    private var isDraining = false
 
-    /// Makes a gate. `onRefusal` hears of every refusal, for the log.
-    init(upgrade: WebSocketUpgrade, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
+    /// Makes a gate.
+    /// - Parameters:
+    ///   - drainLimit: how long a request may still take when the server is told to stop.
+    ///   - onRefusal: hears of every refusal, for the log.
+    init(upgrade: WebSocketUpgrade, drainLimit: TimeAmount, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
         self.upgrade = upgrade
+        self.drainLimit = drainLimit
         self.onRefusal = onRefusal
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasRefused else { return }
-        if case .head(let head) = unwrapInboundIn(data), WebSocketUpgrade.isAskedFor(by: head) {
+        hasPassed = true
+        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        if WebSocketUpgrade.isAskedFor(by: head) {
             do throws(WebSocketUpgrade.Refusal) {
                 try upgrade.check(head)
+                if isDraining { throw WebSocketUpgrade.Refusal(status: .serviceUnavailable, reason: "the server is shutting down") }
             } catch {
                 return refuse(error, context)
             }
+        } else {
+            // Other protocols that are offered are not taken up (RFC 9110, section 7.8); NIO would close the connection.
+            head.headers.remove(name: "upgrade")
         }
-        hasPassed = true
-        context.fireChannelRead(data)
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            isDraining = true
+            guard hasPassed else { return context.close(promise: nil) }
+            // What is under way may end; a client that never ends its request does not hold up the server's end.
+            let channel = context.channel
+            let deadline = context.eventLoop.scheduleTask(in: drainLimit) { channel.close(promise: nil) }
+            channel.closeFuture.whenComplete { _ in deadline.cancel() }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -1,0 +1,190 @@
+/// Reads JSON text (RFC 8259), strictly and in time that grows with its length alone.
+///
+/// Texts come from the network and are read on an event loop. Foundation's decoder takes minutes for 64 KB of nested
+/// arrays, because it tries each value as each type; and it does not say where a mistake is.
+struct JSONParser {
+    /// How deep arrays and objects may be nested. No carrier and no configuration comes near it.
+    static let depthLimit = 64
+
+    private let bytes: [UInt8]
+    private var position = 0
+
+    /// Prepares to read a text.
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Reads the one value that the text must be.
+    mutating func parse() throws(JSONSyntaxError) -> JSONValue {
+        // A byte order mark is not part of the text (RFC 8259, section 8.1).
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+        let value = try value(depth: 0)
+        skipSpace()
+        guard position == bytes.count else { throw error("unexpected text after the value") }
+        return value
+    }
+
+    private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONValue {
+        skipSpace()
+        guard depth <= Self.depthLimit else { throw error("more than \(Self.depthLimit) arrays and objects inside each other") }
+        guard position < bytes.count else { throw error("unexpected end of the text") }
+        switch bytes[position] {
+        case UInt8(ascii: "{"): return try object(depth: depth)
+        case UInt8(ascii: "["): return try array(depth: depth)
+        case UInt8(ascii: "\""): return .string(try string())
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
+        default:
+            for (word, value) in [("true", JSONValue.boolean(true)), ("false", .boolean(false)), ("null", .null)]
+            where bytes[position...].starts(with: word.utf8) {
+                position += word.utf8.count
+                return value
+            }
+            throw error("unexpected \(here)")
+        }
+    }
+
+    private mutating func object(depth: Int) throws(JSONSyntaxError) -> JSONValue {
+        var members: [String: JSONValue] = [:]
+        position += 1
+        skipSpace()
+        if take("}") { return .object(members) }
+        while true {
+            skipSpace()
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("expected a key in double quotes, found \(here)") }
+            let start = position
+            let key = try string()
+            skipSpace()
+            guard take(":") else { throw error("expected a colon after \"\(key)\", found \(here)") }
+            let value = try value(depth: depth + 1)
+            // RFC 8259, section 4 leaves open which of two equal names counts; here neither does.
+            guard members.updateValue(value, forKey: key) == nil else {
+                position = start
+                throw error("the key \"\(key)\" stands here for the second time")
+            }
+            skipSpace()
+            if take("}") { return .object(members) }
+            guard take(",") else { throw error("expected a comma or }, found \(here)") }
+        }
+    }
+
+    private mutating func array(depth: Int) throws(JSONSyntaxError) -> JSONValue {
+        var elements: [JSONValue] = []
+        position += 1
+        skipSpace()
+        if take("]") { return .array(elements) }
+        while true {
+            elements.append(try value(depth: depth + 1))
+            skipSpace()
+            if take("]") { return .array(elements) }
+            guard take(",") else { throw error("expected a comma or ], found \(here)") }
+        }
+    }
+
+    private mutating func string() throws(JSONSyntaxError) -> String {
+        position += 1
+        var text: [UInt8] = []
+        while position < bytes.count {
+            let byte = bytes[position]
+            switch byte {
+            case UInt8(ascii: "\""):
+                guard let string = String(validating: text, as: UTF8.self) else { throw error("a text that is not UTF-8") }
+                position += 1
+                return string
+            case UInt8(ascii: "\\"):
+                position += 1
+                try escape(&text)
+            case 0..<0x20:
+                throw error("a control character in a text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))")
+            default:
+                text.append(byte)
+                position += 1
+            }
+        }
+        throw error("a text without its closing quote")
+    }
+
+    /// Reads what follows a backslash (RFC 8259, section 7).
+    private mutating func escape(_ text: inout [UInt8]) throws(JSONSyntaxError) {
+        guard position < bytes.count else { throw error("a text without its closing quote") }
+        let byte = bytes[position]
+        position += 1
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(byte)
+        case UInt8(ascii: "b"): text.append(8)
+        case UInt8(ascii: "t"): text.append(9)
+        case UInt8(ascii: "n"): text.append(10)
+        case UInt8(ascii: "f"): text.append(12)
+        case UInt8(ascii: "r"): text.append(13)
+        case UInt8(ascii: "u"):
+            var units = [try unit()]
+            if UTF16.isLeadSurrogate(units[0]), bytes[position...].starts(with: "\\u".utf8) {
+                position += 2
+                units.append(try unit())
+            }
+            // Half a pair stands for nothing; it becomes the replacement character, as it does in other readers.
+            text += String(decoding: units, as: UTF16.self).utf8
+        default:
+            position -= 1
+            throw error("\\ before \(here) means nothing")
+        }
+    }
+
+    private mutating func unit() throws(JSONSyntaxError) -> UInt16 {
+        let end = min(position + 4, bytes.count)
+        guard end - position == 4, let unit = UInt16(String(decoding: bytes[position..<end], as: UTF8.self), radix: 16),
+            bytes[position] != UInt8(ascii: "+")
+        else { throw error("\\u without four hexadecimal digits") }
+        position = end
+        return unit
+    }
+
+    private mutating func number() throws(JSONSyntaxError) -> JSONValue {
+        let start = position
+        if bytes[position] == UInt8(ascii: "-") { position += 1 }
+        let whole = digits()
+        guard whole > 0 else { throw error("expected a digit, found \(here)") }
+        if whole > 1, bytes[position - whole] == UInt8(ascii: "0") { throw error("a number with a zero in front") }
+        var isWhole = true
+        if take(".") {
+            isWhole = false
+            guard digits() > 0 else { throw error("expected a digit after the point, found \(here)") }
+        }
+        if take("e") || take("E") {
+            isWhole = false
+            if !take("+") { _ = take("-") }
+            guard digits() > 0 else { throw error("expected a digit in the exponent, found \(here)") }
+        }
+        let text = String(decoding: bytes[start..<position], as: UTF8.self)
+        if isWhole, let integer = Int(text) { return .integer(integer) }
+        guard let number = Double(text), number.isFinite else { throw error("\(text) is too large a number") }
+        return .number(number)
+    }
+
+    private mutating func digits() -> Int {
+        let start = position
+        while position < bytes.count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= bytes[position] { position += 1 }
+        return position - start
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard position < bytes.count, bytes[position] == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+
+    private mutating func skipSpace() {
+        while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
+    }
+
+    /// What stands at the current place, for messages.
+    private var here: String {
+        guard position < bytes.count else { return "the end of the text" }
+        let byte = bytes[position]
+        return 0x21..<0x7F ~= byte ? "\"\(Character(Unicode.Scalar(byte)))\"" : "the byte \(byte)"
+    }
+
+    private func error(_ reason: String) -> JSONSyntaxError {
+        let before = bytes[..<min(position, bytes.count)]
+        let line = before.count { $0 == 0x0A } + 1
+        let column = before.reversed().prefix { $0 != 0x0A }.count + 1
+        return JSONSyntaxError(reason: "\(reason) at line \(line), column \(column)")
+    }
+}

@@ -1,0 +1,209 @@
+import Foundation
+public import Logging
+
+/// Finishes recordings that a program left behind when it died, without a word or in the middle of publishing.
+///
+/// Each interrupted call has a directory of its own under `.partial`. Its files are made whole by the sinks that wrote
+/// them, and published with the state `recovered`. Nothing is deleted but second names of files that are published: what
+/// cannot be understood stays where it is and is named. It may be ended at any point and run again.
+public struct Recovery: Sendable {
+    /// What was found of one interrupted call.
+    public struct Finding: Sendable {
+        /// The call's directory.
+        public let directory: String
+        /// The published name, or nil when nothing was published.
+        public var name: String?
+        /// For each file: its name, its frames where they are known, and what was done or is wrong.
+        public var files: [(name: String, frames: Int?, note: String)] = []
+        /// Why the call, or a part of it, stays where it is.
+        public var problems: [String] = []
+    }
+
+    private let store: RecordingStore
+    private let registry: SinkRegistry
+    private let logger: Logger
+
+    /// Prepares a recovery of the interrupted calls of a store.
+    /// - Parameter registry: the sinks that can make their files whole.
+    public init(store: RecordingStore, registry: SinkRegistry, logger: Logger) {
+        self.store = store
+        self.registry = registry
+        self.logger = logger
+    }
+
+    /// Looks at every interrupted call. Blocks. Calls that run, in this program or another, are not touched.
+    /// - Parameters:
+    ///   - dryRun: only look, and say what would be done.
+    ///   - onRecovery: told of each recording that was published.
+    public func run(dryRun: Bool = false, onRecovery: (Recording) -> Void = { _ in }) -> [Finding] {
+        let partial = store.directory + "/" + RecordingStore.partialDirectoryName
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []).sorted()
+        return names.compactMap { name in
+            guard let id = RecordingID(name) else { return nil }
+            let directory = partial + "/" + name
+            var finding = Finding(directory: directory)
+            do throws(RecordingError) {
+                guard let lock = try DirectoryLock(existing: directory) else { return nil }
+                guard try recover(id, directory, lock, dryRun: dryRun, &finding, onRecovery) else { return nil }
+            } catch {
+                finding.problems.append(error.description)
+            }
+            report(finding, dryRun: dryRun)
+            return finding
+        }
+    }
+
+    private func report(_ finding: Finding, dryRun: Bool) {
+        guard !dryRun else { return }
+        if let name = finding.name { logger.notice("an interrupted call was recovered", metadata: ["recording": "\(name)"]) }
+        for problem in finding.problems {
+            logger.error("a part of an interrupted call stays where it is", metadata: ["directory": "\(finding.directory)", "reason": "\(problem)"])
+        }
+    }
+
+    /// Recovers one call. Returns false when there is nothing to say about it.
+    private func recover(
+        _ id: RecordingID, _ directory: String, _ lock: DirectoryLock, dryRun: Bool, _ finding: inout Finding, _ onRecovery: (Recording) -> Void
+    ) throws(RecordingError) -> Bool {
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+        guard !files.isEmpty else {
+            // Made by a program that died at once, or just now by one that is about to write there.
+            if !dryRun, FileSystem.isOld(directory) { FileSystem.removeEmptyDirectory(directory) }
+            return false
+        }
+        guard var manifest = self.manifest(id, in: directory, files) else {
+            throw RecordingError("\(directory) has no manifest, so nobody knows what its \(files.count) files are")
+        }
+        let partial = PartialRecording(id: id, name: manifest.name, directory: directory, lock: lock)
+        let store = RecordingStore(
+            directory: store.directory, template: store.template, fileMode: FileSystem.mode(of: partial.manifestPath) ?? store.fileMode)
+        if let published = published(id, wanted: manifest.name) {
+            return try finish(published, partial, files, store, dryRun: dryRun, &finding, onRecovery)
+        }
+        var owned = ownership(of: files, in: manifest, partial)
+        var frames = Array(repeating: [String: Int](), count: manifest.sinks.count)
+        for index in manifest.sinks.indices {
+            repair(&manifest.sinks[index], files: &owned[index], frames: &frames[index], manifest.format, partial, dryRun: dryRun, &finding)
+        }
+        leftovers(files, owned.flatMap { $0 }, partial, &finding)
+        settle(&manifest, frames: frames, directory: directory, files: owned.flatMap { $0 })
+        guard !dryRun else {
+            finding.name = manifest.name
+            return true
+        }
+        let sealed = store.seal(manifest, files: owned, framesByFile: frames, in: partial)
+        finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter { $0.state == .failed && $1.state != .failed }.compactMap(\.0.error)
+        let result = try store.publish(sealed, from: partial, keepPartial: !finding.problems.isEmpty)
+        finding.name = result.name
+        onRecovery(result)
+        return true
+    }
+
+    /// The manifest of a call that was still running, or was being published.
+    private func manifest(_ id: RecordingID, in directory: String, _ files: [String]) -> Recording? {
+        for file in files where file.hasSuffix(".json") || file.hasSuffix(".json.new") {
+            guard let data = try? Data(contentsOf: URL(fileURLWithPath: directory + "/" + file)), let manifest = try? Recording(manifest: data)
+            else { continue }
+            if manifest.id == id { return manifest }
+        }
+        return nil
+    }
+
+    /// The manifest of this call if it is published already.
+    private func published(_ id: RecordingID, wanted: String) -> Recording? {
+        for attempt in 1... {
+            let name = attempt == 1 ? wanted : "\(wanted)-\(attempt)"
+            guard FileSystem.exists("\(store.directory)/\(name).json") else { return nil }
+            if let manifest = try? store.manifest(named: name), manifest.id == id { return manifest }
+        }
+        return nil
+    }
+
+    /// Which files belong to which sink: as the manifest says; a file that was made in its last moment, by its name.
+    private func ownership(of files: [String], in manifest: Recording, _ partial: PartialRecording) -> [[String]] {
+        let stem = partial.stem
+        var owned = manifest.sinks.map { sink in sink.files.map(\.name).filter(files.contains) }
+        for file in files where !owned.joined().contains(file) && !partial.isManifest(file) {
+            let index =
+                manifest.sinks.firstIndex { file.hasPrefix("\(stem).\($0.name).") }
+                ?? manifest.sinks.firstIndex { (file as NSString).pathExtension == $0.type && file.hasPrefix("\(stem).") }
+            if let index { owned[index].append(file) }
+        }
+        return owned
+    }
+
+    /// Makes a sink's files whole. A file that its sink cannot make whole stays where it is, and its sink has failed.
+    private func repair(
+        _ sink: inout Recording.Sink, files: inout [String], frames: inout [String: Int], _ format: AudioFormat,
+        _ partial: PartialRecording, dryRun: Bool, _ finding: inout Finding
+    ) {
+        sink.state = .recovered
+        var whole: [String] = []
+        for file in files {
+            do throws(SinkError) {
+                let result = try registry[sink.type]?.repair(partial.directory + "/" + file, format, dryRun)
+                frames[file] = result?.frames
+                whole.append(file)
+                let note =
+                    result.map { $0.change ?? "is whole" } ?? "is published as it stands: nothing is known about files of a sink \"\(sink.type)\""
+                finding.files.append((file, result?.frames, note))
+            } catch {
+                sink.state = .failed
+                sink.error = error.description
+                sink.blame = error.blame
+                finding.problems.append(error.description)
+            }
+        }
+        files = whole
+        sink.written = frames.values.reduce(0, +)
+    }
+
+    /// Names what nobody has claimed.
+    private func leftovers(_ files: [String], _ owned: [String], _ partial: PartialRecording, _ finding: inout Finding) {
+        for file in files where !owned.contains(file) && !partial.isManifest(file) && !finding.problems.contains(where: { $0.contains(file) }) {
+            finding.problems.append("\(partial.directory)/\(file) belongs to no sink of this call")
+        }
+    }
+
+    /// Closes the accounts: the call is as long as its longest file.
+    private func settle(_ manifest: inout Recording, frames: [[String: Int]], directory: String, files: [String]) {
+        manifest.framesReceived = max(manifest.framesReceived, manifest.sinks.map(\.written).max() ?? 0)
+        for index in manifest.sinks.indices {
+            manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].written
+        }
+        if manifest.endedAt == nil {
+            manifest.endedAt = files.compactMap { FileSystem.modified(directory + "/" + $0) }.max() ?? manifest.startedAt
+            manifest.endReason = "interrupted: the program ended while the call was running"
+        }
+    }
+
+    /// Finishes what a program left that died after it had published: second names go, and files of a sink that was
+    /// given up are added.
+    private func finish(
+        _ published: Recording, _ partial: PartialRecording, _ files: [String], _ store: RecordingStore, dryRun: Bool, _ finding: inout Finding,
+        _ onRecovery: (Recording) -> Void
+    ) throws(RecordingError) -> Bool {
+        var manifest = published
+        finding.name = published.name
+        let done = files.filter {
+            FileSystem.isSameFile(partial.directory + "/" + $0, store.directory + "/" + partial.publishedName($0, as: published.name))
+        }
+        let rest = files.filter { !done.contains($0) && !partial.isManifest($0) }
+        var owned = ownership(of: rest, in: manifest, partial)
+        for index in manifest.sinks.indices where !owned[index].isEmpty && manifest.sinks[index].files.isEmpty {
+            var frames: [String: Int] = [:]
+            repair(&manifest.sinks[index], files: &owned[index], frames: &frames, manifest.format, partial, dryRun: dryRun, &finding)
+            guard !dryRun else { continue }
+            manifest.sinks[index].files = try store.add(owned[index], frames: frames, from: partial, to: published.name)
+            manifest.sinks[index].lost = max(0, manifest.framesReceived - manifest.sinks[index].written - manifest.sinks[index].silence)
+        }
+        leftovers(rest, owned.flatMap { $0 }, partial, &finding)
+        guard !dryRun else { return true }
+        if !owned.allSatisfy(\.isEmpty) {
+            try store.update(manifest)
+            onRecovery(manifest)
+        }
+        if finding.problems.isEmpty { store.discard(partial, files: done + owned.flatMap { $0 }) }
+        return true
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+@testable import CallreelCore
+
+@Suite struct RecordingIndexTests {
+    func recording(_ name: String, endedAt seconds: Double?, uuid: String? = nil) -> Recording {
+        var recording = Recording(
+            id: RecordingID(), name: name, call: CallFacts(carrier: "test", uuid: uuid, headers: ["x": 1]), format: .telephone,
+            startedAt: Date(timeIntervalSince1970: 0), sinks: [])
+        recording.endedAt = seconds.map(Date.init(timeIntervalSince1970:))
+        recording.events = [.init(frame: .start, at: recording.startedAt, type: "dtmf", data: [:])]
+        return recording
+    }
+
+    @Test func `recordings are listed by their end, newest first, a page at a time`() {
+        let index = RecordingIndex()
+        for (name, end) in [("b", 2), ("d", 4), ("a", 1), ("e", 5), ("c", 3)] as [(String, Double)] { index.add(recording(name, endedAt: end)) }
+        #expect(index.count == 5)
+        #expect(index.page(limit: 10, offset: 0).map(\.name) == ["e", "d", "c", "b", "a"])
+        #expect(index.page(limit: 2, offset: 1).map(\.name) == ["d", "c"])
+        #expect(index.page(limit: 2, offset: 4).map(\.name) == ["a"])
+        #expect(index.page(limit: 2, offset: 9).isEmpty)
+    }
+
+    @Test func `a recording is known once, and without what only its manifest needs`() {
+        let index = RecordingIndex(), one = recording("one", endedAt: 1)
+        index.add(one)
+        index.add(one)
+        #expect(index.count == 1)
+        #expect(index.page(limit: 1, offset: 0).first?.events.isEmpty == true)
+        #expect(index.page(limit: 1, offset: 0).first?.call.headers.isEmpty == true)
+    }
+
+    @Test func `the newest recording of a call is found by either name`() {
+        let index = RecordingIndex()
+        index.add(recording("old", endedAt: 1, uuid: "A"))
+        index.add(recording("new", endedAt: 2, uuid: "A"))
+        index.add(recording("other", endedAt: 3, uuid: "B"))
+        #expect(index.name(of: CallFacts(carrier: "test", uuid: "A")) == "new")
+        #expect(index.name(of: CallFacts(carrier: "test", uuid: "C")) == nil)
+        #expect(index.name(of: CallFacts(carrier: "test")) == nil)
+    }
+
+    @Test func `manifests are found in every folder, and what is hidden or something else is passed over`() throws {
+        let workspace = try Workspace()
+        let index = RecordingIndex()
+        for name in ["a", "2026-11-22/b", "2026-11-22/deep/c"] {
+            try workspace.plant("\(name).json", String(decoding: try recording(name, endedAt: 1).encoded(), as: UTF8.self))
+        }
+        let hidden = String(decoding: try recording("hidden", endedAt: 1).encoded(), as: UTF8.self)
+        for name in [".partial/x/hidden.json", "2026-11-22/.hidden.json", ".hidden.json"] { try workspace.plant(name, hidden) }
+        for (name, text) in [("notes.json", "{\"a\": 1}"), ("broken.json", "{"), ("a.wav", "audio"), ("2026-11-22/.DS_Store", "x")] {
+            try workspace.plant(name, text)
+        }
+        let known = recording("known", endedAt: 7)
+        index.add(known)
+        try workspace.plant("known.json", String(decoding: try known.encoded(), as: UTF8.self))
+        index.scan(workspace.path)
+        index.scan(workspace.path)
+        #expect(index.page(limit: 10, offset: 0).map(\.name).sorted() == ["2026-11-22/b", "2026-11-22/deep/c", "a", "known"])
+        #expect(index.page(limit: 1, offset: 0).map(\.name) == ["known"])
+        #expect(index.page(limit: 10, offset: 0).allSatisfy { $0.events.isEmpty })
+        #expect(!index.isScanning)
+    }
+
+    @Test func `a directory that is not there is an empty one`() {
+        let index = RecordingIndex()
+        index.scan("/nowhere/at/all")
+        #expect(index.count == 0)
+        #expect(!index.isScanning)
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import Testing
+
+@testable import CallreelCore
+
+@Suite struct StallingSinkTests {
+    @Test func `a full sink holds the call back until it is half empty, and nothing is lost`() async throws {
+        let slow = Probe()
+        let bench = try CallBench([(slow, #"{"buffer": 0.5, "blocks": "write"}"#), (Probe(), "{}")])
+        bench.receive(100)
+        try await until("the sink is held") { slow.isBlocked }
+        #expect(bench.receive(3999))
+        #expect(!bench.receive(1))
+        #expect(bench.announcements.count == 0)
+        slow.gate.open()
+        try await until("room is announced") { bench.announcements.count == 1 }
+        #expect(bench.receive(1000))
+        let recording = try await bench.end()
+        expectClosedAccounts(recording)
+        #expect(recording.sinks.map(\.written) == [5100, 5100])
+        #expect(recording.sinks.map(\.silence) == [0, 0])
+        #expect(slow.samples == ramp(0..<5100))
+    }
+
+    @Test func `a stalled sink that comes back has silence of the missing length at the missing place`() async throws {
+        let slow = Probe(), quick = Probe()
+        let bench = try CallBench([(slow, #"{"buffer": 0.5, "blocks": "write"}"#), (quick, "{}")])
+        bench.receive(100)
+        try await until("the sink is held") { slow.isBlocked }
+        #expect(!bench.receive(4000))
+        bench.session.tick(now: .now)
+        #expect(bench.state(0) == .recording)
+        bench.session.tick(now: farFuture)
+        #expect(bench.state(0) == .stalled)
+        #expect(bench.announcements.count == 1)
+        for _ in 0..<100 { #expect(bench.receive(320), "a stalled sink holds up nobody") }
+        try await until("the quick one has everything") { quick.samples.count == 36100 }
+        slow.gate.open()
+        try await until("the sink is back") { bench.state(0) == .recording }
+        bench.receive(700)
+        let recording = try await bench.end()
+        expectClosedAccounts(recording)
+        #expect(recording.sinks.map(\.state) == [.complete, .complete])
+        #expect(recording.sinks[0].written == 4800)
+        #expect(recording.sinks[0].silence == 32000)
+        #expect(recording.sinks[1].written == 36800)
+        let expected = ramp(0..<4100) + [Int16](repeating: 0, count: 32000) + ramp(36100..<36800)
+        #expect(try bench.samples(recording.sinks[0].files[0]) == expected)
+        #expect(try bench.samples(recording.sinks[1].files[0]) == ramp(0..<36800))
+        #expect(slow.isInOrder)
+        #expect(bench.log.values.contains("a sink does not keep up and is left behind"))
+    }
+
+    @Test(arguments: [Moment.open, .write, .finish])
+    func `a sink that never comes to its end is published as stalled, and the others are complete`(moment: Moment) async throws {
+        let stuck = Probe(), good = Probe()
+        let bench = try CallBench([(good, "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "\#(moment)"}"#)])
+        for _ in 0..<10 { bench.receive(160) }
+        bench.session.end("over")
+        try await until("the sink is held, and the other one done") { stuck.isBlocked && bench.state(0) == .complete }
+        bench.session.tick(now: .now)
+        bench.session.tick(now: farFuture)
+        let recording = try await bench.published()
+        expectClosedAccounts(recording)
+        #expect(recording.sinks.map(\.state) == [.complete, .stalled])
+        #expect(recording.sinks[1].lost == 1600)
+        #expect(recording.sinks[1].error?.contains("did not come to an end in time") == true)
+        #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<1600))
+        // Its file stays where it is, because it may still write there; what is published does not change.
+        #expect(recording.sinks[1].files.isEmpty)
+        let manifest = try bench.workspace.data("call.json")
+        #expect(try bench.workspace.files().contains(".partial/\(recording.id)/call.stuck.pcm"))
+        stuck.gate.open()
+        try await until("the sink is gone after all") { stuck.isGone }
+        #expect(try bench.workspace.data("call.json") == manifest)
+    }
+
+    @Test func `a sink that was given up, and came to its end before the others did, is complete`() async throws {
+        let first = Probe(), second = Probe()
+        let bench = try CallBench([
+            (first, #"{"finishLimit": 1, "stallLimit": 0.1, "blocks": "finish"}"#), (second, #"{"finishLimit": 3600, "blocks": "finish"}"#),
+        ])
+        bench.receive(160)
+        bench.session.end("over")
+        try await until("both are held") { first.isBlocked && second.isBlocked }
+        bench.session.tick(now: .now + .seconds(600))
+        first.gate.open()
+        try await until("the first has reported") { bench.state(0) == .complete }
+        second.gate.open()
+        let recording = try await bench.published()
+        #expect(recording.sinks.map(\.state) == [.complete, .complete])
+        #expect(try bench.workspace.files() == [".partial", "call.json", "call.pcm", "call.probe-2.pcm"])
+    }
+
+    @Test func `sinks that block for ever in one call do not hold up the next one, nor other sinks`() async throws {
+        let stuck = Probe(), free = Probe()
+        let bench = try CallBench([(stuck, #"{"blocks": "write"}"#), (free, "{}")])
+        let more = (0..<8).map { _ in bench.recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {} }
+        let recordings = more.map { session in Task { await bench.recorder.record(session) } }
+        for session in more { #expect(session.receive(ramp(0..<160))) }
+        bench.receive(160)
+        try await until("nine threads are stuck, and the other sink has everything") {
+            for plan in bench.recorder.plans { plan.executor.relieve() }
+            return stuck.gate.waiting == 9 && free.samples.count == 9 * 160
+        }
+        stuck.gate.open()
+        for session in more { session.end("over") }
+        for recording in recordings { expectClosedAccounts(try await recording.value.get()) }
+        expectClosedAccounts(try await bench.end())
+    }
+
+    @Test func `a long gap is written in pieces of a second`() async throws {
+        let probe = Probe()
+        let bench = QueueBench()
+        _ = bench.push(4000)
+        _ = bench.queue.tick(now: farFuture)
+        _ = bench.push(20_000)
+        bench.queue.close()
+        let workspace = try Workspace()
+        var options = ProbeOptions()
+        options.probe = probe.name
+        let report = await SinkWorker<ProbeSink>.run(options: options, context: workspace.context(), queue: bench.queue)
+        #expect(report.written == 4000)
+        #expect(report.silence == 20_000)
+        #expect(report.receipt?.frames == 24_000)
+        #expect(probe.starts.map(\.frames) == [0, 4000, 12_000, 20_000])
+    }
+}

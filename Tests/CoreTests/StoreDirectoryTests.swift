@@ -1,0 +1,77 @@
+import Foundation
+import Testing
+
+@testable import CallreelCore
+
+@Suite struct StoreDirectoryTests {
+    @Test func `a store is prepared more than once, and leaves nothing behind but its directories`() throws {
+        let workspace = try Workspace()
+        let store = RecordingStore(directory: workspace.file("deep/er/recordings/"), template: try NameTemplate("{id}"))
+        try store.prepare()
+        try store.prepare()
+        #expect(store.directory == workspace.file("deep/er/recordings"))
+        #expect(try workspace.files() == ["deep/er/recordings/.partial"])
+    }
+
+    @Test func `a place where nothing can be made is named`() throws {
+        let workspace = try Workspace()
+        try workspace.plant("file", "not a directory")
+        for path in ["file/recordings", "file"] {
+            let store = RecordingStore(directory: workspace.file(path), template: try NameTemplate("{id}"))
+            let error = #expect(throws: RecordingError.self) { try store.prepare() }
+            #expect(error?.description.contains(workspace.file("file")) == true)
+            #expect(error?.underlying == ENOTDIR)
+        }
+        #expect(try workspace.text("file") == "not a directory")
+    }
+
+    @Test(arguments: [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755)])
+    func `the configured mode decides who may read, not the process's umask`(mode: Int, directoryMode: Int) async {
+        await #expect(processExitsWith: .success) { [mode, directoryMode] in
+            for mask in [0, 0o077] as [mode_t] {
+                umask(mask)
+                let bench = try StoreBench(mode: mode)
+                _ = try bench.call().publish()
+                for name in ["day/call.flac", "day/call.json", "day/call.raw"] { #expect(try bench.workspace.mode(name) == mode) }
+                for name in ["day", ".partial"] { #expect(try bench.workspace.mode(name) == directoryMode) }
+            }
+        }
+    }
+
+    @Test func `a directory that somebody else made keeps its mode`() throws {
+        let workspace = try Workspace()
+        try FileManager.default.createDirectory(
+            atPath: workspace.file("mine"), withIntermediateDirectories: false, attributes: [.posixPermissions: 0o711])
+        try RecordingStore(directory: workspace.file("mine"), template: try NameTemplate("{id}"), fileMode: 0o640).prepare()
+        #expect(try workspace.mode("mine") == 0o711)
+    }
+
+    @Test func `a file is replaced whole, through a file that may be left over from before`() throws {
+        let workspace = try Workspace()
+        try workspace.plant("target", "old")
+        try workspace.plant("target.new", "half of")
+        try FileSystem.replace(workspace.file("target"), with: Data("new".utf8), mode: 0o640, durably: true, through: workspace.file("target.new"))
+        #expect(try workspace.text("target") == "new")
+        #expect(try workspace.files() == ["target"])
+    }
+
+    @Test func `a file is hashed as it is, also when it is long or empty`() throws {
+        let workspace = try Workspace()
+        try workspace.plant("empty", "")
+        let empty = try FileSystem.seal(workspace.file("empty"))
+        #expect(empty.bytes == 0)
+        #expect(empty.sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        // A million times the letter a: FIPS 180-4's own example.
+        try workspace.plant("long", String(repeating: "a", count: 1_000_000))
+        let long = try FileSystem.seal(workspace.file("long"))
+        #expect(long.bytes == 1_000_000)
+        #expect(long.sha256 == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+
+    @Test func `a link is not followed when a recording is sealed`() throws {
+        let workspace = try Workspace()
+        try workspace.plant("secret", "secret")
+        try FileManager.default.createSymbolicLink(atPath: workspace.file("link"), withDestinationPath: workspace.file("secret"))
+        #expect(throws: RecordingError.self) { try FileSystem.seal(workspace.file("link")) }
+    }
+}

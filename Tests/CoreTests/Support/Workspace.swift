@@ -1,0 +1,104 @@
+import Foundation
+import Logging
+import Testing
+
+@testable import CallreelCore
+
+/// A directory of a test's own, gone with it.
+final class Workspace: Sendable {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/callreel-core-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The path of a file in this directory.
+    func file(_ name: String) -> String { path + "/" + name }
+
+    /// Makes a file with this text, and the directories above it.
+    func plant(_ name: String, _ text: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: (file(name) as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
+    }
+
+    func text(_ name: String) throws -> String { String(decoding: try data(name), as: UTF8.self) }
+
+    func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: file(name))) }
+
+    func mode(_ name: String) throws -> Int {
+        try #require(FileManager.default.attributesOfItem(atPath: file(name))[.posixPermissions] as? Int)
+    }
+
+    /// Every file under this directory, hidden ones too, sorted; directories are left out unless they are empty.
+    func files() throws -> [String] {
+        let all = try FileManager.default.subpathsOfDirectory(atPath: path)
+        return all.filter { path in !all.contains { $0.hasPrefix(path + "/") } }.sorted()
+    }
+}
+
+/// Waits for a condition. The bound is far beyond what any machine needs, and only there so that a mistake ends the test.
+func until(
+    _ what: Comment, isolation: isolated (any Actor)? = #isolation, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(120)
+    while try !condition() {
+        try #require(ContinuousClock.now < deadline, what, sourceLocation: sourceLocation)
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
+/// A repeatable source of random numbers (Knuth's MMIX constants).
+struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state ^ state >> 33
+    }
+}
+
+/// Samples that are all different from silence and from their neighbours, so that a shift or a gap shows.
+func ramp(_ range: Range<Int>) -> [Int16] { range.map { Int16($0 % 30_000 + 1) } }
+
+extension JSONValue {
+    /// Reads JSON text in a test.
+    static func parse(_ text: String) throws -> JSONValue { try JSONValue(parsing: Data(text.utf8)) }
+}
+
+extension AudioFormat {
+    /// What most tests use: the rate with the smallest buffers.
+    static let telephone = AudioFormat(sampleRate: 8000)
+}
+
+/// A log handler that keeps what is said.
+struct LogBook: LogHandler {
+    let entries: Collected<String>
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        entries.append("\(event.message)")
+    }
+}
+
+/// A log that goes nowhere.
+let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+extension Workspace {
+    /// What a sink would be told about a call, with files called `call` in this directory.
+    func context(mode: Int = 0o640) -> SinkContext {
+        SinkContext(
+            recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone, sinkName: "test",
+            directory: path, fileStem: "call", fileMode: mode, logger: silentLogger)
+    }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import Synchronization
+
+@testable import CallreelCore
+
+/// A list that many threads add to.
+final class Collected<Element: Sendable>: Sendable {
+    private let state = Mutex<[Element]>([])
+
+    var values: [Element] { state.withLock { $0 } }
+    var count: Int { state.withLock { $0.count } }
+
+    func append(_ element: Element) { state.withLock { $0.append(element) } }
+}
+
+/// A door that blocks threads until it is opened, once and for all.
+final class Gate: Sendable {
+    private let condition = NSCondition()
+    private let state = Mutex((isOpen: false, waiting: 0))
+
+    /// How many threads stand before it.
+    var waiting: Int { state.withLock { $0.waiting } }
+
+    func open() {
+        condition.lock()
+        state.withLock { $0.isOpen = true }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    func wait() {
+        condition.lock()
+        state.withLock { $0.waiting += 1 }
+        while state.withLock({ !$0.isOpen }) { condition.wait() }
+        state.withLock { $0.waiting -= 1 }
+        condition.unlock()
+    }
+}
+
+/// What a test sees of its sink, found by the name in the sink's options.
+final class Probe: Sendable {
+    struct Life {
+        var samples: [Int16] = []
+        /// Where each chunk began.
+        var starts: [FramePosition] = []
+        var isInOrder = true
+        var end = FramePosition.start
+        var checkpoints = 0
+        var contexts: [SinkContext] = []
+        var isFinished = false
+        var isGone = false
+    }
+
+    let name = UUID().uuidString
+    /// Where the sink blocks, when its options tell it to.
+    let gate = Gate()
+    let life = Mutex(Life())
+
+    private static let all = Mutex<[String: Probe]>([:])
+
+    static func named(_ name: String) -> Probe { all.withLock { $0[name] } ?? Probe() }
+
+    init() { Self.all.withLock { $0[name] = self } }
+
+    /// Blocks or throws, if that is what the options want of this moment.
+    func reach(_ moment: Moment, _ options: ProbeOptions) throws(SinkError) {
+        if options.blocks == moment { gate.wait() }
+        if options.fails == moment { throw SinkError(.write, "told to fail in \(moment)", underlying: 28) }
+    }
+
+    var samples: [Int16] { life.withLock { $0.samples } }
+    var checkpoints: Int { life.withLock { $0.checkpoints } }
+    var isFinished: Bool { life.withLock { $0.isFinished } }
+    var isGone: Bool { life.withLock { $0.isGone } }
+    var starts: [FramePosition] { life.withLock { $0.starts } }
+    var contexts: [SinkContext] { life.withLock { $0.contexts } }
+    /// Whether the chunks came in order and without gaps between them.
+    var isInOrder: Bool { life.withLock { $0.isInOrder } }
+    /// Whether the sink stands before the gate now.
+    var isBlocked: Bool { gate.waiting > 0 }
+}
+
+/// A moment in a sink's life.
+enum Moment: String, CaseIterable, Sendable { case never, open, write, thirdWrite, checkpoint, finish }
+
+struct ProbeOptions: Configurable {
+    var probe = ""
+    var fails = Moment.never
+    var blocks = Moment.never
+    var obstructs = false
+    var removesItsFile = false
+
+    static let fields: [Field<Self>] = [
+        .string("probe", \.probe, "The name of the probe that sees what happens."),
+        .choice("fails", \.fails, "When the sink throws."),
+        .choice("blocks", \.blocks, "When the sink blocks its thread until the probe's gate opens."),
+        .boolean("obstructs", \.obstructs, "Whether the call cannot be published, until the obstacle is taken away."),
+        .boolean("removesItsFile", \.removesItsFile, "Whether the file is gone when the sink has finished."),
+    ]
+}
+
+/// A sink that collects, fails or blocks, and leaves a raw file.
+struct ProbeSink: AudioSink, ~Copyable {
+    static let type = "probe"
+    static let summary = "What tests look through."
+
+    private let options: ProbeOptions
+    private let probe: Probe
+    private let file: OutputFile
+    private var writes = 0
+    private var frames = 0
+
+    init(options: ProbeOptions, context: SinkContext) throws(SinkError) {
+        let probe = Probe.named(options.probe)
+        probe.life.withLock { $0.contexts.append(context) }
+        let file = try context.createFile("pcm")
+        try probe.reach(.open, options)
+        self.options = options
+        self.probe = probe
+        self.file = file
+    }
+
+    mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
+        writes += 1
+        try reach(.write)
+        if writes == 3 { try reach(.thirdWrite) }
+        let start = chunk.start, end = chunk.end
+        let samples = chunk.withSamples { span in span.indices.map { span[$0] } }
+        probe.life.withLock {
+            $0.samples += samples
+            $0.starts.append(start)
+            $0.isInOrder = $0.isInOrder && start == $0.end
+            $0.end = end
+        }
+        frames += chunk.frameCount
+        try file.write(unsafe samples.span.bytes)
+    }
+
+    mutating func checkpoint() throws(SinkError) {
+        probe.life.withLock { $0.checkpoints += 1 }
+        try reach(.checkpoint)
+    }
+
+    consuming func finish() throws(SinkError) -> SinkReceipt {
+        try reach(.finish)
+        if options.removesItsFile { try? FileManager.default.moveItem(atPath: file.path, toPath: file.path + ".away") }
+        if options.obstructs {
+            let obstacle = (file.path as NSString).deletingPathExtension + ".json.final.new/x"
+            try? FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
+        }
+        probe.life.withLock { $0.isFinished = true }
+        return SinkReceipt(frames: frames, framesByFile: [file.name: frames], details: ["writes": .integer(writes)])
+    }
+
+    deinit { probe.life.withLock { $0.isGone = true } }
+
+    private func reach(_ moment: Moment) throws(SinkError) { try probe.reach(moment, options) }
+}
+
+struct MeterOptions: Configurable {
+    var level = 5
+    var unit: String?
+
+    static let fields: [Field<Self>] = [
+        .integer("level", \.level, in: 0...8, "How loud."),
+        .string("unit", \.unit, "What it is measured in; null is decibels."),
+    ]
+}
+
+/// A second sink: a class, with asynchronous verbs, and without a file.
+final class MeterSink: AudioSink, Sendable {
+    static let type = "meter"
+    static let summary = "Measures nothing."
+
+    private let level: Int
+
+    init(options: MeterOptions, context: SinkContext) async throws(SinkError) { level = options.level }
+
+    func write(_ chunk: borrowing PCMChunk) async throws(SinkError) { await Task.yield() }
+
+    consuming func finish() async throws(SinkError) -> SinkReceipt {
+        await Task.yield()
+        return SinkReceipt(frames: 0, details: ["level": .integer(level), "peak": .number(-.infinity)])
+    }
+}
+
+/// The sinks of this file, as a user would register their own.
+let testRegistry = {
+    var registry = SinkRegistry()
+    registry.register(ProbeSink.self)
+    registry.register(MeterSink.self)
+    return registry
+}()
