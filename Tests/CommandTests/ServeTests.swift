@@ -1,3 +1,4 @@
+import CallreelCore
 import Foundation
 import TestSupport
 import Testing
@@ -49,5 +50,47 @@ import Testing
         }
         let none = try await Program.callreel.run(["serve", "--config", "nowhere.json"], in: directory.path)
         #expect(none.status == 1 && none.errors.contains("nowhere.json") && none.errors.contains("no such file"))
+    }
+
+    @Test func `a path of the program's own is not given to calls`() async throws {
+        let directory = TemporaryDirectory()
+        for path in ["/page.js", "/page.css", "/webhooks/x", "/recordings", "/api/calls", "/cable/", "//x", "/a/../b", "/"] {
+            let configuration = #"{"vonage": {"path": "\#(path)"}, "sinks": [{"type": "raw"}]}"#
+            try configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
+            let result = try await Program.callreel.run(["config", "check", "--config", "c.json"], in: directory.path)
+            #expect(result.status == 1 && result.errors.contains("vonage.path: \"\(path)\""), "\(path): \(result.errors)")
+        }
+    }
+
+    @Test func `a second signal ends calls that a first one lets go on`() async throws {
+        let server = try await RunningServer()
+        let call = try Program.callreel.start(["call", Speech.path, "--to", server.url + "/webhooks/answer"])
+        _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
+        server.program.signal(SIGTERM)
+        _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
+        // No further call is taken, and the running one goes on.
+        let refused = try await Program.callreel.run(["call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max"])
+        #expect(refused.status == 1)
+        #expect(!server.program.errors.contains("call recorded"))
+        server.program.signal(SIGINT)
+        #expect(try await server.program.result().status == 0)
+        #expect(try await call.result().errors.contains("1001"))
+        let recording = try await server.finished(1)[0]
+        #expect(recording.endReason == "the server was shut down at once")
+        #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == recording.framesReceived })
+    }
+
+    @Test func `what a caller says cannot begin a line of the log`() async throws {
+        let server = try await RunningServer()
+        let name = "1\n2026-11-22 error callreel: forged\u{1B}[31m\u{2028}"
+        let result = try await Program.callreel.run([
+            "call", Speech.path, "--speed", "max", "--from", name, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        let recording = try await server.finished(1)[0]
+        #expect(recording.call.from == name)
+        let log = server.program.errors
+        #expect(log.contains("forged") && !log.contains("\u{1B}") && !log.contains("\u{2028}"))
+        #expect(!log.split(separator: "\n").contains { $0.hasPrefix("2026-11-22 error") })
     }
 }

@@ -31,7 +31,7 @@ async def call(job, number):
         handshake = json.dumps({**json.loads(handshake), "from": str(1000 + number)})
     result = {"code": None, "reason": ""}
     try:
-        socket = await websockets.connect(job["url"], max_size=None, **({"subprotocols": [job["subprotocol"]]} if "subprotocol" in job else {}))
+        socket = await websockets.connect(job["url"], max_size=None, close_timeout=60, ping_interval=None, **({"subprotocols": [job["subprotocol"]]} if "subprotocol" in job else {}))
     except Exception as error:
         response = getattr(error, "response", None)
         return {"status": getattr(error, "status_code", None) or getattr(response, "status_code", None), "reason": str(error)}

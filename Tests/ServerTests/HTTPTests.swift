@@ -150,6 +150,52 @@ import Testing
         }
     }
 
+    @Test func `two legs of one conversation keep their own events`() async throws {
+        try await TestServer.run { server in
+            func event(_ body: String) async throws { #expect(try await status("-d", body, server.http + "/webhooks/event") == "204") }
+            var calls: [RunningProgram] = []
+            for leg in ["a", "b"] {
+                let handshake = PythonCall.handshake(16000, #", "uuid": "\#(leg)", "conversation_uuid": "c""#)
+                calls.append(try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start())
+            }
+            for number in 0..<5 {
+                for leg in ["b", "a"] {
+                    try await event(#"{"uuid":"\#(leg)","conversation_uuid":"c","status":"answered","n":\#(number),"from":"\#(leg)\#(leg)"}"#)
+                }
+            }
+            for call in calls { call.signal(SIGKILL) }
+            for recording in try await server.finished(2) {
+                let leg = try #require(recording.call.uuid)
+                #expect(recording.call.from == leg + leg)
+                #expect(recording.events.map { $0.data["n"] } == [0, 1, 2, 3, 4])
+                #expect(recording.events.allSatisfy { $0.data["uuid"] == .string(leg) })
+            }
+        }
+    }
+
+    @Test func `no event is lost around the end of a call`() async throws {
+        try await TestServer.run { server in
+            for call in 0..<5 {
+                let handshake = PythonCall.handshake(16000, #", "uuid": "u\#(call)""#)
+                let live = try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start()
+                async let events: Void = {
+                    for number in 0..<30 {
+                        let body = #"{"uuid":"u\#(call)","status":"ringing","n":\#(number)}"#
+                        let answer = try await status("-d", body, server.http + "/webhooks/event")
+                        #expect(answer == "204")
+                        if number == 10 { live.signal(SIGKILL) }
+                    }
+                }()
+                try await events
+                let kept = try await eventually("thirty events of call \(call)") {
+                    let recording = try await server.finished(call + 1).first { $0.call.uuid == "u\(call)" }
+                    return recording?.events.count == 30 ? recording : nil
+                }
+                #expect(Set(kept.events.compactMap { $0.data["n"]?.double }) == Set((0..<30).map(Double.init)))
+            }
+        }
+    }
+
     @Test func `live calls are listed with what they have so far`() async throws {
         try await TestServer.run { server in
             let pcm = server.directory.path + "/speech.pcm"

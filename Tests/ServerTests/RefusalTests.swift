@@ -106,4 +106,49 @@ import Testing
             #expect(ending.reason == "the call cannot be recorded")
         }
     }
+
+    @Test func `other upgrades that a client offers are not taken up, and its request is answered`() async throws {
+        try await TestServer.run { server in
+            let answer = try await Program("curl").run(["-s", "-i", "--http2", "--max-time", "20", server.http + "/webhooks/answer?uuid=u"]).text
+            #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("connect"))
+            let body = try await Program("curl").run(
+                ["-s", "-i", "--max-time", "20", "-X", "GET", "-d", "x"] + Self.upgrade.flatMap { ["-H", $0] } + [server.http + "/cable"]
+            ).text
+            #expect(body.hasPrefix("HTTP/1.1 400") && body.contains("no body"))
+        }
+    }
+
+    @Test func `connections that say nothing, or never end their request, do not hold up the server's end`() async throws {
+        let idle = try await TestServer.run { server in
+            let program = try Program("python3").start([
+                "-c",
+                """
+                import socket, sys, time
+                port = int(sys.argv[1])
+                all = [socket.create_connection(('127.0.0.1', port), timeout=60) for _ in range(4)]
+                all[1].sendall(b'GET / HTTP/1.1\\r\\nHos')
+                all[2].sendall(b'POST /webhooks/event HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 100\\r\\n\\r\\n{')
+                all[3].sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
+                time.sleep(0.5)
+                print('ready', flush=True)
+                for s in all:
+                    while s.recv(65536): pass
+                print('closed', flush=True)
+                """, String(server.address.port),
+            ])
+            _ = try await eventually("four connections") { program.text.contains("ready") ? true : nil }
+            return program
+        }
+        // The server has ended: that is what is tested. And it has closed them all.
+        #expect(try await idle.result().text.contains("closed"))
+    }
+
+    @Test func `a message of arrays in arrays is refused at once`() async throws {
+        try await TestServer.run { server in
+            let deep = String(repeating: "[", count: 30_000)
+            let ending = try await PythonCall(server.cable, ["handshake": .string(#"{"a":"# + deep), "wait": true]).place()[0]
+            #expect(ending.code == 1007 && ending.reason?.contains("inside each other") == true)
+            #expect(try await PythonCall(server.cable).place().map(\.code) == [1000])
+        }
+    }
 }

@@ -27,7 +27,7 @@ struct TestServer: Sendable {
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let text = """
-            {"listen": {"port": 0, "readInterval": 0.02}, "recordings": {"directory": "\(directory.path)/recordings"}, "sinks": \(sinks)\(more)}
+            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0}, "recordings": {"directory": "\(directory.path)/recordings"}, "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
