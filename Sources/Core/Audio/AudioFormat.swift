@@ -18,6 +18,17 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
         self.channels = channels
     }
 
+    /// Reads a format that a manifest states; one that is none is an error there, and no reason to stop.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let sampleRate = try container.decode(Int.self, forKey: .sampleRate), channels = try container.decode(Int.self, forKey: .channels)
+        guard sampleRate > 0, channels > 0 else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .channels, in: container, debugDescription: "\(sampleRate) Hz with \(channels) channels is not an audio format")
+        }
+        self.init(sampleRate: sampleRate, channels: channels)
+    }
+
     /// Bytes of one frame at 16 bits a sample.
     public var bytesPerFrame: Int { channels * MemoryLayout<Int16>.size }
 

@@ -130,7 +130,7 @@ struct JSONParser {
     private mutating func unit() throws(JSONSyntaxError) -> UInt16 {
         let end = min(position + 4, bytes.count)
         guard end - position == 4, let unit = UInt16(String(decoding: bytes[position..<end], as: UTF8.self), radix: 16),
-            bytes[position] != UInt8(ascii: "+")
+            !"+-".utf8.contains(bytes[position])
         else { throw error("\\u without four hexadecimal digits") }
         position = end
         return unit

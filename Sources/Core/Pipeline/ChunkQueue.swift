@@ -125,6 +125,9 @@ final class ChunkQueue: Sendable {
         }
     }
 
+    /// The sink has moved, though it does not ask for more yet: it is writing a long gap.
+    func noteProgress() { state.withLock { $0.lastProgress = .now } }
+
     /// No more chunks will come; the worker gets what is left and then the end.
     func close() {
         let wake = state.withLock { state -> Wake? in

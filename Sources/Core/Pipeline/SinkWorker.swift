@@ -23,7 +23,7 @@ enum SinkWorker<Sink: AudioSink & ~Copyable> {
                     try await sink.write(chunk)
                     report.written += chunk.frameCount
                 case .gap(let frames, let start):
-                    try await write(silence: frames, from: start, to: &sink, format: context.format, &report)
+                    try await write(silence: frames, from: start, to: &sink, format: context.format, queue, &report)
                 case .checkpoint:
                     try await sink.checkpoint()
                 case .end:
@@ -40,13 +40,14 @@ enum SinkWorker<Sink: AudioSink & ~Copyable> {
 
     /// Writes a gap in pieces of at most a second, so that a long one takes no memory.
     private static func write(
-        silence frames: Int, from start: FramePosition, to sink: inout Sink, format: AudioFormat, _ report: inout SinkReport
+        silence frames: Int, from start: FramePosition, to sink: inout Sink, format: AudioFormat, _ queue: ChunkQueue, _ report: inout SinkReport
     ) async throws(SinkError) {
         var done = 0
         while done < frames {
             let piece = min(frames - done, format.sampleRate)
             try await sink.write(.silence(frames: piece, format: format, start: start + done))
             report.silence += piece
+            queue.noteProgress()
             done += piece
         }
     }

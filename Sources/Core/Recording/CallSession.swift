@@ -101,6 +101,8 @@ public final class CallSession: Sendable, Identifiable {
 
     /// Adds audio, interleaved by channel in whole frames. Returns false when no more should be read for now.
     public func receive(_ samples: [Int16]) -> Bool {
+        // A chunk of nothing would take a place in every queue.
+        if samples.isEmpty { return true }
         let hasRoom: Bool? = state.withLock { state in
             guard !state.hasEnded else { return nil }
             let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(state.manifest.framesReceived))

@@ -65,10 +65,12 @@ public final class Recorder: Sendable {
         }
     }
 
-    /// Looks at the clocks of the running calls and their threads until the task is cancelled.
+    /// Looks at the clocks of the running calls and their threads until the task is cancelled and the last of them is
+    /// published: a call whose sink is stuck needs the clock to come to its end.
     public func keepTime() async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: Self.heartbeat)
+        while !Task.isCancelled || !sessions.isEmpty {
+            // A cancelled task does not sleep; a thread of its own does.
+            if Task.isCancelled { await ledger.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
             let now = ContinuousClock.now
             for session in sessions { session.tick(now: now) }
             for plan in plans { plan.executor.relieve() }

@@ -1,6 +1,6 @@
 /// What a sink left when it finished.
 public struct SinkReceipt: Sendable {
-    /// Frames that the sink says its output holds. The manifest reports it beside the framework's own count.
+    /// Frames that the sink says its output holds.
     public var frames: Int
     /// Facts worth keeping in the manifest, such as an encoder's settings or a measured level.
     public var details: [String: JSONValue]
