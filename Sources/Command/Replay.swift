@@ -58,7 +58,7 @@ struct Replay: AsyncParsableCommand {
         for sink in recording.sinks {
             let frames = "\(sink.written + sink.silence) of \(recording.framesReceived)"
             if sink.files.isEmpty { rows.append([sink.name, sink.state.rawValue, frames, "-"]) }
-            for file in sink.files { rows.append([sink.name, sink.state.rawValue, frames, "\(directory)/\(file.name)"]) }
+            for file in sink.files { rows.append([sink.name, sink.state.rawValue, frames, "\(file.directory ?? directory)/\(file.name)"]) }
         }
         Terminal.say(Terminal.table(rows))
         for sink in recording.sinks { if let error = sink.error { Terminal.note("\(sink.name): \(error)") } }

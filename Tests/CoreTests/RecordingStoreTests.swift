@@ -44,8 +44,7 @@ struct FinishedCall {
     let files: [[String]]
 
     func seal() -> SealedRecording {
-        let frames = files.map { names in Dictionary(uniqueKeysWithValues: names.map { ($0, 7) }) }
-        return store.seal(manifest, files: files, framesByFile: frames, in: partial)
+        store.seal(manifest, files: files.map { names in names.map { CallFile(name: $0, frames: 7) } }, in: partial)
     }
 
     func publish(keepPartial: Bool = false) throws(RecordingError) -> Recording {

@@ -135,7 +135,8 @@ private struct MisnamedSink: IdleSink {
         let queue = ChunkQueue(envelope: plan.envelope, format: .telephone) {}
         queue.close()
         let workspace = try Workspace()
-        let report = await plan.runner.run(workspace.context(), queue)
-        #expect(report.receipt?.details["level"] == 8)
+        let job = SinkJob(contexts: [workspace.context()], queue: queue, envelope: plan.envelope, health: plan.health)
+        let report = await plan.runner.run(job)
+        #expect(report.details["level"] == 8)
     }
 }

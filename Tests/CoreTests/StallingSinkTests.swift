@@ -119,10 +119,11 @@ import Testing
         let workspace = try Workspace()
         var options = ProbeOptions()
         options.probe = probe.name
-        let report = await SinkWorker<ProbeSink>.run(options: options, context: workspace.context(), queue: bench.queue)
+        let job = SinkJob(contexts: [workspace.context()], queue: bench.queue, envelope: SinkEnvelope(), health: SinkHealth())
+        let report = await SinkWorker<ProbeSink>.run(options: options, job: job)
         #expect(report.written == 4000)
         #expect(report.silence == 20_000)
-        #expect(report.receipt?.frames == 24_000)
+        #expect(report.files.map(\.frames) == [24_000])
         #expect(probe.starts.map(\.frames) == [0, 4000, 12_000, 20_000])
     }
 }

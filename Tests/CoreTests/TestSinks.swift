@@ -89,6 +89,12 @@ struct ProbeOptions: Configurable {
     var blocks = Moment.never
     var obstructs = false
     var removesItsFile = false
+    /// Frames that are held back from the file, as an encoder holds its block.
+    var holds = 0
+    /// Fails only where the path does not say "fallback".
+    var failsOnce = false
+    /// The write that fails; 0 is none.
+    var failsAtWrite = 0
 
     static let fields: [Field<Self>] = [
         .string("probe", \.probe, "The name of the probe that sees what happens."),
@@ -96,6 +102,9 @@ struct ProbeOptions: Configurable {
         .choice("blocks", \.blocks, "When the sink blocks its thread until the probe's gate opens."),
         .boolean("obstructs", \.obstructs, "Whether the call cannot be published, until the obstacle is taken away."),
         .boolean("removesItsFile", \.removesItsFile, "Whether the file is gone when the sink has finished."),
+        .integer("holds", \.holds, in: 0...100_000, "Frames that are held back from the file until the end."),
+        .integer("failsAtWrite", \.failsAtWrite, in: 0...1000, "The write that fails; 0 is none."),
+        .boolean("failsOnce", \.failsOnce, "Whether it fails in its first place only."),
     ]
 }
 
@@ -109,10 +118,16 @@ struct ProbeSink: AudioSink, ~Copyable {
     private let file: OutputFile
     private var writes = 0
     private var frames = 0
+    private var held: [Int16] = []
 
     init(options: ProbeOptions, context: SinkContext) throws(SinkError) {
         let probe = Probe.named(options.probe)
         probe.life.withLock { $0.contexts.append(context) }
+        var options = options
+        if options.failsOnce, context.fileStem.contains("fallback") {
+            options.fails = .never
+            options.failsAtWrite = 0
+        }
         let file = try context.createFile("pcm")
         try probe.reach(.open, options)
         self.options = options
@@ -124,6 +139,7 @@ struct ProbeSink: AudioSink, ~Copyable {
         writes += 1
         try reach(.write)
         if writes == 3 { try reach(.thirdWrite) }
+        if writes == options.failsAtWrite { throw SinkError(.write, "told to fail at write \(writes)") }
         let start = chunk.start, end = chunk.end
         let samples = chunk.withSamples { span in span.indices.map { span[$0] } }
         probe.life.withLock {
@@ -133,7 +149,10 @@ struct ProbeSink: AudioSink, ~Copyable {
             $0.end = end
         }
         frames += chunk.frameCount
-        try file.write(unsafe samples.span.bytes)
+        held += samples
+        let ready = Array(held.dropLast(options.holds))
+        held = held.suffix(options.holds)
+        try file.write(unsafe ready.span.bytes)
     }
 
     mutating func checkpoint() throws(SinkError) {
@@ -143,6 +162,7 @@ struct ProbeSink: AudioSink, ~Copyable {
 
     consuming func finish() throws(SinkError) -> SinkReceipt {
         try reach(.finish)
+        try file.write(unsafe held.span.bytes)
         if options.removesItsFile { try? FileManager.default.moveItem(atPath: file.path, toPath: file.path + ".away") }
         if options.obstructs {
             let obstacle = (file.path as NSString).deletingPathExtension + ".json.final.new/x"
@@ -150,6 +170,11 @@ struct ProbeSink: AudioSink, ~Copyable {
         }
         probe.life.withLock { $0.isFinished = true }
         return SinkReceipt(frames: frames, framesByFile: [file.name: frames], details: ["writes": .integer(writes)])
+    }
+
+    static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        guard let data = FileManager.default.contents(atPath: path) else { throw SinkError(.open, "cannot read \(path)") }
+        return FileRepair(frames: data.count / format.bytesPerFrame)
     }
 
     deinit { probe.life.withLock { $0.isGone = true } }

@@ -26,6 +26,12 @@ public struct PCMChunk: Sendable {
     /// The place after the last frame.
     public var end: FramePosition { start + frameCount }
 
+    /// The chunk without its first frames; the whole chunk where there are none to take away.
+    func dropFirst(_ frames: Int) -> PCMChunk {
+        guard frames > 0 else { return self }
+        return PCMChunk(samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames)
+    }
+
     /// Lends the samples, interleaved by channel, in the machine's byte order.
     public func withSamples<Result, Failure: Error>(
         _ body: (Span<Int16>) throws(Failure) -> Result

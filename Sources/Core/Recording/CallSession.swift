@@ -4,8 +4,8 @@ import Synchronization
 
 /// One call from its first frame to its published files.
 ///
-/// The door pushes audio and events in from one thread and never waits. ``run()`` drives the rest, from the first
-/// manifest to the last, and returns when the recording is published. Everything is counted in frames.
+/// The door pushes audio and events in from one thread and never waits. ``run()``, in a file of its own, drives the rest, from
+/// the first manifest to the last, and returns when the recording is published. Everything is counted in frames.
 public final class CallSession: Sendable, Identifiable {
     /// Events that one recording keeps. Further ones are counted.
     public static let eventLimit = 10_000
@@ -27,7 +27,7 @@ public final class CallSession: Sendable, Identifiable {
         public let sinks: [(name: String, type: String, state: Recording.SinkState)]
     }
 
-    fileprivate struct State {
+    struct State {
         var manifest: Recording
         /// What the workers reported, by sink.
         var reports: [SinkReport?]
@@ -52,25 +52,30 @@ public final class CallSession: Sendable, Identifiable {
     /// A logger that carries the call's identifier.
     public let logger: Logger
 
-    private let plans: [SinkPlan]
-    private let store: RecordingStore
-    private let ledger: BlockingExecutor
-    private let fanout: Fanout
-    private let state: Mutex<State>
+    let plans: [SinkPlan]
+    let store: RecordingStore
+    let ledger: BlockingExecutor
+    let fanout: Fanout
+    let state: Mutex<State>
     /// Rings when `run` has something to look at.
-    private let bell = Bell()
+    let bell = Bell()
+    /// Asks the door to end the call; nil where there is none.
+    private let onStop: (@Sendable (String) -> Void)?
 
     /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them.
-    /// - Parameter onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
+    /// - Parameters:
+    ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
+    ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
         call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
-        logger: Logger, onRoom: @escaping @Sendable () -> Void
+        logger: Logger, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
         self.plans = plans
         self.store = store
         self.ledger = ledger
+        self.onStop = onStop
         startedAt = Date()
         var logger = logger
         logger[metadataKey: "call.id"] = "\(id)"
@@ -78,7 +83,11 @@ public final class CallSession: Sendable, Identifiable {
         fanout = Fanout(plans: plans, format: format, onRoom: onRoom)
         let manifest = Recording(
             id: id, name: store.template.name(id: id, call: call, startedAt: startedAt), call: call, format: format,
-            startedAt: startedAt, sinks: plans.map { Recording.Sink(type: $0.type, name: $0.name, state: .recording) })
+            startedAt: startedAt,
+            sinks: plans.map { plan in
+                let directories = [plan.envelope.directory, plan.envelope.fallback].compactMap(store.root)
+                return Recording.Sink(type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
+            })
         state = Mutex(State(manifest: manifest, reports: plans.map { _ in nil }))
     }
 
@@ -87,7 +96,7 @@ public final class CallSession: Sendable, Identifiable {
         let (manifest, reports) = state.withLock { ($0.manifest, $0.reports) }
         let sinks = plans.indices.map { index in
             let state: Recording.SinkState =
-                if let report = reports[index] { report.error == nil ? .complete : .failed } else {
+                if let report = reports[index] { report.isFinished ? .complete : .failed } else {
                     fanout.queues[index].isStalled ? .stalled : .recording
                 }
             return (name: plans[index].name, type: plans[index].type, state: state)
@@ -166,6 +175,13 @@ public final class CallSession: Sendable, Identifiable {
         bell.ring()
     }
 
+    /// Ends the call because of a sink. Where there is a door, it says goodbye and hands in what it still has.
+    func stop(_ reason: String) {
+        guard state.withLock({ !$0.hasEnded }) else { return }
+        logger.error("the call is ended", metadata: ["reason": "\(reason)"])
+        if let onStop { onStop(reason) } else { end(reason) }
+    }
+
     /// What is known of the call.
     var facts: CallFacts { state.withLock { $0.manifest.call } }
 
@@ -185,175 +201,12 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// A sink has made a file: the manifest on disk must say so at once, or nobody knows whose it is after a crash.
-    private func saveNow() {
+    func saveNow() {
         state.withLock {
             $0.isUnsaved = true
             $0.nextSave = .now
         }
         bell.ring()
-    }
-
-    // MARK: - The life of a call
-
-    /// Opens the sinks, waits for the call's end, finishes the sinks and publishes the recording.
-    ///
-    /// Call it once. It returns the manifest as published; an error says why nothing could be recorded, or why what
-    /// was recorded still stands in the partial directory.
-    public func run() async throws(RecordingError) -> Recording {
-        let started = state.withLock { $0.manifest }
-        logger.info(
-            "call started", metadata: ["call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)"])
-        let partial: PartialRecording
-        do {
-            partial = try await ledger.run { [store] () throws(RecordingError) in try store.begin(started) }
-        } catch {
-            for queue in fanout.queues { queue.fail() }
-            end("nothing could be recorded")
-            logger.error("call not recorded", metadata: ["reason": "\(error)"])
-            throw error
-        }
-        let contexts = makeContexts(started, partial)
-        for index in plans.indices { startWorker(index, contexts[index]) }
-        await withTaskCancellationHandler {
-            await waitForEnd(contexts, partial)
-        } onCancel: {
-            end("the recorder was stopped")
-        }
-        return try await publish(contexts, partial)
-    }
-
-    private func makeContexts(_ manifest: Recording, _ partial: PartialRecording) -> [SinkContext] {
-        plans.map { plan in
-            var logger = logger
-            logger[metadataKey: "sink.name"] = "\(plan.name)"
-            logger[metadataKey: "sink.type"] = "\(plan.type)"
-            return SinkContext(
-                recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: format, sinkName: plan.name,
-                directory: partial.directory, fileStem: plan.isFirstOfType ? partial.stem : "\(partial.stem).\(plan.name)",
-                fileMode: store.fileMode, logger: logger, onCreate: { [self] in saveNow() })
-        }
-    }
-
-    /// Starts a sink on its own threads.
-    ///
-    /// The task is not a child of ours on purpose: a sink that blocks for ever can be neither cancelled nor awaited,
-    /// and the recording must be published without it. It ends with its sink, or with the process.
-    private func startWorker(_ index: Int, _ context: SinkContext) {
-        let plan = plans[index], queue = fanout.queues[index]
-        Task(executorPreference: plan.executor) { [self] in
-            let report = await plan.runner.run(context, queue)
-            if let error = report.error {
-                context.logger.error("sink failed", metadata: ["reason": "\(error)", "blame": "\(error.blame.rawValue)"])
-            }
-            state.withLock { $0.reports[index] = report }
-            bell.ring()
-        }
-    }
-
-    /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
-    private func waitForEnd(_ contexts: [SinkContext], _ partial: PartialRecording) async {
-        while true {
-            await bell.wait()
-            let (manifest, isDone) = state.withLock { state -> (Recording?, Bool) in
-                let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
-                guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone) }
-                state.isUnsaved = false
-                state.nextSave = .now + Self.saveInterval
-                return (state.manifest, isDone)
-            }
-            if isDone { return }
-            if var manifest {
-                // Where the program dies, this is how the next one knows whose files these are.
-                for (index, context) in contexts.enumerated() {
-                    manifest.sinks[index].files = context.createdFiles.map { Recording.File(name: $0, bytes: 0) }
-                }
-                let manifest = manifest
-                do {
-                    try await ledger.run { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
-                } catch {
-                    logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
-                }
-            }
-        }
-    }
-
-    /// Publishes the recording. A disk that refuses is asked again a few times; after that the files stay where they are.
-    private func publish(_ contexts: [SinkContext], _ partial: PartialRecording) async throws(RecordingError) -> Recording {
-        let (manifest, reports) = state.withLock { state in (settled(state), state.reports) }
-        // A sink that was given up may still write: its files stay where they are, and the next start looks at them.
-        let files = contexts.indices.map { reports[$0] == nil ? [] : contexts[$0].createdFiles }
-        let abandoned = reports.contains { $0 == nil }
-        let frames = reports.map { $0?.receipt?.framesByFile ?? [:] }
-        let sealed = await ledger.run { [store] in store.seal(manifest, files: files, framesByFile: frames, in: partial) }
-        var attempt = 1
-        while true {
-            do {
-                let published = try await ledger.run { [store] () throws(RecordingError) in
-                    try store.publish(sealed, from: partial, keepPartial: abandoned)
-                }
-                logger.info(
-                    "call recorded",
-                    metadata: [
-                        "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
-                        "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
-                    ])
-                return await complete(published)
-            } catch {
-                logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(partial.directory)"])
-                guard attempt < 3 else { throw error }
-                attempt += 1
-                try? await Task.sleep(for: .seconds(1))
-            }
-        }
-    }
-
-    /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that
-    /// it does not say. From then on, what is said belongs to the published recording.
-    private func complete(_ published: Recording) async -> Recording {
-        var published = published
-        while true {
-            let known = published
-            let more = state.withLock { state -> Recording? in
-                var next = known
-                next.events = state.manifest.events
-                next.droppedEvents = state.manifest.droppedEvents
-                next.call = state.manifest.call
-                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.call == known.call {
-                    state.published = known
-                    return nil
-                }
-                return next
-            }
-            guard let more else { return published }
-            do {
-                try await ledger.run { [store] () throws(RecordingError) in try store.update(more) }
-            } catch {
-                logger.error("events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
-            }
-            published = more
-        }
-    }
-
-    /// The manifest with every sink's account closed.
-    private func settled(_ state: borrowing State) -> Recording {
-        var manifest = state.manifest
-        for index in plans.indices {
-            let report = state.reports[index] ?? SinkReport()
-            manifest.sinks[index].written = report.written
-            manifest.sinks[index].silence = report.silence
-            manifest.sinks[index].lost = manifest.framesReceived - report.written - report.silence
-            manifest.sinks[index].details = report.receipt.flatMap { $0.details.isEmpty ? nil : $0.details }
-            if state.reports[index] == nil {
-                manifest.sinks[index].state = .stalled
-                manifest.sinks[index].error = "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
-                manifest.sinks[index].blame = .destination
-            } else {
-                manifest.sinks[index].state = report.error == nil ? .complete : .failed
-                manifest.sinks[index].error = report.error?.description
-                manifest.sinks[index].blame = report.error?.blame
-            }
-        }
-        return manifest
     }
 }
 

@@ -26,6 +26,9 @@ enum FileSystem {
         try synchronizeDirectory(parent.isEmpty ? "." : parent)
     }
 
+    /// The permission bits of directories: those of the files, with search added for everyone who may read.
+    static func directoryMode(forFiles mode: Int) -> mode_t { mode_t(mode | (mode & 0o444) >> 2 | 0o300) }
+
     /// Whether a directory stands at the path.
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
@@ -44,6 +47,31 @@ enum FileSystem {
         return unsafe stat(path, &status) == 0 ? Int(status.st_mode & 0o777) : nil
     }
 
+    /// Whether a file is there and has not a single byte.
+    static func isEmptyFile(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
+    }
+
+    /// Bytes that may still be written under a directory.
+    static func freeBytes(_ path: String) -> Int? {
+        var status = statvfs()
+        guard unsafe statvfs(path, &status) == 0 else { return nil }
+        return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    }
+
+    /// Makes a file of zeros that really takes its room on the disk, or none.
+    static func allocate(_ path: String, bytes: Int, mode: mode_t) {
+        do throws(SinkError) {
+            let file = try OutputFile(name: (path as NSString).lastPathComponent, directory: (path as NSString).deletingLastPathComponent, mode: mode)
+            // Written and not only reserved: not every file system can do that, and none refuses this.
+            try file.write(Data(count: bytes).bytes)
+            try file.close()
+        } catch {
+            removeName(path)
+        }
+    }
+
     /// When a file was last changed.
     static func modified(_ path: String) -> Date? {
         var status = stat()
@@ -58,6 +86,12 @@ enum FileSystem {
 
     /// Whether a directory was last changed more than a minute ago.
     static func isOld(_ path: String) -> Bool { modified(path).map { $0.timeIntervalSinceNow < -60 } ?? false }
+
+    /// Whether two paths lead to one directory, by whatever links.
+    static func isSameDirectory(_ one: String, _ other: String) -> Bool {
+        var first = stat(), second = stat()
+        return unsafe stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+    }
 
     /// Whether two paths lead to one file.
     static func isSameFile(_ one: String, _ other: String) -> Bool {
@@ -105,6 +139,14 @@ enum FileSystem {
     /// Removes a directory if it is empty.
     static func removeEmptyDirectory(_ path: String) {
         unsafe rmdir(path)
+    }
+
+    /// Returns when what a file holds now is on stable storage.
+    static func synchronize(_ path: String) throws(RecordingError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw RecordingError("cannot sync \(path)", underlying: errno) }
     }
 
     /// Returns when the names in a directory are on stable storage.

@@ -84,9 +84,12 @@ public final class Recorder: Sendable {
     private var sessions: [CallSession] { state.withLock { Array($0.live.values) } }
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
-    /// - Parameter onRoom: called, from any thread, when there is room again after `receive` returned false.
+    /// - Parameters:
+    ///   - onRoom: called, from any thread, when there is room again after `receive` returned false.
+    ///   - onStop: called, from any thread, when a sink's failure shall end the call; whoever is told ends it, with the reason.
+    ///     Without it the call is ended at once.
     public func startCall(
-        _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void
+        _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) -> CallSession {
         // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
         let (session, events) = state.withLock { state in
@@ -94,7 +97,7 @@ public final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, plans: plans, store: store, ledger: ledger, logger: logger, onRoom: onRoom)
+                call: call, format: format, plans: plans, store: store, ledger: ledger, logger: logger, onRoom: onRoom, onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])
         }

@@ -11,7 +11,7 @@ public struct Recording: Sendable, Codable, Identifiable {
     public enum SinkState: String, Sendable, Codable {
         /// The call is running.
         case recording
-        /// Every frame of the call is in it, and it was closed without an error.
+        /// Every frame of the call is in it, and it was closed without an error; in its fallback, where `error` says why.
         case complete
         /// An error ended it early.
         case failed
@@ -23,8 +23,10 @@ public struct Recording: Sendable, Codable, Identifiable {
 
     /// A file that a sink left.
     public struct File: Hashable, Sendable, Codable {
-        /// The path under the recordings directory.
+        /// The path under its directory.
         public var name: String
+        /// The directory, as an absolute path; nil is the recordings directory.
+        public var directory: String?
         public var bytes: Int
         /// Frames in it, where the sink said so.
         public var frames: Int?
@@ -32,8 +34,9 @@ public struct Recording: Sendable, Codable, Identifiable {
         public var sha256: String?
 
         /// Makes a file's entry.
-        public init(name: String, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
+        public init(name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
             self.name = name
+            self.directory = directory
             self.bytes = bytes
             self.frames = frames
             self.sha256 = sha256
@@ -52,9 +55,11 @@ public struct Recording: Sendable, Codable, Identifiable {
         /// Frames of the call that are not in it at all, because it failed or stalled.
         public var lost: Int = 0
         public var files: [File] = []
+        /// While the call runs: the directories, besides the recordings directory, where files of this sink may stand.
+        public var directories: [String]?
         /// What the sink itself reported.
         public var details: [String: JSONValue]?
-        /// Why it failed.
+        /// Why it failed, or went on in its fallback.
         public var error: String?
         /// Who can mend that: options, destination or bug.
         public var blame: SinkError.Blame?

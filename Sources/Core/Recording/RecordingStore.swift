@@ -27,7 +27,7 @@ public struct RecordingStore: Sendable {
     /// Permission bits of published files; directories get the same with search added for everyone who may read.
     public let fileMode: Int
 
-    private var directoryMode: mode_t { mode_t(fileMode | (fileMode & 0o444) >> 2 | 0o300) }
+    private var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
 
     /// Describes a store; ``prepare()`` makes it.
     public init(directory: String, template: NameTemplate, fileMode: Int = 0o640) {
@@ -51,10 +51,44 @@ public struct RecordingStore: Sendable {
         let published = directory + "/." + (probe as NSString).lastPathComponent
         defer { FileSystem.removeName(published) }
         guard try FileSystem.link(probe, as: published) else { throw RecordingError("\(published) exists already", underlying: EEXIST) }
+        keepReserve()
     }
+
+    /// Bytes that are set aside, so that the manifests of running calls can be written when the disk is full.
+    private static let reserveSize = 1 << 20
+    /// Free bytes from which on nothing is set aside.
+    private static let plenty = 1 << 30
+
+    private var reserve: String { directory + "/" + Self.partialDirectoryName + "/reserve" }
+
+    /// Sets the reserve aside where it is missing and the disk is not far from full: a small part of a small disk.
+    func keepReserve() {
+        guard let free = FileSystem.freeBytes(directory), free < Self.plenty, !FileSystem.exists(reserve) else { return }
+        FileSystem.allocate(reserve, bytes: min(Self.reserveSize, free / 64), mode: mode_t(fileMode))
+    }
+
+    /// Gives the reserve to whoever needs a little room to finish a recording.
+    func spendReserve() { FileSystem.removeName(reserve) }
+
+    /// The directory under which a sink's files appear, as an absolute path; nil is the recordings directory itself.
+    func root(_ path: String?) -> String? {
+        guard let path else { return nil }
+        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
+        let isHome = absolute == URL(fileURLWithPath: directory).standardizedFileURL.path || FileSystem.isSameDirectory(absolute, directory)
+        return isHome ? nil : absolute
+    }
+
+    /// Where a file of a running call stands.
+    func path(_ file: CallFile, of id: RecordingID) -> String {
+        PartialRecording.directory(of: id, in: file.root ?? directory) + "/" + file.name
+    }
+
+    /// Where a published file stands.
+    static func path(_ file: Recording.File, in directory: String) -> String { (file.directory ?? directory) + "/" + file.name }
 
     /// Makes the directory of a new call and puts its first manifest there.
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
+        keepReserve()
         let place = PartialRecording.directory(of: manifest.id, in: directory)
         try FileSystem.makeDirectories(place, mode: directoryMode)
         let partial = PartialRecording(id: manifest.id, name: manifest.name, directory: place, lock: try DirectoryLock(new: place))
@@ -73,57 +107,79 @@ public struct RecordingStore: Sendable {
     ///
     /// This is done once: after a failed sync the system may report success the next time without having the data. A file
     /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it.
-    /// - Parameter files: for each sink of the manifest, the names of its files in the partial directory.
-    func seal(_ manifest: Recording, files: [[String]], framesByFile: [[String: Int]], in partial: PartialRecording) -> SealedRecording {
+    /// - Parameter files: for each sink of the manifest, its files.
+    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) -> SealedRecording {
         var sealed = SealedRecording(manifest: manifest)
-        for (index, names) in files.enumerated() {
+        for (index, files) in files.enumerated() {
             sealed.manifest.sinks[index].files = []
-            for name in names {
+            sealed.manifest.sinks[index].directories = nil
+            var gone: [CallFile] = []
+            for file in files {
                 do throws(RecordingError) {
-                    let found = try FileSystem.seal(partial.directory + "/" + name)
-                    sealed.files.append(name)
+                    let found = try FileSystem.seal(path(file, of: partial.id))
+                    sealed.files.append(file)
                     sealed.manifest.sinks[index].files.append(
-                        Recording.File(name: name, bytes: found.bytes, frames: framesByFile[index][name], sha256: found.sha256))
+                        Recording.File(name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, sha256: found.sha256))
                 } catch {
-                    sealed.isComplete = false
-                    sealed.manifest.sinks[index].state = .failed
-                    sealed.manifest.sinks[index].error = sealed.manifest.sinks[index].error ?? error.description
-                    sealed.manifest.sinks[index].blame = sealed.manifest.sinks[index].blame ?? .destination
+                    gone.append(file)
+                    sealed.manifest.sinks[index].fail(error)
                 }
             }
+            guard !gone.isEmpty else { continue }
+            sealed.isComplete = false
+            sealed.manifest.lose(gone.reduce(0) { $0 + ($1.frames ?? 0) }, of: index)
         }
         return sealed
     }
 
     /// Publishes a sealed call, and returns its manifest with the published names.
     ///
-    /// Nothing is replaced: a name that is taken gets a number. On an error everything stays in the partial directory
+    /// Nothing is replaced: a name that is taken gets a number. On an error everything stays in the partial directories
     /// as it was, and publishing can be tried again. Once the manifest stands, the call is published, and nothing that
-    /// fails afterwards is an error.
+    /// fails afterwards is an error. Files that cannot appear in a directory of their sink's own stay where they are, their
+    /// sink has failed, and the others are published.
     /// - Parameter keepPartial: leave the partial directory alone, because it holds files that are not published.
     func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
-        let parent = (directory + "/" + partial.name as NSString).deletingLastPathComponent
-        try FileSystem.makeDirectories(parent, mode: directoryMode)
-        for attempt in 1... {
-            let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
-            guard let final = try tryPublish(sealed, as: name, from: partial) else { continue }
+        var sealed = sealed
+        for root in Set(sealed.files.compactMap(\.root)) {
             do throws(RecordingError) {
-                // The new names are on the disk before the old ones go.
-                try FileSystem.synchronizeDirectory(parent)
-                if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files) }
+                try FileSystem.makeDirectories(parent(of: partial.name, root), mode: directoryMode)
             } catch {
-                // The partial names stay, for the next start to look at.
+                sealed.drop(root, error)
             }
-            return final
         }
-        throw RecordingError("no free name for \(partial.name)")
+        try FileSystem.makeDirectories(parent(of: partial.name, nil), mode: directoryMode)
+        var attempt = 1
+        while true {
+            let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
+            switch try tryPublish(sealed, as: name, from: partial) {
+            case .taken: attempt += 1
+            case .refused(let root, let error): sealed.drop(root, error)
+            case .published(let final):
+                do throws(RecordingError) {
+                    // The new names are on the disk before the old ones go.
+                    try FileSystem.synchronizeDirectory(parent(of: name, nil))
+                    if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files) }
+                } catch {
+                    // The partial names stay, for the next start to look at.
+                }
+                return final
+            }
+        }
     }
 
-    /// Publishes under one name, or returns nil when any file of that name exists that is not one of ours: a program that
-    /// died while it published has left links to the very same files.
-    private func tryPublish(
-        _ sealed: SealedRecording, as name: String, from partial: PartialRecording
-    ) throws(RecordingError) -> Recording? {
+    private func parent(of name: String, _ root: String?) -> String { ((root ?? directory) + "/" + name as NSString).deletingLastPathComponent }
+
+    private enum Attempt {
+        case published(Recording)
+        /// A file of that name exists that is not one of ours.
+        case taken
+        /// A sink's own directory did not take its files.
+        case refused(root: String, RecordingError)
+    }
+
+    /// Publishes under one name. A name is also free where a program that died while it published has left links to the very same files.
+    private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
         var final = sealed.manifest
         final.name = name
         for sink in final.sinks.indices {
@@ -133,52 +189,65 @@ public struct RecordingStore: Sendable {
         }
         let ready = partial.manifestPath + ".final"
         let target = directory + "/" + name + ".json"
-        if FileSystem.exists(target) { return nil }
-        let parent = (target as NSString).deletingLastPathComponent
+        if FileSystem.exists(target) { return .taken }
         var linked: [String] = []
-        do {
-            for file in sealed.files {
-                let published = directory + "/" + partial.publishedName(file, as: name)
-                let source = partial.directory + "/" + file
-                guard try FileSystem.link(source, as: published) || FileSystem.isSameFile(source, published) else {
-                    linked.forEach(FileSystem.removeName)
-                    return nil
+        // Whatever goes wrong, the partial directories still have every file; only our second names for them go.
+        func giveUp() { linked.forEach(FileSystem.removeName) }
+        // Directories that are not the manifest's come first: what they refuse is left out of it.
+        for root in Set(sealed.files.map(\.root)).sorted(by: { ($0 ?? "") > ($1 ?? "") }) {
+            do throws(RecordingError) {
+                for file in sealed.files where file.root == root {
+                    let published = (root ?? directory) + "/" + partial.publishedName(file.name, as: name)
+                    let source = path(file, of: partial.id)
+                    guard try FileSystem.link(source, as: published) || FileSystem.isSameFile(source, published) else {
+                        giveUp()
+                        return .taken
+                    }
+                    linked.append(published)
                 }
-                linked.append(published)
+                try FileSystem.synchronizeDirectory(parent(of: name, root))
+            } catch {
+                giveUp()
+                guard let root else { throw error }
+                return .refused(root: root, error)
             }
-            try FileSystem.synchronizeDirectory(parent)
+        }
+        do throws(RecordingError) {
             try FileSystem.replace(ready, with: try encode(final), mode: mode_t(fileMode), durably: true, through: ready + ".new")
             guard try FileSystem.link(ready, as: target) else {
-                linked.forEach(FileSystem.removeName)
-                return nil
+                giveUp()
+                return .taken
             }
         } catch {
-            // The partial directory still has every file; only our second names for them go.
-            linked.forEach(FileSystem.removeName)
+            giveUp()
             throw error
         }
         FileSystem.removeName(ready)
-        return final
+        return .published(final)
     }
 
     /// Publishes further files of a call whose manifest stands already.
-    func add(_ files: [String], frames: [String: Int], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording.File] {
+    func add(_ files: [CallFile], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording.File] {
         var added: [Recording.File] = []
         for file in files {
-            let source = partial.directory + "/" + file, published = partial.publishedName(file, as: name)
+            let source = path(file, of: partial.id), published = partial.publishedName(file.name, as: name)
+            let root = file.root ?? directory
             let sealed = try FileSystem.seal(source)
-            guard try FileSystem.link(source, as: directory + "/" + published) || FileSystem.isSameFile(source, directory + "/" + published) else {
-                throw RecordingError("\(published) exists and is not \(source)", underlying: EEXIST)
+            try FileSystem.makeDirectories(parent(of: name, file.root), mode: directoryMode)
+            guard try FileSystem.link(source, as: root + "/" + published) || FileSystem.isSameFile(source, root + "/" + published) else {
+                throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST)
             }
-            added.append(Recording.File(name: published, bytes: sealed.bytes, frames: frames[file], sha256: sealed.sha256))
+            added.append(Recording.File(name: published, directory: file.root, bytes: sealed.bytes, frames: file.frames, sha256: sealed.sha256))
         }
-        try FileSystem.synchronizeDirectory((directory + "/" + name as NSString).deletingLastPathComponent)
+        for root in Set(files.map(\.root)) { try FileSystem.synchronizeDirectory(parent(of: name, root)) }
         return added
     }
 
-    /// Takes the partial names away from a call whose files are published under their final names.
-    func discard(_ partial: PartialRecording, files: [String]) {
-        for file in files { FileSystem.removeName(partial.directory + "/" + file) }
+    /// Takes the partial names away from a call whose files are published under their final names. The manifest goes last:
+    /// as long as it stands, it says where the others are.
+    func discard(_ partial: PartialRecording, files: [CallFile]) {
+        for file in files { FileSystem.removeName(path(file, of: partial.id)) }
+        for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
         for ending in Self.manifestEndings { FileSystem.removeName(partial.manifestPath + ending) }
         FileSystem.removeEmptyDirectory(partial.directory)
     }
@@ -200,39 +269,4 @@ public struct RecordingStore: Sendable {
     private func encode(_ manifest: Recording) throws(RecordingError) -> Data {
         do { return try manifest.encoded() } catch { throw RecordingError("cannot write a manifest: \(error)") }
     }
-}
-
-/// A finished call whose files are on stable storage and measured, under the names that they have in the partial directory.
-struct SealedRecording: Sendable {
-    var manifest: Recording
-    /// The files to publish.
-    var files: [String] = []
-    /// Whether these are all of the call's files.
-    var isComplete = true
-}
-
-/// The place of a running call's files, held by this program as long as the value lives.
-struct PartialRecording: Sendable {
-    let id: RecordingID
-    /// The name that the recording shall have, relative to the recordings directory.
-    let name: String
-    /// Where the files stand.
-    let directory: String
-    /// Says to other programs that the call is running.
-    let lock: DirectoryLock
-
-    /// Where the files of a running call stand.
-    static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
-
-    /// The beginning of every file's name.
-    var stem: String { (name as NSString).lastPathComponent }
-
-    /// The manifest so far.
-    var manifestPath: String { "\(directory)/\(stem).json" }
-
-    /// Whether a file is the manifest, or on its way to become it.
-    func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
-
-    /// What a file is called once it is published.
-    func publishedName(_ file: String, as name: String) -> String { name + file.dropFirst(stem.count) }
 }

@@ -77,21 +77,21 @@ public struct Recovery: Sendable {
         let partial = PartialRecording(id: id, name: manifest.name, directory: directory, lock: lock)
         let store = RecordingStore(
             directory: store.directory, template: store.template, fileMode: FileSystem.mode(of: partial.manifestPath) ?? store.fileMode)
+        let all = self.files(of: manifest, files, store, &finding)
         if let published = published(id, wanted: manifest.name) {
-            return try finish(published, partial, files, store, dryRun: dryRun, &finding, onRecovery)
+            return try finish(published, manifest, partial, all, store, dryRun: dryRun, &finding, onRecovery)
         }
-        var owned = ownership(of: files, in: manifest, partial)
-        var frames = Array(repeating: [String: Int](), count: manifest.sinks.count)
+        var owned = ownership(of: all, in: manifest, partial)
         for index in manifest.sinks.indices {
-            repair(&manifest.sinks[index], files: &owned[index], frames: &frames[index], manifest.format, partial, dryRun: dryRun, &finding)
+            repair(&manifest.sinks[index], files: &owned[index], manifest.format, partial, store, dryRun: dryRun, &finding)
         }
-        leftovers(files, owned.flatMap { $0 }, partial, &finding)
-        settle(&manifest, frames: frames, directory: directory, files: owned.flatMap { $0 })
+        leftovers(all, owned.flatMap { $0 }, partial, store, &finding)
+        settle(&manifest, files: owned.flatMap { $0 }.map { store.path($0, of: id) })
         guard !dryRun else {
             finding.name = manifest.name
             return true
         }
-        let sealed = store.seal(manifest, files: owned, framesByFile: frames, in: partial)
+        let sealed = store.seal(manifest, files: owned, in: partial)
         finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter { $0.state == .failed && $1.state != .failed }.compactMap(\.0.error)
         let result = try store.publish(sealed, from: partial, keepPartial: !finding.problems.isEmpty)
         finding.name = result.name
@@ -119,14 +119,34 @@ public struct Recovery: Sendable {
         return nil
     }
 
-    /// Which files belong to which sink: as the manifest says; a file that was made in its last moment, by its name.
-    private func ownership(of files: [String], in manifest: Recording, _ partial: PartialRecording) -> [[String]] {
+    /// The files of a call, in the recordings directory and in those of its sinks. A directory that cannot be looked at is named:
+    /// what is there is left for another time.
+    private func files(of manifest: Recording, _ home: [String], _ store: RecordingStore, _ finding: inout Finding) -> [CallFile] {
+        var files = home.map { CallFile(name: $0) }
+        for root in Set(manifest.sinks.flatMap { $0.directories ?? [] }).sorted() {
+            let directory = PartialRecording.directory(of: manifest.id, in: root)
+            do {
+                files += try FileManager.default.contentsOfDirectory(atPath: directory).sorted().map { CallFile(root: root, name: $0) }
+            } catch  where FileSystem.isDirectory(root) && !FileSystem.exists(directory) {
+                // No file was made there.
+            } catch {
+                finding.problems.append("\(directory) cannot be read: \(error.localizedDescription)")
+            }
+        }
+        return files
+    }
+
+    /// Which files belong to which sink: as the manifest of the running call says; a file that was made in its last moment, by its
+    /// place or its name.
+    private func ownership(of files: [CallFile], in manifest: Recording, _ partial: PartialRecording) -> [[CallFile]] {
         let stem = partial.stem
-        var owned = manifest.sinks.map { sink in sink.files.map(\.name).filter(files.contains) }
-        for file in files where !owned.joined().contains(file) && !partial.isManifest(file) {
+        var owned = manifest.sinks.map { sink in sink.files.map { CallFile(root: $0.directory, name: $0.name) }.filter(files.contains) }
+        for file in files where !owned.joined().contains(file) && !partial.isManifest(file.name) {
+            let here = manifest.sinks.indices.filter { file.root != nil && manifest.sinks[$0].directories?.contains(file.root ?? "") == true }
             let index =
-                manifest.sinks.firstIndex { file.hasPrefix("\(stem).\($0.name).") }
-                ?? manifest.sinks.firstIndex { (file as NSString).pathExtension == $0.type && file.hasPrefix("\(stem).") }
+                (here.count == 1 && file.name.hasPrefix("\(stem).") ? here.first : nil)
+                ?? manifest.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
+                ?? manifest.sinks.firstIndex { (file.name as NSString).pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
             if let index { owned[index].append(file) }
         }
         return owned
@@ -134,19 +154,19 @@ public struct Recovery: Sendable {
 
     /// Makes a sink's files whole. A file that its sink cannot make whole stays where it is, and its sink has failed.
     private func repair(
-        _ sink: inout Recording.Sink, files: inout [String], frames: inout [String: Int], _ format: AudioFormat,
-        _ partial: PartialRecording, dryRun: Bool, _ finding: inout Finding
+        _ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat,
+        _ partial: PartialRecording, _ store: RecordingStore, dryRun: Bool, _ finding: inout Finding
     ) {
         sink.state = .recovered
-        var whole: [String] = []
-        for file in files {
+        var whole: [CallFile] = []
+        for var file in files {
             do throws(SinkError) {
-                let result = try registry[sink.type]?.repair(partial.directory + "/" + file, format, dryRun)
-                frames[file] = result?.frames
+                let result = try registry[sink.type]?.repair(store.path(file, of: partial.id), format, dryRun)
+                file.frames = result?.frames
                 whole.append(file)
                 let note =
                     result.map { $0.change ?? "is whole" } ?? "is published as it stands: nothing is known about files of a sink \"\(sink.type)\""
-                finding.files.append((file, result?.frames, note))
+                finding.files.append((file.name, result?.frames, note))
             } catch {
                 sink.state = .failed
                 sink.error = error.description
@@ -155,24 +175,27 @@ public struct Recovery: Sendable {
             }
         }
         files = whole
-        sink.written = frames.values.reduce(0, +)
+        sink.written = files.reduce(0) { $0 + ($1.frames ?? 0) }
     }
 
     /// Names what nobody has claimed.
-    private func leftovers(_ files: [String], _ owned: [String], _ partial: PartialRecording, _ finding: inout Finding) {
-        for file in files where !owned.contains(file) && !partial.isManifest(file) && !finding.problems.contains(where: { $0.contains(file) }) {
-            finding.problems.append("\(partial.directory)/\(file) belongs to no sink of this call")
+    private func leftovers(_ files: [CallFile], _ owned: [CallFile], _ partial: PartialRecording, _ store: RecordingStore, _ finding: inout Finding) {
+        let claimed = Set(owned.map { store.path($0, of: partial.id) })
+        for file in files where !partial.isManifest(file.name) {
+            let path = store.path(file, of: partial.id)
+            if claimed.contains(path) || finding.problems.contains(where: { $0.contains(path) }) { continue }
+            finding.problems.append("\(path) belongs to no sink of this call")
         }
     }
 
     /// Closes the accounts: the call is as long as its longest file.
-    private func settle(_ manifest: inout Recording, frames: [[String: Int]], directory: String, files: [String]) {
+    private func settle(_ manifest: inout Recording, files: [String]) {
         manifest.framesReceived = max(manifest.framesReceived, manifest.sinks.map(\.written).max() ?? 0)
         for index in manifest.sinks.indices {
             manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].written
         }
         if manifest.endedAt == nil {
-            manifest.endedAt = files.compactMap { FileSystem.modified(directory + "/" + $0) }.max() ?? manifest.startedAt
+            manifest.endedAt = files.compactMap(FileSystem.modified).max() ?? manifest.startedAt
             manifest.endReason = "interrupted: the program ended while the call was running"
         }
     }
@@ -180,24 +203,27 @@ public struct Recovery: Sendable {
     /// Finishes what a program left that died after it had published: second names go, and files of a sink that was
     /// given up are added.
     private func finish(
-        _ published: Recording, _ partial: PartialRecording, _ files: [String], _ store: RecordingStore, dryRun: Bool, _ finding: inout Finding,
+        _ published: Recording, _ interim: Recording, _ partial: PartialRecording, _ files: [CallFile], _ store: RecordingStore, dryRun: Bool,
+        _ finding: inout Finding,
         _ onRecovery: (Recording) -> Void
     ) throws(RecordingError) -> Bool {
         var manifest = published
         finding.name = published.name
-        let done = files.filter {
-            FileSystem.isSameFile(partial.directory + "/" + $0, store.directory + "/" + partial.publishedName($0, as: published.name))
+        let done = files.filter { file in
+            let name = partial.publishedName(file.name, as: published.name)
+            return FileSystem.isSameFile(store.path(file, of: partial.id), (file.root ?? store.directory) + "/" + name)
         }
-        let rest = files.filter { !done.contains($0) && !partial.isManifest($0) }
-        var owned = ownership(of: rest, in: manifest, partial)
-        for index in manifest.sinks.indices where !owned[index].isEmpty && manifest.sinks[index].files.isEmpty {
-            var frames: [String: Int] = [:]
-            repair(&manifest.sinks[index], files: &owned[index], frames: &frames, manifest.format, partial, dryRun: dryRun, &finding)
+        let rest = files.filter { !done.contains($0) && !partial.isManifest($0.name) }
+        var owned = ownership(of: rest, in: interim, partial)
+        for index in manifest.sinks.indices where !owned[index].isEmpty {
+            let before = manifest.sinks[index]
+            repair(&manifest.sinks[index], files: &owned[index], manifest.format, partial, store, dryRun: dryRun, &finding)
             guard !dryRun else { continue }
-            manifest.sinks[index].files = try store.add(owned[index], frames: frames, from: partial, to: published.name)
+            manifest.sinks[index].written += before.written
+            manifest.sinks[index].files += try store.add(owned[index], from: partial, to: published.name)
             manifest.sinks[index].lost = max(0, manifest.framesReceived - manifest.sinks[index].written - manifest.sinks[index].silence)
         }
-        leftovers(rest, owned.flatMap { $0 }, partial, &finding)
+        leftovers(rest, owned.flatMap { $0 }, partial, store, &finding)
         guard !dryRun else { return true }
         if !owned.allSatisfy(\.isEmpty) {
             try store.update(manifest)

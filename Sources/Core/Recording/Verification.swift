@@ -123,11 +123,12 @@ public struct Verification: Sendable {
             let before = result.problems.count
             func problem(_ reason: String) { result.problems.append(Problem(file: file.name, reason: reason)) }
             do {
-                let sealed = try FileSystem.measure(directory + "/" + file.name)
+                let path = RecordingStore.path(file, in: directory)
+                let sealed = try FileSystem.measure(path)
                 result.bytes += sealed.bytes
                 if sealed.bytes != file.bytes { problem("has \(sealed.bytes) bytes, not \(file.bytes)") }
                 if sealed.sha256 != file.sha256 { problem("is not the file that was recorded: its SHA-256 is \(sealed.sha256)") }
-                let decoded = try registry[sink.type]?.decode(directory + "/" + file.name, recording.format) { span in
+                let decoded = try registry[sink.type]?.decode(path, recording.format) { span in
                     unsafe span.withUnsafeBytes { unsafe samples.update(bufferPointer: $0) }
                 }
                 guard let decoded else {

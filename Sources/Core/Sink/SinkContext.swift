@@ -29,6 +29,8 @@ public struct SinkContext: Sendable {
     /// A logger that carries the call's and the sink's name.
     public let logger: Logger
 
+    /// The directory under which this sink's files appear at the end; nil is the recordings directory.
+    let root: String?
     private let mode: Int
     private let created: CreatedFiles
     /// Told after a file was created.
@@ -42,6 +44,16 @@ public struct SinkContext: Sendable {
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
         directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger, onCreate: @escaping @Sendable () -> Void = {}
     ) {
+        self.init(
+            recordingID: recordingID, call: call, startedAt: startedAt, format: format, sinkName: sinkName, directory: directory, root: nil,
+            fileStem: fileStem, fileMode: fileMode, logger: logger, onCreate: onCreate)
+    }
+
+    /// Makes a context whose files appear under a directory that may be another than the recordings directory.
+    init(
+        recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
+        directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, onCreate: @escaping @Sendable () -> Void
+    ) {
         self.recordingID = recordingID
         self.call = call
         self.startedAt = startedAt
@@ -50,6 +62,7 @@ public struct SinkContext: Sendable {
         self.directory = directory
         self.fileStem = fileStem
         self.logger = logger
+        self.root = root
         mode = fileMode
         created = CreatedFiles()
         self.onCreate = onCreate
@@ -72,6 +85,45 @@ public struct SinkContext: Sendable {
 
     /// The names of the files that this sink has created so far, in order.
     public var createdFiles: [String] { created.names.withLock { $0 } }
+}
+
+extension SinkContext {
+    /// Makes the directory where it is missing.
+    func prepareDirectory() throws(SinkError) {
+        do {
+            try FileSystem.makeDirectories(directory, mode: FileSystem.directoryMode(forFiles: mode))
+        } catch {
+            throw SinkError(.open, error.reason, underlying: error.underlying)
+        }
+    }
+
+    /// The sink's files so far, with their frames where they are known.
+    func files(frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
+        createdFiles.map { CallFile(root: root, name: $0, frames: frames($0)) }
+    }
+
+    /// Removes the sink's files that hold nothing at all, as a full disk leaves them, and says whether there were any.
+    func dropEmptyFiles() -> Bool {
+        created.names.withLock { names in
+            let before = names.count
+            names.removeAll { name in
+                guard FileSystem.isEmptyFile(directory + "/" + name) else { return false }
+                FileSystem.removeName(directory + "/" + name)
+                return true
+            }
+            return names.count < before
+        }
+    }
+
+    /// Returns when what the files hold now is on stable storage, and so are their names.
+    func synchronizeFiles() throws(SinkError) {
+        do {
+            for name in createdFiles { try FileSystem.synchronize(directory + "/" + name) }
+            try FileSystem.synchronizeDirectory(directory)
+        } catch {
+            throw SinkError(.checkpoint, error.reason, underlying: error.underlying)
+        }
+    }
 }
 
 /// The names of a sink's files, shared by the copies of its context.

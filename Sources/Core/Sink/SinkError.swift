@@ -48,6 +48,11 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         self.blame = blame
     }
 
+    /// This error, and another that came of the attempt to go on elsewhere.
+    func followed(by other: SinkError) -> SinkError {
+        SinkError(other.code, "\(self); then, in its fallback: \(other)", blame: other.blame)
+    }
+
     /// The reason, and the system's own words after it.
     public var description: String {
         guard let underlying else { return reason }

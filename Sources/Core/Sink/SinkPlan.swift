@@ -36,7 +36,9 @@ public struct SinkEnvelope: Configurable {
 
     public static let fields: [Field<Self>] = [
         .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
-            isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
+            // Files in a sink's fallback carry that word.
+            if $0.lowercased() == "fallback" { return "is taken by the program itself" }
+            return isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
         },
         .boolean("enabled", \.enabled, "Whether this entry is used."),
         .string(

@@ -59,9 +59,7 @@ public struct SinkRegistry: Sendable {
             schema: .object(Self.schema(type, options: Sink.Options.self)),
             prepare: { value, path, problems in
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
-                return SinkRunner { context, queue in
-                    await SinkWorker<Sink>.run(options: options, context: context, queue: queue)
-                }
+                return SinkRunner { job in await SinkWorker<Sink>.run(options: options, job: job) }
             },
             repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
             decode: { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) })
@@ -80,5 +78,5 @@ extension SinkRegistry {
 /// A sink type with its options, ready to serve any number of calls.
 struct SinkRunner: Sendable {
     /// Serves one call: opens the sink, drains the queue into it, finishes it.
-    let run: @Sendable (SinkContext, ChunkQueue) async -> SinkReport
+    let run: @Sendable (SinkJob) async -> SinkReport
 }

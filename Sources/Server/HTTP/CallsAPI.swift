@@ -53,7 +53,9 @@ struct CallsAPI: Sendable {
         let files = recording.sinks.flatMap { sink in
             sink.files.map { file -> JSONValue in
                 .object([
-                    "sink": .string(sink.name), "type": .string(sink.type), "url": .string(RecordingFiles.url(of: file.name)),
+                    "sink": .string(sink.name), "type": .string(sink.type),
+                    "url": file.directory == nil ? .string(RecordingFiles.url(of: file.name)) : .null,
+                    "path": optional(file.directory.map { "\($0)/\(file.name)" }),
                     "mediaType": .string(RecordingFiles.mediaType(of: file.name)), "bytes": .integer(file.bytes),
                 ])
             }
@@ -61,6 +63,9 @@ struct CallsAPI: Sendable {
         let problems =
             recording.sinks.filter { $0.state == .failed || $0.state == .stalled }.map { sink -> JSONValue in
                 .string("\(sink.name): \(sink.state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
+            }
+            + recording.sinks.filter { $0.state == .complete && $0.error != nil }.map { sink -> JSONValue in
+                .string("\(sink.name): went on in its fallback: \(sink.error ?? "")")
             }
             + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
                 .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s were lost to a slow disk and are silence")

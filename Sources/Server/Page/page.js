@@ -170,7 +170,9 @@ function patchPlayer({ audio, hint }, recording) {
   setAttribute(audio, "aria-label", `Call from ${caller(recording)}, ${instant(dayAndTime, recording.startedAt)}`);
   audio.onerror = () => setText(hint, "This file cannot be played here. Download it instead.");
   audio.onplaying = () => setText(hint, "");
-  const why = files.length ? "Not playable in a browser. Download it instead." : "No file was written.";
+  const elsewhere = files.length && files.every((file) => !recordingURL(file.url));
+  const unplayable = elsewhere ? "The files stand in another directory." : "Not playable in a browser. Download it instead.";
+  const why = files.length ? unplayable : "No file was written.";
   setText(hint, playable ? "" : why);
 }
 
@@ -184,7 +186,7 @@ function patchFiles(list, recording) {
 }
 
 function fileItem(file, recording) {
-  const words = [make("bdi", fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
+  const words = [make("bdi", file.path || fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
   const url = recordingURL(file.url);
   if (!url) return wrap("li", "", wrap("span", "plain", ...words));
   const after = make("span", `, call from ${caller(recording)}`, "unseen");

@@ -183,6 +183,11 @@ final class CallHandler: ChannelInboundHandler {
         context?.read()
     }
 
+    /// A sink's failure ends the call. What it was is nothing to the other side.
+    private func stop(_ reason: String) {
+        fail(WebSocketError(.internalError, "the call cannot be recorded as it must be"), why: reason)
+    }
+
     /// Begins to read on the clock. Calls are spread over the interval, so that they do not all wake at once.
     private func startReadTimer(_ context: ChannelHandlerContext) {
         let first = TimeAmount.nanoseconds(.random(in: 0...timing.readInterval.nanoseconds))
@@ -222,9 +227,9 @@ final class CallHandler: ChannelInboundHandler {
     private func begin(_ facts: CallFacts, _ format: AudioFormat) {
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop), eventLoop = context.eventLoop
-        let session = recorder.startCall(facts, format: format) {
-            eventLoop.execute { handler.value.resume() }
-        }
+        let session = recorder.startCall(
+            facts, format: format, onRoom: { eventLoop.execute { handler.value.resume() } },
+            onStop: { reason in eventLoop.execute { handler.value.stop(reason) } })
         logger = session.logger
         assembler = LinearPCMAssembler(format: format)
         self.session = session

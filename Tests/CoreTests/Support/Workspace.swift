@@ -96,9 +96,9 @@ let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension Workspace {
     /// What a sink would be told about a call, with files called `call` in this directory.
-    func context(mode: Int = 0o640) -> SinkContext {
+    func context(mode: Int = 0o640, stem: String = "call") -> SinkContext {
         SinkContext(
             recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone, sinkName: "test",
-            directory: path, fileStem: "call", fileMode: mode, logger: silentLogger)
+            directory: path, fileStem: stem, fileMode: mode, logger: silentLogger)
     }
 }

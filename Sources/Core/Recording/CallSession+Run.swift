@@ -1,0 +1,193 @@
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+// The life of a call: its manifest, its sinks, its publication.
+extension CallSession {
+    /// Opens the sinks, waits for the call's end, finishes the sinks and publishes the recording.
+    ///
+    /// Call it once. It returns the manifest as published; an error says why nothing could be recorded, or why what
+    /// was recorded still stands in the partial directory.
+    public func run() async throws(RecordingError) -> Recording {
+        let started = state.withLock { $0.manifest }
+        logger.info(
+            "call started", metadata: ["call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)"])
+        let partial: PartialRecording
+        do {
+            partial = try await ledger.run { [store] () throws(RecordingError) in try store.begin(started) }
+        } catch {
+            for queue in fanout.queues { queue.fail() }
+            end("nothing could be recorded")
+            logger.error("call not recorded", metadata: ["reason": "\(error)"])
+            throw error
+        }
+        let contexts = makeContexts(started, partial)
+        for index in plans.indices { startWorker(index, contexts[index]) }
+        await withTaskCancellationHandler {
+            await waitForEnd(contexts, partial)
+        } onCancel: {
+            end("the recorder was stopped")
+        }
+        return try await publish(partial)
+    }
+
+    /// For each sink the places where it may write: its directory, then its fallback.
+    private func makeContexts(_ manifest: Recording, _ partial: PartialRecording) -> [[SinkContext]] {
+        plans.map { plan in
+            var logger = logger
+            logger[metadataKey: "sink.name"] = "\(plan.name)"
+            logger[metadataKey: "sink.type"] = "\(plan.type)"
+            var roots = [store.root(plan.envelope.directory)]
+            if let fallback = plan.envelope.fallback { roots.append(store.root(fallback)) }
+            return roots.enumerated().map { place, root in
+                SinkContext(
+                    recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: format, sinkName: plan.name,
+                    directory: PartialRecording.directory(of: id, in: root ?? store.directory), root: root,
+                    fileStem: stem(plan, partial, place), fileMode: store.fileMode, logger: logger, onCreate: { [self] in saveNow() })
+            }
+        }
+    }
+
+    /// What a sink's files are called: another name in the fallback, since both places may be one file system's.
+    private func stem(_ plan: SinkPlan, _ partial: PartialRecording, _ place: Int) -> String {
+        let name = plan.isFirstOfType ? partial.stem : "\(partial.stem).\(plan.name)"
+        return place == 0 ? name : "\(name).fallback"
+    }
+
+    /// Starts a sink on its own threads.
+    ///
+    /// The task is not a child of ours on purpose: a sink that blocks for ever can be neither cancelled nor awaited,
+    /// and the recording must be published without it. It ends with its sink, or with the process.
+    private func startWorker(_ index: Int, _ contexts: [SinkContext]) {
+        let plan = plans[index]
+        let job = SinkJob(contexts: contexts, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health)
+        Task(executorPreference: plan.executor) { [self] in
+            let report = await plan.runner.run(job)
+            if !report.isFinished, let error = report.error {
+                contexts[0].logger.error("sink failed", metadata: ["reason": "\(error)", "blame": "\(error.blame.rawValue)"])
+            }
+            state.withLock { $0.reports[index] = report }
+            bell.ring()
+            if report.isFinished { return }
+            let reason = report.error.map { ": \($0)" } ?? ""
+            if !report.hasOpened, plan.envelope.required {
+                stop("the required sink \(plan.name) cannot be opened\(reason)")
+            } else if report.hasOpened, plan.envelope.onError == .stopCall {
+                stop("the sink \(plan.name) failed\(reason)")
+            }
+        }
+    }
+
+    /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
+    private func waitForEnd(_ contexts: [[SinkContext]], _ partial: PartialRecording) async {
+        while true {
+            await bell.wait()
+            let (manifest, isDone) = state.withLock { state -> (Recording?, Bool) in
+                let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
+                guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone) }
+                state.isUnsaved = false
+                state.nextSave = .now + Self.saveInterval
+                return (state.manifest, isDone)
+            }
+            if isDone { return }
+            if var manifest {
+                // Where the program dies, this is how the next one knows whose files these are.
+                for (index, places) in contexts.enumerated() {
+                    manifest.sinks[index].files = places.flatMap { $0.files() }.map { Recording.File(name: $0.name, directory: $0.root, bytes: 0) }
+                }
+                let manifest = manifest
+                do {
+                    try await ledger.run { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
+                } catch {
+                    logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Publishes the recording. A disk that refuses is asked again a few times; after that the files stay where they are.
+    private func publish(_ partial: PartialRecording) async throws(RecordingError) -> Recording {
+        let (manifest, reports) = state.withLock { state in (settled(state), state.reports) }
+        // A sink that was given up may still write: its files stay where they are, and the next start looks at them.
+        let abandoned = reports.contains { $0 == nil }
+        let sealed = await ledger.run { [store] in store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial) }
+        var attempt = 1
+        while true {
+            do {
+                let published = try await ledger.run { [store] () throws(RecordingError) in
+                    try store.publish(sealed, from: partial, keepPartial: abandoned)
+                }
+                logger.info(
+                    "call recorded",
+                    metadata: [
+                        "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
+                        "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
+                    ])
+                return await complete(published)
+            } catch {
+                logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(partial.directory)"])
+                guard attempt < 3 else { throw error }
+                if error.underlying == ENOSPC { await ledger.run { [store] in store.spendReserve() } }
+                attempt += 1
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that
+    /// it does not say. From then on, what is said belongs to the published recording.
+    private func complete(_ published: Recording) async -> Recording {
+        var published = published
+        while true {
+            let known = published
+            let more = state.withLock { state -> Recording? in
+                var next = known
+                next.events = state.manifest.events
+                next.droppedEvents = state.manifest.droppedEvents
+                next.call = state.manifest.call
+                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.call == known.call {
+                    state.published = known
+                    return nil
+                }
+                return next
+            }
+            guard let more else { return published }
+            do {
+                try await ledger.run { [store] () throws(RecordingError) in try store.update(more) }
+            } catch {
+                logger.error("events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
+            }
+            published = more
+        }
+    }
+
+    /// The manifest with every sink's account closed.
+    private func settled(_ state: borrowing State) -> Recording {
+        var manifest = state.manifest
+        for index in plans.indices {
+            let report = state.reports[index] ?? SinkReport()
+            manifest.sinks[index].written = report.written
+            manifest.sinks[index].silence = report.silence
+            manifest.sinks[index].lost = manifest.framesReceived - report.written - report.silence
+            manifest.sinks[index].details = report.details.isEmpty ? nil : report.details
+            if state.reports[index] == nil {
+                manifest.sinks[index].state = .stalled
+                manifest.sinks[index].error = "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
+                manifest.sinks[index].blame = .destination
+            } else {
+                manifest.sinks[index].state = report.isFinished && manifest.sinks[index].lost == 0 ? .complete : .failed
+                manifest.sinks[index].error = report.error?.description
+                manifest.sinks[index].blame = report.error?.blame
+            }
+        }
+        return manifest
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+
+/// A file of a call that is not published: its name, and the directory under which it grows and will appear.
+struct CallFile: Hashable, Sendable {
+    /// The directory, as an absolute path; nil is the recordings directory.
+    var root: String?
+    /// The name in the call's partial directory there.
+    var name: String
+    /// Frames in it, where they are known.
+    var frames: Int?
+}
+
+/// A finished call whose files are on stable storage and measured, under the names that they have in the partial directories.
+struct SealedRecording: Sendable {
+    var manifest: Recording
+    /// The files to publish.
+    var files: [CallFile] = []
+    /// Whether these are all of the call's files.
+    var isComplete = true
+
+    /// Leaves out what stands under a directory that failed: it stays where it is.
+    mutating func drop(_ root: String, _ error: RecordingError) {
+        isComplete = false
+        files.removeAll { $0.root == root }
+        for index in manifest.sinks.indices {
+            let gone = manifest.sinks[index].files.filter { $0.directory == root }
+            guard !gone.isEmpty else { continue }
+            manifest.sinks[index].files.removeAll { $0.directory == root }
+            manifest.sinks[index].fail(error)
+            manifest.lose(gone.reduce(0) { $0 + ($1.frames ?? 0) }, of: index)
+        }
+    }
+}
+
+extension Recording {
+    /// Counts as lost what files of a sink hold that will not be published: so many frames, or all when no file is left.
+    mutating func lose(_ frames: Int, of index: Int) {
+        let gone = sinks[index].files.isEmpty ? sinks[index].written + sinks[index].silence : frames
+        let audio = min(gone, sinks[index].written)
+        sinks[index].written -= audio
+        sinks[index].silence -= min(gone - audio, sinks[index].silence)
+        sinks[index].lost = framesReceived - sinks[index].written - sinks[index].silence
+    }
+}
+
+extension Recording.Sink {
+    /// The sink has failed, because of its files; an earlier reason stands.
+    mutating func fail(_ reason: RecordingError) {
+        state = .failed
+        error = error ?? reason.description
+        blame = blame ?? .destination
+    }
+}
+
+/// The place of a running call's files, held by this program as long as the value lives.
+struct PartialRecording: Sendable {
+    let id: RecordingID
+    /// The name that the recording shall have, relative to the recordings directory.
+    let name: String
+    /// Where the files stand.
+    let directory: String
+    /// Says to other programs that the call is running.
+    let lock: DirectoryLock
+
+    /// Where the files of a running call stand.
+    static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
+
+    /// The beginning of every file's name.
+    var stem: String { (name as NSString).lastPathComponent }
+
+    /// The manifest so far.
+    var manifestPath: String { "\(directory)/\(stem).json" }
+
+    /// Whether a file is the manifest, or on its way to become it.
+    func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
+
+    /// What a file is called once it is published.
+    func publishedName(_ file: String, as name: String) -> String { name + file.dropFirst(stem.count) }
+}
