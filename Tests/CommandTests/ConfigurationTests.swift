@@ -49,7 +49,9 @@ import Testing
         }
         #expect(Set(documented).count == documented.count)
         // Keys that every sink has stand there once, under `sinks`.
-        let envelope: Set = ["type", "name", "enabled", "buffer", "stallLimit", "checkpoint", "finishLimit"]
+        let envelope: Set = [
+            "type", "name", "enabled", "directory", "fallback", "required", "onError", "buffer", "stallLimit", "checkpoint", "sync", "finishLimit",
+        ]
         let expected = keys(shipped).map { path -> String in
             let parts = path.split(separator: ".")
             return parts.count == 2 && envelope.contains(String(parts[1])) && ["wav", "flac", "raw"].contains(parts[0]) ? "sinks[].\(parts[1])" : path
