@@ -66,6 +66,17 @@ import Testing
         #expect(recording.sinks[0].files.map(\.frames) == [320, 320])
         #expect(try recording.sinks[0].files.flatMap(samples) == ramp(0..<640))
         #expect(recording.sinks[0].lost == 3200 - 640)
+        #expect(try elsewhere.files() == ["first/.partial", "first/call.pcm", "second/.partial", "second/call.fallback.pcm"])
+    }
+
+    @Test func `nothing is left where nothing could be written`() async throws {
+        let elsewhere = try Workspace()
+        let bench = try CallBench([(Probe(), places(elsewhere, #", "fails": "open""#)), (Probe(), "{}")])
+        bench.receive(160)
+        let recording = try await bench.end()
+        #expect(recording.sinks.map(\.state) == [.failed, .complete])
+        #expect(try elsewhere.files() == ["first/.partial", "second/.partial"])
+        #expect(try bench.workspace.files() == [".partial", "call.json", "call.probe-2.pcm"])
     }
 
     @Test func `an end that fails is not tried again`() async throws {

@@ -123,6 +123,16 @@ private struct MisnamedSink: IdleSink {
         #expect(plans.map(\.name) == ["probe-2"])
     }
 
+    @Test(arguments: [
+        (#""directory": """#, "sinks[0].directory"), (#""fallback": "a\u0000b""#, "sinks[0].fallback"), (#""name": "Fallback""#, "sinks[0].name"),
+        (#""directory": "/a", "fallback": "/a""#, "sinks[0].fallback"), (#""onError": "stop""#, "sinks[0].onError"),
+        (#""sync": -1"#, "sinks[0].sync"), (#""required": 1"#, "sinks[0].required"),
+    ])
+    func `places and policies that make no sense are refused by their path`(text: String, path: String) throws {
+        let (_, problems) = try read(#"[{"type": "meter", \#(text)}]"#)
+        #expect(problems.count == 1 && problems[0].hasPrefix(path + ":"))
+    }
+
     @Test func `what every sink has is read beside a sink's own options`() async throws {
         let (plans, problems) = try read(
             #"[{"type": "meter", "name": "loud", "buffer": 2.5, "stallLimit": 3, "checkpoint": 4, "finishLimit": 5, "level": 8}]"#)

@@ -13,6 +13,8 @@ struct CallFile: Hashable, Sendable {
 /// A finished call whose files are on stable storage and measured, under the names that they have in the partial directories.
 struct SealedRecording: Sendable {
     var manifest: Recording
+    /// The directories, besides the recordings directory, in which the call has partial directories.
+    var roots: Set<String> = []
     /// The files to publish.
     var files: [CallFile] = []
     /// Whether these are all of the call's files.
@@ -33,6 +35,9 @@ struct SealedRecording: Sendable {
 }
 
 extension Recording {
+    /// The directories, besides the recordings directory, where files of this running call may stand.
+    var roots: Set<String> { Set(sinks.flatMap { $0.directories ?? [] }) }
+
     /// Counts as lost what files of a sink hold that will not be published: so many frames, or all when no file is left.
     mutating func lose(_ frames: Int, of index: Int) {
         let gone = sinks[index].files.isEmpty ? sinks[index].written + sinks[index].silence : frames

@@ -109,7 +109,7 @@ public struct RecordingStore: Sendable {
     /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it.
     /// - Parameter files: for each sink of the manifest, its files.
     func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) -> SealedRecording {
-        var sealed = SealedRecording(manifest: manifest)
+        var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
         for (index, files) in files.enumerated() {
             sealed.manifest.sinks[index].files = []
             sealed.manifest.sinks[index].directories = nil
@@ -159,7 +159,7 @@ public struct RecordingStore: Sendable {
                 do throws(RecordingError) {
                     // The new names are on the disk before the old ones go.
                     try FileSystem.synchronizeDirectory(parent(of: name, nil))
-                    if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files) }
+                    if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files, roots: sealed.roots) }
                 } catch {
                     // The partial names stay, for the next start to look at.
                 }
@@ -245,9 +245,9 @@ public struct RecordingStore: Sendable {
 
     /// Takes the partial names away from a call whose files are published under their final names. The manifest goes last:
     /// as long as it stands, it says where the others are.
-    func discard(_ partial: PartialRecording, files: [CallFile]) {
+    func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
         for file in files { FileSystem.removeName(path(file, of: partial.id)) }
-        for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
+        for root in roots { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
         for ending in Self.manifestEndings { FileSystem.removeName(partial.manifestPath + ending) }
         FileSystem.removeEmptyDirectory(partial.directory)
     }

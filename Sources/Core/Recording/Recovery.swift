@@ -123,7 +123,7 @@ public struct Recovery: Sendable {
     /// what is there is left for another time.
     private func files(of manifest: Recording, _ home: [String], _ store: RecordingStore, _ finding: inout Finding) -> [CallFile] {
         var files = home.map { CallFile(name: $0) }
-        for root in Set(manifest.sinks.flatMap { $0.directories ?? [] }).sorted() {
+        for root in manifest.roots.sorted() {
             let directory = PartialRecording.directory(of: manifest.id, in: root)
             do {
                 files += try FileManager.default.contentsOfDirectory(atPath: directory).sorted().map { CallFile(root: root, name: $0) }
@@ -229,7 +229,7 @@ public struct Recovery: Sendable {
             try store.update(manifest)
             onRecovery(manifest)
         }
-        if finding.problems.isEmpty { store.discard(partial, files: done + owned.flatMap { $0 }) }
+        if finding.problems.isEmpty { store.discard(partial, files: done + owned.flatMap { $0 }, roots: interim.roots) }
         return true
     }
 }

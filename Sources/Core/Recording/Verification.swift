@@ -117,6 +117,8 @@ public struct Verification: Sendable {
     private func check(_ sink: Recording.Sink, _ recording: Recording, _ result: inout Result) -> String? {
         var samples = SHA256()
         var frames = 0
+        // Whether every file there is was decoded to its end.
+        var isDecoded = !sink.files.isEmpty
         var isComparable = sink.lost == 0 && sink.silence == 0 && !sink.files.isEmpty
         for file in sink.files {
             result.files += 1
@@ -133,18 +135,24 @@ public struct Verification: Sendable {
                 }
                 guard let decoded else {
                     isComparable = false
+                    isDecoded = false
                     continue
                 }
                 result.decoded += 1
                 frames += decoded.frames
                 if !decoded.isLossless { isComparable = false }
                 if let stated = file.frames, decoded.frames != stated { problem("holds \(decoded.frames) frames, not \(stated)") }
-            } catch let error as RecordingError {
-                problem(error.description)
             } catch {
                 problem("\(error)")
+                isDecoded = false
             }
             if result.problems.count > before { isComparable = false }
+        }
+        if isDecoded, frames != sink.written + sink.silence {
+            let stated = "\(sink.written) written + \(sink.silence) silenced"
+            let reason = "sink \(sink.name): its files hold \(frames) frames, not the \(stated)"
+            result.problems.append(Problem(file: recording.name + ".json", reason: reason))
+            isComparable = false
         }
         return isComparable ? samples.finalize().map { String($0, radix: 16) }.joined(separator: " ") : nil
     }

@@ -120,6 +120,9 @@ public struct SinkPlan: Sendable {
             if !names.insert(name.lowercased()).inserted {
                 problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
             }
+            if let directory = envelope.directory, directory == envelope.fallback {
+                problems.append(.init(at: place.key("fallback"), "\"\(directory)\" is the directory itself, which would fail in the same way"))
+            }
             guard envelope.enabled else { continue }
             plans.append(
                 SinkPlan(
