@@ -38,6 +38,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         // One logging interface for the whole process and for sinks of others.
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // One interface for numbers: of ours, and of sinks of others.
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         // The sockets: the WebSocket upgrade and its frames are ours over its public interface.
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         // HTTP parts between NIO's HTTP/1 codec and Hummingbird.
@@ -64,6 +66,8 @@ let package = Package(
         .target(
             name: "CallreelCore",
             dependencies: [
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -81,6 +85,7 @@ let package = Package(
             dependencies: [
                 "CallreelCore",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -116,7 +121,10 @@ let package = Package(
         // Programs of others that judge files, a real client, temporary directories: what several test targets share.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
         .testTarget(
-            name: "CoreTests", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
+            name: "CoreTests",
+            dependencies: [
+                "CallreelCore", .product(name: "CoreMetrics", package: "swift-metrics"), .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/CoreTests", swiftSettings: settings),
         .testTarget(
             name: "SinksTests", dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],

@@ -205,23 +205,41 @@ struct FinishedCall {
         #expect(try DirectoryLock(existing: call.partial.directory) == nil, "it has gone")
     }
 
-    /// A recovery goes over the unfinished calls when the first new ones begin.
-    @Test func `a call that begins while its directory is looked at waits, and is recorded`() async throws {
+    /// Recoveries remove what is empty, and a call's directory is empty before its manifest stands.
+    @Test func `calls begin and are recorded while recoveries go over the unfinished ones without a pause`() async throws {
+        let bench = try StoreBench(template: "{id}")
+        let recovery = Recovery(store: bench.store, registry: testRegistry, logger: silentLogger)
+        let isDone = Collected<Void>()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<2 {
+                group.addTask(executorPreference: BlockingExecutor(name: "recovery")) {
+                    while isDone.count == 0 { #expect(recovery.run().flatMap(\.problems).isEmpty) }
+                }
+            }
+            defer { isDone.append(()) }
+            for _ in 0..<200 { _ = try bench.call(["raw": "audio"]).publish() }
+        }
+        #expect(try bench.published().count == 400)
+        #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial") } == [".partial"])
+    }
+
+    @Test func `an empty directory that a program left when it died is no interrupted call`() throws {
         let bench = try StoreBench()
-        let id = RecordingID()
-        let manifest = Recording(
-            id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 0), sinks: [])
-        let place = PartialRecording.directory(of: id, in: bench.store.directory)
+        let place = PartialRecording.directory(of: RecordingID(), in: bench.store.directory)
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-        var look = try DirectoryLock(existing: place)
-        let executor = BlockingExecutor(name: "begin")
-        async let begun = executor.run { [store = bench.store] () throws(RecordingError) in try store.begin(manifest) }
-        try await Task.sleep(for: .milliseconds(50))
-        #expect(!FileSystem.exists(place + "/call.json"))
-        #expect(look != nil)
-        look = nil
-        let partial = try await begun
-        #expect(FileSystem.exists(partial.manifestPath))
+        let recovery = Recovery(store: bench.store, registry: testRegistry, logger: silentLogger)
+        #expect(recovery.run(dryRun: true).isEmpty)
+        #expect(FileSystem.exists(place))
+        #expect(recovery.run().isEmpty)
+        #expect(!FileSystem.exists(place))
+        // One that was never given its name may be another program's, just now.
+        let new = bench.workspace.file(".partial/new-\(RecordingID())")
+        try FileManager.default.createDirectory(atPath: new, withIntermediateDirectories: true)
+        #expect(recovery.run().isEmpty)
+        #expect(FileSystem.exists(new))
+        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: new)
+        #expect(recovery.run().isEmpty)
+        #expect(!FileSystem.exists(new))
     }
 
     @Test func `publishing that fails half way takes back the names that it gave`() throws {

@@ -4,15 +4,22 @@ public struct PCMChunk: Sendable {
     public let format: AudioFormat
     /// Where the first frame stands on the call's timeline.
     public let start: FramePosition
+    /// When the last of it arrived.
+    let receivedAt: ContinuousClock.Instant
     /// The samples, interleaved by channel.
     private let samples: [Int16]
 
     /// Makes a chunk of interleaved samples, which must be whole frames.
     public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
+        self.init(samples: samples, format: format, start: start, receivedAt: .now)
+    }
+
+    private init(samples: [Int16], format: AudioFormat, start: FramePosition, receivedAt: ContinuousClock.Instant) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
         self.samples = samples
         self.format = format
         self.start = start
+        self.receivedAt = receivedAt
     }
 
     /// A chunk of digital silence.
@@ -29,7 +36,8 @@ public struct PCMChunk: Sendable {
     /// The chunk without its first frames; the whole chunk where there are none to take away.
     func dropFirst(_ frames: Int) -> PCMChunk {
         guard frames > 0 else { return self }
-        return PCMChunk(samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames)
+        return PCMChunk(
+            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames, receivedAt: receivedAt)
     }
 
     /// Lends the samples, interleaved by channel, in the machine's byte order.

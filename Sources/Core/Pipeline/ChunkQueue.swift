@@ -33,6 +33,8 @@ final class ChunkQueue: Sendable {
         var queuedFrames = 0
         /// Frames that became silence because there was no room.
         var droppedFrames = 0
+        /// How many of them were reported already.
+        var reportedDrops = 0
         /// Whether a push was answered with "no room" and room was not announced since.
         var callIsWaiting = false
         var lastProgress: ContinuousClock.Instant
@@ -62,6 +64,17 @@ final class ChunkQueue: Sendable {
 
     /// Frames that were dropped for want of room and are, or will be, silence in this sink.
     var droppedFrames: Int { state.withLock { $0.droppedFrames } }
+
+    /// Frames that were dropped since the last time that this was asked.
+    func takeNewDrops() -> Int {
+        state.withLock { state in
+            defer { state.reportedDrops = state.droppedFrames }
+            return state.droppedFrames - state.reportedDrops
+        }
+    }
+
+    /// Frames that wait for the sink.
+    var queuedFrames: Int { state.withLock { $0.queuedFrames } }
 
     /// Whether the sink is behind and its audio is being dropped.
     var isStalled: Bool { state.withLock { $0.mode == .stalled } }

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 
 /// What became of a sink in one call, in the framework's own counting.
 struct SinkReport: Sendable {
@@ -25,6 +26,7 @@ struct SinkJob: Sendable {
     let queue: ChunkQueue
     let envelope: SinkEnvelope
     let health: SinkHealth
+    let metrics: SinkMetrics
 }
 
 /// Drives one sink through one call: open, write, checkpoint, finish; and once more in its fallback, where the first place fails.
@@ -92,7 +94,11 @@ enum SinkWorker<Sink: AudioSink & ~Copyable> {
             switch await job.queue.next() {
             case .chunk(let chunk):
                 progress.recent.append(chunk)
+                let begin = ContinuousClock.now
                 try await sink.write(chunk)
+                let end = ContinuousClock.now
+                job.metrics.writeTime.record(duration: end - begin)
+                job.metrics.lag.record(duration: end - chunk.receivedAt)
                 progress.account.advance(to: chunk.end)
             case .gap(let frames, let start):
                 progress.account.noteSilence(start.frames..<start.frames + frames)
@@ -109,7 +115,9 @@ enum SinkWorker<Sink: AudioSink & ~Copyable> {
             }
         }
         progress.isClosing = true
+        let begin = ContinuousClock.now
         let receipt = try await sink.finish()
+        job.metrics.finishTime.record(duration: .now - begin)
         progress.account.keep(progress.begin..<progress.account.position)
         progress.report.files += context.files { receipt.framesByFile[$0] }
         progress.report.details = receipt.details

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import Logging
 import Synchronization
@@ -45,9 +46,7 @@ extension CallSession {
             var logger = logger
             logger[metadataKey: "sink.name"] = "\(plan.name)"
             logger[metadataKey: "sink.type"] = "\(plan.type)"
-            var roots = [store.root(plan.envelope.directory)]
-            if let fallback = plan.envelope.fallback { roots.append(store.root(fallback)) }
-            return roots.enumerated().map { place, root in
+            return plan.roots(in: store).enumerated().map { place, root in
                 SinkContext(
                     recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: format, sinkName: plan.name,
                     directory: PartialRecording.directory(of: id, in: root ?? store.directory), root: root,
@@ -68,7 +67,8 @@ extension CallSession {
     /// and the recording must be published without it. It ends with its sink, or with the process.
     private func startWorker(_ index: Int, _ contexts: [SinkContext]) {
         let plan = plans[index]
-        let job = SinkJob(contexts: contexts, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health)
+        let job = SinkJob(
+            contexts: contexts, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index])
         Task(executorPreference: plan.executor) { [self] in
             let report = await plan.runner.run(job)
             if !report.isFinished, let error = report.error {
@@ -131,6 +131,7 @@ extension CallSession {
                         "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
                         "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
                     ])
+                count(published)
                 return await complete(published)
             } catch {
                 logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(partial.directory)"])
@@ -140,6 +141,13 @@ extension CallSession {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
+    }
+
+    /// Adds a published call to the metrics.
+    private func count(_ recording: Recording) {
+        metrics.all.callsRecorded.increment()
+        for (sink, counters) in zip(recording.sinks, metrics.sinks) { counters.settle(sink) }
+        for index in plans.indices { countDrops(index) }
     }
 
     /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that

@@ -1,3 +1,4 @@
+import CoreMetrics
 public import Foundation
 public import Logging
 import Synchronization
@@ -59,6 +60,7 @@ public final class CallSession: Sendable, Identifiable {
     let state: Mutex<State>
     /// Rings when `run` has something to look at.
     let bell = Bell()
+    let metrics: CallMetrics
     /// Asks the door to end the call; nil where there is none.
     private let onStop: (@Sendable (String) -> Void)?
 
@@ -68,13 +70,14 @@ public final class CallSession: Sendable, Identifiable {
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
         call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
-        logger: Logger, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
+        metrics: CallMetrics, logger: Logger, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
         self.plans = plans
         self.store = store
         self.ledger = ledger
+        self.metrics = metrics
         self.onStop = onStop
         startedAt = Date()
         var logger = logger
@@ -116,6 +119,7 @@ public final class CallSession: Sendable, Identifiable {
             guard !state.hasEnded else { return nil }
             let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(state.manifest.framesReceived))
             state.manifest.framesReceived += chunk.frameCount
+            metrics.all.framesReceived.increment(by: chunk.frameCount)
             // Under the lock, so that no end of the call comes between counting a frame and queueing it.
             return fanout.push(chunk)
         }
@@ -144,7 +148,7 @@ public final class CallSession: Sendable, Identifiable {
             if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return nil }
             var event = event
             event.frame = FramePosition(state.manifest.framesReceived)
-            state.append(event)
+            if !state.append(event) { metrics.all.droppedEvents.increment() }
             return nil
         }
         return published
@@ -156,6 +160,7 @@ public final class CallSession: Sendable, Identifiable {
             state.manifest.malformedMessages += 1
             return state.manifest.malformedMessages
         }
+        metrics.all.malformedMessages.increment()
         if count == 1 { logger.warning("a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"]) }
     }
 
@@ -189,7 +194,9 @@ public final class CallSession: Sendable, Identifiable {
     func tick(now: ContinuousClock.Instant) {
         for (index, queue) in fanout.queues.enumerated() {
             let pulse = queue.tick(now: now)
+            countDrops(index)
             if pulse.stalledNow {
+                metrics.sinks[index].stalls.increment()
                 logger.error("a sink does not keep up and is left behind", metadata: ["sink.name": "\(plans[index].name)"])
             }
             if pulse.isLost {
@@ -199,6 +206,12 @@ public final class CallSession: Sendable, Identifiable {
         }
         if state.withLock({ $0.isUnsaved && now >= $0.nextSave }) { bell.ring() }
     }
+
+    /// Adds to the metrics what a sink's queue has dropped since the last time.
+    func countDrops(_ index: Int) { metrics.sinks[index].dropped.increment(by: fanout.queues[index].takeNewDrops()) }
+
+    /// Seconds of audio that wait for a sink.
+    func queuedSeconds(_ index: Int) -> Double { format.seconds(frames: fanout.queues[index].queuedFrames) }
 
     /// A sink has made a file: the manifest on disk must say so at once, or nobody knows whose it is after a crash.
     func saveNow() {
@@ -211,13 +224,17 @@ public final class CallSession: Sendable, Identifiable {
 }
 
 extension CallSession.State {
-    /// Adds an event, or counts it when there are too many or it is too large.
-    fileprivate mutating func append(_ event: Recording.Event) {
+    /// Adds an event, or counts it when there are too many or it is too large. Says whether it was added.
+    fileprivate mutating func append(_ event: Recording.Event) -> Bool {
         let bytes = JSONValue.object(event.data).json().utf8.count
         guard manifest.events.count < CallSession.eventLimit, bytes <= CallSession.eventByteLimit,
             eventBytes + bytes <= CallSession.eventsByteLimit
-        else { return manifest.droppedEvents += 1 }
+        else {
+            manifest.droppedEvents += 1
+            return false
+        }
         eventBytes += bytes
         manifest.events.append(event)
+        return true
     }
 }

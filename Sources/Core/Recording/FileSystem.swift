@@ -190,12 +190,21 @@ enum FileSystem {
 final class DirectoryLock: Sendable {
     private let descriptor: Int32
 
-    /// Takes the lock of a directory that was made a moment ago, waiting while a recovery looks at it in passing.
-    init(new path: String) throws(RecordingError) {
-        descriptor = try Self.open(path)
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw RecordingError("cannot lock the directory \(path)", underlying: errno) }
+    /// What stands before the name of a directory that is being made.
+    static let newPrefix = "new-"
+
+    /// Makes a directory that is locked from the moment that it has its name: whoever finds it free knows that its program is gone.
+    static func make(_ path: String, mode: mode_t) throws(RecordingError) -> DirectoryLock {
+        let parent = (path as NSString).deletingLastPathComponent
+        try FileSystem.makeDirectories(parent, mode: mode)
+        let new = "\(parent)/\(newPrefix)\((path as NSString).lastPathComponent)"
+        guard unsafe mkdir(new, mode) == 0, unsafe chmod(new, mode) == 0 else {
+            throw RecordingError("cannot make the directory \(new)", underlying: errno)
         }
+        guard let lock = try DirectoryLock(existing: new) else { throw RecordingError("another program holds \(new)") }
+        guard unsafe rename(new, path) == 0 else { throw RecordingError("cannot rename \(new) to \(path)", underlying: errno) }
+        try FileSystem.synchronizeDirectory(parent)
+        return lock
     }
 
     /// Takes the lock, or returns nil when somebody holds it, or when the directory has gone.

@@ -1,3 +1,4 @@
+public import CoreMetrics
 import Foundation
 public import Logging
 import Synchronization
@@ -22,6 +23,8 @@ public final class Recorder: Sendable {
         var live: [RecordingID: CallSession] = [:]
         /// Oldest first.
         var waiting: [Waiting] = []
+        /// No further call is wanted.
+        var isDraining = false
     }
 
     /// Where recordings go.
@@ -31,6 +34,9 @@ public final class Recorder: Sendable {
     /// The configured sinks.
     public let plans: [SinkPlan]
 
+    let disks: DiskWatch
+    private let metrics: CallMetrics
+    private let probe: SinkProbe
     private let registry: SinkRegistry
     private let ledger = BlockingExecutor(name: "ledger")
     private let logger: Logger
@@ -39,11 +45,29 @@ public final class Recorder: Sendable {
     private let lateChanges = Mutex(())
 
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
-    public init(store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, logger: Logger) {
+    /// - Parameters:
+    ///   - marks: how much room the disks must have.
+    ///   - metrics: where numbers go; ``metricDescriptions`` says what they are.
+    public init(
+        store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
+        metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
+    ) {
         self.store = store
         self.plans = plans
         self.registry = registry
         self.logger = logger
+        let all = RecorderMetrics(factory)
+        metrics = CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) })
+        probe = SinkProbe(plans: plans, store: store, logger: logger)
+        // A sink that may go on elsewhere, or that calls do not depend on, is no reason to refuse them.
+        var places = [DiskWatch.Place(directory: store.directory, isVital: true)]
+        for plan in plans {
+            let roots = plan.roots(in: store)
+            for root in roots.compactMap({ $0 }) where !places.contains(where: { $0.directory == root }) {
+                places.append(DiskWatch.Place(directory: root, isVital: plan.envelope.required && roots.count == 1))
+            }
+        }
+        disks = DiskWatch(places, marks: marks, metrics: all)
     }
 
     /// Proves that recordings can be made. An error here is the operator's to mend.
@@ -55,15 +79,36 @@ public final class Recorder: Sendable {
     /// cancelled. Calls can be recorded meanwhile.
     public func run() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { [ledger, index, store, registry, logger] in
+            group.addTask { [ledger, index, store, registry, metrics, logger] in
                 await ledger.run {
-                    _ = Recovery(store: store, registry: registry, logger: logger).run { index.add($0) }
+                    _ = Recovery(store: store, registry: registry, logger: logger).run {
+                        index.add($0)
+                        metrics.all.callsRecovered.increment()
+                    }
                     index.scan(store.directory)
                 }
             }
+            group.addTask { await self.watchPlaces() }
             await keepTime()
         }
     }
+
+    /// Looks at the disks and tries the sinks that calls depend on, until the task is cancelled.
+    private func watchPlaces() async {
+        var isFirst = true
+        while !Task.isCancelled {
+            probe.start(all: isFirst)
+            isFirst = false
+            await ledger.run { [disks, logger] in disks.look(logger) }
+            try? await Task.sleep(for: SinkProbe.interval)
+        }
+    }
+
+    /// No further call is wanted: the program is about to end. Running calls go on.
+    public func drain() { state.withLock { $0.isDraining = true } }
+
+    /// Whether ``drain()`` was called.
+    public var isDraining: Bool { state.withLock { $0.isDraining } }
 
     /// Looks at the clocks of the running calls and their threads until the task is cancelled and the last of them is
     /// published: a call whose sink is stuck needs the clock to come to its end.
@@ -72,7 +117,10 @@ public final class Recorder: Sendable {
             // A cancelled task does not sleep; a thread of its own does.
             if Task.isCancelled { await ledger.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
             let now = ContinuousClock.now
+            let sessions = sessions
             for session in sessions { session.tick(now: now) }
+            metrics.all.callsLive.set(Int64(sessions.count))
+            for index in plans.indices { metrics.sinks[index].queuedSeconds.set(sessions.map { $0.queuedSeconds(index) }.max() ?? 0) }
             for plan in plans { plan.executor.relieve() }
             ledger.relieve()
         }
@@ -97,10 +145,12 @@ public final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, plans: plans, store: store, ledger: ledger, logger: logger, onRoom: onRoom, onStop: onStop)
+                call: call, format: format, plans: plans, store: store, ledger: ledger, metrics: metrics, logger: logger, onRoom: onRoom,
+                onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])
         }
+        metrics.all.callsStarted.increment()
         for event in events { _ = session.take(event, facts: session.facts) }
         return session
     }
@@ -110,7 +160,10 @@ public final class Recorder: Sendable {
     public func record(_ session: CallSession) async -> Result<Recording, RecordingError> {
         let result: Result<Recording, RecordingError>
         do throws(RecordingError) { result = .success(try await session.run()) } catch { result = .failure(error) }
-        if case .success(let recording) = result { index.add(recording) }
+        switch result {
+        case .success(let recording): index.add(recording)
+        case .failure: metrics.all.callsNotPublished.increment()
+        }
         state.withLock { _ = $0.live.removeValue(forKey: session.id) }
         return result
     }

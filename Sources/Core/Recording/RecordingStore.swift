@@ -90,8 +90,8 @@ public struct RecordingStore: Sendable {
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
         keepReserve()
         let place = PartialRecording.directory(of: manifest.id, in: directory)
-        try FileSystem.makeDirectories(place, mode: directoryMode)
-        let partial = PartialRecording(id: manifest.id, name: manifest.name, directory: place, lock: try DirectoryLock(new: place))
+        let lock = try DirectoryLock.make(place, mode: directoryMode)
+        let partial = PartialRecording(id: manifest.id, name: manifest.name, directory: place, lock: lock)
         try save(manifest, in: partial)
         return partial
     }
@@ -248,7 +248,7 @@ public struct RecordingStore: Sendable {
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
         for file in files { FileSystem.removeName(path(file, of: partial.id)) }
         for root in roots { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
-        for ending in Self.manifestEndings { FileSystem.removeName(partial.manifestPath + ending) }
+        for ending in Self.manifestEndings.reversed() { FileSystem.removeName(partial.manifestPath + ending) }
         FileSystem.removeEmptyDirectory(partial.directory)
     }
 

@@ -39,8 +39,12 @@ public struct Recovery: Sendable {
         let partial = store.directory + "/" + RecordingStore.partialDirectoryName
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []).sorted()
         return names.compactMap { name in
-            guard let id = RecordingID(name) else { return nil }
             let directory = partial + "/" + name
+            guard let id = RecordingID(name) else {
+                // Being made now, or when a program died.
+                if !dryRun, name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) { FileSystem.removeEmptyDirectory(directory) }
+                return nil
+            }
             var finding = Finding(directory: directory)
             do throws(RecordingError) {
                 guard let lock = try DirectoryLock(existing: directory) else { return nil }
@@ -67,8 +71,8 @@ public struct Recovery: Sendable {
     ) throws(RecordingError) -> Bool {
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
         guard !files.isEmpty else {
-            // Made by a program that died at once, or just now by one that is about to write there.
-            if !dryRun, FileSystem.isOld(directory) { FileSystem.removeEmptyDirectory(directory) }
+            // A program died after it made the directory, or before it removed it.
+            if !dryRun { FileSystem.removeEmptyDirectory(directory) }
             return false
         }
         guard var manifest = self.manifest(id, in: directory, files) else {

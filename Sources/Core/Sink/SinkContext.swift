@@ -115,6 +115,12 @@ extension SinkContext {
         }
     }
 
+    /// Removes the sink's files and the directory, when nobody will want them: the sink was opened without a call.
+    func removeFiles() {
+        for name in createdFiles { FileSystem.removeName(directory + "/" + name) }
+        FileSystem.removeEmptyDirectory(directory)
+    }
+
     /// Returns when what the files hold now is on stable storage, and so are their names.
     func synchronizeFiles() throws(SinkError) {
         do {

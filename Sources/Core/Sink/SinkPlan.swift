@@ -92,6 +92,11 @@ public struct SinkPlan: Sendable {
     /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
     let executor: BlockingExecutor
 
+    /// The directories under which the sink's files may appear, the first choice first; nil is the recordings directory.
+    func roots(in store: RecordingStore) -> [String?] {
+        [store.root(envelope.directory)] + (envelope.fallback.map { [store.root($0)] } ?? [])
+    }
+
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
     /// and left out.
     public static func read(

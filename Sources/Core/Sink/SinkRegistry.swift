@@ -59,7 +59,9 @@ public struct SinkRegistry: Sendable {
             schema: .object(Self.schema(type, options: Sink.Options.self)),
             prepare: { value, path, problems in
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
-                return SinkRunner { job in await SinkWorker<Sink>.run(options: options, job: job) }
+                return SinkRunner(
+                    run: { job in await SinkWorker<Sink>.run(options: options, job: job) },
+                    open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
             repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
             decode: { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) })
@@ -79,4 +81,6 @@ extension SinkRegistry {
 struct SinkRunner: Sendable {
     /// Serves one call: opens the sink, drains the queue into it, finishes it.
     let run: @Sendable (SinkJob) async -> SinkReport
+    /// Opens the sink and lets it go, to see whether that can be done.
+    let open: @Sendable (SinkContext) async throws(SinkError) -> Void
 }

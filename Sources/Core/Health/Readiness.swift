@@ -1,0 +1,57 @@
+/// Whether new calls can be recorded as they must be.
+public struct Readiness: Sendable {
+    /// Why no new call is taken.
+    public struct Obstacle: Hashable, Sendable {
+        /// What kind of thing stands in the way.
+        public enum Kind: String, CaseIterable, Sendable {
+            /// The program is about to end.
+            case draining
+            /// A disk is full.
+            case disk
+            /// A required sink cannot be opened.
+            case sink
+        }
+
+        public let kind: Kind
+        /// In words, with the value or the path that it is about.
+        public let reason: String
+
+        /// Names an obstacle.
+        public init(_ kind: Kind, _ reason: String) {
+            self.kind = kind
+            self.reason = reason
+        }
+    }
+
+    /// What keeps new calls out; empty when they are welcome.
+    public var obstacles: [Obstacle] = []
+    /// What an operator should know, though calls are taken.
+    public var warnings: [String] = []
+
+    /// Whether new calls are taken.
+    public var isReady: Bool { obstacles.isEmpty }
+}
+
+extension Recorder {
+    /// Whether new calls can be taken, as far as is known now. Asks nobody: what it needs is looked at in the background.
+    public var readiness: Readiness {
+        var result = Readiness()
+        if isDraining { result.obstacles.append(.init(.draining, "the server is shutting down")) }
+        for sight in disks.current {
+            switch sight.level {
+            case .fine: break
+            case .critical where sight.place.isVital: result.obstacles.append(.init(.disk, sight.description))
+            case .low, .critical: result.warnings.append(sight.description)
+            }
+        }
+        for plan in plans {
+            guard let problem = plan.health.problem else { continue }
+            if plan.envelope.required {
+                result.obstacles.append(.init(.sink, "the required sink \(plan.name) cannot be opened: \(problem)"))
+            } else {
+                result.warnings.append("the sink \(plan.name) cannot be opened: \(problem)")
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,108 @@
+import CoreMetrics
+
+/// What is counted and measured of all calls, for whatever gathers metrics.
+///
+/// Counters are touched once for each batch of audio at the most, never for a frame. What stands in queues and on disks
+/// is looked at by the heartbeat.
+struct RecorderMetrics: Sendable {
+    let callsStarted: Counter
+    let callsRecorded: Counter
+    let callsNotPublished: Counter
+    let callsRecovered: Counter
+    let callsLive: Meter
+    let framesReceived: Counter
+    let malformedMessages: Counter
+    let droppedEvents: Counter
+    private let factory: any MetricsFactory
+
+    /// Makes the metrics in a factory; all of them are there from the start, at zero.
+    init(_ factory: any MetricsFactory) {
+        self.factory = factory
+        callsStarted = Counter(label: "callreel_calls_started_total", factory: factory)
+        callsRecorded = Counter(label: "callreel_calls_recorded_total", factory: factory)
+        callsNotPublished = Counter(label: "callreel_calls_not_published_total", factory: factory)
+        callsRecovered = Counter(label: "callreel_calls_recovered_total", factory: factory)
+        callsLive = Meter(label: "callreel_calls_live", factory: factory)
+        framesReceived = Counter(label: "callreel_frames_received_total", factory: factory)
+        malformedMessages = Counter(label: "callreel_messages_malformed_total", factory: factory)
+        droppedEvents = Counter(label: "callreel_events_dropped_total", factory: factory)
+    }
+
+    /// The metrics of one entry of the configuration.
+    func sink(_ name: String, type: String) -> SinkMetrics { SinkMetrics(name, type: type, factory) }
+
+    /// The free bytes of the disk under a directory.
+    func freeBytes(_ directory: String) -> Meter {
+        Meter(label: "callreel_disk_free_bytes", dimensions: [("directory", directory)], factory: factory)
+    }
+}
+
+/// What is counted and measured of one sink in all calls.
+struct SinkMetrics: Sendable {
+    /// Frames, settled when a call is published: in its files, silence in place of dropped ones, not there at all.
+    let written: Counter
+    let silenced: Counter
+    let lost: Counter
+    /// Frames that found no room in the queue, counted while the call runs.
+    let dropped: Counter
+    let failures: Counter
+    let stalls: Counter
+    let queuedSeconds: Meter
+    let writeTime: Timer
+    let finishTime: Timer
+    let lag: Timer
+
+    init(_ name: String, type: String, _ factory: any MetricsFactory) {
+        let sink = [("sink", name), ("type", type)]
+        written = Counter(label: "callreel_sink_frames_written_total", dimensions: sink, factory: factory)
+        silenced = Counter(label: "callreel_sink_frames_silenced_total", dimensions: sink, factory: factory)
+        lost = Counter(label: "callreel_sink_frames_lost_total", dimensions: sink, factory: factory)
+        dropped = Counter(label: "callreel_sink_frames_dropped_total", dimensions: sink, factory: factory)
+        failures = Counter(label: "callreel_sink_failures_total", dimensions: sink, factory: factory)
+        stalls = Counter(label: "callreel_sink_stalls_total", dimensions: sink, factory: factory)
+        queuedSeconds = Meter(label: "callreel_sink_queued_seconds", dimensions: sink, factory: factory)
+        writeTime = Timer(label: "callreel_sink_write_seconds", dimensions: sink, factory: factory)
+        finishTime = Timer(label: "callreel_sink_finish_seconds", dimensions: sink, factory: factory)
+        lag = Timer(label: "callreel_sink_lag_seconds", dimensions: sink, factory: factory)
+    }
+
+    /// Adds what became of one call in this sink.
+    func settle(_ sink: Recording.Sink) {
+        written.increment(by: sink.written)
+        silenced.increment(by: sink.silence)
+        lost.increment(by: sink.lost)
+        if sink.state == .failed || sink.state == .stalled { failures.increment() }
+    }
+}
+
+/// Where one call's numbers go.
+struct CallMetrics: Sendable {
+    let all: RecorderMetrics
+    /// One for each sink of the call, in the order of the configuration.
+    let sinks: [SinkMetrics]
+}
+
+extension Recorder {
+    /// What each metric of a recorder says, in one line.
+    public static let metricDescriptions = [
+        "callreel_calls_started_total": "Calls whose audio began to be recorded.",
+        "callreel_calls_recorded_total": "Calls that were published.",
+        "callreel_calls_not_published_total": "Calls that could not be published; what there is of them stands in the partial directory.",
+        "callreel_calls_recovered_total": "Calls that were interrupted by an earlier program's end, and published since.",
+        "callreel_calls_live": "Calls that are being recorded or published now.",
+        "callreel_frames_received_total": "Frames of audio received in all calls.",
+        "callreel_messages_malformed_total": "Messages of carriers that could not be understood.",
+        "callreel_events_dropped_total": "Events of calls that were not kept because there were too many.",
+        "callreel_sink_frames_written_total": "Frames of published calls that are in the sink's output.",
+        "callreel_sink_frames_silenced_total": "Frames of published calls that are silence in the sink's output, because it was too slow.",
+        "callreel_sink_frames_lost_total": "Frames of published calls that are not in the sink's output at all.",
+        "callreel_sink_frames_dropped_total": "Frames that a stalled sink missed, counted while the call runs.",
+        "callreel_sink_failures_total": "Calls in which the sink failed or did not come to its end.",
+        "callreel_sink_stalls_total": "Times that the sink did not keep up and was left behind.",
+        "callreel_sink_queued_seconds": "Seconds of audio that wait for the sink, in the call where most waits.",
+        "callreel_sink_write_seconds": "How long the sink took for one batch of audio.",
+        "callreel_sink_finish_seconds": "How long the sink took to close its output.",
+        "callreel_sink_lag_seconds": "From the arrival of a batch of audio to its being written.",
+        "callreel_disk_free_bytes": "Bytes that may still be written under the directory.",
+    ]
+}
