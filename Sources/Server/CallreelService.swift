@@ -15,6 +15,8 @@ public struct CallreelService: Service {
     private let logger: Logger
     private let onRunning: @Sendable (Address) async -> Void
     private let hurrySignal = HurrySignal()
+    private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
+    private let admission: Admission
 
     /// Where a server listens.
     public struct Address: Sendable {
@@ -34,7 +36,11 @@ public struct CallreelService: Service {
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
-        recorder = Recorder(store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry, logger: logger)
+        let recorder = Recorder(
+            store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
+            marks: configuration.recordings.marks, metrics: metrics, logger: logger)
+        self.recorder = recorder
+        admission = Admission(metrics: metrics) { recorder.readiness.obstacles.first }
     }
 
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
@@ -42,7 +48,7 @@ public struct CallreelService: Service {
     public func hurry() { hurrySignal.give() }
 
     /// Serves until a graceful shutdown. Then no call is taken any more, running ones have `drainTimeout` to end by
-    /// themselves, and every recording is finished first.
+    /// themselves while everything else is still answered, and every recording is finished first.
     public func run() async throws {
         do {
             try await recorder.prepare()
@@ -54,7 +60,11 @@ public struct CallreelService: Service {
             group.addTask { [recorder] in await recorder.run() }
             defer { group.cancelAll() }
             do {
-                try await application().run()
+                // Ended from the last to the first.
+                let drain = Drain(recorder: recorder, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
+                var quiet = logger
+                quiet.logLevel = max(logger.logLevel, .warning)
+                try await ServiceGroup(configuration: .init(services: [application(), drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
                     "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))")
@@ -69,7 +79,11 @@ public struct CallreelService: Service {
         let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())
-        VonageWebhooks(configuration: configuration.vonage, publicURL: { address.publicURL }, recorder: recorder, logger: logger).add(to: router)
+        VonageWebhooks(
+            configuration: configuration.vonage, publicURL: { address.publicURL }, recorder: recorder, admission: admission, logger: logger
+        )
+        .add(to: router)
+        HealthRoutes(recorder: recorder, metrics: metrics).add(to: router)
         CallsAPI(recorder: recorder, publicURL: { address.publicURL }).add(to: router)
         PageRoutes.add(to: router)
         let path = configuration.vonage.path
@@ -82,8 +96,10 @@ public struct CallreelService: Service {
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [recorder, logger, hurrySignal] responder in
-                CallreelChannel(responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, logger: logger)
+            server: HTTPServerBuilder { [recorder, admission, logger, hurrySignal] responder in
+                CallreelChannel(
+                    responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, admission: admission,
+                    logger: logger)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
@@ -100,8 +116,7 @@ extension CallHandler.Timing {
     init(_ listen: Configuration.Listen) {
         func time(_ seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
         self.init(
-            readInterval: time(listen.readInterval), pingInterval: time(listen.pingInterval), idleLimit: time(listen.idleTimeout),
-            drainLimit: time(listen.drainTimeout))
+            readInterval: time(listen.readInterval), pingInterval: time(listen.pingInterval), idleLimit: time(listen.idleTimeout))
     }
 }
 

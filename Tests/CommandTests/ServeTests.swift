@@ -34,7 +34,8 @@ import Testing
         let attributes = try FileManager.default.attributesOfItem(atPath: server.directory.path + "/recordings")
         #expect(attributes[.type] as? FileAttributeType == .typeDirectory)
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o750)
-        #expect(server.directory.files() == ["callreel.json"])
+        // The sinks are tried where they will write, and leave nothing there.
+        _ = try await eventually("an empty directory") { server.directory.files() == ["callreel.json"] ? true : nil }
     }
 
     @Test func `a wrong configuration, none at all, or one without a sink stops the start`() async throws {
@@ -68,9 +69,13 @@ import Testing
         _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
         server.program.signal(SIGTERM)
         _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
-        // No further call is taken, and the running one goes on.
+        // No further call is taken, the running one goes on, and whoever asks is told.
         let refused = try await Program.callreel.run(["call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max"])
-        #expect(refused.status == 1)
+        #expect(refused.status == 1 && refused.errors.contains("503"), "\(refused.errors)")
+        let ready = try await Program("curl").output(["-s", "-w", "%{http_code}", server.url + "/readyz"])
+        #expect(String(decoding: ready, as: UTF8.self).contains("\"draining\"") && ready.suffix(3) == Data("503".utf8))
+        let alive = try await Program("curl").run(["-sf", server.url + "/healthz"])
+        #expect(alive.status == 0 && alive.text == "alive\n")
         #expect(!server.program.errors.contains("call recorded"))
         server.program.signal(SIGINT)
         #expect(try await server.program.result().status == 0)
@@ -78,6 +83,18 @@ import Testing
         let recording = try await server.finished(1)[0]
         #expect(recording.endReason == "the server was shut down at once")
         #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == recording.framesReceived })
+    }
+
+    @Test func `a first signal lets a running call come to its own end`() async throws {
+        let server = try await RunningServer()
+        let call = try Program.callreel.start(["call", Speech.path, "--to", server.url + "/webhooks/answer"])
+        _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
+        server.program.signal(SIGTERM)
+        #expect(try await server.program.result().status == 0)
+        #expect(try await call.result().text.contains("11.0 s of audio, closed with 1000"))
+        let recording = try await server.finished(1)[0]
+        #expect(recording.endReason == "the carrier closed the call" && recording.framesReceived == 176_000)
+        #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == 176_000 })
     }
 
     @Test func `what a caller says cannot begin a line of the log`() async throws {

@@ -26,8 +26,9 @@ struct TestServer: Sendable {
         sinks: String = allSinks, registry: SinkRegistry = .builtIn, more: String = "", in directory: TemporaryDirectory = TemporaryDirectory(),
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
+        let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         let text = """
-            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0}, "recordings": {"directory": "\(directory.path)/recordings"}, "sinks": \(sinks)\(more)}
+            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0}, \(recordings)"sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)

@@ -42,6 +42,8 @@ public struct Configuration: Sendable {
         public var directory = "recordings"
         public var name = "{date}/{time}-{from|unknown}-{id}"
         public var mode = "0640"
+        public var lowSpace = 1000
+        public var criticalSpace = 100
 
         public init() {}
 
@@ -64,6 +66,12 @@ public struct Configuration: Sendable {
             {
                 Self.permissions($0) == nil ? "is not four octal digits such as \"0640\" that let the owner read and write" : nil
             },
+            .integer(
+                "lowSpace", \.lowSpace, in: 0...1_000_000_000,
+                "Megabytes (10^6 bytes) of free space below which log, metrics, page and readiness warn; 0 never does."),
+            .integer(
+                "criticalSpace", \.criticalSpace, in: 0...1_000_000_000,
+                "Megabytes of free space below which new calls are refused with 503; running ones go on. 0 never does."),
         ]
 
         /// The bits of four octal digits, if they let the owner read and write and carry nothing but permissions.
@@ -71,6 +79,9 @@ public struct Configuration: Sendable {
             guard text.count == 4, let bits = Int(text, radix: 8), bits & ~0o777 == 0, bits & 0o600 == 0o600 else { return nil }
             return bits
         }
+
+        /// How much room the disks must have.
+        var marks: SpaceMarks { SpaceMarks(low: lowSpace * 1_000_000, critical: criticalSpace * 1_000_000) }
 
         /// The store that this section describes.
         public func store() throws(RecordingError) -> RecordingStore {
@@ -92,7 +103,8 @@ public struct Configuration: Sendable {
                 else { return "is not a path such as \"/cable\"" }
                 let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
                 if parts.contains(where: { ["", ".", ".."].contains($0) }) { return "has an empty part, or one of dots alone" }
-                return ["webhooks", "recordings", "api", "page.js", "page.css"].contains(parts[0]) ? "is taken by the program itself" : nil
+                let taken = ["webhooks", "recordings", "api", "page.js", "page.css"] + HealthRoutes.paths
+                return taken.contains(String(parts[0])) ? "is taken by the program itself" : nil
             },
             Field(
                 "sampleRate", type: "8000, 16000 or 24000", schema: ["enum": .array(AudioFormat.supportedSampleRates.map(JSONValue.integer))],
@@ -151,6 +163,10 @@ public struct Configuration: Sendable {
         listen = sections.listen
         publicURL = sections.publicURL.flatMap(PublicURL.init)
         recordings = sections.recordings
+        if recordings.criticalSpace > recordings.lowSpace {
+            let reason = "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): the warning would come after the refusal"
+            problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
+        }
         vonage = sections.vonage
         sinks = []
         let place = ConfigurationPath.root.key("sinks")

@@ -28,13 +28,15 @@ struct CallsAPI: Sendable {
     }
 
     private func answer(limit: Int, offset: Int) -> JSONValue {
-        .object([
+        let readiness = recorder.readiness
+        return .object([
             "now": .string(Date().manifestText),
             "answerURL": .string(publicURL().description + "/webhooks/answer"),
             "live": .array(recorder.liveCalls.map(Self.live)),
             "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(Self.recording)),
             "total": .integer(recorder.index.count),
             "indexing": .boolean(recorder.index.isScanning),
+            "obstacles": .array(readiness.obstacles.map { .string($0.reason) }), "warnings": .array(readiness.warnings.map(JSONValue.string)),
         ])
     }
 

@@ -133,7 +133,10 @@ function patchParties(parts, call) {
 }
 
 function patchProblems(list, problems) {
-  const texts = problems.map((problem) => `⚠ Problem: ${problem}`);
+  patchList(list, problems.map((problem) => `⚠ Problem: ${problem}`));
+}
+
+function patchList(list, texts) {
   if (texts.join("\n") === [...list.children].map((item) => item.textContent).join("\n")) return;
   list.replaceChildren(...texts.map((text) => make("li", text)));
 }
@@ -226,7 +229,9 @@ function tick() {
 const liveRows = new Rows(element("live-list"), element("live-row"), patchLive);
 const recordingRows = new Rows(element("recording-list"), element("recording-row"), patchRecording);
 
-function show({ live = [], total = 0, indexing = false, answerURL = "" }, recordings) {
+function show({ live = [], total = 0, indexing = false, answerURL = "", obstacles = [], warnings = [] }, recordings) {
+  const notices = [...obstacles.map((text) => `⚠ No new calls are taken: ${text}`), ...warnings.map((text) => `⚠ ${text}`)];
+  patchList(element("notices"), notices);
   const isEmpty = recordings.length === 0;
   liveRows.show(live);
   recordingRows.show(recordings);

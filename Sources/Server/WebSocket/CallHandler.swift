@@ -34,8 +34,6 @@ final class CallHandler: ChannelInboundHandler {
         let pingInterval: TimeAmount
         /// Without anything received, not even an answer to pings, until the connection is given up.
         let idleLimit: TimeAmount
-        /// For a running call to end by itself when the server is told to stop.
-        let drainLimit: TimeAmount
     }
 
     private enum State {
@@ -139,7 +137,7 @@ final class CallHandler: ChannelInboundHandler {
             end("the carrier ended the connection without a closing handshake")
             context.close(promise: nil)
         case is ChannelShouldQuiesceEvent:
-            drain()
+            leave("the server was shut down")
         case let instruction as Instruction:
             switch instruction {
             case .fail(let reason): fail(WebSocketError(.internalError, reason))
@@ -251,12 +249,6 @@ final class CallHandler: ChannelInboundHandler {
         } else {
             started.succeed(nil)
         }
-    }
-
-    /// The server stops: the call has some time left to end by itself.
-    private func drain() {
-        guard case .recording = state else { return leave("the server was shut down") }
-        setDeadline(timing.drainLimit) { handler in handler.leave("the server was shut down") }
     }
 
     /// Says goodbye because the server stops. The call goes on until the carrier has answered, so that nothing that was

@@ -26,6 +26,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     let upgrade: WebSocketUpgrade
     let timing: CallHandler.Timing
     let hurry: HurrySignal
+    let admission: Admission
     let logger: Logger
 
     /// Builds the pipeline: HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
@@ -34,7 +35,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             let encoder = HTTPResponseEncoder()
             let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
             let log = self.logger
-            let gate = UpgradeGate(upgrade: upgrade, drainLimit: timing.drainLimit) { refusal in
+            let gate = UpgradeGate(upgrade: upgrade, admission: admission) { [admission] refusal in
+                admission.countRefusal(refusal.kind)
                 log.warning("connection refused", metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
             }
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
@@ -132,6 +134,9 @@ final class HurrySignal: Sendable {
 
     /// Drops an action.
     func forget(_ ticket: Int) { state.withLock { _ = $0.actions.removeValue(forKey: ticket) } }
+
+    /// Whether the signal was given.
+    var isGiven: Bool { state.withLock { $0.isGiven } }
 
     /// Gives the signal.
     func give() {

@@ -1,3 +1,4 @@
+import CallreelCore
 import Crypto
 import Foundation
 import NIOCore
@@ -10,6 +11,8 @@ struct WebSocketUpgrade: Sendable {
     struct Refusal: Error, Sendable {
         let status: HTTPResponseStatus
         let reason: String
+        /// What refusals are counted under.
+        var kind = "handshake"
         var headers: HTTPHeaders = [:]
     }
 
@@ -78,20 +81,21 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let upgrade: WebSocketUpgrade
-    private let drainLimit: TimeAmount
+    /// How long a request may still take when the server ends.
+    private static let requestLimit = TimeAmount.seconds(5)
+
+    private let admission: Admission
     private let onRefusal: (WebSocketUpgrade.Refusal) -> Void
     private var hasRefused = false
     private var hasPassed = false
-    /// The server is stopping.
-    private var isDraining = false
 
     /// Makes a gate.
     /// - Parameters:
-    ///   - drainLimit: how long a request may still take when the server is told to stop.
+    ///   - admission: says whether calls are taken at all.
     ///   - onRefusal: hears of every refusal, for the log.
-    init(upgrade: WebSocketUpgrade, drainLimit: TimeAmount, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
+    init(upgrade: WebSocketUpgrade, admission: Admission, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
         self.upgrade = upgrade
-        self.drainLimit = drainLimit
+        self.admission = admission
         self.onRefusal = onRefusal
     }
 
@@ -102,7 +106,11 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
         if WebSocketUpgrade.isAskedFor(by: head) {
             do throws(WebSocketUpgrade.Refusal) {
                 try upgrade.check(head)
-                if isDraining { throw WebSocketUpgrade.Refusal(status: .serviceUnavailable, reason: "the server is shutting down") }
+                if let obstacle = admission.obstacle {
+                    throw WebSocketUpgrade.Refusal(
+                        status: .serviceUnavailable, reason: obstacle.reason, kind: obstacle.kind.rawValue,
+                        headers: ["retry-after": Admission.retryAfter])
+                }
             } catch {
                 return refuse(error, context)
             }
@@ -115,11 +123,10 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            isDraining = true
             guard hasPassed else { return context.close(promise: nil) }
             // What is under way may end; a client that never ends its request does not hold up the server's end.
             let channel = context.channel
-            let deadline = context.eventLoop.scheduleTask(in: drainLimit) { channel.close(promise: nil) }
+            let deadline = context.eventLoop.scheduleTask(in: Self.requestLimit) { channel.close(promise: nil) }
             channel.closeFuture.whenComplete { _ in deadline.cancel() }
         }
         context.fireUserInboundEventTriggered(event)

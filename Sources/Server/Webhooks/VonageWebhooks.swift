@@ -18,12 +18,19 @@ struct VonageWebhooks: Sendable {
     let configuration: Configuration.Vonage
     let publicURL: @Sendable () -> PublicURL
     let recorder: Recorder
+    let admission: Admission
     let logger: Logger
 
     /// Adds the routes that the carrier's tutorials use.
     func add(to router: Router<BasicRequestContext>) {
         for method in [HTTPRequest.Method.get, .post] {
             router.on("/webhooks/answer", method: method) { request, _ in
+                // The carrier then asks the application's fallback answer URL.
+                if let obstacle = admission.obstacle {
+                    admission.countRefusal(obstacle.kind.rawValue)
+                    logger.warning("call refused", metadata: ["reason": "\(obstacle.reason)"])
+                    throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: obstacle.reason)
+                }
                 let parameters = try await parameters(of: request)
                 return try json(answer(parameters))
             }

@@ -1,0 +1,22 @@
+import CallreelCore
+import ServiceLifecycle
+
+/// Stands before the server's end: once it is asked for, no new call is taken, and running ones have some time to end by themselves.
+///
+/// As long as that lasts the server goes on answering, so that whoever asks is told that it is not ready, and carriers can still say
+/// what becomes of the running calls.
+struct Drain: Service {
+    let recorder: Recorder
+    /// Seconds that calls have.
+    let timeout: Double
+    let hurry: HurrySignal
+
+    func run() async throws {
+        try await gracefulShutdown()
+        recorder.drain()
+        let deadline = ContinuousClock.now + .seconds(timeout)
+        while !recorder.liveCalls.isEmpty, ContinuousClock.now < deadline, !hurry.isGiven, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import CoreMetrics
+import Synchronization
+
+/// Gathers metrics in memory and writes them as Prometheus reads them: text format 0.0.4.
+///
+/// One server has one of these, handed to whatever measures; nothing is global. Values are atomic or behind a short lock of their own,
+/// and nothing of it is on the path of single frames.
+final class PrometheusMetrics: MetricsFactory {
+    /// The media type of ``text()``.
+    static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
+
+    /// A metric as it is written: lines below one name.
+    protocol Family: AnyObject, Sendable {
+        static var type: String { get }
+        /// Lines for one set of labels, given as `{name="value"}` or nothing.
+        func lines(name: String, labels: PrometheusLabels) -> [String]
+    }
+
+    private struct Key: Hashable {
+        let name: String
+        let labels: PrometheusLabels
+    }
+
+    private let metrics = Mutex<[Key: any Family]>([:])
+    private let descriptions: [String: String]
+
+    /// Makes an empty collection.
+    /// - Parameter descriptions: what the metrics say, by name.
+    init(descriptions: [String: String]) { self.descriptions = descriptions }
+
+    /// The metric of a name and labels, made when it is asked for the first time.
+    private func family<F: Family>(_ name: String, _ dimensions: [(String, String)], _ make: () -> F) -> F {
+        let key = Key(name: Self.legal(name), labels: PrometheusLabels(dimensions))
+        return metrics.withLock { metrics in
+            if let known = metrics[key] as? F { return known }
+            let new = make()
+            metrics[key] = new
+            return new
+        }
+    }
+
+    /// A name with everything replaced that may not stand in one (`[a-zA-Z_:][a-zA-Z0-9_:]*`).
+    private static func legal(_ name: String) -> String {
+        let letters = name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ":") ? $0 : "_" }
+        return letters.first?.isNumber == false ? String(letters) : "_" + String(letters)
+    }
+
+    /// Everything, sorted by name and labels.
+    func text() -> String {
+        let all = metrics.withLock { $0 }
+        var result = ""
+        for (name, members) in Dictionary(grouping: all, by: \.key.name).sorted(by: { $0.key < $1.key }) {
+            let help = (descriptions[name] ?? name).replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+            result += "# HELP \(name) \(help)\n"
+            if let first = members.first { result += "# TYPE \(name) \(type(of: first.value).type)\n" }
+            for (key, family) in members.sorted(by: { $0.key.labels.text < $1.key.labels.text }) {
+                for line in family.lines(name: name, labels: key.labels) { result += line + "\n" }
+            }
+        }
+        return result
+    }
+
+    // MARK: - MetricsFactory
+
+    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        family(label, dimensions) { PrometheusCounter() }
+    }
+
+    func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
+        family(label, dimensions) { PrometheusFloatingPointCounter() }
+    }
+
+    func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+        family(label, dimensions) { PrometheusGauge() }
+    }
+
+    func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+        if aggregate { family(label, dimensions) { PrometheusHistogram() } } else { family(label, dimensions) { PrometheusGauge() } }
+    }
+
+    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+        family(label, dimensions) { PrometheusHistogram() }
+    }
+
+    // What was counted stays: a counter that goes away looks like one that was set back.
+    func destroyCounter(_ handler: any CounterHandler) {}
+    func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    func destroyMeter(_ handler: any MeterHandler) {}
+    func destroyRecorder(_ handler: any RecorderHandler) {}
+    func destroyTimer(_ handler: any TimerHandler) {}
+}
+
+/// The labels of a metric, as they are written.
+struct PrometheusLabels: Hashable, Sendable {
+    /// `{name="value",…}`, or nothing.
+    let text: String
+    private let inner: String
+
+    /// Writes labels, with the three characters escaped that have a meaning in a value.
+    init(_ dimensions: [(String, String)]) {
+        inner = dimensions.map { name, value in
+            let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+            return "\(name)=\"\(escaped)\""
+        }.joined(separator: ",")
+        text = inner.isEmpty ? "" : "{\(inner)}"
+    }
+
+    /// The same with a histogram's bound.
+    func with(bound: String) -> String { "{\(inner.isEmpty ? "" : inner + ",")le=\"\(bound)\"}" }
+}

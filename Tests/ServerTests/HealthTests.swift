@@ -1,0 +1,138 @@
+import CallreelCore
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct HealthTests {
+    private func get(_ url: String) async throws -> (status: Int, body: Data) {
+        let result = try await Program("curl").output(["-s", "--max-time", "20", "-w", "%{http_code}", url])
+        return (Int(String(decoding: result.suffix(3), as: UTF8.self)) ?? 0, result.dropLast(3))
+    }
+
+    private func readiness(_ server: TestServer) async throws -> (status: Int, value: JSONValue) {
+        let answer = try await get(server.http + "/readyz")
+        return (answer.status, try JSONValue(parsing: Data(answer.body)))
+    }
+
+    private func texts(_ value: JSONValue?) -> [String] { (value?.elements ?? []).compactMap { $0.string ?? $0["reason"]?.string } }
+
+    /// The samples of a server, as the Prometheus project's own parser reads them: `name{label=value}` and the number.
+    private func metrics(_ server: TestServer) async throws -> [String: Double] {
+        let code = """
+            import sys, json, urllib.request
+            from prometheus_client.parser import text_string_to_metric_families
+            answer = urllib.request.urlopen(sys.argv[1])
+            assert answer.headers["content-type"].startswith("text/plain; version=0.0.4"), answer.headers
+            found = {}
+            for family in text_string_to_metric_families(answer.read().decode()):
+                assert family.documentation and family.documentation != family.name and family.type != "unknown", family
+                for sample in family.samples:
+                    found[sample.name + "".join("{%s=%s}" % label for label in sorted(sample.labels.items()))] = sample.value
+            print(json.dumps(found))
+            """
+        let found = try JSONValue(parsing: try await Judge.python(code, [server.http + "/metrics"]))
+        guard case .object(let members) = found else { return [:] }
+        return members.compactMapValues(\.double)
+    }
+
+    @Test func `what was recorded is in the metrics to the frame`() async throws {
+        try await TestServer.run(sinks: #"[{"type": "wav"}, {"type": "flac", "name": "small"}]"#) { server in
+            let before = try await metrics(server)
+            #expect(before["callreel_calls_started_total"] == 0 && before["callreel_refused_total{reason=draining}"] == 0, "\(before)")
+            _ = try await PythonCall(server.cable, pcm: Speech.path).place()
+            let recording = try await server.finished()[0]
+            let after = try await eventually("a call that is counted") {
+                let found = try await metrics(server)
+                return found["callreel_calls_recorded_total"] == 1 && found["callreel_calls_live"] == 0 ? found : nil
+            }
+            let frames = Double(recording.framesReceived)
+            #expect(frames > 176_000 && after["callreel_frames_received_total"] == frames)
+            for sink in ["{sink=wav}{type=wav}", "{sink=small}{type=flac}"] {
+                #expect(after["callreel_sink_frames_written_total\(sink)"] == frames)
+                #expect(after["callreel_sink_frames_lost_total\(sink)"] == 0 && after["callreel_sink_failures_total\(sink)"] == 0)
+                #expect(after["callreel_sink_write_seconds_count\(sink)"] ?? 0 >= 1)
+                #expect(after["callreel_sink_lag_seconds_sum\(sink)"] ?? 0 > 0)
+                #expect(after["callreel_sink_finish_seconds_count\(sink)"] == 1)
+            }
+            #expect(after.keys.contains { $0.hasPrefix("callreel_disk_free_bytes{directory=") })
+        }
+    }
+
+    @Test func `a directory's name in a label is escaped`() async throws {
+        let odd = TemporaryDirectory().path + #"/a "quoted" \ name"#
+        let entry = JSONValue.object(["type": "raw", "directory": .string(odd)]).json()
+        try await TestServer.run(sinks: "[\(entry)]") { server in
+            let names = try await metrics(server).keys
+            #expect(names.contains { $0.contains(odd) }, "\(names)")
+        }
+        try? FileManager.default.removeItem(atPath: (odd as NSString).deletingLastPathComponent)
+    }
+
+    @Test func `a server without trouble is ready, and alive`() async throws {
+        try await TestServer.run(more: #", "vonage": {"talk": ""}"#) { server in
+            #expect(try await get(server.http + "/healthz") == (200, Data("alive\n".utf8)))
+            let (status, value) = try await readiness(server)
+            #expect(status == 200 && value["ready"] == true && texts(value["obstacles"]).isEmpty)
+        }
+    }
+
+    @Test func `calls are refused while a required sink cannot open, and taken when it can again`() async throws {
+        let directory = TemporaryDirectory(), place = directory.path + "/archive"
+        try Data("in the way".utf8).write(to: URL(fileURLWithPath: place))
+        let sinks = #"[{"type": "raw"}, {"type": "wav", "name": "archive", "required": true, "directory": "\#(place)"}]"#
+        try await TestServer.run(sinks: sinks) { server in
+            let reasons = try await eventually("a server that is not ready") {
+                let (status, value) = try await readiness(server)
+                return status == 503 && value["ready"] == false ? texts(value["obstacles"]) : nil
+            }
+            #expect(reasons.count == 1 && reasons[0].contains("required sink archive") && reasons[0].contains(place), "\(reasons)")
+            let answer = try await get(server.http + "/webhooks/answer?uuid=u1")
+            #expect(answer.status == 503 && String(decoding: answer.body, as: UTF8.self).contains("archive"))
+            #expect(try await PythonCall(server.cable).place().map(\.status) == [503])
+            #expect(directory.files() == ["archive"] && server.directory.files().isEmpty)
+            #expect(try await metrics(server)["callreel_refused_total{reason=sink}"] == 2)
+            let shown = try JSONValue(parsing: Data(try await get(server.http + "/api/calls").body))
+            #expect(texts(shown["obstacles"]) == reasons)
+
+            try FileManager.default.removeItem(atPath: place)
+            _ = try await eventually("a server that is ready again") { try await readiness(server).status == 200 ? true : nil }
+            #expect(try await PythonCall(server.cable, pcm: Speech.path).place().map(\.code) == [1000])
+            #expect(try await server.finished()[0].sinks.map(\.state) == [.complete, .complete])
+        }
+    }
+
+    @Test func `a sink that cannot open and is not required is a warning`() async throws {
+        let directory = TemporaryDirectory(), place = directory.path + "/archive"
+        try Data("in the way".utf8).write(to: URL(fileURLWithPath: place))
+        try await TestServer.run(sinks: #"[{"type": "raw"}, {"type": "wav", "directory": "\#(place)"}]"#) { server in
+            let warnings = try await eventually("a warning") {
+                let (status, value) = try await readiness(server)
+                return status == 200 && !texts(value["warnings"]).isEmpty ? texts(value["warnings"]) : nil
+            }
+            #expect(warnings[0].contains("the sink wav cannot be opened") && warnings[0].contains(place))
+        }
+    }
+
+    @Test func `a full disk keeps new calls out, and a running one goes on to its end`() async throws {
+        let free = try #require(try FileManager.default.attributesOfFileSystem(forPath: NSTemporaryDirectory())[.systemFreeSize] as? NSNumber)
+        // The whole disk and more must be free: no disk has that.
+        let tooMuch = free.intValue / 1_000_000 * 2 + 1000
+        let marks = #", "recordings": {"directory": "DIR/recordings", "lowSpace": \#(tooMuch), "criticalSpace": CRITICAL}"#
+        for isCritical in [true, false] {
+            let directory = TemporaryDirectory()
+            let more = marks.replacing("DIR", with: directory.path).replacing("CRITICAL", with: isCritical ? "\(tooMuch)" : "0")
+            try await TestServer.run(more: more, in: directory) { server in
+                let value = try await eventually("a look at the disk") {
+                    let (_, value) = try await readiness(server)
+                    return texts(value[isCritical ? "obstacles" : "warnings"]).isEmpty ? nil : value
+                }
+                let said = texts(value[isCritical ? "obstacles" : "warnings"])
+                #expect(said[0].contains("MB are free under \(directory.path)/recordings"), "\(said)")
+                #expect(value["ready"] == .boolean(!isCritical))
+                #expect(try await get(server.http + "/webhooks/answer?uuid=u1").status == (isCritical ? 503 : 200))
+                let ending = try await PythonCall(server.cable, pcm: Speech.path).place()[0]
+                #expect(isCritical ? ending.status == 503 : ending.code == 1000)
+            }
+        }
+    }
+}
