@@ -55,7 +55,8 @@ final class ChunkQueue: Sendable {
     init(envelope: SinkEnvelope, format: AudioFormat, onRoom: @escaping @Sendable () -> Void) {
         capacity = format.frames(seconds: envelope.buffer)
         stallLimit = .seconds(envelope.stallLimit)
-        checkpointInterval = .seconds(envelope.checkpoint)
+        // Clocks are looked at now and then, so a checkpoint is due a little early: what was asked for is the most that may be at risk.
+        checkpointInterval = .seconds(envelope.checkpoint) - min(Recorder.heartbeat, .seconds(envelope.checkpoint / 4))
         finishLimit = .seconds(max(envelope.finishLimit, envelope.stallLimit))
         self.onRoom = onRoom
         let now = ContinuousClock.now

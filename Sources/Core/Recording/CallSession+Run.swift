@@ -143,9 +143,17 @@ extension CallSession {
         }
     }
 
-    /// Adds a published call to the metrics.
+    /// Adds a published call to the metrics, and says in the log what is not in its files.
     private func count(_ recording: Recording) {
         metrics.all.callsRecorded.increment()
+        for sink in recording.sinks where sink.lost + sink.silence > 0 {
+            logger.error(
+                "a sink does not have the whole call",
+                metadata: [
+                    "sink.name": "\(sink.name)", "frames.received": "\(recording.framesReceived)", "frames.written": "\(sink.written)",
+                    "frames.silenced": "\(sink.silence)", "frames.lost": "\(sink.lost)",
+                ])
+        }
         for (sink, counters) in zip(recording.sinks, metrics.sinks) { counters.settle(sink) }
         for index in plans.indices { countDrops(index) }
     }
