@@ -58,6 +58,19 @@ import Testing
         }
     }
 
+    @Test func `every metric is explained to operators`() async throws {
+        let guide = try String(contentsOfFile: Speech.fixture("../../Docs/Operating.md"), encoding: .utf8)
+        let explained = Set(guide.matches(of: /`(callreel_[a-z_]+)(?:\{[a-z,]+\})?`/).map { String($0.1) })
+        try await TestServer.run { server in
+            let endings = ["_bucket", "_sum", "_count"]
+            let served = try await metrics(server).keys.map { name in
+                let plain = String(name.prefix { $0 != "{" })
+                return endings.first(where: plain.hasSuffix).map { String(plain.dropLast($0.count)) } ?? plain
+            }
+            #expect(Set(served) == explained)
+        }
+    }
+
     @Test func `a directory's name in a label is escaped`() async throws {
         let odd = TemporaryDirectory().path + #"/a "quoted" \ name"#
         let entry = JSONValue.object(["type": "raw", "directory": .string(odd)]).json()
