@@ -17,6 +17,15 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// What may be fuzzed, as tests over known input; or, for `scripts/fuzz` alone, as a program that is linked with libFuzzer.
+let fuzzed: [Target.Dependency] = ["CallreelCore", "CallreelServer", "CallreelSinks"]
+let fuzzing: Target =
+    Context.environment["CALLREEL_FUZZ"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/FuzzTests", exclude: ["main.swift"], swiftSettings: settings)
+    : .executableTarget(
+        name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"], swiftSettings: settings)
+
 let package = Package(
     name: "callreel",
     platforms: [.macOS(.v15)],
@@ -139,6 +148,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/ServerTests", swiftSettings: settings),
+        fuzzing,
         .testTarget(
             name: "CommandTests", dependencies: ["CallreelCore", "TestSupport", "callreel"],
             path: "Tests/CommandTests", swiftSettings: settings),

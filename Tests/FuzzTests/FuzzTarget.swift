@@ -1,0 +1,128 @@
+import CallreelCore
+import CallreelSinks
+import Foundation
+
+@testable import CallreelServer
+
+/// What reads bytes that come from outside, each with what must be true whatever the bytes are. A breach traps.
+enum FuzzTarget: String, CaseIterable {
+    /// A call's socket: frames in any pieces, and what the carrier says in them.
+    case websocket
+    /// Messages of the carrier, each on a line.
+    case vonage
+    /// The configuration file.
+    case configuration
+    /// A template on the first line, and facts of a call on the others.
+    case name
+    /// A FLAC file that a dead program left.
+    case flac
+    /// A WAV file that a dead program left.
+    case wav
+
+    /// Reads the bytes.
+    func check(_ bytes: [UInt8]) {
+        switch self {
+        case .websocket: Self.checkFrames(bytes)
+        case .vonage: Self.checkMessages(bytes)
+        case .configuration: Self.checkConfiguration(bytes)
+        case .name: Self.checkName(bytes)
+        case .flac: Self.checkRepair(bytes, of: FLACSink.self)
+        case .wav: Self.checkRepair(bytes, of: WAVSink.self)
+        }
+    }
+
+    /// Pieces of one byte and of seven say the same as all at once: what a call is does not depend on how TCP cut it.
+    private static func checkFrames(_ bytes: [UInt8]) {
+        let whole = FrameLog.decode(bytes, pieces: max(1, bytes.count))
+        for pieces in [1, 7] { precondition(FrameLog.decode(bytes, pieces: pieces) == whole, "pieces of \(pieces) say something else") }
+    }
+
+    private static func checkMessages(_ bytes: [UInt8]) {
+        var dialect = VonageDialect()
+        // Fuzzed messages would hardly ever begin a call.
+        var started = VonageDialect()
+        _ = try? started.understand(text: Array(#"{"content-type": "audio/l16;rate=16000"}"#.utf8))
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            let text = Array(String(decoding: line, as: UTF8.self).utf8)
+            _ = try? dialect.understand(text: text)
+            _ = try? started.understand(text: text)
+            precondition(started.refusesAudio() == nil, "a message in the middle has ended the call")
+        }
+    }
+
+    private static func checkConfiguration(_ bytes: [UInt8]) {
+        guard let value = try? JSONValue(parsing: Data(bytes)) else { return }
+        // What was read can be written and read again; 1e3 is then 1000.
+        let text = value.json()
+        precondition((try? JSONValue(parsing: Data(text.utf8)))?.json() == text, text)
+        var problems: [ConfigurationProblem] = []
+        let configuration = Configuration(value, registry: .builtIn, environment: ["A": "b"], problems: &problems)
+        precondition(!problems.isEmpty || !configuration.sinks.isEmpty, "a configuration without a sink has no problem")
+    }
+
+    /// No name leaves the directory, hides, or is too long for a file system.
+    private static func checkName(_ bytes: [UInt8]) {
+        var lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        guard let template = try? NameTemplate(lines.removeFirst()) else { return }
+        lines += Array(repeating: "", count: 5)
+        let call = CallFacts(carrier: lines[0], from: lines[1], to: lines[2], uuid: lines[3], conversation: lines[4])
+        let name = template.name(id: RecordingID(), call: call, startedAt: Date(timeIntervalSince1970: 0))
+        precondition(!name.isEmpty && !name.hasPrefix("/") && !name.hasSuffix("/"), name)
+        for part in name.split(separator: "/", omittingEmptySubsequences: false) {
+            precondition(!part.isEmpty && !part.hasPrefix(".") && part.utf8.count <= 200, name)
+            precondition(part.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, name)
+        }
+    }
+
+    /// A repair never makes a file longer by more than a header, comes to an end, and finds nothing more to do the second time.
+    private static func checkRepair<Sink: AudioSink & ~Copyable>(_ bytes: [UInt8], of sink: Sink.Type) {
+        let format = AudioFormat(sampleRate: 16000), path = scratch
+        guard (try? Data(bytes).write(to: URL(fileURLWithPath: path))) != nil else { preconditionFailure("cannot write \(path)") }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let dry = try? sink.repair(path, format: format, dryRun: true)
+        precondition(FileManager.default.contents(atPath: path) == Data(bytes), "a dry run has changed the file")
+        let first = try? sink.repair(path, format: format, dryRun: false)
+        precondition(dry?.frames == first?.frames, "a dry run promised \(String(describing: dry)), and it became \(String(describing: first))")
+        let repaired = FileManager.default.contents(atPath: path)
+        guard let first else { return precondition(repaired == Data(bytes), "a file that cannot be repaired was changed") }
+        let second = try? sink.repair(path, format: format, dryRun: false)
+        precondition(second?.frames == first.frames && second?.change == nil, "the second repair found \(String(describing: second))")
+        precondition(FileManager.default.contents(atPath: path) == repaired, "the second repair has changed the file")
+        _ = try? sink.decode(path, format: format) { _ in }
+    }
+
+    /// A file of this process's own.
+    private static let scratch = NSTemporaryDirectory() + "callreel-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
+}
+
+/// What a decoder found, whatever pieces it came in.
+private final class FrameLog: WebSocketReceiver, Equatable {
+    private var lines: [String] = []
+    private var binary: [UInt8] = []
+
+    static func == (left: FrameLog, right: FrameLog) -> Bool { left.lines == right.lines && left.binary == right.binary }
+
+    static func decode(_ bytes: [UInt8], pieces: Int) -> FrameLog {
+        let log = FrameLog()
+        var decoder = WebSocketFrameDecoder(role: .server)
+        do throws(WebSocketError) {
+            for start in stride(from: 0, to: bytes.count, by: pieces) {
+                let piece = Array(bytes[start..<min(start + pieces, bytes.count)])
+                let outcome: Result<Void, WebSocketError> = unsafe piece.withUnsafeBytes { buffer in
+                    do throws(WebSocketError) { return .success(unsafe try decoder.decode(buffer, into: log)) } catch { return .failure(error) }
+                }
+                try outcome.get()
+            }
+        } catch {
+            log.lines.append("refused with \(error.code.rawValue)")
+        }
+        return log
+    }
+
+    func receive(binary piece: borrowing MaskedBytes) { piece.append(to: &binary) }
+    func receiveBinaryEnd() { lines.append("binary up to \(binary.count)") }
+    func receive(text: [UInt8]) { lines.append("text \(text)") }
+    func receive(ping payload: [UInt8]) { lines.append("ping \(payload)") }
+    func receive(pong payload: [UInt8]) { lines.append("pong \(payload)") }
+    func receive(close code: WebSocketError.Code?, reason: String) { lines.append("close \(code?.rawValue ?? 0) \(reason)") }
+}
