@@ -21,6 +21,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How much to log.")
     var logLevel = LogLevel.info
 
+    @Option(help: "How to log: lines for people, or a JSON object on each line.")
+    var logFormat = LogFormat.text
+
     func validate() throws {
         if let port, !(0...65535).contains(port) { throw ValidationError("--port \(port) is not in 0...65535") }
     }
@@ -31,7 +34,7 @@ struct Serve: AsyncParsableCommand {
             file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
-        let logger = Terminal.logger(level: logLevel.level)
+        let logger = Terminal.logger(level: logLevel.level, format: logFormat)
         let service = try CallreelService(configuration: configuration, logger: logger) { address in
             Terminal.say("Callreel is ready: \(address.page)")
             Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer")
@@ -80,6 +83,9 @@ struct Serve: AsyncParsableCommand {
         return FileManager.default.fileExists(atPath: speech) ? speech : "FILE.wav"
     }
 }
+
+/// How to log.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json }
 
 /// How much to log: the levels of swift-log, as an argument.
 enum LogLevel: String, ExpressibleByArgument, CaseIterable, Sendable {

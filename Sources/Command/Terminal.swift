@@ -19,8 +19,13 @@ enum Terminal {
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
     /// A logger on standard error, one line for each message whatever a caller puts into a name.
-    static func logger(level: Logger.Level) -> Logger {
-        var logger = Logger(label: "callreel") { OneLineLogHandler(inner: StreamLogHandler.standardError(label: $0)) }
+    static func logger(level: Logger.Level, format: LogFormat = .text) -> Logger {
+        var logger = Logger(label: "callreel") { label in
+            switch format {
+            case .text: OneLineLogHandler(inner: StreamLogHandler.standardError(label: label))
+            case .json: JSONLogHandler { FileHandle.standardError.write(Data($0.utf8)) }
+            }
+        }
         logger.logLevel = level
         return logger
     }

@@ -97,6 +97,24 @@ import Testing
         #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == 176_000 })
     }
 
+    @Test func `a log of JSON has one object on each line, and one line for a call's start and one for its end`() async throws {
+        let server = try await RunningServer("--log-format", "json")
+        let name = "1\"}\n{\"level\": \"error\""
+        for _ in 0..<2 {
+            let call = ["call", Speech.path, "--speed", "max", "--from", name, "--to", server.url + "/webhooks/answer"]
+            #expect(try await Program.callreel.run(call).status == 0)
+        }
+        let recordings = try await server.finished(2)
+        server.program.signal(SIGTERM)
+        let log = try await server.program.result().errors
+        let lines = try log.split(separator: "\n").map { try JSONValue(parsing: Data($0.utf8)) }
+        #expect(lines.allSatisfy { $0["time"]?.string != nil && $0["message"]?.string != nil && $0["level"]?.string != "error" }, "\(log)")
+        for recording in recordings {
+            let mine = lines.filter { $0["call.id"]?.string == recording.id.description }.compactMap { $0["message"]?.string }
+            #expect(mine.sorted() == ["call recorded", "call started"])
+        }
+    }
+
     @Test func `what a caller says cannot begin a line of the log`() async throws {
         let server = try await RunningServer()
         let name = "1\n2026-11-22 error callreel: forged\u{1B}[31m\u{2028}"
