@@ -1,6 +1,14 @@
 import ArgumentParser
 public import CallreelCore
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// The `callreel` command, for the sinks of a registry.
 ///
 /// A program with sinks of its own is its registry and one line:
@@ -22,6 +30,10 @@ public struct CommandLineTool: Sendable {
     /// Runs what the process's arguments ask for, and ends the process: 0 when all went well, 64 when the arguments make
     /// no sense, 1 for everything else.
     public func run() async -> Never {
+        // A file that grows beyond the limit of the process (RLIMIT_FSIZE), and a reader that goes away, are errors of one
+        // write, for the sink that wrote to tell of. By default both would end the process with all its calls.
+        signal(SIGXFSZ, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
         let result: Result<Void, any Error> = await Self.$registry.withValue(registry) {
             do {
                 var command = try Root.parseAsRoot()
@@ -47,7 +59,7 @@ struct Root: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "callreel",
         abstract: "Records phone calls that a carrier sends over a WebSocket.",
-        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self])
+        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self, SelfTestServer.self])
 }
 
 /// What every subcommand that reads the configuration takes.

@@ -3,16 +3,16 @@ import Logging
 
 /// What the command says to the person who typed it.
 enum Terminal {
-    /// A line of results, on standard output, at once also when that is a pipe.
-    static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+    /// A line of results, on standard output, at once also when that is a pipe. Where nobody reads it any more, it is lost.
+    static func say(_ line: String) { try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8)) }
 
     /// A line about what goes wrong or on, on standard error.
-    static func note(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+    static func note(_ line: String) { try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8)) }
 
     /// Replaces the current line of the terminal; nothing where there is no terminal.
     static func progress(_ line: String) {
         guard isInteractive else { return }
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("\r\u{1B}[K\(line)".utf8))
     }
 
     /// Whether a person watches standard error.

@@ -60,9 +60,10 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Ends the call with the closing handshake, and waits a moment for the answer.
-    public func hangUp() async throws(CallerError) -> Ending {
+    /// - Parameter code: the status code of the close frame (RFC 6455, section 7.4).
+    public func hangUp(code: UInt16 = 1000) async throws(CallerError) -> Ending {
         var buffer = channel.allocator.buffer(capacity: 16)
-        encoder.writeClose(.normal, to: &buffer)
+        encoder.writeClose(WebSocketError.Code(rawValue: code), to: &buffer)
         try await write(buffer)
         let deadline = channel.eventLoop.scheduleTask(in: .seconds(30)) { [channel] in channel.close(promise: nil) }
         let ending = await ending()
@@ -74,6 +75,11 @@ public final class CarrierConnection: Sendable {
     /// Drops the connection without a word.
     public func drop() async {
         try? await channel.close()
+    }
+
+    /// Hears and answers nothing any more, pings neither, as when the network between is cut. The connection stays.
+    public func fallSilent() async {
+        try? await channel.setOption(.autoRead, value: false).get()
     }
 
     /// Waits until the other side ends the connection.
@@ -201,19 +207,27 @@ private final class RefusalReader: ChannelInboundHandler {
     }
 }
 
-/// Answers the server's pings and notices its end of the call.
-private final class CarrierHandler: ChannelInboundHandler, WebSocketReceiver {
+/// Answers the server's pings and notices its end of the call. Nothing is sent after a close frame (RFC 6455, section
+/// 5.5.1): what was sent before it was sent for certain, and what comes later fails.
+private final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let ended: EventLoopPromise<CarrierConnection.Ending>
     private let encoder = WebSocketFrameEncoder(role: .client)
     private var decoder = WebSocketFrameDecoder(role: .client)
     private var context: ChannelHandlerContext?
+    /// Our close frame is under way.
+    private var hasSaidGoodbye = false
 
     init(ended: EventLoopPromise<CarrierConnection.Ending>) { self.ended = ended }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if hasSaidGoodbye { promise?.fail(ChannelError.outputClosed) } else { context.write(data, promise: promise) }
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ended.succeed(.init(code: nil, reason: "the connection was lost"))
@@ -257,6 +271,7 @@ private final class CarrierHandler: ChannelInboundHandler, WebSocketReceiver {
     func receive(close code: WebSocketError.Code?, reason: String) {
         ended.succeed(.init(code: code?.rawValue, reason: reason))
         guard let context else { return }
+        hasSaidGoodbye = true
         var buffer = context.channel.allocator.buffer(capacity: 16)
         encoder.writeClose(code, to: &buffer)
         let channel = context.channel

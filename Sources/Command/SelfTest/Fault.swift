@@ -1,0 +1,46 @@
+import ArgumentParser
+import CallreelCore
+import Foundation
+
+/// A defect that the self-test is asked to plant, and must then find.
+enum Fault: String, ExpressibleByArgument, CaseIterable, Sendable {
+    /// The raw sink of every server drops a chunk now and then.
+    case drop
+    /// One FLAC file of a killed server says how long it is, and is wrong.
+    case staleTotal = "stale-total"
+    /// One published file is cut before it is looked at.
+    case cut
+    /// One published manifest says that its first sink wrote a frame less, and lost one.
+    case lie
+}
+
+extension Fault {
+    /// Does to a published archive what the fault asks for.
+    func spoil(_ published: [PublishedCall]) throws {
+        guard let victim = published.first, let sink = victim.recording.sinks.first(where: { !$0.files.isEmpty }) else { return }
+        switch self {
+        case .drop, .staleTotal: return
+        case .cut:
+            let file = victim.path(of: sink.files[0])
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+            try handle.truncate(atOffset: handle.seekToEnd() - 1000)
+            try handle.close()
+        case .lie:
+            var recording = victim.recording
+            guard let index = recording.sinks.firstIndex(where: { $0.name == sink.name }) else { return }
+            recording.sinks[index].written -= 1
+            recording.sinks[index].lost += 1
+            try recording.encoded().write(to: URL(fileURLWithPath: victim.manifestPath))
+        }
+    }
+
+    /// Does to a FLAC file of a killed server what the fault asks for: half of its true length, as a total of some time ago.
+    func spoil(unfinishedFLAC path: String, frames: Int) throws {
+        guard self == .staleTotal else { return }
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try handle.seek(toOffset: UInt64(UnfinishedFile.totalOffset))
+        let total = UInt32(frames / 2)
+        try handle.write(contentsOf: Data([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: total >> $0) }))
+        try handle.close()
+    }
+}

@@ -1,0 +1,120 @@
+import CallreelCore
+import Foundation
+
+/// A program of somebody else's that says what is in a file.
+struct Judge: Sendable {
+    /// What a program is asked for.
+    enum Answer: Sendable {
+        /// The samples, as bytes.
+        case samples
+        /// Nothing but that it finds no fault.
+        case approval
+    }
+
+    let name: String
+    let path: String
+    /// The formats that it reads, and what it is asked: the arguments before the file, and those after it.
+    fileprivate let questions: [String: (before: [String], after: [String], answer: Answer)]
+
+    /// Asks about a file. Returns the samples where the program gives them, and throws what it has against the file.
+    func examine(_ file: String) async throws -> [Int16]? {
+        guard let question = questions[(file as NSString).pathExtension] else { return nil }
+        let log = NSTemporaryDirectory() + "callreel-judge-\(UUID().uuidString)"
+        defer { for ending in [".out", ".err"] { try? FileManager.default.removeItem(atPath: log + ending) } }
+        let process = try ChildProcess(path, question.before + [file] + question.after, in: "/", log: log)
+        let result = try await process.result()
+        guard result.status == 0 else { throw SelfTestError("\(name) ends with \(result.status): \(result.errors.prefix(200))") }
+        return question.answer == .samples ? AudioContent.samples(result.output) : nil
+    }
+
+    /// Whether it can be asked about files with this ending.
+    func reads(_ ending: String) -> Bool { questions[ending] != nil }
+}
+
+/// The judges that this machine has.
+struct Jury: Sendable {
+    let judges: [Judge]
+    /// The names of those that it has not.
+    let missing: [String]
+
+    /// A jury of these alone.
+    init(judges: [Judge]) {
+        self.judges = judges
+        missing = []
+    }
+
+    /// Looks for judges of files that are still growing, or of finished ones, for which `flac` checks the MD5 as well.
+    init(finished: Bool) {
+        let bytes = ["-f", "s16le", "-"]
+        let python = "import sys, wave; f = wave.open(sys.argv[1]); sys.stdout.buffer.write(f.readframes(f.getnframes()))"
+        let flac = ["-d", "-s", "-c", "--force-raw-format", "--endian=little", "--sign=signed"]
+        let sox = ["-t", "raw", "-e", "signed", "-b", "16", "-L", "-"]
+        let all: [(String, [String: (before: [String], after: [String], answer: Judge.Answer)])] = [
+            ("sox", ["wav": (["-V1"], sox, .samples), "flac": (["-V1"], sox, .samples)]),
+            ("ffmpeg", ["wav": (["-v", "error", "-i"], bytes, .samples), "flac": (["-v", "error", "-i"], bytes, .samples)]),
+            // -F: a torn frame at the end is passed over, with a warning.
+            ("flac", ["flac": finished ? (["-t", "-w", "-s"], [], .approval) : (flac + ["-F"], [], .samples)]),
+            ("sndfile-info", ["wav": ([], [], .approval), "flac": ([], [], .approval)]),
+            ("python3", ["wav": (["-c", python], [], .samples)]),
+        ]
+        var judges: [Judge] = [], missing: [String] = []
+        for (name, questions) in all {
+            if let path = Self.find(name) {
+                judges.append(Judge(name: name, path: path, questions: questions))
+            } else {
+                missing.append(name)
+            }
+        }
+        self.judges = judges
+        self.missing = missing
+    }
+
+    /// Where a program is. The system's comes first: others may be scripts that look for it themselves.
+    static func find(_ name: String) -> String? {
+        let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"]
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        return (folders + path).map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
+    }
+
+    /// Who was asked and who was missing, in a line.
+    var description: String {
+        "files were opened by Callreel's own readers\(judges.map { ", " + $0.name }.joined())"
+            + (missing.isEmpty ? "" : "; not installed: \(missing.joined(separator: ", "))")
+    }
+
+    /// Asks every judge about a file. What they read must be the beginning of the signal, at least so many frames of it.
+    func problems(of file: String, signal: TestSignal, atLeast frames: Int) async -> [String] {
+        var problems: [String] = []
+        for judge in judges where judge.reads((file as NSString).pathExtension) {
+            do {
+                guard let samples = try await judge.examine(file) else { continue }
+                if let frame = signal.firstDifference(in: samples) {
+                    problems.append("call \(signal.call): \(judge.name) reads at frame \(frame) what was not sent")
+                } else if samples.count < frames {
+                    problems.append("call \(signal.call): \(judge.name) reads \(samples.count) frames of \(frames)")
+                }
+            } catch {
+                problems.append("call \(signal.call): \(error)")
+            }
+        }
+        return problems
+    }
+
+    /// Asks every judge about many files, as many at once as there are cores. The answers stand in the order of the files.
+    func problems(of files: [(path: String, signal: TestSignal, frames: Int)]) async -> [[String]] {
+        await withTaskGroup(of: (Int, [String]).self) { tasks in
+            var answers = Array(repeating: [String](), count: files.count)
+            var next = files.indices.makeIterator()
+            func ask(_ index: Int) {
+                let file = files[index]
+                tasks.addTask { (index, await problems(of: file.path, signal: file.signal, atLeast: file.frames)) }
+            }
+            for _ in 0..<ProcessInfo.processInfo.activeProcessorCount { if let index = next.next() { ask(index) } }
+            while let (index, found) = await tasks.next() {
+                answers[index] = found
+                if let index = next.next() { ask(index) }
+            }
+            return answers
+        }
+    }
+}

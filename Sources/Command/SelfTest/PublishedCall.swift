@@ -1,0 +1,88 @@
+import CallreelCore
+import CallreelSinks
+import Foundation
+
+/// A recording that is published, with the number of the test call that it is of.
+struct PublishedCall: Sendable {
+    /// The recordings directory.
+    let directory: String
+    let recording: Recording
+    let number: Int
+
+    /// The published recordings in a directory, in the order of their calls.
+    static func all(in directory: String) throws -> [PublishedCall] {
+        guard let walk = FileManager.default.enumerator(atPath: directory) else { return [] }
+        var calls: [PublishedCall] = []
+        for case let path as String in walk {
+            if (path as NSString).lastPathComponent.hasPrefix(".") { walk.skipDescendants() }
+            guard path.hasSuffix(".json"), !path.hasPrefix("."), let data = FileManager.default.contents(atPath: directory + "/" + path) else {
+                continue
+            }
+            let recording = try Recording(manifest: data)
+            guard let number = recording.call.headers[TestCall.key]?.double.map({ Int($0) }) else {
+                throw SelfTestError("\(path) is the manifest of no test call")
+            }
+            calls.append(PublishedCall(directory: directory, recording: recording, number: number))
+        }
+        return calls.sorted { $0.number < $1.number }
+    }
+
+    var manifestPath: String { "\(directory)/\(recording.name).json" }
+
+    /// Where a file of it stands.
+    func path(of file: Recording.File) -> String { "\(file.directory ?? directory)/\(file.name)" }
+
+    /// The sink of a name.
+    func sink(_ name: String) -> Recording.Sink? { recording.sinks.first { $0.name == name } }
+
+    /// Every sample in a sink's files.
+    func samples(of sink: Recording.Sink) throws -> [Int16] {
+        try sink.files.reduce(into: []) { $0 += try AudioContent.samples(path(of: $1)) }
+    }
+
+    /// Compares one sink's files with what was sent and with the manifest, and adds what is found to a row.
+    /// - Parameters:
+    ///   - sent: frames that were sent in the call.
+    ///   - allowed: frames of them that may be missing at the end.
+    func check(_ name: String, sent: Int, allowed: Int = 0, state: Recording.SinkState = .complete, into row: inout Row) {
+        guard let sink = sink(name) else { return row.add(sent: sent, held: 0, allowed: allowed, problem: "call \(number) has no sink \(name)") }
+        do {
+            let samples = try samples(of: sink)
+            row.add(sent: sent, held: samples.count, allowed: allowed)
+            func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) { if !isRight { row.problems.append("call \(number): \(problem())") } }
+            if let frame = TestSignal(call: number).firstDifference(in: samples) {
+                row.problems.append("call \(number): frame \(frame) is not what was sent")
+            }
+            expect(sink.state == state, "the state is \(sink.state.rawValue), not \(state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
+            expect(sink.written == samples.count, "the manifest says \(sink.written) frames written, and the files hold \(samples.count)")
+            expect(sink.silence == 0, "\(sink.silence) frames are silence")
+            let sum = sink.written + sink.silence + sink.lost
+            expect(sum == recording.framesReceived, "written + silence + lost is \(sum), not the \(recording.framesReceived) received")
+            expect(
+                recording.framesReceived <= sent && recording.framesReceived >= sent - allowed,
+                "the manifest says \(recording.framesReceived) frames received, and \(sent) were sent")
+        } catch {
+            row.add(sent: sent, held: 0, allowed: allowed, problem: "call \(number): \(error)")
+        }
+    }
+}
+
+/// Audio in files, as Callreel's own reader sees it.
+enum AudioContent {
+    /// Every sample in a file: of bare samples where its name says so, of a format that libsndfile knows otherwise.
+    static func samples(_ path: String) throws -> [Int16] {
+        if path.hasSuffix(".raw") {
+            return samples(try Data(contentsOf: URL(fileURLWithPath: path)))
+        }
+        var reader = try AudioFileReader(path: path)
+        var samples: [Int16] = []
+        while case let more = try reader.read(maximumFrames: 1 << 16), !more.isEmpty { samples += more }
+        return samples
+    }
+
+    /// Samples in their little-endian bytes. A last odd byte is none.
+    static func samples(_ bytes: Data) -> [Int16] {
+        let bytes = [UInt8](bytes)
+        return (0..<bytes.count / 2).map { Int16(bitPattern: UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8) }
+    }
+}

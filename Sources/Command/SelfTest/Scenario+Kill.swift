@@ -1,0 +1,144 @@
+import CallreelCore
+import Foundation
+
+extension Scenario {
+    static let kill = Scenario(name: "kill", summary: "kill -9 during calls; every file opens as it stands, and the next start finishes it") {
+        bench in
+        let jury = Jury(finished: false)
+        let victim = try await KilledServer(in: bench, calls: bench.isQuick ? 10 : 50)
+        var report = Report(notes: ["kill: " + jury.description])
+        let held = await victim.judge(jury, into: &report)
+        report.rows += try await victim.recover(bench, held: held)
+        return report
+    }
+}
+
+/// A server that was killed at a random moment of its calls.
+struct KilledServer: Sendable {
+    let server: ServerProcess
+    let calls: [TestCall]
+    /// Frames of each call that the server had said it had received, a second before its death.
+    let received: [String: Int]
+    let unfinished: [UnfinishedCall]
+
+    /// Seconds of audio by which a WAV's header may be behind: the interval between checkpoints, and a read that comes in
+    /// between before and after it.
+    private static let headerSeconds = 1 + 2 * readSeconds
+    /// Seconds between two reads of a call's socket.
+    private static let readSeconds = 0.2
+
+    /// Starts a server, lets calls speak, and kills it.
+    init(in bench: Bench, calls count: Int) async throws {
+        let server = try await ServerProcess(in: bench.directory, fault: bench.fault)
+        self.server = server
+        (calls, received) = try await withThrowingTaskGroup(of: Void.self) { tasks in
+            var calls: [TestCall] = []
+            for number in 1...count {
+                let call = try await TestCall.open(number, to: server)
+                calls.append(call)
+                tasks.addTask { await call.speak() }
+            }
+            _ = try await eventually("\(count) calls with two seconds of audio") {
+                let live = try await server.liveCalls()
+                return live.count == count && live.values.allSatisfy { $0 > 2 * TestSignal.format.sampleRate } ? true : nil
+            }
+            try await Task.sleep(for: .milliseconds(.random(in: 0...1000)))
+            let received = try await server.liveCalls()
+            try await Task.sleep(for: .milliseconds(.random(in: 1000...1400)))
+            server.process.signal(SIGKILL)
+            _ = try await server.process.result()
+            for call in calls { call.stop() }
+            try await tasks.waitForAll()
+            return (calls, received)
+        }
+        unfinished = try UnfinishedCall.all(in: server.recordings, fault: bench.fault)
+    }
+
+    /// Looks at every file as it stands. Returns the frames in each file of each call, by number and ending.
+    func judge(_ jury: Jury, into report: inout Report) async -> [Int: [String: Int]] {
+        var held: [Int: [String: Int]] = [:]
+        var rows = ["wav", "flac", "raw"].map { (ending: $0, row: Row("kill", "\($0), as it stands")) }
+        var files: [(path: String, signal: TestSignal, frames: Int)] = []
+        var owners: [Int] = []
+        var behind = ["wav": 0, "flac": 0]
+        for call in calls {
+            let signal = call.signal
+            let found = unfinished.first { $0.number == signal.call }
+            let raw = found?.files["raw"]?.physical ?? 0
+            for index in rows.indices {
+                let ending = rows[index].ending
+                guard let file = found?.files[ending], let samples = try? AudioContent.samples(file.path) else {
+                    rows[index].row.add(sent: call.tried, held: 0, allowed: 0, problem: "call \(signal.call): there is no \(ending) file that opens")
+                    continue
+                }
+                let frames = min(samples.count, file.stated ?? .max)
+                let most = file.physical ?? raw
+                rows[index].row.add(sent: call.tried, held: frames, allowed: allowed(call, ending, physical: most))
+                if let frame = signal.firstDifference(in: samples) {
+                    rows[index].row.problems.append("call \(signal.call): frame \(frame) is not what was sent")
+                }
+                if let problem = file.problem { rows[index].row.problems.append("call \(signal.call): the \(ending) file \(problem)") }
+                behind[ending] = max(behind[ending, default: 0], most - frames)
+                held[signal.call, default: [:]][ending] = ending == "flac" ? frames : most
+                if ending != "raw" {
+                    files.append((file.path, signal, frames))
+                    owners.append(index)
+                }
+            }
+        }
+        for (owner, problems) in zip(owners, await jury.problems(of: files)) { rows[owner].row.problems += problems }
+        report.rows += rows.map(\.row)
+        report.notes.append(
+            "kill: a WAV was at most \(behind["wav"] ?? 0) frames behind by its header, a FLAC \(behind["flac"] ?? 0) frames behind the raw file")
+        return held
+    }
+
+    /// Frames that may be missing in a file as it stands: what the server had not yet, and what its format still held.
+    private func allowed(_ call: TestCall, _ ending: String, physical: Int) -> Int {
+        let format = TestSignal.format
+        let way = call.tried - physical
+        return switch ending {
+        case "wav": way + format.frames(seconds: Self.headerSeconds)
+        // A block, the frame that the encoder holds beyond it, and a read that the raw file had already and it had not.
+        case "flac": way + 1153 + format.frames(seconds: 2 * Self.readSeconds)
+        // All that had been received a second before.
+        default: call.tried - (received["\(call.signal.call)"] ?? call.tried)
+        }
+    }
+
+    /// Starts the server again and looks at what it makes of the files: not a frame less than there was.
+    func recover(_ bench: Bench, held: [Int: [String: Int]]) async throws -> [Row] {
+        let next = try await ServerProcess(in: bench.directory, fault: bench.fault)
+        let published = try await next.published(calls.count)
+        var run = Row("kill", "the next start", calls: calls.count)
+        let status = try await next.stop()
+        run.expect(status == 0, "SIGTERM ended the server with \(status)")
+        try bench.fault?.spoil(published)
+        var rows = await check(published, held: held, scenario: "kill", what: "recovered")
+        run.problems += try await Verifier.problems(in: server.recordings)
+        rows.append(run)
+        return rows
+    }
+
+    /// Compares what was recovered with what there was.
+    func check(_ published: [PublishedCall], held: [Int: [String: Int]], scenario: String, what: String) async -> [Row] {
+        let jury = Jury(finished: true)
+        var rows: [Row] = []
+        for ending in ["wav", "flac", "raw"] {
+            var row = Row(scenario, "\(ending), \(what)")
+            var files: [(path: String, signal: TestSignal, frames: Int)] = []
+            for call in calls {
+                guard let found = published.first(where: { $0.number == call.signal.call }) else {
+                    row.add(sent: call.tried, held: 0, allowed: 0, problem: "call \(call.signal.call) was not published")
+                    continue
+                }
+                let before = held[call.signal.call]?[ending] ?? 0
+                found.check(ending, sent: call.tried, allowed: call.tried - before, state: .recovered, into: &row)
+                for file in found.sink(ending)?.files ?? [] { files.append((found.path(of: file), call.signal, before)) }
+            }
+            row.problems += await jury.problems(of: files).flatMap(\.self)
+            rows.append(row)
+        }
+        return rows
+    }
+}

@@ -1,0 +1,131 @@
+import ArgumentParser
+import CallreelCore
+import CallreelServer
+import Foundation
+import UnixSignals
+
+/// `callreel selftest`
+struct SelfTest: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "selftest",
+        abstract: "Kills, fills, stalls and floods real servers on this machine, and counts what is lost.",
+        discussion: """
+            Servers are started as processes of their own on loopback, in a temporary directory, and called as a carrier \
+            calls. The table says for each format how many frames were sent, are in the files, are lost, and may be. The exit \
+            code is 1 when anything is worse than it may be.
+
+            SCENARIOS
+            \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+
+            FAULTS, to see that they are found
+              drop: the raw sink of every server throws a chunk away now and then, and says nothing
+              stale-total: a FLAC file of the killed server states a length, and a wrong one (kill)
+              cut: a published file lacks its last 1000 bytes
+              lie: a published manifest says one frame less than there is
+            """)
+
+    @Flag(help: "The short form: fewer and shorter calls.")
+    var quick = false
+
+    @Option(help: "Only this scenario. May be given more than once.")
+    var only: [String] = []
+
+    @Option(help: "Plant a fault, which must then be found.")
+    var plant: Fault?
+
+    @Option(help: "Work in a new directory in this one, instead of the system's for temporary files.")
+    var directory: String?
+
+    @Flag(help: "Keep the servers' directories.")
+    var keep = false
+
+    func validate() throws {
+        let known = Scenario.all.map(\.name)
+        for name in only where !known.contains(name) {
+            throw ValidationError("--only \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
+        }
+        for type in ["wav", "flac", "raw"] where CommandLineTool.registry[type] == nil {
+            throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")
+        }
+    }
+
+    func run() async throws {
+        let place = (directory ?? NSTemporaryDirectory()) + "/callreel-selftest-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        let reports = await withTaskGroup(of: [Report]?.self) { tasks in
+            tasks.addTask { await Self.watchSignals(place) }
+            tasks.addTask { await runScenarios(in: place) }
+            defer { tasks.cancelAll() }
+            return await tasks.next() ?? nil
+        }
+        ChildProcess.killAll()
+        if keep { Terminal.note("The servers' directories are in \(place)") } else { try? FileManager.default.removeItem(atPath: place) }
+        try present(reports ?? [])
+    }
+
+    /// Ctrl-C leaves nothing behind.
+    private static func watchSignals(_ place: String) async -> [Report]? {
+        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+            ChildProcess.killAll()
+            try? FileManager.default.removeItem(atPath: place)
+            _exit(130)
+        }
+        // Cancelled: the scenarios are done.
+        return nil
+    }
+
+    private func runScenarios(in place: String) async -> [Report] {
+        var reports: [Report] = []
+        for scenario in Scenario.all where only.isEmpty || only.contains(scenario.name) {
+            Terminal.note("\(scenario.name): \(scenario.summary) ...")
+            let start = ContinuousClock.now
+            let bench = Bench(directory: "\(place)/\(scenario.name)", isQuick: quick, fault: plant)
+            var report: Report
+            do {
+                report = try await scenario.run(bench)
+            } catch {
+                var row = Row(scenario.name, "the run")
+                row.problems = ["\(error)"]
+                report = Report(rows: [row])
+            }
+            Terminal.note("\(scenario.name): \(report.isGood ? "ok" : "FAILED"), \((ContinuousClock.now - start).components.seconds) s")
+            reports.append(report)
+            if !keep { try? FileManager.default.removeItem(atPath: bench.directory) }
+        }
+        return reports
+    }
+
+    /// Prints the table and what there is to say about it; throws when anything is worse than it may be.
+    private func present(_ reports: [Report]) throws {
+        let rows = reports.flatMap(\.rows)
+        Terminal.say(Terminal.table([Row.heads] + rows.map(\.cells)))
+        let notes = reports.flatMap(\.notes)
+        if !notes.isEmpty { Terminal.say("\n" + notes.joined(separator: "\n")) }
+        let problems = rows.flatMap { row in row.problems.map { "\(row.scenario), \(row.what): \($0)" } }
+        if !problems.isEmpty {
+            Terminal.say("\n" + problems.prefix(40).joined(separator: "\n"))
+            if problems.count > 40 { Terminal.say("and \(problems.count - 40) more") }
+            throw ExitCode.failure
+        }
+    }
+}
+
+/// What a scenario is run with.
+struct Bench: Sendable {
+    /// Where it may work; made by whoever needs it.
+    let directory: String
+    /// Whether this is the short form.
+    let isQuick: Bool
+    /// The defect that is planted.
+    let fault: Fault?
+}
+
+/// Something that is done to a server, and what must be left afterwards.
+struct Scenario: Sendable {
+    let name: String
+    let summary: String
+    let run: @Sendable (Bench) async throws -> Report
+
+    /// All of them, in the order in which they run.
+    static let all = [kill, recovery, stall, fill, flood, endings, names]
+}

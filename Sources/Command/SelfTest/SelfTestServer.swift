@@ -1,0 +1,57 @@
+import ArgumentParser
+import CallreelCore
+import Foundation
+
+/// `callreel selftest-server`: `callreel serve` with the sinks of the self-test beside the others, for as long as the
+/// self-test lives.
+struct SelfTestServer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "selftest-server", abstract: "Serves for callreel selftest.", shouldDisplay: false)
+
+    @OptionGroup var serve: Serve
+
+    @Option(help: "Bytes that a file may have, as a disk that is full would have it.")
+    var fileLimit: Int?
+
+    func run() async throws {
+        if let fileLimit { Self.limitFiles(to: fileLimit) }
+        let parent = getppid()
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                // A self-test that was killed leaves no server behind.
+                while !Task.isCancelled {
+                    if getppid() != parent { _exit(1) }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            tasks.addTask {
+                try await CommandLineTool.$registry.withValue(CommandLineTool.registry.withSelfTestSinks) { try await serve.run() }
+            }
+            defer { tasks.cancelAll() }
+            try await tasks.next()
+        }
+    }
+
+    /// Lets no file of this process grow beyond so many bytes: a write then fails with EFBIG.
+    private static func limitFiles(to bytes: Int) {
+        var limit = rlimit()
+        #if canImport(Darwin)
+            let resource = RLIMIT_FSIZE
+        #else
+            let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+        #endif
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = rlim_t(bytes)
+        unsafe setrlimit(resource, &limit)
+    }
+}
+
+extension SinkRegistry {
+    /// These sinks and those that the self-test needs.
+    var withSelfTestSinks: SinkRegistry {
+        var registry = self
+        registry.register(PipeSink.self)
+        registry.register(DroppingSink.self)
+        return registry
+    }
+}
