@@ -7,6 +7,7 @@ extension Scenario {
         let disk = try await SmallDisk.available(in: bench.directory)
         var report = Report(notes: ["fill: " + disk.description])
         report.rows = try await Self.fillSinks(disk, bench)
+        if case .mounts = disk { report.rows += try await Self.fillRecordings(disk, bench) }
         return report
     }
 
@@ -45,8 +46,40 @@ extension Scenario {
             published.check(name, sent: call.sent, into: &row)
             rows.append(row)
         }
-        for (name, _) in full { rows.append(await filled(name, published, call, server, bytesPerFrame: settings.fileLimit == nil ? 2 : 4)) }
+        // Three quarters of what fits must be there: the rest is the file's own, and whatever the writer held.
+        let least = SmallDisk.size * 3 / 4 / (settings.fileLimit == nil ? 2 : 4)
+        for (name, _) in full { rows.append(await filled(name, name, published, call, server, atLeast: least)) }
         var run = Row("fill", "the server", calls: 1)
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        let status = try await server.stop()
+        run.expect(status == 0, "SIGTERM ended the server with \(status)")
+        run.problems += try await Verifier.problems(in: server.recordings)
+        return rows + [run]
+    }
+
+    /// The recordings directory itself on a full disk: every sink fails, and the recording is published all the same.
+    private static func fillRecordings(_ disk: SmallDisk, _ bench: Bench) async throws -> [Row] {
+        let directory = bench.directory + "/home"
+        try FileManager.default.createDirectory(atPath: directory + "/recordings", withIntermediateDirectories: true)
+        var settings = ServerProcess.Settings()
+        settings.sections = ["recordings": .object(["directory": "recordings", "lowSpace": 0, "criticalSpace": 0])]
+        settings.wrapper = disk.wrapper(for: [directory + "/recordings"])
+        let server = try await ServerProcess(in: directory, settings, fault: bench.fault)
+        let call = try await TestCall.open(1, to: server)
+        try await call.send(TestSignal.format.frames(seconds: 20), .maximum)
+        let code = try await call.hangUp()
+        _ = try await eventually("the recording on a full disk") {
+            try await server.metric("callreel_calls_recorded_total") == 1 ? true : nil
+        }
+        try disk.bringOut(server.recordings, of: server)
+        try bench.fault?.spoil(try PublishedCall.all(in: server.recordings))
+        var rows: [Row] = []
+        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("there is no manifest on the full disk") }
+        // Three share the disk; what each has of it at the least.
+        for name in ["wav", "flac", "raw"] {
+            rows.append(await filled(name, "\(name), full recordings", published, call, server, atLeast: SmallDisk.size / 8 / 2))
+        }
+        var run = Row("fill", "the server, full recordings", calls: 1)
         run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
         let status = try await server.stop()
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
@@ -56,15 +89,13 @@ extension Scenario {
 
     /// A sink whose disk was full: what is there is the beginning of the call and opens, and the rest is counted to the frame.
     private static func filled(
-        _ name: String, _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, bytesPerFrame: Int
+        _ name: String, _ title: String, _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, atLeast least: Int
     ) async -> Row {
-        var row = Row("fill", name)
+        var row = Row("fill", title)
         guard let sink = published.sink(name) else {
             row.problems = ["the manifest has no such sink"]
             return row
         }
-        // Three quarters of what fits must be there: the rest is the file's own, and whatever the writer held.
-        let least = min(call.sent, SmallDisk.size * 3 / 4 / bytesPerFrame)
         published.check(name, sent: call.sent, allowed: call.sent - least, state: .failed, into: &row)
         row.expect(sink.lost > 0, "nothing is lost, so the disk was not full")
         row.expect(

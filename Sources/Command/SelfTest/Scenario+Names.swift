@@ -9,8 +9,8 @@ extension Scenario {
         ]
         var settings = ServerProcess.Settings()
         settings.sections = ["recordings": .object(["directory": "recordings", "name": "same/{from|unknown}", "mode": "0600"])]
-        let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
-        let before = try Self.entries(bench.directory).filter { !$0.hasPrefix("recordings/") }
+        let server = try await ServerProcess(in: bench.directory + "/server", settings, fault: bench.fault)
+        let before = try FileManager.default.subpathsOfDirectory(atPath: bench.directory)
         let calls = try await withThrowingTaskGroup(of: TestCall.self) { tasks in
             for (index, caller) in callers.enumerated() {
                 tasks.addTask {
@@ -40,10 +40,10 @@ extension Scenario {
         }
         var run = Row("names", "the directory", calls: callers.count)
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
-        let after = try Self.entries(bench.directory)
-        let strangers = after.filter { !$0.hasPrefix("recordings/") && !before.contains($0) }
+        let after = try FileManager.default.subpathsOfDirectory(atPath: bench.directory)
+        let strangers = after.filter { !$0.hasPrefix("server/recordings/") && !before.contains($0) }
         run.expect(strangers.isEmpty, "there is something outside the recordings directory: \(strangers)")
-        let files = after.filter { $0.hasPrefix("recordings/same/") }
+        let files = after.filter { $0.hasPrefix("server/recordings/same/") }
         run.expect(files.count == 4 * callers.count, "there are \(files.count) files, not \(4 * callers.count)")
         for file in files {
             let mode = try FileManager.default.attributesOfItem(atPath: bench.directory + "/" + file)[.posixPermissions] as? NSNumber
@@ -51,12 +51,5 @@ extension Scenario {
         }
         run.problems += try await Verifier.problems(in: server.recordings)
         return Report(rows: rows + [run])
-    }
-
-    /// Everything under a directory, and beside it.
-    private static func entries(_ directory: String) throws -> [String] {
-        let parent = (directory as NSString).deletingLastPathComponent
-        return try FileManager.default.subpathsOfDirectory(atPath: directory)
-            + FileManager.default.contentsOfDirectory(atPath: parent).map { "../" + $0 }
     }
 }

@@ -5,13 +5,14 @@ extension Scenario {
     static let stall = Scenario(name: "stall", summary: "a sink whose destination hangs, for ever and for a while, beside healthy ones") { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let blocked = try FIFO(bench.directory + "/blocked.fifo"), returning = try FIFO(bench.directory + "/returning.fifo")
-        func pipe(_ name: String, _ fifo: FIFO) -> JSONValue {
+        func pipe(_ name: String, _ fifo: FIFO, finishLimit: JSONValue) -> JSONValue {
             .object([
-                "type": .string(PipeSink.type), "name": .string(name), "path": .string(fifo.path), "buffer": 1, "stallLimit": 1, "finishLimit": 2,
+                "type": .string(PipeSink.type), "name": .string(name), "path": .string(fifo.path), "buffer": .number(0.5),
+                "stallLimit": .number(0.5), "finishLimit": finishLimit,
             ])
         }
         var settings = ServerProcess.Settings()
-        settings.sinks += [pipe("blocked", blocked), pipe("returning", returning)]
+        settings.sinks += [pipe("blocked", blocked, finishLimit: 1), pipe("returning", returning, finishLimit: 60)]
         let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
         let before = server.memory()
 
@@ -20,7 +21,7 @@ extension Scenario {
         _ = try await eventually("all audio so far at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
         // The destination comes back; the call goes on, and so does the sink.
         returning.read()
-        try await call.send(TestSignal.format.frames(seconds: 2.5), .live)
+        try await call.send(TestSignal.format.frames(seconds: 1.5), .live)
         let code = try await call.hangUp()
         let found = try await server.published(1)
 

@@ -19,7 +19,7 @@ struct SelfTest: AsyncParsableCommand {
 
             FAULTS, to see that they are found
               drop: the raw sink of every server throws a chunk away now and then, and says nothing
-              stale-total: a FLAC file of the killed server states a length, and a wrong one (kill)
+              stale-total: a FLAC file of the killed server states a length, and a wrong one (kill, recovery)
               cut: a published file lacks its last 1000 bytes
               lie: a published manifest says one frame less than there is
             """)
@@ -43,6 +43,9 @@ struct SelfTest: AsyncParsableCommand {
         let known = Scenario.all.map(\.name)
         for name in only where !known.contains(name) {
             throw ValidationError("--only \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
+        }
+        if plant == .staleTotal, !only.isEmpty, !only.contains("kill"), !only.contains("recovery") {
+            throw ValidationError("--plant stale-total needs a server that is killed: --only kill, or --only recovery")
         }
         for type in ["wav", "flac", "raw"] where CommandLineTool.registry[type] == nil {
             throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")

@@ -11,12 +11,12 @@ struct SelfTestError: Error, CustomStringConvertible {
 
 /// Waits until a value is there. The bound is generous: it is there so that a run ends, not to measure.
 func eventually<Value>(_ what: String, _ find: () async throws -> Value?) async throws -> Value {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < end {
         if let value = try await find() { return value }
         try await Task.sleep(for: .milliseconds(50))
     }
-    throw SelfTestError("\(what): not within a minute")
+    throw SelfTestError("\(what): not within two minutes")
 }
 
 /// A real server: this very program as another process, in a directory of its own, on a free port of loopback.
@@ -80,10 +80,13 @@ final class ServerProcess: Sendable {
         return live.reduce(into: [:]) { $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0) }
     }
 
-    /// One number of `GET /metrics`, which is there in Prometheus' text format; nil when it is not.
-    func metric(_ name: String, sink: String) async throws -> Int? {
+    /// One number of `GET /metrics`, in Prometheus' text format: of a sink, or of all calls; nil when it is not there.
+    func metric(_ name: String, sink: String? = nil) async throws -> Int? {
         let text = try await CallInstructions.text(at: url + "/metrics")
-        let line = text.split(separator: "\n").first { $0.hasPrefix(name + "{") && $0.contains("sink=\"\(sink)\"") }
+        let line = text.split(separator: "\n").first { line in
+            guard let sink else { return line.hasPrefix(name + " ") }
+            return line.hasPrefix(name + "{") && line.contains("sink=\"\(sink)\"")
+        }
         return line?.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) }
     }
 
