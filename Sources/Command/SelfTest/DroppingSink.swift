@@ -15,7 +15,8 @@ struct DroppingSink: ~Copyable, AudioSink {
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         chunks += 1
-        if !chunks.isMultiple(of: Self.interval) { try raw.write(chunk) }
+        // The first of them, so that the shortest call lacks something.
+        if chunks % Self.interval != 1 { try raw.write(chunk) }
     }
 
     consuming func finish() throws(SinkError) -> SinkReceipt { try raw.finish() }

@@ -30,7 +30,7 @@ extension Scenario {
         return Report(
             rows: rows + [run],
             notes: [
-                "recovery: callreel repair was killed \(kills) times; \(before) of \(victim.calls.count) calls were published by then, the rest by the last run"
+                "recovery: callreel repair was killed \(kills) times; \(before) of \(victim.calls.count) calls were published by then"
             ])
     }
 

@@ -13,14 +13,16 @@ struct SelfTestServer: AsyncParsableCommand {
     @Option(help: "Bytes that a file may have, as a disk that is full would have it.")
     var fileLimit: Int?
 
+    @Option(help: "The process whose child this is: the server ends with it.")
+    var parent: Int32?
+
     func run() async throws {
         if let fileLimit { Self.limitFiles(to: fileLimit) }
-        let parent = getppid()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 // A self-test that was killed leaves no server behind.
                 while !Task.isCancelled {
-                    if getppid() != parent { _exit(1) }
+                    if let parent, getppid() != parent { _exit(1) }
                     try? await Task.sleep(for: .seconds(1))
                 }
             }

@@ -55,7 +55,10 @@ final class ServerProcess: Sendable {
         var configuration: [String: JSONValue] = ["recordings": .object(["directory": "recordings"]), "sinks": .array(sinks)]
         configuration.merge(settings.sections) { _, given in given }
         try Data(JSONValue.object(configuration).json(pretty: true).utf8).write(to: URL(fileURLWithPath: directory + "/callreel.json"))
-        var command = settings.wrapper + [Self.executable, "selftest-server", "--config", "callreel.json", "--port", "0"]
+        var command =
+            settings.wrapper + [
+                Self.executable, "selftest-server", "--config", directory + "/callreel.json", "--port", "0", "--parent", "\(getpid())",
+            ]
         if let limit = settings.fileLimit { command += ["--file-limit", "\(limit)"] }
         let number = (try? FileManager.default.contentsOfDirectory(atPath: directory))?.count { $0.hasSuffix(".err") } ?? 0
         let process = try ChildProcess(command[0], Array(command.dropFirst()), in: directory, log: "\(directory)/server\(number + 1)")
