@@ -17,9 +17,13 @@ public final class TemporaryDirectory: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    /// The paths of all files below a directory, sorted.
+    public static func files(below root: String) -> [String] { relativeFiles(root).map { root + "/" + $0 } }
+
     /// The paths of all files below, relative and sorted.
-    public func files(in folder: String = "") -> [String] {
-        let root = folder.isEmpty ? path : path + "/" + folder
+    public func files(in folder: String = "") -> [String] { Self.relativeFiles(folder.isEmpty ? path : path + "/" + folder) }
+
+    private static func relativeFiles(_ root: String) -> [String] {
         let all = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
         var isDirectory: ObjCBool = false
         return all.filter { unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory) && !isDirectory.boolValue }
