@@ -29,7 +29,9 @@ extension Configurable {
     ) -> Self {
         var result = Self()
         guard case .object(let members) = value else {
-            problems.append(.init(at: path, "\(value.found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
+            // Where secrets belong, one may well stand in the wrong place.
+            let found = fields.contains(where: \.isSecret) ? "what stands here" : value.found
+            problems.append(.init(at: path, "\(found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
             return result
         }
         if let others {
@@ -59,7 +61,7 @@ extension Configurable {
         for field in fields {
             var schema = field.schema
             schema["description"] = .string(field.help)
-            if schema["properties"] == nil { schema["default"] = standard[field.name] }
+            if schema["properties"] == nil || standard[field.name] == .null { schema["default"] = standard[field.name] }
             properties[field.name] = .object(schema)
         }
         return ["type": "object", "additionalProperties": false, "properties": .object(properties)]

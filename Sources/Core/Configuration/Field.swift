@@ -12,6 +12,8 @@ public struct Field<Root: Sendable>: Sendable {
     let write: @Sendable (Root) -> JSONValue
     /// The same as JSON Schema (draft 2020-12), without help and default.
     public let schema: [String: JSONValue]
+    /// Whether what stands there must never be shown.
+    var isSecret = false
 
     /// Makes a field of any type from how it is read and written.
     public init(

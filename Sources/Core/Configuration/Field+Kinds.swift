@@ -1,0 +1,63 @@
+extension Field {
+    /// A secret, or `null` for none: the text itself, or `file:` and the path of the file that holds it.
+    ///
+    /// No problem ever shows what stands there, and neither does what is written.
+    /// - Parameter minimum: characters that it must have.
+    public static func secret(
+        _ name: String, _ path: any WritableKeyPath<Root, Secret?> & Sendable, minimum: Int = 1, _ help: String
+    ) -> Self {
+        var field = Self(
+            name, type: "secret, \"file:\" and a path, or null", schema: ["type": .array(["string", "null"])], help: help
+        ) { value, place, root, problems in
+            guard value != .null else { return root[keyPath: path] = nil }
+            guard let text = value.string else { return problems.append(.init(at: place, "what stands here is not text in double quotes")) }
+            let secret = Secret(text, minimum: minimum)
+            if let mistake = secret.mistake { return problems.append(.init(at: place, mistake)) }
+            root[keyPath: path] = secret
+        } write: {
+            $0[keyPath: path].map { _ in .string(Secret.shown) } ?? .null
+        }
+        field.isSecret = true
+        return field
+    }
+
+    /// A list of texts; `check` returns what is wrong with one of them, or nothing.
+    public static func strings(
+        _ name: String, _ path: any WritableKeyPath<Root, [String]> & Sendable, of type: String, _ help: String,
+        check: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) -> Self {
+        Self(
+            name, type: "list of \(type)", schema: ["type": "array", "items": .object(["type": "string"])], help: help
+        ) { value, place, root, problems in
+            guard case .array(let elements) = value else { return problems.append(.init(at: place, "\(value.found) is not a list in square brackets")) }
+            var texts: [String] = []
+            for (index, element) in elements.enumerated() {
+                if let text = element.string {
+                    if let mistake = check(text) { problems.append(.init(at: place.index(index), "\(element.found) \(mistake)")) }
+                    texts.append(text)
+                } else {
+                    problems.append(.init(at: place.index(index), "\(element.found) is not text in double quotes"))
+                }
+            }
+            root[keyPath: path] = texts
+        } write: {
+            .array($0[keyPath: path].map(JSONValue.string))
+        }
+    }
+
+    /// A group of its own under this key, or `null` for none. All of its keys must be given.
+    public static func section<Section: Configurable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Section?> & Sendable, _ help: String
+    ) -> Self {
+        let names = Section.fields.map(\.name)
+        let schema = Section.schema().merging(["type": .array(["object", "null"]), "required": .array(names.map(JSONValue.string))]) { _, new in new }
+        return Self(name, type: "object, or null", schema: schema, help: help) { value, place, root, problems in
+            guard value != .null else { return root[keyPath: path] = nil }
+            root[keyPath: path] = Section.read(value, at: place, problems: &problems)
+            guard case .object(let members) = value else { return }
+            for name in names where members[name] == nil { problems.append(.init(at: place.key(name), "is missing")) }
+        } write: {
+            $0[keyPath: path].map { .object($0.json) } ?? .null
+        }
+    }
+}
