@@ -61,6 +61,8 @@ struct Call: AsyncParsableCommand {
     @Flag(help: "Break the connection at the end instead of closing it.")
     var abrupt = false
 
+    @OptionGroup var identity: CarrierIdentityOptions
+
     func validate() throws {
         if !(1...10_000).contains(calls) { throw ValidationError("--calls \(calls) is not in 1...10000") }
         let scheme = URLComponents(string: to)?.scheme?.lowercased() ?? ""
@@ -105,7 +107,7 @@ struct Call: AsyncParsableCommand {
         let format = instructions.format
         var reader = try AudioFileReader(path: file, convertingTo: format)
         if let frames = reader.frameCount { board.expect(seconds: format.seconds(frames: frames)) }
-        let connection = try await CarrierConnection.open(instructions)
+        let connection = try await CarrierConnection.open(instructions, as: identity.value)
         var digits = dtmf.sorted { $0.seconds < $1.seconds }[...]
         let clock = ContinuousClock(), start = clock.now
         // In real time a message at a time; otherwise as much at once as is worth a system call.
@@ -138,7 +140,7 @@ struct Call: AsyncParsableCommand {
         let call = CallFacts(
             carrier: carrier.rawValue, from: from, to: "442079460000", uuid: UUID().uuidString.lowercased(),
             conversation: "CON-" + UUID().uuidString.lowercased())
-        if to.lowercased().hasPrefix("http") { return try await CallInstructions.ask(to, about: call) }
+        if to.lowercased().hasPrefix("http") { return try await CallInstructions.ask(to, about: call, as: identity.value) }
         let rate = AudioFormat.supportedSampleRates.contains(fileFormat.sampleRate) ? fileFormat.sampleRate : 16000
         let facts = [("uuid", call.uuid), ("conversation_uuid", call.conversation), ("from", call.from), ("to", call.to)]
         let headers = facts.reduce(into: [String: JSONValue]()) { $0[$1.0] = $1.1.map(JSONValue.string) }

@@ -18,6 +18,7 @@ struct Config: ParsableCommand {
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
                     file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+                if let exposure = configuration.exposure { throw ConfigurationError(file: file.config, problems: [exposure]) }
                 Terminal.say("\(file.config) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
             } catch {
                 Terminal.note(error.description)

@@ -35,9 +35,12 @@ struct Serve: AsyncParsableCommand {
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
         let logger = Terminal.logger(level: logLevel.level, format: logFormat)
+        let isUnnamed = configuration.publicURL == nil
         let service = try CallreelService(configuration: configuration, logger: logger) { address in
             Terminal.say("Callreel is ready: \(address.page)")
-            Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer")
+            // A certificate is seldom made for the address that a server listens on.
+            let trust = address.isSecure && isUnnamed ? " --insecure" : ""
+            Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer\(trust)")
         }
         let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger
@@ -47,7 +50,11 @@ struct Serve: AsyncParsableCommand {
             tasks.addTask { try await group.run() }
             tasks.addTask {
                 var count = 0
-                for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
+                for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup) {
+                    if signal == .sighup {
+                        service.reload()
+                        continue
+                    }
                     count += 1
                     if count == 1 {
                         logger.notice("stopping", metadata: ["signal": "\(signal)", "drainTimeout": "\(drainTimeout)"])

@@ -17,6 +17,7 @@ public struct CallreelService: Service {
     private let hurrySignal = HurrySignal()
     private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
     private let admission: Admission
+    private let door: Door
 
     /// Where a server listens.
     public struct Address: Sendable {
@@ -25,17 +26,20 @@ public struct CallreelService: Service {
         public let port: Int
         /// The address at which carriers and people reach it.
         public let publicURL: PublicURL
+        /// Whether it serves https and wss.
+        public let isSecure: Bool
 
         /// The page's address on this machine.
-        public var page: String { PublicURL(host: host, port: port).description + "/" }
+        public var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
     }
 
-    /// Makes a server. Nothing is opened before it runs.
+    /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
     /// - Parameter onRunning: called once, when connections are accepted.
     public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
+        door = try Door(configuration)
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
             marks: configuration.recordings.marks, metrics: metrics, logger: logger)
@@ -46,6 +50,18 @@ public struct CallreelService: Service {
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
     /// finished all the same.
     public func hurry() { hurrySignal.give() }
+
+    /// Reads certificate and key again, for connections from now on; calls that run go on. When the new ones are not
+    /// right, the old ones stay and the log says why.
+    public func reload() {
+        guard let certificates = door.certificates else { return logger.notice("nothing to reload: listen.tls is null") }
+        do throws(ConfigurationProblem) {
+            try certificates.reload()
+            logger.notice("certificate reloaded")
+        } catch {
+            logger.error("certificate not reloaded, the old one stays", metadata: ["reason": "\(error)"])
+        }
+    }
 
     /// Serves until a graceful shutdown. Then no call is taken any more, running ones have `drainTimeout` to end by
     /// themselves while everything else is still answered, and every recording is finished first.
@@ -64,7 +80,8 @@ public struct CallreelService: Service {
                 let drain = Drain(recorder: recorder, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
                 var quiet = logger
                 quiet.logLevel = max(logger.logLevel, .warning)
-                try await ServiceGroup(configuration: .init(services: [application(), drain], logger: quiet)).run()
+                let application = application(signature: try await door.signature())
+                try await ServiceGroup(configuration: .init(services: [application, drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
                     "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))")
@@ -72,15 +89,17 @@ public struct CallreelService: Service {
         }
     }
 
-    private func application() -> some ApplicationProtocol {
+    private func application(signature: VonageSignature?) -> some ApplicationProtocol {
         let address = BoundAddress(configuration)
-        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: SecurityHeaders())
+        let router = Router(context: RequestScope.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: door.securityHeaders)
+        if let control = door.accessControl(logger: logger) { router.add(middleware: control) }
         let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())
         VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, recorder: recorder, admission: admission, logger: logger
+            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, door: door, recorder: recorder,
+            admission: admission, logger: logger
         )
         .add(to: router)
         HealthRoutes(recorder: recorder, metrics: metrics).add(to: router)
@@ -90,16 +109,16 @@ public struct CallreelService: Service {
         router.get(RouterPath(path)) { _, _ -> Response in
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
-        let upgrade = WebSocketUpgrade(path: path)
+        let upgrade = WebSocketUpgrade(path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature))
         let timing = CallHandler.Timing(configuration.listen)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [recorder, admission, logger, hurrySignal] responder in
+            server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal] responder in
                 CallreelChannel(
                     responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, admission: admission,
-                    logger: logger)
+                    door: door, logger: logger)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
@@ -124,11 +143,13 @@ extension CallHandler.Timing {
 private final class BoundAddress: Sendable {
     private let host: String
     private let configured: PublicURL?
+    private let isSecure: Bool
     private let port: Mutex<Int>
 
     init(_ configuration: Configuration) {
         host = configuration.listen.host
         configured = configuration.publicURL
+        isSecure = configuration.listen.tls != nil
         port = Mutex(configuration.listen.port)
     }
 
@@ -140,7 +161,8 @@ private final class BoundAddress: Sendable {
 
     var current: CallreelService.Address {
         let port = port.withLock { $0 }
-        return .init(host: host, port: port, publicURL: configured ?? PublicURL(host: host, port: port))
+        let own = PublicURL(host: host, port: port, isSecure: isSecure)
+        return .init(host: host, port: port, publicURL: configured ?? own, isSecure: isSecure)
     }
 }
 

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test func `frames are paced as a carrier's are, and Ctrl-C ends the call politely`() async throws {
-        let server = try await RunningServer()
+        let server = try await RunningServer(configuration: RunningServer.trusting)
         let cable = server.url.replacingOccurrences(of: "http", with: "ws") + "/cable"
         let running = try Program.callreel.start(["call", Speech.path, "--to", cable])
         _ = try await eventually("a live call with audio") {

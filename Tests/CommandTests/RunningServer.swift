@@ -4,14 +4,15 @@ import TestSupport
 
 /// `callreel serve` as a process, in a directory of its own, on a free port.
 final class RunningServer: Sendable {
-    let directory = TemporaryDirectory()
+    let directory: TemporaryDirectory
     let program: RunningProgram
     /// The page's address, without its last slash.
     let url: String
 
     /// Starts a server and waits until it says that it is ready.
-    init(_ arguments: String...) async throws {
-        try Self.configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
+    init(_ arguments: String..., configuration: String = configuration, in directory: TemporaryDirectory = TemporaryDirectory()) async throws {
+        self.directory = directory
+        try configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
         let program = try Program.callreel.start(["serve", "--config", "callreel.json", "--port", "0"] + arguments, in: directory.path)
         self.program = program
         let line = try await eventually("the line with the page's address") {
@@ -21,6 +22,9 @@ final class RunningServer: Sendable {
     }
 
     static let configuration = #"{"recordings": {"directory": "recordings"}, "sinks": [{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]}"#
+
+    /// For calls that go straight to the WebSocket.
+    static let trusting = String(configuration.dropLast()) + #", "vonage": {"requireToken": false}}"#
 
     /// The finished recordings, once there are so many.
     func finished(_ count: Int) async throws -> [Recording] {

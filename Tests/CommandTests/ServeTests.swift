@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `what a caller says cannot begin a line of the log`() async throws {
-        let server = try await RunningServer()
+        let server = try await RunningServer(configuration: RunningServer.trusting)
         let name = "1\n2026-11-22 error callreel: forged\u{1B}[31m\u{2028}"
         let result = try await Program.callreel.run([
             "call", Speech.path, "--speed", "max", "--from", name, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",

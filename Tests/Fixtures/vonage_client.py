@@ -4,9 +4,10 @@ Takes one JSON object as its argument and prints one JSON object:
   url, pcm (a file of 16-bit little-endian PCM), handshake (the first text; null sends none), cuts (how binary
   messages are cut: "frames" of 20 ms, "odd" lengths, "bytes" around every boundary, or a list of lengths that repeats),
   rate, texts ([[byte offset, text], ...] sent when so many bytes have gone), end ("close", "abort" or "eof"),
-  calls (so many at once, each with its number as `from`).
+  calls (so many at once, each with its number as `from`), authorization (the header of that name),
+  ca (a PEM file with the certificate to trust).
 """
-import asyncio, json, random, sys
+import asyncio, inspect, json, random, ssl, sys
 
 import websockets
 
@@ -24,6 +25,17 @@ def lengths(job):
         yield from cuts
 
 
+def options(job):
+    more = {"subprotocols": [job["subprotocol"]]} if "subprotocol" in job else {}
+    if "authorization" in job:
+        # The parameter's name depends on the version.
+        names = inspect.signature(websockets.connect.__init__).parameters
+        more["extra_headers" if "extra_headers" in names else "additional_headers"] = {"Authorization": job["authorization"]}
+    if "ca" in job:
+        more["ssl"] = ssl.create_default_context(cafile=job["ca"])
+    return more
+
+
 async def call(job, number):
     pcm = open(job["pcm"], "rb").read() if job.get("pcm") else b""
     handshake = job.get("handshake")
@@ -31,7 +43,7 @@ async def call(job, number):
         handshake = json.dumps({**json.loads(handshake), "from": str(1000 + number)})
     result = {"code": None, "reason": ""}
     try:
-        socket = await websockets.connect(job["url"], max_size=None, close_timeout=60, ping_interval=None, **({"subprotocols": [job["subprotocol"]]} if "subprotocol" in job else {}))
+        socket = await websockets.connect(job["url"], max_size=None, close_timeout=60, ping_interval=None, **options(job))
     except Exception as error:
         response = getattr(error, "response", None)
         return {"status": getattr(error, "status_code", None) or getattr(response, "status_code", None), "reason": str(error)}

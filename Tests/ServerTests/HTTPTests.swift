@@ -106,8 +106,8 @@ import Testing
     }
 
     @Test func `a public URL and a silent greeting are used as configured`() async throws {
-        let more = #", "publicURL": "https://calls.example.com/phone/", "vonage": {"talk": "", "sampleRate": 8000, "path": "/media/in"}"#
-        try await TestServer.run(more: more) { server in
+        let vonage = #"{"talk": "", "sampleRate": 8000, "path": "/media/in", "requireToken": false}"#
+        try await TestServer.run(vonage: vonage, more: #", "publicURL": "https://calls.example.com/phone/""#) { server in
             let ncco = try await json(server.http + "/webhooks/answer?uuid=u")
             #expect(ncco.elements.count == 1)
             let endpoint = try #require(ncco.elements[0]["endpoint"]?.elements.first)

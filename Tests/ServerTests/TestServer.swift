@@ -15,32 +15,38 @@ struct TestServer: Sendable {
     var recordings: String { directory.path + "/recordings" }
     /// The server's address for HTTP.
     var http: String { "http://127.0.0.1:\(address.port)" }
+    /// The same over TLS.
+    var https: String { "https://127.0.0.1:\(address.port)" }
     /// The address that takes calls.
     var cable: String { "ws://127.0.0.1:\(address.port)/cable" }
 
     /// The three formats, as the default configuration has them.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
+    /// Where tokens are not what is tested, calls go straight to the WebSocket.
+    static let trusting = #"{"requireToken": false}"#
+
     /// Runs a server for the time of the body.
+    /// - Parameters:
+    ///   - listen: further keys of `listen`, each with a comma before it.
+    ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
-        sinks: String = allSinks, registry: SinkRegistry = .builtIn, more: String = "", in directory: TemporaryDirectory = TemporaryDirectory(),
-        _ body: @Sendable (TestServer) async throws -> Result
+        sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = trusting, more: String = "",
+        in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet, _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         let text = """
-            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0}, \(recordings)"sinks": \(sinks)\(more)}
+            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
         let service = try CallreelService(configuration: configuration, logger: logger) { address in
             announce.yield(address)
             announce.finish()
         }
-        let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
+        let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
         async let running: Void = group.run()
         guard let address = await addresses.first(where: { _ in true }) else { throw NeverHappened(description: "the server's start") }
         let outcome: Swift.Result<Result, any Error>
@@ -53,6 +59,8 @@ struct TestServer: Sendable {
         try await running
         return try outcome.get()
     }
+
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// The finished recordings, once there are so many.
     func finished(_ count: Int = 1) async throws -> [Recording] {

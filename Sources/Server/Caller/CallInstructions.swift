@@ -16,17 +16,32 @@ public struct CallInstructions: Sendable {
     public var headers: [String: JSONValue]
     /// What the caller is told first.
     public var talk: String?
+    /// Who the upgrade request must say that it comes from.
+    public var authorization: Authorization
+
+    /// What an endpoint asks for in the `Authorization` header of the upgrade request.
+    public enum Authorization: Hashable, Sendable {
+        /// The carrier's signature, where there is a secret to make it with.
+        case signature
+        /// The signature, without which there is no call.
+        case requiredSignature
+        /// This value.
+        case custom(String)
+    }
 
     /// Makes instructions without asking anybody.
-    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil) {
+    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature) {
         self.url = url
         self.format = format
         self.headers = headers
         self.talk = talk
+        self.authorization = authorization
     }
 
     /// Asks an answer webhook what to do with a call, as Vonage does: GET with a query, 200 with an NCCO.
-    public static func ask(_ webhook: String, about call: CallFacts) async throws(CallerError) -> CallInstructions {
+    public static func ask(
+        _ webhook: String, about call: CallFacts, as identity: CarrierIdentity = CarrierIdentity()
+    ) async throws(CallerError) -> CallInstructions {
         guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
         var query = parts.queryItems ?? []
         for (name, value) in [("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation)] {
@@ -35,7 +50,7 @@ public struct CallInstructions: Sendable {
         parts.queryItems = query
         // A plus would be read as a space.
         parts.percentEncodedQuery = parts.percentEncodedQuery?.replacing("+", with: "%2B")
-        let body = try await fetch(parts.string ?? webhook, from: webhook)
+        let body = try await fetch(parts.string ?? webhook, from: webhook, as: identity)
         do {
             return try CallInstructions(ncco: try JSONValue(parsing: Data(buffer: body)))
         } catch let error as JSONSyntaxError {
@@ -51,15 +66,18 @@ public struct CallInstructions: Sendable {
     public static func text(at url: String) async throws(CallerError) -> String { String(buffer: try await fetch(url, from: url)) }
 
     /// The body of a 2xx answer. The first refusal counts: this is a carrier that asks once, so that mistakes show at once.
-    private static func fetch(_ url: String, from webhook: String) async throws(CallerError) -> ByteBuffer {
+    private static func fetch(_ url: String, from webhook: String, as identity: CarrierIdentity) async throws(CallerError) -> ByteBuffer {
         var configuration = HTTPClient.Configuration()
+        configuration.tlsConfiguration = try identity.tlsConfiguration()
+        var request = HTTPClientRequest(url: url)
+        if let authorization = try await identity.authorization() { request.headers.add(name: "authorization", value: authorization) }
         configuration.connectionPool.retryConnectionEstablishment = false
         do {
-            return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
-                let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
+            return try await HTTPClient.withHTTPClient(configuration: configuration) { [request] client in
+                let response = try await client.execute(request, timeout: .seconds(10))
                 let body = try await response.body.collect(upTo: 1 << 20)
                 guard (200..<300).contains(response.status.code) else {
-                    throw CallerError("\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))")
+                    throw CallerError("\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))\(identity.advice(onStatus: response.status.code))")
                 }
                 return body
             }
@@ -71,11 +89,13 @@ public struct CallInstructions: Sendable {
     }
 
     /// Reads the first `connect` to a WebSocket in an NCCO, and the `talk` before it.
+    ///
+    /// No error shows the NCCO: the token in it lets a call in.
     init(ncco: JSONValue) throws(CallerError) {
-        guard case .array(let actions) = ncco else { throw CallerError("an NCCO is a list of actions, and this is not: \(ncco.found)") }
+        guard case .array(let actions) = ncco else { throw CallerError("an NCCO is a list of actions, and this is not") }
         guard let connect = actions.first(where: { $0["action"]?.string == "connect" }), case .array(let endpoints) = connect["endpoint"],
             let endpoint = endpoints.first, endpoint["type"]?.string == "websocket", let url = endpoint["uri"]?.string
-        else { throw CallerError("the NCCO does not connect the call to a WebSocket: \(ncco.found)") }
+        else { throw CallerError("the NCCO does not connect the call to a WebSocket") }
         let type = endpoint["content-type"] ?? .null
         do {
             format = try VonageDialect.format(of: type)
@@ -84,6 +104,12 @@ public struct CallInstructions: Sendable {
         }
         self.url = url
         if case .object(let headers) = endpoint["headers"] { self.headers = headers } else { headers = [:] }
+        switch (endpoint["authorization"]?["type"]?.string, endpoint["authorization"]?["value"]?.string) {
+        case ("vonage", _): authorization = .requiredSignature
+        case ("custom", let value?): authorization = .custom(value)
+        case (nil, _): authorization = .signature
+        default: throw CallerError("the NCCO asks for an authorization that this carrier does not know")
+        }
         talk = actions.first { $0["action"]?.string == "talk" }?["text"]?.string
     }
 }

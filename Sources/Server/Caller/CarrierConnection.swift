@@ -28,8 +28,10 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Connects and sends the handshake message.
-    public static func open(_ instructions: CallInstructions) async throws(CallerError) -> CarrierConnection {
-        let connection = try await connect(to: instructions.url)
+    public static func open(_ instructions: CallInstructions, as identity: CarrierIdentity = CarrierIdentity()) async throws(CallerError)
+        -> CarrierConnection
+    {
+        let connection = try await connect(to: instructions.url, authorization: instructions.authorization, as: identity)
         var message = instructions.headers
         message["event"] = "websocket:connected"
         message["content-type"] = .string("\(VonageDialect.mediaType);rate=\(instructions.format.sampleRate)")
@@ -111,32 +113,40 @@ public final class CarrierConnection: Sendable {
         case refused(EventLoopFuture<String>)
     }
 
-    private static func connect(to url: String) async throws(CallerError) -> CarrierConnection {
+    private static func connect(
+        to url: String, authorization: CallInstructions.Authorization, as identity: CarrierIdentity
+    ) async throws(CallerError) -> CarrierConnection {
+        // The query may hold the token that lets the call in.
+        let shown = url.prefix { $0 != "?" }
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let host = parts.host
         else {
-            throw CallerError("\(url) is not a ws or wss URL")
+            throw CallerError("\(shown) is not a ws or wss URL")
         }
         let port = parts.port ?? (scheme == "wss" ? 443 : 80)
         let path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
-        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: ["host": parts.port.map { "\(host):\($0)" } ?? host])
+        var headers: HTTPHeaders = ["host": parts.port.map { "\(host):\($0)" } ?? host]
+        if let value = try await identity.authorization(for: authorization) { headers.add(name: "authorization", value: value) }
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
         do {
-            let tls = scheme == "wss" ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil
+            let tls = scheme == "wss" ? try NIOSSLContext(configuration: try identity.tlsConfiguration()) : nil
+            // A certificate's host name is looked for under a name only (RFC 6066, section 3).
+            let name = AddressRange.isAddress(host) ? nil : host
             let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connectTimeout(.seconds(10))
                 .connect(host: host, port: port) { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: host)) }
+                        if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name)) }
                         return try configure(channel, head)
                     }
                 }
             switch try await upgrade.get() {
             case .open(let connection): return connection
-            case .refused(let answer): throw CallerError("\(url) answered \(try await answer.get())")
+            case .refused(let answer): throw CallerError("\(shown) answered \(try await answer.get())")
             }
         } catch let error as CallerError {
             throw error
         } catch {
-            throw CallerError("\(url) cannot be reached: \(networkReason(error))")
+            throw CallerError("\(shown) cannot be reached: \(networkReason(error))")
         }
     }
 
@@ -179,102 +189,5 @@ public final class CarrierConnection: Sendable {
                 return .open(CarrierConnection(channel: channel, ended: ended.futureResult))
             }
         }
-    }
-}
-
-/// Reads a response that is not an upgrade, for the error message.
-private final class RefusalReader: ChannelInboundHandler {
-    typealias InboundIn = HTTPClientResponsePart
-
-    private let answer: EventLoopPromise<String>
-    private var text = ""
-
-    init(answer: EventLoopPromise<String>) { self.answer = answer }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head): text = "\(head.status)"
-        case .body(let body): if text.count < 500 { text += ": " + String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines) }
-        case .end: finish(context)
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) { finish(context) }
-
-    private func finish(_ context: ChannelHandlerContext) {
-        answer.succeed(text.isEmpty ? "nothing" : text)
-        context.close(promise: nil)
-    }
-}
-
-/// Answers the server's pings and notices its end of the call. Nothing is sent after a close frame (RFC 6455, section
-/// 5.5.1): what was sent before it was sent for certain, and what comes later fails.
-private final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let ended: EventLoopPromise<CarrierConnection.Ending>
-    private let encoder = WebSocketFrameEncoder(role: .client)
-    private var decoder = WebSocketFrameDecoder(role: .client)
-    private var context: ChannelHandlerContext?
-    /// Our close frame is under way.
-    private var hasSaidGoodbye = false
-
-    init(ended: EventLoopPromise<CarrierConnection.Ending>) { self.ended = ended }
-
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if hasSaidGoodbye { promise?.fail(ChannelError.outputClosed) } else { context.write(data, promise: promise) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        ended.succeed(.init(code: nil, reason: "the connection was lost"))
-        self.context = nil
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
-        unsafe buffer.withUnsafeReadableBytes { bytes in
-            do throws(WebSocketError) {
-                unsafe try decoder.decode(bytes, into: self)
-            } catch {
-                ended.succeed(.init(code: error.code.rawValue, reason: "the server broke the protocol: \(error.reason)"))
-                context.close(promise: nil)
-            }
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        ended.succeed(.init(code: nil, reason: "the connection was lost"))
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        ended.succeed(.init(code: nil, reason: "\(error)"))
-        context.close(promise: nil)
-    }
-
-    func receive(binary piece: borrowing MaskedBytes) {}
-    func receiveBinaryEnd() {}
-    func receive(text: [UInt8]) {}
-    func receive(pong payload: [UInt8]) {}
-
-    func receive(ping payload: [UInt8]) {
-        guard let context else { return }
-        var buffer = context.channel.allocator.buffer(capacity: payload.count + 8)
-        encoder.write(.pong, payload, to: &buffer)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    }
-
-    func receive(close code: WebSocketError.Code?, reason: String) {
-        ended.succeed(.init(code: code?.rawValue, reason: reason))
-        guard let context else { return }
-        hasSaidGoodbye = true
-        var buffer = context.channel.allocator.buffer(capacity: 16)
-        encoder.writeClose(code, to: &buffer)
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in channel.close(promise: nil) }
     }
 }

@@ -10,7 +10,13 @@ struct VonageDialect: CarrierDialect {
     /// The content type that is taken: 16-bit linear PCM, which this carrier sends little-endian whatever RFC 2586 says.
     static let mediaType = "audio/l16"
 
+    /// What the call came with; it is good for one call only.
+    private let token: CallToken?
     private var format: AudioFormat?
+
+    /// Understands a call.
+    /// - Parameter token: what the call was let in with; nil where none was needed.
+    init(token: CallToken? = nil) { self.token = token }
 
     func refusesAudio() -> WebSocketError? {
         guard format == nil else { return nil }
@@ -45,8 +51,12 @@ struct VonageDialect: CarrierDialect {
             throw WebSocketError(.policyViolation, "the first message\(event) has no content-type such as \"audio/l16;rate=16000\"")
         }
         let format = try Self.format(of: type)
+        let facts = Self.facts(in: message)
+        if let token, !token.isFor(facts.uuid) {
+            throw WebSocketError(.policyViolation, "the uuid \(facts.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
+        }
         self.format = format
-        return .started(Self.facts(in: message), format)
+        return .started(facts, format)
     }
 
     /// Reads `audio/l16;rate=16000`: RFC 2586's parameters, in any case and with spaces where RFC 9110 allows them.

@@ -11,6 +11,8 @@ public struct Configuration: Sendable {
         public var pingInterval = 20.0
         public var idleTimeout = 60.0
         public var drainTimeout = 20.0
+        public var tls: TLS?
+        public var trustedProxies: [String] = []
 
         public init() {}
 
@@ -34,6 +36,13 @@ public struct Configuration: Sendable {
             .number(
                 "drainTimeout", \.drainTimeout, in: 0...86400,
                 "Seconds that running calls have to end by themselves when the program is told to stop."),
+            .section("tls", \.tls, "Serves https and wss with this certificate; null serves http and ws."),
+            .strings(
+                "trustedProxies", \.trustedProxies, of: "addresses and networks such as \"10.0.0.0/8\"",
+                "Whose X-Forwarded-For and X-Forwarded-Proto are believed."
+            ) {
+                AddressRange($0) == nil ? "is not an address such as \"10.0.0.1\" or a network such as \"10.0.0.0/8\"" : nil
+            },
         ]
     }
 
@@ -89,45 +98,13 @@ public struct Configuration: Sendable {
         }
     }
 
-    /// Calls from Vonage's Voice API.
-    public struct Vonage: Configurable {
-        public var path = "/cable"
-        public var sampleRate = 16000
-        public var talk = "This call is being recorded."
-
-        public init() {}
-
-        public static let fields: [Field<Self>] = [
-            .string("path", \.path, type: "URL path", "Where the carrier's WebSocket connects.") { path in
-                guard path.hasPrefix("/"), path.count > 1, path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/-_.~".contains($0)) })
-                else { return "is not a path such as \"/cable\"" }
-                let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-                if parts.contains(where: { ["", ".", ".."].contains($0) }) { return "has an empty part, or one of dots alone" }
-                let taken = ["webhooks", "recordings", "api", "page.js", "page.css"] + HealthRoutes.paths
-                return taken.contains(String(parts[0])) ? "is taken by the program itself" : nil
-            },
-            Field(
-                "sampleRate", type: "8000, 16000 or 24000", schema: ["enum": .array(AudioFormat.supportedSampleRates.map(JSONValue.integer))],
-                help: "Frames a second to ask the carrier for. What a call really has comes from its handshake.",
-                read: { value, place, root, problems in
-                    if case .integer(let rate) = value, AudioFormat.supportedSampleRates.contains(rate) {
-                        root.sampleRate = rate
-                    } else {
-                        problems.append(.init(at: place, "\(value.found) is not 8000, 16000 or 24000"))
-                    }
-                }, write: { .integer($0.sampleRate) }),
-            .string("talk", \.talk, "What the caller hears first; \"\" says nothing.") {
-                $0.count > 1500 ? "is longer than the carrier's 1500 characters" : nil
-            },
-        ]
-    }
-
     /// The keys of the file, without the sinks, which need the registry to be read.
     struct Sections: Configurable {
         var listen = Listen()
         var publicURL: String?
         var recordings = Recordings()
         var vonage = Vonage()
+        var access = Access()
 
         static let fields: [Field<Self>] = [
             .section("listen", \.listen, "Where the server listens."),
@@ -139,6 +116,7 @@ public struct Configuration: Sendable {
             },
             .section("recordings", \.recordings, "Where recordings go."),
             .section("vonage", \.vonage, "Calls from Vonage's Voice API."),
+            .section("access", \.access, "Who may open the page, use its API and fetch recordings."),
         ]
     }
 
@@ -151,6 +129,7 @@ public struct Configuration: Sendable {
     /// The sink types that are known, used or not: recordings of an earlier configuration may need them.
     public let registry: SinkRegistry
     public var vonage: Vonage
+    public var access: Access
 
     /// Reads a configuration strictly and reports every mistake in it.
     /// - Parameter environment: where `${NAME}` is looked up.
@@ -158,7 +137,10 @@ public struct Configuration: Sendable {
         _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
         self.registry = registry
-        let value = value.substituting(environment, at: .root, problems: &problems)
+        let substitution = EnvironmentSubstitution(environment, in: value, problems: &problems)
+        let value = substitution.value
+        let before = problems.count
+        defer { substitution.hideValues(in: &problems[before...]) }
         let sections = Sections.read(value, at: .root, alongside: ["sinks"], problems: &problems)
         listen = sections.listen
         publicURL = sections.publicURL.flatMap(PublicURL.init)
@@ -168,6 +150,7 @@ public struct Configuration: Sendable {
             problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
         }
         vonage = sections.vonage
+        access = sections.access
         sinks = []
         let place = ConfigurationPath.root.key("sinks")
         guard case .object(let members) = value else { return }
@@ -175,9 +158,9 @@ public struct Configuration: Sendable {
             problems.append(.init(at: place, "is missing; name at least one sink, such as [{\"type\": \"wav\"}]"))
             return
         }
-        let before = problems.count
+        let soFar = problems.count
         sinks = SinkPlan.read(list, at: place, registry: registry, problems: &problems)
-        if sinks.isEmpty, problems.count == before {
+        if sinks.isEmpty, problems.count == soFar {
             problems.append(.init(at: place, "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}"))
         }
     }
@@ -213,6 +196,12 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     public let file: String
     public let problems: [ConfigurationProblem]
 
+    /// Makes an error of mistakes.
+    public init(file: String, problems: [ConfigurationProblem]) {
+        self.file = file
+        self.problems = problems
+    }
+
     /// One line for each mistake.
     public var description: String { problems.map { "\(file): \($0)" }.joined(separator: "\n") }
 }
@@ -235,35 +224,5 @@ extension Configuration {
         var problems: [ConfigurationProblem] = []
         self.init(value, registry: registry, environment: environment, problems: &problems)
         guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }
-    }
-}
-
-extension JSONValue {
-    /// Puts environment variables in the place of `${NAME}` in every text.
-    fileprivate func substituting(
-        _ environment: [String: String], at path: ConfigurationPath, problems: inout [ConfigurationProblem]
-    ) -> JSONValue {
-        switch self {
-        case .object(let members):
-            return .object(
-                Dictionary(
-                    uniqueKeysWithValues: members.sorted { $0.key < $1.key }.map {
-                        ($0, $1.substituting(environment, at: path.key($0), problems: &problems))
-                    }))
-        case .array(let elements):
-            return .array(elements.enumerated().map { $1.substituting(environment, at: path.index($0), problems: &problems) })
-        case .string(let text):
-            var result = ""
-            var rest = text[...]
-            while let open = rest.range(of: "${"), let close = rest[open.upperBound...].firstIndex(of: "}") {
-                let name = String(rest[open.upperBound..<close])
-                if environment[name] == nil { problems.append(.init(at: path, "the environment variable \(name) is not set")) }
-                result += rest[..<open.lowerBound] + (environment[name] ?? "")
-                rest = rest[rest.index(after: close)...]
-            }
-            return .string(result + rest)
-        default:
-            return self
-        }
     }
 }

@@ -14,10 +14,13 @@ public struct PublicURL: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The URL of an address that the server listens on. The wildcard addresses are reached over loopback.
-    init(host: String, port: Int) {
+    init(host: String, port: Int, isSecure: Bool) {
         let reached = ["0.0.0.0", "::", ""].contains(host) ? "127.0.0.1" : host
-        description = "http://\(reached.contains(":") ? "[\(reached)]" : reached):\(port)"
+        description = "http\(isSecure ? "s" : "")://\(reached.contains(":") ? "[\(reached)]" : reached):\(port)"
     }
+
+    /// Whether it is reached over TLS.
+    var isSecure: Bool { description.lowercased().hasPrefix("https:") }
 
     /// The WebSocket URL of a path on the same server: ws for http, wss for https (RFC 6455, section 3).
     func webSocket(_ path: String) -> String { "ws" + description.dropFirst("http".count) + path }

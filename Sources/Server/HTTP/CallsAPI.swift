@@ -11,7 +11,7 @@ struct CallsAPI: Sendable {
     let publicURL: @Sendable () -> PublicURL
 
     /// Adds `GET /api/calls?limit=…&offset=…`.
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<RequestScope>) {
         router.get("/api/calls") { request, _ in
             let limit = try number("limit", in: request, standard: 50, range: 1...Self.pageLimit)
             let offset = try number("offset", in: request, standard: 0, range: 0...Int(Int32.max))

@@ -11,7 +11,7 @@ struct HealthRoutes: Sendable {
     let metrics: PrometheusMetrics
 
     /// Adds `GET /healthz`, `/readyz` and `/metrics`.
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<RequestScope>) {
         // Whoever gets this answer knows that the event loop and the thread pool are alive, and nothing more.
         router.get("/healthz") { _, _ in Response(status: .ok, headers: Self.headers("text/plain; charset=utf-8"), body: Self.body("alive\n")) }
         router.get("/readyz") { _, _ in readiness() }

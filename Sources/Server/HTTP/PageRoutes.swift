@@ -7,13 +7,13 @@ import NIOCore
 /// The page: three files that are part of the program.
 enum PageRoutes {
     /// Adds `GET /` and what it loads.
-    static func add(to router: Router<BasicRequestContext>) {
+    static func add(to router: Router<RequestScope>) {
         add("/", PackageResources.index_html, "text/html; charset=utf-8", to: router)
         add("/page.css", PackageResources.style_css, "text/css; charset=utf-8", to: router)
         add("/page.js", PackageResources.page_js, "text/javascript; charset=utf-8", to: router)
     }
 
-    private static func add(_ path: RouterPath, _ content: [UInt8], _ type: String, to router: Router<BasicRequestContext>) {
+    private static func add(_ path: RouterPath, _ content: [UInt8], _ type: String, to router: Router<RequestScope>) {
         let body = ByteBuffer(bytes: content)
         let tag = "\"" + SHA256.hash(data: content).prefix(8).map { String($0, radix: 16) }.joined() + "\""
         router.get(path) { request, _ in
@@ -27,10 +27,14 @@ enum PageRoutes {
 
 /// Headers that every response carries, so that a browser does nothing with it that was not meant.
 struct SecurityHeaders: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = RequestScope
+
+    /// Whether this server speaks TLS itself.
+    let tls: Bool
+    let proxies: TrustedProxies
 
     func handle(
-        _ request: Request, context: BasicRequestContext, next: @concurrent (Request, BasicRequestContext) async throws -> Response
+        _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
     ) async throws -> Response {
         var response: Response
         do {
@@ -43,6 +47,8 @@ struct SecurityHeaders: RouterMiddleware {
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
+        // A browser that has been here over TLS never comes without it again, for a year (RFC 6797).
+        if proxies.isSecure(request, in: context, tls: tls) { response.headers[.strictTransportSecurity] = "max-age=31536000" }
         return response
     }
 }

@@ -43,7 +43,7 @@ struct RecordingFiles: FileProvider {
     }
 
     /// The middleware that serves the files, with ranges, entity tags and conditional requests.
-    func middleware() -> FileMiddleware<BasicRequestContext, RecordingFiles> {
+    func middleware() -> FileMiddleware<RequestScope, RecordingFiles> {
         FileMiddleware(fileProvider: self, urlBasePath: Self.basePath).withAdditionalMediaTypes(forFileExtensions: Self.mediaTypes)
     }
 
@@ -94,12 +94,12 @@ struct RecordingFiles: FileProvider {
 /// The last N bytes become a range from a first byte on, a range outside the file is answered with 416, and what may be
 /// ignored, such as several ranges at once, is ignored.
 struct NormalizedRange: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = RequestScope
 
     let files: RecordingFiles
 
     func handle(
-        _ request: Request, context: BasicRequestContext, next: @concurrent (Request, BasicRequestContext) async throws -> Response
+        _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
     ) async throws -> Response {
         guard let range = request.headers[.range], let size = try await files.byteCount(of: request.uri.path) else {
             return try await next(request, context)

@@ -27,32 +27,40 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     let timing: CallHandler.Timing
     let hurry: HurrySignal
     let admission: Admission
+    let door: Door
     let logger: Logger
 
-    /// Builds the pipeline: HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
+    /// Builds the pipeline: TLS where it is configured, HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let encoder = HTTPResponseEncoder()
             let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
             let log = self.logger
-            let gate = UpgradeGate(upgrade: upgrade, admission: admission) { [admission] refusal in
+            let gate = UpgradeGate(upgrade: upgrade, admission: admission, proxies: door.proxies) { [admission] refusal, client in
                 admission.countRefusal(refusal.kind)
-                log.warning("connection refused", metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
+                log.warning(
+                    "connection refused",
+                    metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
             }
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
                 httpEncoder: encoder, extraHTTPHandlers: [decoder, gate],
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [CallUpgrader(recorder: recorder, timing: timing, logger: log)],
-                    notUpgradingCompletionHandler: { channel in Self.serveHTTP(on: channel, logger: log) }))
+                    upgraders: [CallUpgrader(recorder: recorder, callGuard: upgrade.callGuard, timing: timing, logger: log)],
+                    notUpgradingCompletionHandler: { [door] channel in
+                        Self.serveHTTP(on: channel, secure: door.certificates != nil, logger: log)
+                    }))
+            if let certificates = door.certificates {
+                try channel.pipeline.syncOperations.addHandlers([certificates.handler(), TLSFailures(logger: log)])
+            }
             try channel.pipeline.syncOperations.addHandlers([encoder, decoder, gate, upgrader])
             return Value(channel: channel, kind: upgrader.upgradeResultFuture)
         }
     }
 
     /// The connection serves pages and webhooks, as Hummingbird's own HTTP/1 channel does.
-    private static func serveHTTP(on channel: any Channel, logger: Logger) -> EventLoopFuture<Kind> {
+    private static func serveHTTP(on channel: any Channel, secure: Bool, logger: Logger) -> EventLoopFuture<Kind> {
         channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: secure))
             try channel.pipeline.syncOperations.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
             return .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
         }
@@ -85,6 +93,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 /// Turns a checked upgrade request into a call.
 private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     let recorder: Recorder
+    let callGuard: CallGuard
     let timing: CallHandler.Timing
     let logger: Logger
     let supportedProtocol = "websocket"
@@ -104,7 +113,8 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: CallHandler.readSize))
             try channel.pipeline.syncOperations.addHandler(
                 CallHandler(
-                    recorder: recorder, dialect: VonageDialect(), timing: timing, started: started, logger: logger))
+                    recorder: recorder, dialect: VonageDialect(token: callGuard.token(of: upgradeRequest)), timing: timing, started: started,
+                    logger: logger))
             return .call(started.futureResult)
         }
     }

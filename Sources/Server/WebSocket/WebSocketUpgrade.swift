@@ -18,6 +18,8 @@ struct WebSocketUpgrade: Sendable {
 
     /// The only path that takes calls.
     let path: String
+    /// Who may come in.
+    let callGuard: CallGuard
     /// What RFC 6455, section 1.3 appends to the client's key.
     private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     /// The subprotocol that the older Vonage bridge offers; some clients insist on an answer.
@@ -85,17 +87,25 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     private static let requestLimit = TimeAmount.seconds(5)
 
     private let admission: Admission
-    private let onRefusal: (WebSocketUpgrade.Refusal) -> Void
+    private let proxies: TrustedProxies
+    private let onRefusal: (WebSocketUpgrade.Refusal, _ client: String) -> Void
+    /// The address that the request comes from, once there is one.
+    private var client: String?
     private var hasRefused = false
     private var hasPassed = false
 
     /// Makes a gate.
     /// - Parameters:
     ///   - admission: says whether calls are taken at all.
-    ///   - onRefusal: hears of every refusal, for the log.
-    init(upgrade: WebSocketUpgrade, admission: Admission, onRefusal: @escaping (WebSocketUpgrade.Refusal) -> Void) {
+    ///   - proxies: whose word about a client's address is believed.
+    ///   - onRefusal: hears of every refusal and of the address that was refused, for the log.
+    init(
+        upgrade: WebSocketUpgrade, admission: Admission, proxies: TrustedProxies,
+        onRefusal: @escaping (WebSocketUpgrade.Refusal, _ client: String) -> Void
+    ) {
         self.upgrade = upgrade
         self.admission = admission
+        self.proxies = proxies
         self.onRefusal = onRefusal
     }
 
@@ -104,6 +114,7 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
         hasPassed = true
         guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
         if WebSocketUpgrade.isAskedFor(by: head) {
+            client = proxies.client(peer: context.remoteAddress?.ipAddress, forwardedFor: head.headers["x-forwarded-for"])
             do throws(WebSocketUpgrade.Refusal) {
                 try upgrade.check(head)
                 if let obstacle = admission.obstacle {
@@ -111,6 +122,8 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
                         status: .serviceUnavailable, reason: obstacle.reason, kind: obstacle.kind.rawValue,
                         headers: ["retry-after": Admission.retryAfter])
                 }
+                // The last check: it uses up the call's token.
+                try upgrade.callGuard.admit(head)
             } catch {
                 return refuse(error, context)
             }
@@ -140,7 +153,7 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
 
     private func refuse(_ refusal: WebSocketUpgrade.Refusal, _ context: ChannelHandlerContext) {
         hasRefused = true
-        onRefusal(refusal)
+        onRefusal(refusal, client ?? context.remoteAddress?.ipAddress ?? "unknown")
         var body = context.channel.allocator.buffer(capacity: refusal.reason.utf8.count + 1)
         body.writeString(refusal.reason + "\n")
         var headers = refusal.headers

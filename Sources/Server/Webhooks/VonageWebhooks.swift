@@ -17,41 +17,48 @@ struct VonageWebhooks: Sendable {
 
     let configuration: Configuration.Vonage
     let publicURL: @Sendable () -> PublicURL
+    /// Nil takes webhooks from everybody.
+    let signature: VonageSignature?
+    let door: Door
     let recorder: Recorder
     let admission: Admission
     let logger: Logger
 
     /// Adds the routes that the carrier's tutorials use.
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: Router<RequestScope>) {
         for method in [HTTPRequest.Method.get, .post] {
-            router.on("/webhooks/answer", method: method) { request, _ in
+            router.on("/webhooks/answer", method: method) { request, scope in
+                let parameters = try await parameters(of: request, in: scope)
                 // The carrier then asks the application's fallback answer URL.
                 if let obstacle = admission.obstacle {
                     admission.countRefusal(obstacle.kind.rawValue)
                     logger.warning("call refused", metadata: ["reason": "\(obstacle.reason)"])
                     throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: obstacle.reason)
                 }
-                let parameters = try await parameters(of: request)
                 return try json(answer(parameters))
             }
-            router.on("/webhooks/event", method: method) { request, _ -> HTTPResponse.Status in
-                await take(event: try await parameters(of: request))
+            router.on("/webhooks/event", method: method) { request, scope -> HTTPResponse.Status in
+                await take(event: try await parameters(of: request, in: scope))
                 return .noContent
             }
         }
     }
 
-    /// What a request says, from its query or its JSON body.
-    private func parameters(of request: Request) async throws -> [String: JSONValue] {
+    /// What a request says, from its query or its JSON body, once it is known to be the carrier's.
+    private func parameters(of request: Request, in scope: RequestScope) async throws -> [String: JSONValue] {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
-        guard request.method == .post else { return result }
+        guard request.method == .post else {
+            try check(request, body: ByteBuffer(), in: scope)
+            return result
+        }
         let body: ByteBuffer
         do {
             body = try await request.body.collect(upTo: Self.bodyLimit)
         } catch is NIOTooManyBytesError {
             throw HTTPError(.contentTooLarge, message: "the body is longer than \(Self.bodyLimit) bytes")
         }
+        try check(request, body: body, in: scope)
         guard body.readableBytes > 0 else { return result }
         let value: JSONValue
         do {
@@ -63,6 +70,19 @@ struct VonageWebhooks: Sendable {
         return result.merging(members) { _, body in body }
     }
 
+    /// Refuses what does not carry the carrier's signature, where one is asked for.
+    private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) throws {
+        do throws(Unauthorized) {
+            try signature?.check(
+                authorization: request.headers[values: .authorization], body: body.readableBytesView, isSecure: publicURL().isSecure)
+        } catch {
+            logger.warning(
+                "webhook refused",
+                metadata: ["path": "\(request.uri.path)", "reason": "\(error.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))"])
+            throw HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: error.reason)
+        }
+    }
+
     // MARK: - The answer webhook
 
     /// The NCCO for a call: say something, then connect the call to our WebSocket.
@@ -70,11 +90,16 @@ struct VonageWebhooks: Sendable {
         let facts = facts(in: parameters)
         recorder.expect(facts)
         logger.info("call announced", metadata: ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
-        let endpoint: JSONValue = .object([
-            "type": "websocket", "uri": .string(publicURL().webSocket(configuration.path)),
-            "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"), "headers": headers(facts),
-        ])
-        let connect: JSONValue = .object(["action": "connect", "endpoint": .array([endpoint])])
+        let headers = headers(facts)
+        var uri = publicURL().webSocket(configuration.path)
+        // For the call that the socket will name itself as, so for none in particular if there was no room for its uuid.
+        if let tokens = door.tokens { uri += "?\(CallTokens.parameter)=\(tokens.issue(for: headers["uuid"]?.text))" }
+        var endpoint: [String: JSONValue] = [
+            "type": "websocket", "uri": .string(uri), "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"),
+            "headers": headers,
+        ]
+        if signature != nil { endpoint["authorization"] = .object(["type": "vonage"]) }
+        let connect: JSONValue = .object(["action": "connect", "endpoint": .array([.object(endpoint)])])
         guard !configuration.talk.isEmpty else { return .array([connect]) }
         return .array([.object(["action": "talk", "text": .string(configuration.talk)]), connect])
     }
@@ -99,8 +124,17 @@ struct VonageWebhooks: Sendable {
         let type = Self.type(of: parameters)
         let facts = facts(in: parameters)
         logger.debug("call event", metadata: ["event": "\(type)", "call.uuid": "\(facts.uuid ?? "unknown")"])
-        await recorder.note(type, data: parameters, of: facts)
+        await recorder.note(type, data: parameters.mapValues(Self.withoutToken), of: facts)
     }
+
+    /// A WebSocket's address without its query: the carrier repeats the one that we handed out, and the token in it is
+    /// nothing to keep.
+    private static func withoutToken(_ value: JSONValue) -> JSONValue {
+        guard let text = value.string, isSocket(text) else { return value }
+        return .string(String(text.prefix { $0 != "?" }))
+    }
+
+    private static func isSocket(_ text: String) -> Bool { text.hasPrefix("ws://") || text.hasPrefix("wss://") }
 
     /// An event's name: its status, or what its other keys show it to be.
     static func type(of event: [String: JSONValue]) -> String {
@@ -121,7 +155,7 @@ struct VonageWebhooks: Sendable {
             return CallFacts(carrier: "vonage", uuid: uuid, conversation: headers["conversation_uuid"]?.text ?? text("conversation_uuid"))
         }
         let to = text("to")
-        let isSocket = to.map { $0.hasPrefix("ws://") || $0.hasPrefix("wss://") } ?? false
+        let isSocket = to.map(Self.isSocket) ?? false
         return CallFacts(
             carrier: "vonage", from: isSocket ? nil : text("from", "from_user"), to: isSocket ? nil : to,
             uuid: text("uuid", "call_uuid"), conversation: text("conversation_uuid", "conversation_uuid_from"))

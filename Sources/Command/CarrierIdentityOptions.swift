@@ -1,0 +1,34 @@
+import ArgumentParser
+import CallreelServer
+import Foundation
+
+/// What `callreel call` says of itself, and which servers it believes.
+struct CarrierIdentityOptions: ParsableArguments {
+    @Option(help: "Sign as the carrier does. Where other users see this machine's processes, set VONAGE_SIGNATURE_SECRET instead.")
+    var signatureSecret: String?
+
+    @Option(help: "The account that the signature names, or VONAGE_API_KEY.")
+    var apiKey: String?
+
+    @Option(help: "The application that the signature names, or VONAGE_APPLICATION_ID.")
+    var applicationID: String?
+
+    @Option(help: "A PEM file with the certificates to trust instead of the system's.")
+    var ca: String?
+
+    @Flag(help: "Trust every certificate.")
+    var insecure = false
+
+    func validate() throws {
+        if insecure, ca != nil { throw ValidationError("--insecure and --ca exclude each other") }
+    }
+
+    /// The identity; what has no option comes from the environment.
+    var value: CarrierIdentity {
+        let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
+        return CarrierIdentity(
+            signatureSecret: signatureSecret ?? environment["VONAGE_SIGNATURE_SECRET"], apiKey: apiKey ?? environment["VONAGE_API_KEY"],
+            applicationID: applicationID ?? environment["VONAGE_APPLICATION_ID"],
+            trust: insecure ? .anybody : ca.map { .authority($0) } ?? .system)
+    }
+}

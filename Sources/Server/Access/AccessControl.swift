@@ -1,0 +1,55 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// Asks for the password or the token before anything is shown: the page, the API, the recordings, and whatever else has
+/// not been declared open.
+struct AccessControl: RouterMiddleware {
+    typealias Context = RequestScope
+
+    /// What lets somebody in.
+    struct Credentials: Sendable {
+        let user: String
+        /// At least one of the two.
+        let password: String?
+        let token: String?
+    }
+
+    let credentials: Credentials
+    /// The paths that are not guarded here, because they have a guard of their own or nothing to hide.
+    let openPaths: Set<String>
+    let proxies: TrustedProxies
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
+    ) async throws -> Response {
+        // The path as it was sent: no other spelling of an open path is open.
+        let path = request.uri.path
+        if openPaths.contains(path) { return try await next(request, context) }
+        let sent = request.headers[values: .authorization]
+        if sent.count == 1, credentials.match(sent[0]) { return try await next(request, context) }
+        if !sent.isEmpty {
+            logger.warning(
+                "access refused", metadata: ["client.address": "\(proxies.client(of: request, in: context))", "path": "\(path)"])
+        }
+        throw HTTPError(
+            .unauthorized, headers: HTTPFields(credentials.challenges.map { HTTPField(name: .wwwAuthenticate, value: $0) }),
+            message: sent.isEmpty ? "a password or a token is needed" : "the password or the token is wrong")
+    }
+}
+
+extension AccessControl.Credentials {
+    /// Whether an `Authorization` header holds the password with its user (RFC 7617), or the token (RFC 6750).
+    func match(_ header: String) -> Bool {
+        if let token, let sent = header.credentials("Bearer") { return sent.isSameSecret(as: token) }
+        guard let password, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else { return false }
+        return String(decoding: sent, as: UTF8.self).isSameSecret(as: "\(user):\(password)")
+    }
+
+    /// What may be sent, the one that browsers understand first.
+    fileprivate var challenges: [String] {
+        (password == nil ? [] : [#"Basic realm="Callreel", charset="UTF-8""#]) + (token == nil ? [] : [#"Bearer realm="Callreel""#])
+    }
+}

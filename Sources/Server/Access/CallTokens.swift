@@ -1,0 +1,53 @@
+import Crypto
+import Foundation
+import Synchronization
+
+/// The tokens that let calls in: the answer webhook makes one for each call, and the call's WebSocket brings it back.
+///
+/// A token is good for a short time, for the call it was made for, and once. It holds all of that itself under an
+/// HMAC-SHA256, so nothing is kept for calls that never come; kept are the used ones, until they have expired.
+/// With a configured key tokens outlive a restart, which forgets which ones were used.
+final class CallTokens: Sendable {
+    /// The query parameter that carries the token in the WebSocket's address.
+    static let parameter = "token"
+    /// Used tokens that are remembered at once.
+    static let usedLimit = 1 << 17
+
+    private let key: SymmetricKey
+    private let lifetime: UInt64
+    /// Used tokens by their nonce, with the second in which they expire.
+    private let used = Mutex<[[UInt8]: UInt64]>([:])
+
+    /// Makes tokens that are good for so many seconds.
+    /// - Parameter key: what they are made with; nil takes a new key, and tokens end with the process.
+    init(key: String?, lifetime: Int) {
+        self.key = key.map { SymmetricKey(data: Array($0.utf8)) } ?? SymmetricKey(size: .bits256)
+        self.lifetime = UInt64(lifetime)
+    }
+
+    /// Makes a token for a call; a call without a uuid gets one that any call may use.
+    func issue(for uuid: String?, now: Date = Date()) -> String {
+        let token = CallToken(expires: Self.second(now) + lifetime, call: CallToken.digest(of: uuid))
+        return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: key)))
+    }
+
+    /// Takes the token in a request's address, for good.
+    func redeem(_ uri: String, now: Date = Date()) throws(Unauthorized) {
+        guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
+        guard let (token, code) = CallToken.read(text), HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: key) else {
+            throw Unauthorized("the call's token is not one of ours")
+        }
+        let now = Self.second(now)
+        guard now < token.expires else { throw Unauthorized("the call's token has expired") }
+        let refusal: Unauthorized? = used.withLock { used in
+            if used[token.nonce] != nil { return Unauthorized("the call's token was used before") }
+            if used.count >= Self.usedLimit { used = used.filter { now < $0.value } }
+            if used.count >= Self.usedLimit { return Unauthorized("too many calls have come in a short time") }
+            used[token.nonce] = token.expires
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    private static func second(_ date: Date) -> UInt64 { UInt64(max(0, date.timeIntervalSince1970)) }
+}

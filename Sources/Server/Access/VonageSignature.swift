@@ -1,0 +1,79 @@
+import Crypto
+import Foundation
+import JWTKit
+
+/// Vonage's signature on webhooks and on a call's WebSocket: a JWT in the `Authorization` header, made with HMAC-SHA256.
+///
+/// What is checked: the algorithm is this one and no other, the signature, who signed and when, the account and the
+/// application where they are configured, and that the body is the one that was signed.
+struct VonageSignature: Sendable {
+    /// The only algorithm; what else a header may name, `none` for one, is not looked at.
+    private static let algorithmName = "HS256"
+
+    private let algorithm: any JWTAlgorithm
+    private let maximumAge: Double
+    private let apiKey: String?
+    private let applicationID: String?
+
+    /// Makes a check from an account's signature secret.
+    init(secret: String, configuration: Configuration.Vonage) async throws {
+        algorithm = try await JWTKeyCollection().add(hmac: VonageClaims.key(secret), digestAlgorithm: .sha256).getKey()
+        maximumAge = Double(configuration.signatureAge)
+        apiKey = configuration.apiKey
+        applicationID = configuration.applicationID
+    }
+
+    /// Checks a request.
+    /// - Parameters:
+    ///   - authorization: the values of its `Authorization` header.
+    ///   - body: the exact bytes of its body.
+    ///   - isSecure: whether it came over TLS, where the signature need not cover the body.
+    func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date()) throws(Unauthorized) {
+        guard !authorization.isEmpty else { throw Unauthorized("the carrier's signature is missing") }
+        guard authorization.count == 1, let token = authorization[0].credentials("Bearer") else {
+            throw Unauthorized("the Authorization header is not one Bearer token")
+        }
+        let claims = try claims(of: token)
+        guard claims.iss?.value == VonageClaims.issuer else { throw Unauthorized("the signature's issuer is not \(VonageClaims.issuer)") }
+        guard let issued = claims.iat?.value else { throw Unauthorized("the signature does not say when it was made") }
+        let age = now.timeIntervalSince(issued)
+        guard abs(age) <= maximumAge else {
+            throw Unauthorized(age > 0 ? "the signature is older than \(Int(maximumAge)) seconds" : "the signature is from the future")
+        }
+        if let expiration = claims.exp?.value, expiration <= now { throw Unauthorized("the signature has expired") }
+        if let apiKey, claims.apiKey != apiKey { throw Unauthorized("the signature is of another account") }
+        if let applicationID, claims.applicationID != applicationID { throw Unauthorized("the signature is of another application") }
+        try check(body, hash: claims.payloadHash, isSecure: isSecure)
+    }
+
+    private func check(_ body: some DataProtocol, hash: String?, isSecure: Bool) throws(Unauthorized) {
+        guard let hash else {
+            if body.isEmpty || isSecure { return }
+            throw Unauthorized("the signature does not cover the body, which it must where there is no TLS")
+        }
+        guard hash.lowercased().isSameSecret(as: Self.hash(body)) else { throw Unauthorized("the body is not the one that was signed") }
+    }
+
+    /// What a token says, once its signature is known to be right.
+    private func claims(of token: String) throws(Unauthorized) -> VonageClaims {
+        let bytes = Array(token.utf8)
+        do {
+            let parsed = try DefaultJWTParser().parse(bytes, as: VonageClaims.self)
+            guard parsed.header.alg == Self.algorithmName else { throw Unauthorized("the signature is not made with \(Self.algorithmName)") }
+            // The parser has seen that there are three parts; the last is the signature of what stands before it.
+            let signed = bytes[..<(bytes.lastIndex(of: UInt8(ascii: ".")) ?? 0)]
+            guard try algorithm.verify(parsed.signature, signs: signed) else { throw Unauthorized("the signature is wrong") }
+            return parsed.payload
+        } catch let error as Unauthorized {
+            throw error
+        } catch {
+            // What the library says may show the token.
+            throw Unauthorized("the Bearer token is not a JSON Web Token")
+        }
+    }
+
+    /// SHA-256 in hexadecimal.
+    static func hash(_ body: some DataProtocol) -> String {
+        SHA256.hash(data: body).map { String(format: "%02x", $0) }.joined()
+    }
+}

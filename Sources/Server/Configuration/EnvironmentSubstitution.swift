@@ -1,0 +1,68 @@
+import CallreelCore
+import Foundation
+
+/// A configuration with environment variables in the place of `${NAME}`, in every text.
+struct EnvironmentSubstitution {
+    /// A value before and after.
+    private struct Change {
+        let path: ConfigurationPath
+        let before: JSONValue
+        let after: JSONValue
+    }
+
+    /// The configuration with the values of the variables.
+    private(set) var value: JSONValue
+    /// Every value in which something was changed, by its path.
+    private var changes: [String: Change] = [:]
+
+    /// Looks up every variable. One that is not set is a problem.
+    init(_ environment: [String: String], in value: JSONValue, problems: inout [ConfigurationProblem]) {
+        self.value = value
+        self.value = substitute(environment, in: value, at: .root, problems: &problems)
+    }
+
+    /// Names the variable instead of its value in problems, because the value may be a secret, wherever it was put.
+    func hideValues(in problems: inout ArraySlice<ConfigurationProblem>) {
+        for index in problems.indices {
+            guard let change = changes[problems[index].path] else { continue }
+            let shown = change.after.found
+            if problems[index].reason.hasPrefix(shown) {
+                problems[index] = .init(at: change.path, change.before.found + problems[index].reason.dropFirst(shown.count))
+            }
+            // In other words than those that begin such a reason; a digit or two is no secret.
+            if let text = change.after.string, text.count > 3, problems[index].reason.contains(text) {
+                problems[index] = .init(at: change.path, "what \(change.before.found) stands for makes no sense here")
+            }
+        }
+    }
+
+    private mutating func substitute(
+        _ environment: [String: String], in value: JSONValue, at path: ConfigurationPath, problems: inout [ConfigurationProblem]
+    ) -> JSONValue {
+        var after = value
+        switch value {
+        case .object(let members):
+            var result: [String: JSONValue] = [:]
+            for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+                result[name] = substitute(environment, in: member, at: path.key(name), problems: &problems)
+            }
+            after = .object(result)
+        case .array(let elements):
+            after = .array(elements.enumerated().map { substitute(environment, in: $1, at: path.index($0), problems: &problems) })
+        case .string(let text):
+            var result = ""
+            var rest = text[...]
+            while let open = rest.range(of: "${"), let close = rest[open.upperBound...].firstIndex(of: "}") {
+                let name = String(rest[open.upperBound..<close])
+                if environment[name] == nil { problems.append(.init(at: path, "the environment variable \(name) is not set")) }
+                result += rest[..<open.lowerBound] + (environment[name] ?? "")
+                rest = rest[rest.index(after: close)...]
+            }
+            after = .string(result + rest)
+        default:
+            break
+        }
+        if after != value { changes[path.description] = Change(path: path, before: value, after: after) }
+        return after
+    }
+}

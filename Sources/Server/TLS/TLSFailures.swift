@@ -1,0 +1,30 @@
+import Logging
+import NIOCore
+import NIOSSL
+import NIOTLS
+
+/// Stands behind the TLS handler and ends connections on which TLS fails, so that nobody answers in it.
+final class TLSFailures: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let logger: Logger
+    private var isEstablished = false
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted = event { isEstablished = true }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError else { return context.fireErrorCaught(error) }
+        // After the handshake it is a client that went away without saying so, which happens all day.
+        logger.log(
+            level: isEstablished ? .debug : .warning, "TLS failed",
+            metadata: ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(error)"])
+        context.close(promise: nil)
+    }
+}
