@@ -26,7 +26,9 @@ import Testing
         let two = "/cable?a=b&token=" + tokens.issue(for: "u", now: start) + "&c=d"
         #expect(refusal(tokens, two, after: 60) == "the call's token has expired")
         #expect(refusal(tokens, two, after: 59) == nil)
-        #expect(refusal(CallTokens(key: nil, lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours")
+        #expect(
+            refusal(CallTokens(key: nil, lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours"
+        )
         let key = String(repeating: "k", count: 32)
         let before = CallTokens(key: key, lifetime: 60).issue(for: "u", now: start)
         #expect(refusal(CallTokens(key: key, lifetime: 60), "/cable?token=" + before) == nil)

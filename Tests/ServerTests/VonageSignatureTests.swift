@@ -50,7 +50,9 @@ struct VonageSigner: Sendable {
     }
 
     /// Why a token is refused; nil if it is taken.
-    private func refusal(_ signature: VonageSignature, _ authorization: String..., body: String = "", isSecure: Bool = false, at second: Double) -> String? {
+    private func refusal(_ signature: VonageSignature, _ authorization: String..., body: String = "", isSecure: Bool = false, at second: Double)
+        -> String?
+    {
         do throws(Unauthorized) {
             try signature.check(authorization: authorization, body: Array(body.utf8), isSecure: isSecure, now: Date(timeIntervalSince1970: second))
             return nil
@@ -116,7 +118,8 @@ struct VonageSigner: Sendable {
         #expect(refusal(check, String(unsigned), at: now) == "the signature is wrong")
         for nonsense in ["Bearer", "Bearer x", "Bearer a.b.c", "Bearer ..", "Basic abc", "", "Bearer " + String(repeating: "[", count: 5000)] {
             let reason = try #require(refusal(check, nonsense, at: now))
-            #expect(reason == "the Authorization header is not one Bearer token" || reason == "the Bearer token is not a JSON Web Token", "\(nonsense)")
+            #expect(
+                reason == "the Authorization header is not one Bearer token" || reason == "the Bearer token is not a JSON Web Token", "\(nonsense)")
         }
     }
 

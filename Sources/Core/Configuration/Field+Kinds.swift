@@ -29,7 +29,9 @@ extension Field {
         Self(
             name, type: "list of \(type)", schema: ["type": "array", "items": .object(["type": "string"])], help: help
         ) { value, place, root, problems in
-            guard case .array(let elements) = value else { return problems.append(.init(at: place, "\(value.found) is not a list in square brackets")) }
+            guard case .array(let elements) = value else {
+                return problems.append(.init(at: place, "\(value.found) is not a list in square brackets"))
+            }
             var texts: [String] = []
             for (index, element) in elements.enumerated() {
                 if let text = element.string {

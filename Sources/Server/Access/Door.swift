@@ -44,7 +44,8 @@ struct Door: Sendable {
     func accessControl(logger: Logger) -> AccessControl? {
         credentials.map {
             AccessControl(
-                credentials: $0, openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path], proxies: proxies, logger: logger)
+                credentials: $0, openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path], proxies: proxies,
+                logger: logger)
         }
     }
 

@@ -30,7 +30,8 @@ public struct CallInstructions: Sendable {
     }
 
     /// Makes instructions without asking anybody.
-    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature) {
+    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature)
+    {
         self.url = url
         self.format = format
         self.headers = headers
@@ -77,7 +78,9 @@ public struct CallInstructions: Sendable {
                 let response = try await client.execute(request, timeout: .seconds(10))
                 let body = try await response.body.collect(upTo: 1 << 20)
                 guard (200..<300).contains(response.status.code) else {
-                    throw CallerError("\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))\(identity.advice(onStatus: response.status.code))")
+                    throw CallerError(
+                        "\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))\(identity.advice(onStatus: response.status.code))"
+                    )
                 }
                 return body
             }

@@ -53,7 +53,8 @@ struct VonageDialect: CarrierDialect {
         let format = try Self.format(of: type)
         let facts = Self.facts(in: message)
         if let token, !token.isFor(facts.uuid) {
-            throw WebSocketError(.policyViolation, "the uuid \(facts.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
+            throw WebSocketError(
+                .policyViolation, "the uuid \(facts.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
         }
         self.format = format
         return .started(facts, format)

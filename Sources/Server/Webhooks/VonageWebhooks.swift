@@ -78,7 +78,9 @@ struct VonageWebhooks: Sendable {
         } catch {
             logger.warning(
                 "webhook refused",
-                metadata: ["path": "\(request.uri.path)", "reason": "\(error.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))"])
+                metadata: [
+                    "path": "\(request.uri.path)", "reason": "\(error.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))",
+                ])
             throw HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: error.reason)
         }
     }
