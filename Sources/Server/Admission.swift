@@ -18,6 +18,7 @@ struct Admission: Sendable {
         self.findObstacle = findObstacle
         // There from the start, so that a rise can be seen.
         for kind in Readiness.Obstacle.Kind.allCases { counter(kind.rawValue).increment(by: 0) }
+        counter(Unauthorized.kind).increment(by: 0)
     }
 
     /// Why no call is taken now, if none is.

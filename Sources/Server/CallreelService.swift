@@ -93,7 +93,7 @@ public struct CallreelService: Service {
         let address = BoundAddress(configuration)
         let router = Router(context: RequestScope.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: door.securityHeaders)
-        if let control = door.accessControl(logger: logger) { router.add(middleware: control) }
+        if let control = door.accessControl(admission: admission, logger: logger) { router.add(middleware: control) }
         let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())

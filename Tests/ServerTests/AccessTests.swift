@@ -22,9 +22,9 @@ import Testing
             #expect(try await PythonCall(server.cable, pcm: pcm).place()[0].code == 1000)
             let recording = try await server.finished()[0]
             let file = try #require(recording.sinks.first?.files.first?.name)
-            let paths = ["/", "/page.js", "/page.css", "/api/calls", "/recordings/\(file)", "/recordings/\(recording.name).json"]
+            let paths = ["/", "/page.js", "/page.css", "/api/calls", "/recordings/\(file)", "/recordings/\(recording.name).json", "/metrics"]
             let hidden = [
-                "/metrics", "/recordings/nothing", "/nothing", "//", "/webhooks/../api/calls", "/webhooks/answer/../../api/calls",
+                "/recordings/nothing", "/nothing", "//", "/webhooks/../api/calls", "/webhooks/answer/../../api/calls",
                 "/webhooks/answer/", "/%61pi/calls", "/cable/../api/calls", "/healthz/../recordings/\(file)", "/API/calls",
             ]
             for path in paths + hidden {
@@ -56,6 +56,12 @@ import Testing
             #expect(try await curl(server.http + "/webhooks/answer?uuid=u").hasPrefix("HTTP/1.1 200"))
             #expect(try await curl("-X", "POST", server.http + "/webhooks/event").hasPrefix("HTTP/1.1 204"))
             #expect(try await curl(server.http + "/cable").hasPrefix("HTTP/1.1 426"))
+            #expect(try await curl(server.http + "/healthz").hasPrefix("HTTP/1.1 200"))
+            #expect(try await curl(server.http + "/readyz").hasPrefix("HTTP/1.1 200"))
+            // Ten wrong ways into each of seven places.
+            #expect(
+                try await curl("-u", "anna:" + Self.password, server.http + "/metrics").contains(#"callreel_refused_total{reason="unauthorized"} 70"#)
+            )
         }
         #expect(book.text.contains("access refused client.address=127.0.0.1 path=/api/calls"))
         #expect(!book.text.contains("correct horse") && !book.text.contains(Self.token))

@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func `a server without trouble is ready, and alive`() async throws {
-        try await TestServer.run(more: #", "vonage": {"talk": ""}"#) { server in
+        try await TestServer.run(vonage: #"{"talk": ""}"#) { server in
             #expect(try await get(server.http + "/healthz") == (200, Data("alive\n".utf8)))
             let (status, value) = try await readiness(server)
             #expect(status == 200 && value["ready"] == true && texts(value["obstacles"]).isEmpty)

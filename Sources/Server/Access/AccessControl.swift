@@ -20,6 +20,7 @@ struct AccessControl: RouterMiddleware {
     /// The paths that are not guarded here, because they have a guard of their own or nothing to hide.
     let openPaths: Set<String>
     let proxies: TrustedProxies
+    let admission: Admission
     let logger: Logger
 
     func handle(
@@ -30,7 +31,9 @@ struct AccessControl: RouterMiddleware {
         if openPaths.contains(path) { return try await next(request, context) }
         let sent = request.headers[values: .authorization]
         if sent.count == 1, credentials.match(sent[0]) { return try await next(request, context) }
+        // A browser comes without the password first, and is no refused one yet.
         if !sent.isEmpty {
+            admission.countRefusal(Unauthorized.kind)
             logger.warning(
                 "access refused", metadata: ["client.address": "\(proxies.client(of: request, in: context))", "path": "\(path)"])
         }

@@ -23,7 +23,8 @@ struct CallGuard: Sendable {
     }
 
     private func refusal(_ error: Unauthorized, _ advice: String) -> WebSocketUpgrade.Refusal {
-        WebSocketUpgrade.Refusal(status: .unauthorized, reason: "\(error.reason): \(advice)", headers: ["www-authenticate": "Bearer"])
+        WebSocketUpgrade.Refusal(
+            status: .unauthorized, reason: "\(error.reason): \(advice)", kind: Unauthorized.kind, headers: ["www-authenticate": "Bearer"])
     }
 
     /// The token of a request that was admitted, if calls need one.

@@ -41,11 +41,11 @@ struct Door: Sendable {
     }
 
     /// What asks for the password, if there is one.
-    func accessControl(logger: Logger) -> AccessControl? {
+    func accessControl(admission: Admission, logger: Logger) -> AccessControl? {
         credentials.map {
             AccessControl(
                 credentials: $0, openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path], proxies: proxies,
-                logger: logger)
+                admission: admission, logger: logger)
         }
     }
 

@@ -4,6 +4,9 @@ import Crypto
 struct Unauthorized: Error, Hashable, Sendable {
     let reason: String
 
+    /// What such refusals are counted under.
+    static let kind = "unauthorized"
+
     init(_ reason: String) { self.reason = reason }
 }
 

@@ -81,6 +81,7 @@ struct VonageWebhooks: Sendable {
                 metadata: [
                     "path": "\(request.uri.path)", "reason": "\(error.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))",
                 ])
+            admission.countRefusal(Unauthorized.kind)
             throw HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: error.reason)
         }
     }
