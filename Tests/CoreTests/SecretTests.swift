@@ -34,6 +34,7 @@ private struct House: Configurable {
         let (group, problems) = try read(#"{"password": "\#(Self.text)"}"#)
         #expect(problems.isEmpty)
         #expect(try value(group.password) == Self.text)
+        #expect(group.password.map { "\($0)" } == Secret.shown)
         var dumped = ""
         dump(group, to: &dumped)
         for shown in ["\(group)", String(reflecting: group), dumped, JSONValue.object(group.json).json(), "\(group.password as Any)"] {
