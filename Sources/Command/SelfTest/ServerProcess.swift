@@ -52,7 +52,11 @@ final class ServerProcess: Sendable {
             if members["name"] == nil { members["name"] = "raw" }
             return .object(members)
         }
-        var configuration: [String: JSONValue] = ["recordings": .object(["directory": "recordings"]), "sinks": .array(sinks)]
+        var configuration: [String: JSONValue] = [
+            "recordings": .object(["directory": "recordings"]), "sinks": .array(sinks),
+            // On loopback, for the time of a scenario: calls go straight to the WebSocket.
+            "vonage": .object(["requireToken": false]),
+        ]
         configuration.merge(settings.sections) { _, given in given }
         try Data(JSONValue.object(configuration).json(pretty: true).utf8).write(to: URL(fileURLWithPath: directory + "/callreel.json"))
         var command =
