@@ -53,7 +53,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         // HTTP parts between NIO's HTTP/1 codec and Hummingbird.
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
-        // `callreel call wss://…`: TLS for the outgoing test call.
+        // TLS for the server and for the outgoing test call.
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         // The signature that Vonage puts under its webhooks.
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
@@ -107,6 +107,7 @@ let package = Package(
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
