@@ -17,6 +17,7 @@ public struct CallreelService: Service {
     private let hurrySignal = HurrySignal()
     private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
     private let admission: Admission
+    private let echoPath: String?
 
     /// Where a server listens.
     public struct Address: Sendable {
@@ -33,14 +34,20 @@ public struct CallreelService: Service {
     /// Makes a server. Nothing is opened before it runs.
     /// - Parameter onRunning: called once, when connections are accepted.
     public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
+        try self.init(configuration: configuration, logger: logger, echoPath: nil, onRunning: onRunning)
+    }
+
+    /// Makes a server for tests, which may have a path that echoes messages with the socket code of calls. Nothing public leads here.
+    init(configuration: Configuration, logger: Logger, echoPath: String?, onRunning: @escaping @Sendable (Address) async -> Void) throws {
+        self.echoPath = echoPath
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
-            marks: configuration.recordings.marks, metrics: metrics, logger: logger)
+            marks: configuration.recordings.marks, eventLimit: configuration.limits.events, metrics: metrics, logger: logger)
         self.recorder = recorder
-        admission = Admission(metrics: metrics) { recorder.readiness.obstacles.first }
+        admission = Admission(metrics: metrics, calls: configuration.limits.calls) { recorder.readiness.obstacles.first }
     }
 
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
@@ -54,6 +61,9 @@ public struct CallreelService: Service {
             try await recorder.prepare()
         } catch {
             throw ServiceError("recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
+        }
+        if let shortage = Descriptors.shortage(configuration.limits) {
+            logger.warning("too few files may be open", metadata: ["reason": "\(shortage)"])
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             // The heartbeat must outlive the calls, so it is ended here, after the last of them.
@@ -80,7 +90,8 @@ public struct CallreelService: Service {
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())
         VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, recorder: recorder, admission: admission, logger: logger
+            configuration: configuration.vonage, publicURL: { address.publicURL }, bodyLimit: configuration.limits.bodyBytes, recorder: recorder,
+            admission: admission, logger: logger
         )
         .add(to: router)
         HealthRoutes(recorder: recorder, metrics: metrics).add(to: router)
@@ -90,33 +101,26 @@ public struct CallreelService: Service {
         router.get(RouterPath(path)) { _, _ -> Response in
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
-        let upgrade = WebSocketUpgrade(path: path)
-        let timing = CallHandler.Timing(configuration.listen)
+        let upgrade = WebSocketUpgrade(path: path, echoPath: echoPath)
+        let policy = WebSocketPolicy(configuration.listen, configuration.limits)
+        let census = ConnectionCensus(configuration.limits)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [recorder, admission, logger, hurrySignal] responder in
+            server: HTTPServerBuilder { [recorder, admission, logger, hurrySignal, limits = configuration.limits] responder in
                 CallreelChannel(
-                    responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, admission: admission,
-                    logger: logger)
+                    responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits, census: census,
+                    refusals: RefusalLog(logger), hurry: hurrySignal, admission: admission, logger: logger)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
-            onServerRunning: { [onRunning] channel in
+            onServerRunning: { [onRunning, admission] channel in
+                await AcceptGuard.add(to: channel) { admission.countRefusal($0) }
                 address.bind(port: channel.localAddress?.port)
                 await onRunning(address.current)
             },
             logger: quiet)
-    }
-}
-
-extension CallHandler.Timing {
-    /// The times that the configuration gives, in seconds.
-    init(_ listen: Configuration.Listen) {
-        func time(_ seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
-        self.init(
-            readInterval: time(listen.readInterval), pingInterval: time(listen.pingInterval), idleLimit: time(listen.idleTimeout))
     }
 }
 

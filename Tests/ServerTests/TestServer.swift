@@ -1,10 +1,11 @@
 import CallreelCore
-import CallreelServer
 import CallreelSinks
 import Foundation
 import Logging
 import ServiceLifecycle
 import TestSupport
+
+@testable import CallreelServer
 
 /// A real server on a free loopback port, with its recordings in a directory of its own.
 struct TestServer: Sendable {
@@ -18,12 +19,16 @@ struct TestServer: Sendable {
     /// The address that takes calls.
     var cable: String { "ws://127.0.0.1:\(address.port)/cable" }
 
+    /// The address that sends messages back.
+    var echo: String { "ws://127.0.0.1:\(address.port)/echo" }
+
     /// The three formats, as the default configuration has them.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
     /// Runs a server for the time of the body.
     static func run<Result: Sendable>(
-        sinks: String = allSinks, registry: SinkRegistry = .builtIn, more: String = "", in directory: TemporaryDirectory = TemporaryDirectory(),
+        sinks: String = allSinks, registry: SinkRegistry = .builtIn, more: String = "", echoPath: String? = "/echo",
+        in directory: TemporaryDirectory = TemporaryDirectory(),
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
@@ -36,7 +41,7 @@ struct TestServer: Sendable {
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
-        let service = try CallreelService(configuration: configuration, logger: logger) { address in
+        let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) { address in
             announce.yield(address)
             announce.finish()
         }

@@ -128,6 +128,7 @@ public struct Configuration: Sendable {
         var publicURL: String?
         var recordings = Recordings()
         var vonage = Vonage()
+        var limits = Limits()
 
         static let fields: [Field<Self>] = [
             .section("listen", \.listen, "Where the server listens."),
@@ -139,6 +140,7 @@ public struct Configuration: Sendable {
             },
             .section("recordings", \.recordings, "Where recordings go."),
             .section("vonage", \.vonage, "Calls from Vonage's Voice API."),
+            .section("limits", \.limits, "What clients may ask of the server, one by one and all together."),
         ]
     }
 
@@ -151,6 +153,7 @@ public struct Configuration: Sendable {
     /// The sink types that are known, used or not: recordings of an earlier configuration may need them.
     public let registry: SinkRegistry
     public var vonage: Vonage
+    public var limits: Limits
 
     /// Reads a configuration strictly and reports every mistake in it.
     /// - Parameter environment: where `${NAME}` is looked up.
@@ -168,6 +171,7 @@ public struct Configuration: Sendable {
             problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
         }
         vonage = sections.vonage
+        limits = sections.limits
         sinks = []
         let place = ConfigurationPath.root.key("sinks")
         guard case .object(let members) = value else { return }

@@ -13,6 +13,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     enum Kind: Sendable {
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
         case call(EventLoopFuture<CallSession?>)
+        /// One connection too many. It is told so.
+        case turnedAway
     }
 
     /// A connection that may still become either.
@@ -24,7 +26,10 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let recorder: Recorder
     let upgrade: WebSocketUpgrade
-    let timing: CallHandler.Timing
+    let policy: WebSocketPolicy
+    let limits: Configuration.Limits
+    let census: ConnectionCensus
+    let refusals: RefusalLog
     let hurry: HurrySignal
     let admission: Admission
     let logger: Logger
@@ -33,18 +38,28 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let encoder = HTTPResponseEncoder()
-            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+            if let reason = census.enter(channel) {
+                admission.countRefusal(reason)
+                refusals.write(["status": "503", "reason": "limits: \(reason.rawValue)"])
+                try channel.pipeline.syncOperations.addHandler(TurnedAway(reason))
+                return Value(channel: channel, kind: channel.eventLoop.makeSucceededFuture(.turnedAway))
+            }
+            try channel.pipeline.syncOperations.addHandler(
+                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout), onRefusal: admission.countRefusal))
+            let decoder = ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: .init(limits)))
             let log = self.logger
-            let gate = UpgradeGate(upgrade: upgrade, admission: admission) { [admission] refusal in
+            let clock = RequestClock(limit: policy.handshakeLimit, onRefusal: admission.countRefusal)
+            let gate = UpgradeGate(upgrade: upgrade, admission: admission) { [admission, refusals] refusal in
                 admission.countRefusal(refusal.kind)
-                log.warning("connection refused", metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
+                refusals.write(["status": "\(refusal.status.code)", "reason": "\(refusal.reason)"])
             }
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
-                httpEncoder: encoder, extraHTTPHandlers: [decoder, gate],
+                httpEncoder: encoder, extraHTTPHandlers: [decoder, clock, gate],
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [CallUpgrader(recorder: recorder, timing: timing, logger: log)],
+                    upgraders: [CallUpgrader(recorder: recorder, policy: policy, echoPath: upgrade.echoPath, admission: admission, logger: log)],
                     notUpgradingCompletionHandler: { channel in Self.serveHTTP(on: channel, logger: log) }))
-            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, gate, upgrader])
+            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, clock, gate, upgrader])
             return Value(channel: channel, kind: upgrader.upgradeResultFuture)
         }
     }
@@ -66,12 +81,15 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 await handleHTTP(asyncChannel: channel, logger: logger)
             case .call(let started):
                 let ticket = hurry.onHurry { [channel = value.channel] in
-                    channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.leave("the server was shut down at once"))
+                    channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.leave("the server was shut down at once"))
                 }
                 defer { hurry.forget(ticket) }
                 if let session = try await started.get(), case .failure = await recorder.record(session) {
-                    value.channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.fail("the call cannot be recorded"))
+                    let error = WebSocketError(.internalError, "the call cannot be recorded")
+                    value.channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.fail(error))
                 }
+                try await value.channel.closeFuture.get()
+            case .turnedAway:
                 try await value.channel.closeFuture.get()
             }
         } catch {
@@ -85,7 +103,9 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 /// Turns a checked upgrade request into a call.
 private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     let recorder: Recorder
-    let timing: CallHandler.Timing
+    let policy: WebSocketPolicy
+    let echoPath: String?
+    let admission: Admission
     let logger: Logger
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
@@ -101,10 +121,17 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let started = channel.eventLoop.makePromise(of: CallSession?.self)
             let options = channel.syncOptions
             try options?.setOption(.autoRead, value: false)
-            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: CallHandler.readSize))
+            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: WebSocketPolicy.readSize))
+            if upgradeRequest.uri == echoPath {
+                started.succeed(nil)
+                let echo = EchoConsumer(logger: logger)
+                try channel.pipeline.syncOperations.addHandler(
+                    WebSocketHandler(consumer: echo, policy: policy, onRefusal: admission.countRefusal))
+                return .call(started.futureResult)
+            }
+            let call = CallConsumer(recorder: recorder, dialect: VonageDialect(), started: started, logger: logger)
             try channel.pipeline.syncOperations.addHandler(
-                CallHandler(
-                    recorder: recorder, dialect: VonageDialect(), timing: timing, started: started, logger: logger))
+                WebSocketHandler(consumer: call, policy: policy, onRefusal: admission.countRefusal))
             return .call(started.futureResult)
         }
     }

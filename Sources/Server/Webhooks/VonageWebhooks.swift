@@ -10,13 +10,13 @@ import NIOFoundationCompat
 /// Both answer GET with a query and POST with JSON, as an application may be configured either way. Neither waits for
 /// anything: the carrier gives a webhook as little as a second.
 struct VonageWebhooks: Sendable {
-    /// Bytes of a webhook's body.
-    static let bodyLimit = 1 << 16
     /// Bytes that the carrier allows for the headers of a WebSocket endpoint.
     static let headersLimit = 512
 
     let configuration: Configuration.Vonage
     let publicURL: @Sendable () -> PublicURL
+    /// Bytes of a webhook's body.
+    let bodyLimit: Int
     let recorder: Recorder
     let admission: Admission
     let logger: Logger
@@ -48,9 +48,10 @@ struct VonageWebhooks: Sendable {
         guard request.method == .post else { return result }
         let body: ByteBuffer
         do {
-            body = try await request.body.collect(upTo: Self.bodyLimit)
+            body = try await request.body.collect(upTo: bodyLimit)
         } catch is NIOTooManyBytesError {
-            throw HTTPError(.contentTooLarge, message: "the body is longer than \(Self.bodyLimit) bytes")
+            admission.countRefusal(.body)
+            throw HTTPError(.contentTooLarge, message: "the body is longer than \(bodyLimit) bytes")
         }
         guard body.readableBytes > 0 else { return result }
         let value: JSONValue
