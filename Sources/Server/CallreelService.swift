@@ -114,7 +114,9 @@ public struct CallreelService: Service {
                     refusals: RefusalLog(logger), hurry: hurrySignal, admission: admission, logger: logger)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
+                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel",
+                // Connections that come at once wait in the system's queue instead of being tried again after a second.
+                backlog: 4096),
             onServerRunning: { [onRunning, admission] channel in
                 await AcceptGuard.add(to: channel) { admission.countRefusal($0) }
                 address.bind(port: channel.localAddress?.port)

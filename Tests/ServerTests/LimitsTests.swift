@@ -73,15 +73,6 @@ import Testing
         }
     }
 
-    @Test func `two thousand connections that say nothing do not stop a good call`() async throws {
-        try await run("") { server in
-            let (program, found) = try await openMany(1900, server)
-            #expect(found["open"] == 1900 && found["refused"] == 0, "\(found)")
-            #expect(try await PythonCall(server.cable, ["rate": 8000]).place().map(\.code) == [1000])
-            program.signal(SIGKILL)
-        }
-    }
-
     @Test(arguments: ["slow head", "slow body", "silence"]) func `a request that does not come in time is cut off`(name: String) async throws {
         try await run(#""handshakeTimeout": 1"#) { server in
             let found = try await deed(name, server)
