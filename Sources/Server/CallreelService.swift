@@ -18,6 +18,7 @@ public struct CallreelService: Service {
     private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
     private let admission: Admission
     private let door: Door
+    private let echoPath: String?
 
     /// Where a server listens.
     public struct Address: Sendable {
@@ -36,15 +37,21 @@ public struct CallreelService: Service {
     /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
     /// - Parameter onRunning: called once, when connections are accepted.
     public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
+        try self.init(configuration: configuration, logger: logger, echoPath: nil, onRunning: onRunning)
+    }
+
+    /// Makes a server for tests, which may have a path that echoes messages with the socket code of calls. Nothing public leads here.
+    init(configuration: Configuration, logger: Logger, echoPath: String?, onRunning: @escaping @Sendable (Address) async -> Void) throws {
+        self.echoPath = echoPath
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
         door = try Door(configuration)
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
-            marks: configuration.recordings.marks, metrics: metrics, logger: logger)
+            marks: configuration.recordings.marks, eventLimit: configuration.limits.events, metrics: metrics, logger: logger)
         self.recorder = recorder
-        admission = Admission(metrics: metrics) { recorder.readiness.obstacles.first }
+        admission = Admission(metrics: metrics, calls: configuration.limits.calls) { recorder.readiness.obstacles.first }
     }
 
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
@@ -70,6 +77,9 @@ public struct CallreelService: Service {
             try await recorder.prepare()
         } catch {
             throw ServiceError("recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
+        }
+        if let shortage = Descriptors.shortage(configuration.limits) {
+            logger.warning("too few files may be open", metadata: ["reason": "\(shortage)"])
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             // The heartbeat must outlive the calls, so it is ended here, after the last of them.
@@ -98,7 +108,8 @@ public struct CallreelService: Service {
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())
         VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, door: door, recorder: recorder,
+            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, door: door,
+            bodyLimit: configuration.limits.bodyBytes, recorder: recorder,
             admission: admission, logger: logger
         )
         .add(to: router)
@@ -109,33 +120,28 @@ public struct CallreelService: Service {
         router.get(RouterPath(path)) { _, _ -> Response in
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
-        let upgrade = WebSocketUpgrade(path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature))
-        let timing = CallHandler.Timing(configuration.listen)
+        let upgrade = WebSocketUpgrade(path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath)
+        let policy = WebSocketPolicy(configuration.listen, configuration.limits)
+        let census = ConnectionCensus(configuration.limits)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             router: router,
-            server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal] responder in
+            server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
                 CallreelChannel(
-                    responder: responder, recorder: recorder, upgrade: upgrade, timing: timing, hurry: hurrySignal, admission: admission,
-                    door: door, logger: logger)
+                    responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits, census: census,
+                    refusals: RefusalLog(logger), hurry: hurrySignal, admission: admission, door: door, logger: logger)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel"),
-            onServerRunning: { [onRunning] channel in
+                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel",
+                // Connections that come at once wait in the system's queue instead of being tried again after a second.
+                backlog: 4096),
+            onServerRunning: { [onRunning, admission] channel in
+                await AcceptGuard.add(to: channel) { admission.countRefusal($0) }
                 address.bind(port: channel.localAddress?.port)
                 await onRunning(address.current)
             },
             logger: quiet)
-    }
-}
-
-extension CallHandler.Timing {
-    /// The times that the configuration gives, in seconds.
-    init(_ listen: Configuration.Listen) {
-        func time(_ seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
-        self.init(
-            readInterval: time(listen.readInterval), pingInterval: time(listen.pingInterval), idleLimit: time(listen.idleTimeout))
     }
 }
 

@@ -32,7 +32,7 @@ import Testing
         let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
         #expect(keys(shipped) == keys(example))
-        for section in ["listen", "publicURL", "recordings", "vonage", "access"] { #expect(shipped[section] == example[section]) }
+        for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] { #expect(shipped[section] == example[section]) }
         for name in ["wav", "flac", "raw"] { #expect(sink(name, of: shipped) == sink(name, of: example)) }
     }
 

@@ -1,10 +1,11 @@
 import CallreelCore
-import CallreelServer
 import CallreelSinks
 import Foundation
 import Logging
 import ServiceLifecycle
 import TestSupport
+
+@testable import CallreelServer
 
 /// A real server on a free loopback port, with its recordings in a directory of its own.
 struct TestServer: Sendable {
@@ -20,6 +21,9 @@ struct TestServer: Sendable {
     /// The address that takes calls.
     var cable: String { "ws://127.0.0.1:\(address.port)/cable" }
 
+    /// The address that sends messages back.
+    var echo: String { "ws://127.0.0.1:\(address.port)/echo" }
+
     /// The three formats, as the default configuration has them.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
@@ -32,7 +36,8 @@ struct TestServer: Sendable {
     ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
         sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = trusting, more: String = "",
-        in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet, _ body: @Sendable (TestServer) async throws -> Result
+        echoPath: String? = "/echo", in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
+        _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         let text = """
@@ -42,7 +47,7 @@ struct TestServer: Sendable {
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
-        let service = try CallreelService(configuration: configuration, logger: logger) { address in
+        let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) { address in
             announce.yield(address)
             announce.finish()
         }

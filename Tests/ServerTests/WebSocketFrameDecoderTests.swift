@@ -125,7 +125,7 @@ private final class Collector: WebSocketReceiver {
     }
 
     @Test func `messages over the limits are too big, in one frame or many`() {
-        let limit = WebSocketFrameDecoder.textLimit
+        let limit = WebSocketFrameDecoder.Limits().text
         #expect(decode(frame(0x81, Array(repeating: 65, count: limit))).log.count == 1)
         #expect(decode(frame(0x81, Array(repeating: 65, count: limit + 1))).log == ["error 1009"])
         #expect(decode(frame(0x01, Array(repeating: 65, count: limit)) + frame(0x80, [65])).log == ["error 1009"])

@@ -10,6 +10,8 @@ public struct Readiness: Sendable {
             case disk
             /// A required sink cannot be opened.
             case sink
+            /// As many calls run as may.
+            case calls
         }
 
         public let kind: Kind

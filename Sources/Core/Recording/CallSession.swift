@@ -8,7 +8,7 @@ import Synchronization
 /// The door pushes audio and events in from one thread and never waits. ``run()``, in a file of its own, drives the rest, from
 /// the first manifest to the last, and returns when the recording is published. Everything is counted in frames.
 public final class CallSession: Sendable, Identifiable {
-    /// Events that one recording keeps. Further ones are counted.
+    /// Events that one recording keeps, where nothing else is asked for. Further ones are counted.
     public static let eventLimit = 10_000
     /// Bytes of one event's JSON. A larger one is counted, and not kept.
     public static let eventByteLimit = 4096
@@ -37,6 +37,8 @@ public final class CallSession: Sendable, Identifiable {
         var hasEnded = false
         /// The manifest on disk does not say what this one says.
         var isUnsaved = false
+        /// Events that are kept.
+        let eventLimit: Int
         /// When the manifest may be saved again: events come in floods, and each save writes all of them.
         var nextSave = ContinuousClock.now
         /// Bytes of the events that are kept.
@@ -66,11 +68,13 @@ public final class CallSession: Sendable, Identifiable {
 
     /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them.
     /// - Parameters:
+    ///   - eventLimit: events that its manifest keeps.
     ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
         call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
-        metrics: CallMetrics, logger: Logger, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
+        eventLimit: Int = CallSession.eventLimit, metrics: CallMetrics, logger: Logger,
+        onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
@@ -91,7 +95,7 @@ public final class CallSession: Sendable, Identifiable {
                 let directories = [plan.envelope.directory, plan.envelope.fallback].compactMap(store.root)
                 return Recording.Sink(type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
             })
-        state = Mutex(State(manifest: manifest, reports: plans.map { _ in nil }))
+        state = Mutex(State(manifest: manifest, reports: plans.map { _ in nil }, eventLimit: eventLimit))
     }
 
     /// The call as it stands.
@@ -227,7 +231,7 @@ extension CallSession.State {
     /// Adds an event, or counts it when there are too many or it is too large. Says whether it was added.
     fileprivate mutating func append(_ event: Recording.Event) -> Bool {
         let bytes = JSONValue.object(event.data).json().utf8.count
-        guard manifest.events.count < CallSession.eventLimit, bytes <= CallSession.eventByteLimit,
+        guard manifest.events.count < eventLimit, bytes <= CallSession.eventByteLimit,
             eventBytes + bytes <= CallSession.eventsByteLimit
         else {
             manifest.droppedEvents += 1

@@ -35,6 +35,7 @@ public final class Recorder: Sendable {
     public let plans: [SinkPlan]
 
     let disks: DiskWatch
+    private let eventLimit: Int
     private let metrics: CallMetrics
     private let probe: SinkProbe
     private let registry: SinkRegistry
@@ -47,13 +48,15 @@ public final class Recorder: Sendable {
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
     /// - Parameters:
     ///   - marks: how much room the disks must have.
+    ///   - eventLimit: events that one manifest keeps.
     ///   - metrics: where numbers go; ``metricDescriptions`` says what they are.
     public init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
-        metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
+        eventLimit: Int = CallSession.eventLimit, metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) {
         self.store = store
         self.plans = plans
+        self.eventLimit = eventLimit
         self.registry = registry
         self.logger = logger
         let all = RecorderMetrics(factory)
@@ -145,8 +148,8 @@ public final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, plans: plans, store: store, ledger: ledger, metrics: metrics, logger: logger, onRoom: onRoom,
-                onStop: onStop)
+                call: call, format: format, plans: plans, store: store, ledger: ledger, eventLimit: eventLimit, metrics: metrics, logger: logger,
+                onRoom: onRoom, onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])
         }
@@ -204,7 +207,7 @@ public final class Recorder: Sendable {
                 var manifest = try store.manifest(named: name)
                 // Carriers repeat events; the same one is kept once.
                 if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return }
-                guard manifest.events.count < CallSession.eventLimit, JSONValue.object(event.data).json().utf8.count <= CallSession.eventByteLimit
+                guard manifest.events.count < eventLimit, JSONValue.object(event.data).json().utf8.count <= CallSession.eventByteLimit
                 else { return }
                 var event = event
                 event.frame = FramePosition(manifest.framesReceived)

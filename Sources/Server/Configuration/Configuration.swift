@@ -105,6 +105,7 @@ public struct Configuration: Sendable {
         var recordings = Recordings()
         var vonage = Vonage()
         var access = Access()
+        var limits = Limits()
 
         static let fields: [Field<Self>] = [
             .section("listen", \.listen, "Where the server listens."),
@@ -117,6 +118,7 @@ public struct Configuration: Sendable {
             .section("recordings", \.recordings, "Where recordings go."),
             .section("vonage", \.vonage, "Calls from Vonage's Voice API."),
             .section("access", \.access, "Who may open the page, use its API and fetch recordings."),
+            .section("limits", \.limits, "What clients may ask of the server, one by one and all together."),
         ]
     }
 
@@ -130,6 +132,7 @@ public struct Configuration: Sendable {
     public let registry: SinkRegistry
     public var vonage: Vonage
     public var access: Access
+    public var limits: Limits
 
     /// Reads a configuration strictly and reports every mistake in it.
     /// - Parameter environment: where `${NAME}` is looked up.
@@ -151,6 +154,7 @@ public struct Configuration: Sendable {
         }
         vonage = sections.vonage
         access = sections.access
+        limits = sections.limits
         sinks = []
         let place = ConfigurationPath.root.key("sinks")
         guard case .object(let members) = value else { return }

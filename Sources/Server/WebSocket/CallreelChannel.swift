@@ -13,6 +13,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     enum Kind: Sendable {
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
         case call(EventLoopFuture<CallSession?>)
+        /// One connection too many. It is told so.
+        case turnedAway
     }
 
     /// A connection that may still become either.
@@ -24,7 +26,10 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let recorder: Recorder
     let upgrade: WebSocketUpgrade
-    let timing: CallHandler.Timing
+    let policy: WebSocketPolicy
+    let limits: Configuration.Limits
+    let census: ConnectionCensus
+    let refusals: RefusalLog
     let hurry: HurrySignal
     let admission: Admission
     let door: Door
@@ -34,25 +39,38 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let encoder = HTTPResponseEncoder()
-            let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+            if let reason = census.enter(channel) {
+                admission.countRefusal(reason)
+                refusals.write(["status": "503", "reason": "limits: \(reason.rawValue)"])
+                // Over TLS nobody would understand the answer, and a handshake is more than such a connection may cost.
+                if door.certificates != nil {
+                    channel.close(promise: nil)
+                } else {
+                    try channel.pipeline.syncOperations.addHandler(TurnedAway(reason))
+                }
+                return Value(channel: channel, kind: channel.eventLoop.makeSucceededFuture(.turnedAway))
+            }
+            try channel.pipeline.syncOperations.addHandler(
+                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout), onRefusal: admission.countRefusal))
+            let decoder = ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: .init(limits)))
             let log = self.logger
-            let gate = UpgradeGate(upgrade: upgrade, admission: admission, proxies: door.proxies) { [admission] refusal, client in
+            let clock = RequestClock(limit: policy.handshakeLimit, onRefusal: admission.countRefusal)
+            let gate = UpgradeGate(upgrade: upgrade, admission: admission, proxies: door.proxies) { [admission, refusals] refusal, client in
                 admission.countRefusal(refusal.kind)
-                log.warning(
-                    "connection refused",
-                    metadata: ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
+                refusals.write(["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
             }
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
-                httpEncoder: encoder, extraHTTPHandlers: [decoder, gate],
+                httpEncoder: encoder, extraHTTPHandlers: [decoder, clock, gate],
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [CallUpgrader(recorder: recorder, callGuard: upgrade.callGuard, timing: timing, logger: log)],
+                    upgraders: [CallUpgrader(recorder: recorder, upgrade: upgrade, policy: policy, admission: admission, logger: log)],
                     notUpgradingCompletionHandler: { [door] channel in
                         Self.serveHTTP(on: channel, secure: door.certificates != nil, logger: log)
                     }))
             if let certificates = door.certificates {
                 try channel.pipeline.syncOperations.addHandlers([certificates.handler(), TLSFailures(logger: log)])
             }
-            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, gate, upgrader])
+            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, clock, gate, upgrader])
             return Value(channel: channel, kind: upgrader.upgradeResultFuture)
         }
     }
@@ -74,12 +92,15 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 await handleHTTP(asyncChannel: channel, logger: logger)
             case .call(let started):
                 let ticket = hurry.onHurry { [channel = value.channel] in
-                    channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.leave("the server was shut down at once"))
+                    channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.leave("the server was shut down at once"))
                 }
                 defer { hurry.forget(ticket) }
                 if let session = try await started.get(), case .failure = await recorder.record(session) {
-                    value.channel.pipeline.fireUserInboundEventTriggered(CallHandler.Instruction.fail("the call cannot be recorded"))
+                    let error = WebSocketError(.internalError, "the call cannot be recorded")
+                    value.channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.fail(error))
                 }
+                try await value.channel.closeFuture.get()
+            case .turnedAway:
                 try await value.channel.closeFuture.get()
             }
         } catch {
@@ -93,8 +114,9 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 /// Turns a checked upgrade request into a call.
 private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     let recorder: Recorder
-    let callGuard: CallGuard
-    let timing: CallHandler.Timing
+    let upgrade: WebSocketUpgrade
+    let policy: WebSocketPolicy
+    let admission: Admission
     let logger: Logger
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
@@ -110,11 +132,18 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let started = channel.eventLoop.makePromise(of: CallSession?.self)
             let options = channel.syncOptions
             try options?.setOption(.autoRead, value: false)
-            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: CallHandler.readSize))
+            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: WebSocketPolicy.readSize))
+            if upgradeRequest.uri == upgrade.echoPath {
+                started.succeed(nil)
+                let echo = EchoConsumer(logger: logger)
+                try channel.pipeline.syncOperations.addHandler(
+                    WebSocketHandler(consumer: echo, policy: policy, onRefusal: admission.countRefusal))
+                return .call(started.futureResult)
+            }
+            let dialect = VonageDialect(token: upgrade.callGuard.token(of: upgradeRequest))
+            let call = CallConsumer(recorder: recorder, dialect: dialect, started: started, logger: logger)
             try channel.pipeline.syncOperations.addHandler(
-                CallHandler(
-                    recorder: recorder, dialect: VonageDialect(token: callGuard.token(of: upgradeRequest)), timing: timing, started: started,
-                    logger: logger))
+                WebSocketHandler(consumer: call, policy: policy, onRefusal: admission.countRefusal))
             return .call(started.futureResult)
         }
     }

@@ -32,11 +32,19 @@ struct WebSocketError: Error, Hashable, Sendable, CustomStringConvertible {
 
     let code: Code
     let reason: String
+    /// What the closing is counted under; nil when it was not the other side that was refused.
+    let refusal: RefusalReason?
 
     /// Makes an error. The reason may be sent to the other side: a close frame has room for 123 bytes of it.
-    init(_ code: Code, _ reason: String) {
+    /// - Parameter refusal: what it is counted under, where that is not clear from the code.
+    init(_ code: Code, _ reason: String, countedAs refusal: RefusalReason? = nil) {
         self.code = code
         self.reason = reason
+        switch code {
+        case .normal, .goingAway, .internalError: self.refusal = refusal
+        case .tooBig: self.refusal = refusal ?? .message
+        default: self.refusal = refusal ?? .protocolError
+        }
     }
 
     var description: String { "\(code.rawValue) \(reason)" }

@@ -7,9 +7,9 @@ protocol WebSocketReceiver: AnyObject {
     /// A whole text message, which is valid UTF-8.
     func receive(text: [UInt8]) throws(WebSocketError)
     /// A ping, to be answered with a pong of the same payload.
-    func receive(ping payload: [UInt8])
+    func receive(ping payload: [UInt8]) throws(WebSocketError)
     /// A pong.
-    func receive(pong payload: [UInt8])
+    func receive(pong payload: [UInt8]) throws(WebSocketError)
     /// The closing handshake's frame. Nothing follows it.
     func receive(close code: WebSocketError.Code?, reason: String)
 }
@@ -26,10 +26,14 @@ enum WebSocketRole: Sendable {
 /// for the end of a frame. Text and control frames are collected, within limits. Every rule of the standard that a
 /// peer can break is checked, and the first breach ends the decoding.
 struct WebSocketFrameDecoder: Sendable {
-    /// Bytes of one text message.
-    static let textLimit = 1 << 16
-    /// Bytes of one binary message.
-    static let binaryLimit = 1 << 20
+    /// How large messages may be. A frame is never larger than its message, so this bounds both.
+    struct Limits: Sendable {
+        /// Bytes of one text message, which is collected before it is understood.
+        var text = 1 << 16
+        /// Bytes of one binary message, which is not.
+        var binary = 1 << 20
+    }
+
     /// Bytes of a control frame's payload: RFC 6455, section 5.5.
     private static let controlLimit = 125
 
@@ -46,6 +50,7 @@ struct WebSocketFrameDecoder: Sendable {
     }
 
     private let role: WebSocketRole
+    private let limits: Limits
     /// The header being read: 2 bytes, up to 8 of length, up to 4 of masking key.
     private var header = InlineArray<14, UInt8>(repeating: 0)
     private var headerCount = 0
@@ -68,7 +73,10 @@ struct WebSocketFrameDecoder: Sendable {
     private var isClosed = false
 
     /// Makes a decoder for the start of a connection.
-    init(role: WebSocketRole) { self.role = role }
+    init(role: WebSocketRole, limits: Limits = Limits()) {
+        self.role = role
+        self.limits = limits
+    }
 
     /// Takes what the socket gave.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into receiver: some WebSocketReceiver) throws(WebSocketError) {
@@ -155,7 +163,7 @@ struct WebSocketFrameDecoder: Sendable {
             text.removeAll(keepingCapacity: true)
             validator = UTF8Validator()
         }
-        let limit = message == .text ? Self.textLimit : Self.binaryLimit
+        let limit = message == .text ? limits.text : limits.binary
         guard length <= limit - messageSize else {
             throw WebSocketError(.tooBig, "a message of more than \(limit) bytes")
         }
@@ -177,8 +185,8 @@ struct WebSocketFrameDecoder: Sendable {
     private mutating func endFrame(_ receiver: some WebSocketReceiver) throws(WebSocketError) {
         isInPayload = false
         switch operation {
-        case .ping: receiver.receive(ping: control)
-        case .pong: receiver.receive(pong: control)
+        case .ping: try receiver.receive(ping: control)
+        case .pong: try receiver.receive(pong: control)
         case .close: try endConnection(receiver)
         case .text, .binary, .continuation:
             guard isFinal, let finished = message else { return }

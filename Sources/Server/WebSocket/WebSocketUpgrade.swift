@@ -20,6 +20,8 @@ struct WebSocketUpgrade: Sendable {
     let path: String
     /// Who may come in.
     let callGuard: CallGuard
+    /// The path of the echo that only servers of tests have.
+    var echoPath: String?
     /// What RFC 6455, section 1.3 appends to the client's key.
     private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     /// The subprotocol that the older Vonage bridge offers; some clients insist on an answer.
@@ -33,7 +35,7 @@ struct WebSocketUpgrade: Sendable {
     /// Checks a request that asks for a WebSocket.
     func check(_ head: HTTPRequestHead) throws(Refusal) {
         let asked = head.uri.prefix { $0 != "?" }
-        guard asked == path else {
+        guard asked == path || String(asked) == echoPath else {
             throw Refusal(status: .notFound, reason: "no calls are taken at \(String(asked).debugDescription); the path is \(path)")
         }
         guard head.method == .GET else {
@@ -117,7 +119,7 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
             client = proxies.client(peer: context.remoteAddress?.ipAddress, forwardedFor: head.headers["x-forwarded-for"])
             do throws(WebSocketUpgrade.Refusal) {
                 try upgrade.check(head)
-                if let obstacle = admission.obstacle {
+                if let obstacle = admission.enter(until: context.channel.closeFuture) {
                     throw WebSocketUpgrade.Refusal(
                         status: .serviceUnavailable, reason: obstacle.reason, kind: obstacle.kind.rawValue,
                         headers: ["retry-after": Admission.retryAfter])
@@ -148,7 +150,15 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // Once a request has come through, Hummingbird answers for the connection.
         guard !hasPassed, !hasRefused else { return context.fireErrorCaught(error) }
-        refuse(WebSocketUpgrade.Refusal(status: .badRequest, reason: "this is not HTTP: \(error)"), context)
+        switch error {
+        case is RequestClock.TimeOut:
+            refuse(.init(status: .requestTimeout, reason: "the request did not come in time", kind: RefusalReason.handshakeTime.rawValue), context)
+        case HTTPParserError.headerOverflow:
+            let reason = "the request's header is too large"
+            refuse(.init(status: .requestHeaderFieldsTooLarge, reason: reason, kind: RefusalReason.header.rawValue), context)
+        default:
+            refuse(.init(status: .badRequest, reason: "this is not HTTP: \(error)"), context)
+        }
     }
 
     private func refuse(_ refusal: WebSocketUpgrade.Refusal, _ context: ChannelHandlerContext) {
@@ -164,6 +174,6 @@ final class UpgradeGate: ChannelInboundHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in closeLingering(channel) }
     }
 }

@@ -10,8 +10,6 @@ import NIOFoundationCompat
 /// Both answer GET with a query and POST with JSON, as an application may be configured either way. Neither waits for
 /// anything: the carrier gives a webhook as little as a second.
 struct VonageWebhooks: Sendable {
-    /// Bytes of a webhook's body.
-    static let bodyLimit = 1 << 16
     /// Bytes that the carrier allows for the headers of a WebSocket endpoint.
     static let headersLimit = 512
 
@@ -20,6 +18,8 @@ struct VonageWebhooks: Sendable {
     /// Nil takes webhooks from everybody.
     let signature: VonageSignature?
     let door: Door
+    /// Bytes of a webhook's body.
+    let bodyLimit: Int
     let recorder: Recorder
     let admission: Admission
     let logger: Logger
@@ -54,9 +54,10 @@ struct VonageWebhooks: Sendable {
         }
         let body: ByteBuffer
         do {
-            body = try await request.body.collect(upTo: Self.bodyLimit)
+            body = try await request.body.collect(upTo: bodyLimit)
         } catch is NIOTooManyBytesError {
-            throw HTTPError(.contentTooLarge, message: "the body is longer than \(Self.bodyLimit) bytes")
+            admission.countRefusal(.body)
+            throw HTTPError(.contentTooLarge, message: "the body is longer than \(bodyLimit) bytes")
         }
         try check(request, body: body, in: scope)
         guard body.readableBytes > 0 else { return result }

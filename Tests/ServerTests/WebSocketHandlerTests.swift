@@ -3,27 +3,37 @@ import Foundation
 import Logging
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import CallreelServer
 
+/// Keeps what a handler counts.
+private final class Counted: Sendable {
+    private let reasons = Mutex<[RefusalReason]>([])
+
+    var all: [RefusalReason] { reasons.withLock { $0 } }
+    func add(_ reason: RefusalReason) { reasons.withLock { $0.append(reason) } }
+}
+
 /// The door without a network: what it does by the clock, and when the other side does not read.
-@Suite struct CallHandlerTests {
+@Suite struct WebSocketHandlerTests {
     private let channel = EmbeddedChannel()
     private let started: EventLoopPromise<CallSession?>
     private let directory = TemporaryDirectory()
+    /// What was counted.
+    private let refusals = Counted()
 
     init() throws {
         started = channel.eventLoop.makePromise()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let store = RecordingStore(directory: directory.path, template: try NameTemplate("{id}"))
-        let timing = CallHandler.Timing(
-            readInterval: .milliseconds(200), pingInterval: .seconds(20), idleLimit: .seconds(60))
+        let call = CallConsumer(
+            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger), dialect: VonageDialect(),
+            started: started, logger: logger)
         try channel.pipeline.syncOperations.addHandler(
-            CallHandler(
-                recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger), dialect: VonageDialect(), timing: timing,
-                started: started, logger: logger))
+            WebSocketHandler(consumer: call, policy: WebSocketPolicy(.init(), .init()), onRefusal: refusals.add))
     }
 
     /// Sends a client's frame.
@@ -50,7 +60,7 @@ import Testing
         for _ in 0..<3 { try send(.ping, [1, 2, 3]) }
         #expect(try sent() == [0x8A, 0x8A, 0x8A])
         channel.isWritable = false
-        for _ in 0..<1000 { try send(.ping, [1, 2, 3]) }
+        for _ in 0..<900 { try send(.ping, [1, 2, 3]) }
         #expect(try sent().isEmpty)
         channel.isWritable = true
         try send(.ping, [1, 2, 3])
@@ -91,5 +101,34 @@ import Testing
         try send(.binary, [1, 0, 2, 0])
         let session = try #require(try started.futureResult.wait())
         #expect(session.snapshot.framesReceived == 2)
+    }
+
+    @Test func `more pings or texts than a second's share are taken in a burst, and not for ever`() throws {
+        try startCall()
+        _ = try sent()
+        for _ in 0..<1000 { try send(.pong) }
+        #expect(try sent().isEmpty && refusals.all.isEmpty)
+        advance(3)
+        for _ in 0..<300 { try send(.pong) }
+        #expect(refusals.all.isEmpty)
+        for _ in 0..<2 { try send(.pong) }
+        #expect(try sent() == [0x88] && refusals.all == [.controlFlood])
+    }
+
+    @Test func `a call ends politely when it has lasted as long as calls may`() throws {
+        try startCall()
+        for _ in 0..<293 {
+            advance(49)
+            try send(.binary, [1, 0])
+        }
+        _ = try sent()
+        #expect(refusals.all.isEmpty)
+        advance(14400 - 293 * 49 + 1)
+        #expect(try sent().last == 0x88 && refusals.all == [.callLength])
+        // What was on its way is still recorded.
+        let session = try #require(try started.futureResult.wait())
+        let before = session.snapshot.framesReceived
+        try send(.binary, [1, 0])
+        #expect(session.snapshot.framesReceived == before + 1)
     }
 }

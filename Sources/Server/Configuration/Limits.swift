@@ -1,0 +1,67 @@
+public import CallreelCore
+
+extension Configuration {
+    /// What one client, or all of them together, may ask of the server. Over a limit, whoever asked is refused or closed with the
+    /// code that says why, and counted; running calls go on.
+    public struct Limits: Configurable {
+        public var calls = 1000
+        public var connections = 12000
+        public var connectionsPerAddress = 2000
+        public var headerBytes = 16384
+        public var bodyBytes = 65536
+        public var textMessageBytes = 65536
+        public var binaryMessageBytes = 1_048_576
+        public var handshakeTimeout = 10.0
+        public var slowReaderTimeout = 60.0
+        public var callLength = 14400.0
+        public var controlFramesPerSecond = 100
+        public var textMessagesPerSecond = 200
+        public var burstSeconds = 10
+        public var events = CallSession.eventLimit
+
+        public init() {}
+
+        public static let fields: [Field<Self>] = [
+            .integer(
+                "calls", \.calls, in: 1...1_000_000,
+                "Calls at once; further ones get status 503 at the answer webhook and at the upgrade."),
+            .integer(
+                "connections", \.connections, in: 1...1_000_000,
+                "Connections at once, calls among them; further ones get status 503."),
+            .integer(
+                "connectionsPerAddress", \.connectionsPerAddress, in: 1...1_000_000,
+                "Connections at once from one IPv4 address or one IPv6 /64 network; further ones get status 503. A carrier has few addresses."),
+            .integer(
+                "headerBytes", \.headerBytes, in: 1024...1_048_576,
+                "Bytes of a request's target and header; a larger one gets status 431."),
+            .integer("bodyBytes", \.bodyBytes, in: 1024...16_777_216, "Bytes of a webhook's body; a larger one gets status 413."),
+            .integer(
+                "textMessageBytes", \.textMessageBytes, in: 1024...16_777_216,
+                "Bytes of one text message of a call, in one frame or many; a larger one ends the call with close code 1009."),
+            .integer(
+                "binaryMessageBytes", \.binaryMessageBytes, in: 1024...268_435_456,
+                "Bytes of one binary message of a call; a larger one ends the call with close code 1009."),
+            .number(
+                "handshakeTimeout", \.handshakeTimeout, in: 0.1...3600,
+                "Seconds for a whole request, which else gets status 408, and for a call's first message, else close code 1008."),
+            .number(
+                "slowReaderTimeout", \.slowReaderTimeout, in: 0.1...3600,
+                "Seconds that a client may leave unread what was sent to it before its connection is closed."),
+            .number(
+                "callLength", \.callLength, in: 1...604_800,
+                "Seconds that a call may last; then the carrier is told so with close code 1008 and the recording is finished."),
+            .integer(
+                "controlFramesPerSecond", \.controlFramesPerSecond, in: 1...1_000_000,
+                "Pings and pongs that a call's carrier may send, on average; more end the call with close code 1008."),
+            .integer(
+                "textMessagesPerSecond", \.textMessagesPerSecond, in: 1...1_000_000,
+                "Text messages that a call's carrier may send, on average; more end the call with close code 1008."),
+            .integer(
+                "burstSeconds", \.burstSeconds, in: 1...3600,
+                "How many seconds' worth of control frames, and of text messages, may come at once."),
+            .integer(
+                "events", \.events, in: 0...1_000_000,
+                "Events that one manifest keeps; further ones are only counted in it."),
+        ]
+    }
+}

@@ -1,0 +1,27 @@
+import Logging
+
+/// Sends every message back: the same socket code as a call's, so that the conformance of that code can be tested from outside.
+///
+/// Only a server that was made for tests has a path that leads here; neither the configuration nor the command line can ask for one.
+final class EchoConsumer: WebSocketConsumer {
+    let logger: Logger
+    private var binary: [UInt8] = []
+
+    /// Makes the consumer of a new connection.
+    init(logger: Logger) { self.logger = logger }
+
+    func attach(to socket: WebSocketHandler<EchoConsumer>) { socket.begin(bytesPerSecond: nil) }
+
+    func receive(binary piece: borrowing MaskedBytes) { piece.append(to: &binary) }
+
+    func receiveBinaryEnd(from socket: WebSocketHandler<EchoConsumer>) {
+        socket.send(.binary, binary)
+        binary.removeAll()
+    }
+
+    func receive(text: [UInt8], from socket: WebSocketHandler<EchoConsumer>) { socket.send(.text, text) }
+
+    func receiveReadEnd(from socket: WebSocketHandler<EchoConsumer>) {}
+
+    func end(_ reason: String) {}
+}

@@ -1,0 +1,215 @@
+import Logging
+import NIOCore
+import NIOExtras
+
+/// The door: socket bytes in, frames decoded and handed to a consumer, pings answered, and the closing handshake.
+///
+/// The socket of a call is read on a clock, not for each frame: one system call then takes many frames. While the consumer has
+/// no room it is not read at all, and TCP holds the sender back. Everything here runs on the channel's event loop.
+final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum State {
+        /// The consumer has not begun.
+        case waiting
+        case open
+        /// We have sent a close frame. What was on its way is still taken, until the other side's close frame.
+        case closing(why: String)
+        /// The other side broke the rules, or cannot be served. What it still sends is thrown away.
+        case failed
+    }
+
+    let consumer: Consumer
+    let policy: WebSocketPolicy
+    let onRefusal: @Sendable (RefusalReason) -> Void
+    private var decoder: WebSocketFrameDecoder
+    let encoder = WebSocketFrameEncoder(role: .server)
+    var controlFrames: FrameBudget
+    var textMessages: FrameBudget
+    var state = State.waiting
+    var context: ChannelHandlerContext?
+    var readTimer: RepeatedTask?
+    var deadline: Scheduled<Void>?
+    /// Bytes of one second of a live call; nil reads everything as fast as it comes.
+    private var bytesPerSecond: Int?
+    /// The consumer has no room: the socket is not read.
+    var isHeldBack = false
+    /// Bytes that have come since the clock last read.
+    private var bytesSinceTick = 0
+    /// When anything came last.
+    var lastReceived = NIODeadline.distantPast
+    /// A ping is under way.
+    private var isPinged = false
+
+    /// Makes the handler of a new connection.
+    /// - Parameter onRefusal: hears why a connection is failed or ended by this side, to be counted.
+    init(consumer: Consumer, policy: WebSocketPolicy, onRefusal: @escaping @Sendable (RefusalReason) -> Void) {
+        self.consumer = consumer
+        self.policy = policy
+        self.onRefusal = onRefusal
+        decoder = WebSocketFrameDecoder(role: .server, limits: policy.messages)
+        controlFrames = policy.controlFrames
+        textMessages = policy.textMessages
+    }
+
+    // MARK: - The channel's life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        lastReceived = context.eventLoop.now
+        setDeadline(policy.handshakeLimit) { handler in
+            let reason = "no handshake message within \(handler.policy.handshakeLimit.text)"
+            handler.fail(WebSocketError(.policyViolation, reason, countedAs: .handshakeTime))
+        }
+        consumer.attach(to: self)
+        context.read()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end("the connection was lost")
+        readTimer?.cancel()
+        deadline?.cancel()
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        bytesSinceTick += buffer.readableBytes
+        let now = context.eventLoop.now
+        lastReceived = now
+        isPinged = false
+        if case .failed = state { return }
+        controlFrames.refill(now: now)
+        textMessages.refill(now: now)
+        do throws(WebSocketError) {
+            try decode(buffer)
+        } catch {
+            fail(error)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        consumer.receiveReadEnd(from: self)
+        // The clock reads a running call; before and after it we go on at once.
+        if case .open = state, !isFasterThanLife { return }
+        if !isHeldBack { context.read() }
+    }
+
+    /// Whether so much has come since the last tick that this is no live call, or one that catches up: it is read as
+    /// fast as the sinks take it.
+    private var isFasterThanLife: Bool {
+        guard let bytesPerSecond else { return true }
+        let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
+        return Double(bytesSinceTick) > max(2 * perTick, Double(WebSocketPolicy.readSize))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end("the connection was lost")
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            // A client that sends FIN without a close frame. The channel would stay half open for ever.
+            end("the carrier ended the connection without a closing handshake")
+            context.close(promise: nil)
+        case is ChannelShouldQuiesceEvent:
+            leave("the server was shut down")
+        case let instruction as WebSocketInstruction:
+            switch instruction {
+            case .fail(let error): fail(error)
+            case .leave(let reason): leave(reason)
+            case .lost(let reason): end(reason)
+            }
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end("the connection failed: \(error)")
+        context.close(promise: nil)
+    }
+
+    // MARK: - What the consumer asks for
+
+    /// The loop that all of this runs on.
+    var eventLoop: (any EventLoop)? { context?.eventLoop }
+
+    /// The handshake is over. From here on the call's length and the other side's silence are watched.
+    /// - Parameter bytesPerSecond: what a live call sends, which is then read on the clock; nil reads at once.
+    func begin(bytesPerSecond: Int?) {
+        guard let context, case .waiting = state else { return }
+        state = .open
+        self.bytesPerSecond = bytesPerSecond
+        setDeadline(policy.lengthLimit) { handler in
+            let limit = handler.policy.lengthLimit.text
+            handler.sayGoodbye(
+                WebSocketError(.policyViolation, "no call may last longer than \(limit)", countedAs: .callLength),
+                why: "the call reached the longest time that calls may last, \(limit)")
+        }
+        // Calls are spread over the interval, so that they do not all wake at once.
+        let first = TimeAmount.nanoseconds(.random(in: 0...policy.readInterval.nanoseconds))
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        readTimer = context.eventLoop.scheduleRepeatedTask(initialDelay: first, delay: policy.readInterval) { _ in handler.value.tick() }
+    }
+
+    /// Sends a whole message.
+    func send(_ operation: WebSocketFrameDecoder.Operation, _ payload: [UInt8]) {
+        guard let context else { return }
+        var buffer = context.channel.allocator.buffer(capacity: payload.count + 10)
+        encoder.write(operation, payload, to: &buffer)
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    /// There is no room: nothing more is read until ``resume()``.
+    func holdBack() { isHeldBack = true }
+
+    /// There is room again: reading goes on.
+    func resume() {
+        guard isHeldBack else { return }
+        isHeldBack = false
+        // The time in which nothing was read says nothing about the other side.
+        lastReceived = context?.eventLoop.now ?? .now()
+        context?.read()
+    }
+
+    // MARK: - Reading
+
+    private func decode(_ buffer: ByteBuffer) throws(WebSocketError) {
+        let outcome: Result<Void, WebSocketError> = unsafe buffer.withUnsafeReadableBytes { bytes in
+            do throws(WebSocketError) {
+                return .success(unsafe try decoder.decode(bytes, into: self))
+            } catch {
+                return .failure(error)
+            }
+        }
+        try outcome.get()
+    }
+
+    /// Reads the socket, and looks whether the other side is still there: a connection that was cut somewhere on its way
+    /// looks just like a silent one.
+    private func tick() {
+        bytesSinceTick = 0
+        guard !isHeldBack, let context else { return }
+        context.read()
+        let silence = context.eventLoop.now - lastReceived
+        if silence > policy.idleLimit {
+            fail(
+                WebSocketError(.policyViolation, "nothing was received for \(policy.idleLimit.text)", countedAs: .idle),
+                why: "the connection fell silent for \(policy.idleLimit.text)")
+        } else if silence > policy.pingInterval, !isPinged, case .open = state {
+            isPinged = true
+            send(.ping, [])
+        }
+    }
+
+    func setDeadline(_ limit: TimeAmount, _ action: @escaping @Sendable (WebSocketHandler) -> Void) {
+        deadline?.cancel()
+        guard let context else { return }
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: limit) { action(handler.value) }
+    }
+}
