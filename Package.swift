@@ -22,7 +22,7 @@ let fuzzed: [Target.Dependency] = ["CallreelCore", "CallreelServer", "CallreelSi
 let fuzzing: Target =
     Context.environment["CALLREEL_FUZZ"] == nil
     ? .testTarget(
-        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/FuzzTests", exclude: ["main.swift"], swiftSettings: settings)
+        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/FuzzTests", exclude: ["Fuzzer.swift"], swiftSettings: settings)
     : .executableTarget(
         name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"], swiftSettings: settings)
 
