@@ -19,6 +19,17 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// What the sink makes, in one line, for lists of sinks.
     static var summary: String { get }
 
+    /// What is wrong with these options for audio of this shape, as far as that is known without opening anything; nil when
+    /// nothing is, which is the default.
+    ///
+    /// Called when the configuration is read, so that what no call could succeed with stops the program before the first call.
+    static func refusal(of format: AudioFormat, options: Options) -> String?
+
+    /// Frames that one instance can take, where its format has a limit. Default: nil, which is no limit.
+    ///
+    /// The framework goes on with another instance after so many frames, in a next part, without a frame between them.
+    static func frameLimit(options: Options, format: AudioFormat) -> Int?
+
     /// Opens the destination. Everything that can be refused is refused here.
     init(options: Options, context: SinkContext) async throws(SinkError)
 
@@ -62,6 +73,10 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
 }
 
 extension AudioSink where Self: ~Copyable {
+    public static func refusal(of format: AudioFormat, options: Options) -> String? { nil }
+
+    public static func frameLimit(options: Options, format: AudioFormat) -> Int? { nil }
+
     public mutating func checkpoint() async throws(SinkError) {}
 
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? { nil }

@@ -99,8 +99,9 @@ public struct SinkPlan: Sendable {
 
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
     /// and left out.
+    /// - Parameter format: the shape of the audio that calls will bring, where it is known.
     public static func read(
-        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, problems: inout [ConfigurationProblem]
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {
         guard case .array(let elements) = value else {
             problems.append(.init(at: path, "\(value.found) is not a list of sinks such as [{\"type\": \"wav\"}]"))
@@ -118,7 +119,10 @@ public struct SinkPlan: Sendable {
             }
             let envelope = SinkEnvelope.read(
                 element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
+            let before = problems.count
             let runner = entry.prepare(element, place, &problems)
+            // Options with mistakes are in part at their defaults, of which nothing can be said.
+            if let format, problems.count == before, let reason = runner.refusal(format) { problems.append(.init(at: place, reason)) }
             let number = seen[entry.type, default: 0] + 1
             seen[entry.type] = number
             let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")

@@ -60,6 +60,7 @@ public struct SinkRegistry: Sendable {
             prepare: { value, path, problems in
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
                 return SinkRunner(
+                    refusal: { format in Sink.refusal(of: format, options: options) },
                     run: { job in await SinkWorker<Sink>.run(options: options, job: job) },
                     open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
@@ -79,6 +80,8 @@ extension SinkRegistry {
 
 /// A sink type with its options, ready to serve any number of calls.
 struct SinkRunner: Sendable {
+    /// What is wrong with the options for audio of a shape.
+    let refusal: @Sendable (AudioFormat) -> String?
     /// Serves one call: opens the sink, drains the queue into it, finishes it.
     let run: @Sendable (SinkJob) async -> SinkReport
     /// Opens the sink and lets it go, to see whether that can be done.
