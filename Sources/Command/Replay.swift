@@ -56,7 +56,7 @@ struct Replay: AsyncParsableCommand {
     private func report(_ recording: Recording, in directory: String) throws {
         var rows = [["sink", "state", "frames", "file"]]
         for sink in recording.sinks {
-            let frames = "\(sink.written + sink.silence) of \(recording.framesReceived)"
+            let frames = "\(sink.held) of \(recording.framesReceived)"
             if sink.files.isEmpty { rows.append([sink.name, sink.state.rawValue, frames, "-"]) }
             for file in sink.files { rows.append([sink.name, sink.state.rawValue, frames, "\(file.directory ?? directory)/\(file.name)"]) }
         }

@@ -7,6 +7,13 @@ extension SinkRegistry {
         registry.register(WAVSink.self)
         registry.register(FLACSink.self)
         registry.register(RawSink.self)
+        registry.rateConverter = { source, target, channels throws(SinkError) in
+            do throws(CodecFailure) {
+                return try SpeechRateConverter(from: source, to: target, channels: channels)
+            } catch {
+                throw error.sinkError(.open, "cannot change \(source) Hz to \(target) Hz")
+            }
+        }
         return registry
     }
 }

@@ -116,7 +116,7 @@ import Testing
         options.failsAtWrite = Int.random(in: 1...20, using: &random)
         options.failsOnce = true
         let job = SinkJob(
-            contexts: [workspace.context(), fallback.context(stem: "fallback")], queue: bench.queue)
+            places: [workspace.place(), fallback.place(stem: "fallback")], queue: bench.queue)
         let report = await SinkWorker<ProbeSink>.run(options: options, job: job)
         #expect(report.isFinished)
         let parts = [workspace.file("call.pcm"), fallback.file("fallback.pcm")].compactMap { FileManager.default.contents(atPath: $0) }

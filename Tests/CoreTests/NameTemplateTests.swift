@@ -33,8 +33,8 @@ private func moveToAuckland() throws {
         ("a:b", "contains \":\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
         ("a\u{0}b", "contains \"\u{0}\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
         ("é", "contains \"é\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
-        ("{}", "has the unknown placeholder {}; known are date, time, id, from, to, uuid, conversation, carrier"),
-        ("{form}", "has the unknown placeholder {form}; known are date, time, id, from, to, uuid, conversation, carrier; did you mean {from}?"),
+        ("{}", "has the unknown placeholder {}; known are date, time, id, from, to, uuid, conversation, carrier, part"),
+        ("{form}", "has the unknown placeholder {form}; known are date, time, id, from, to, uuid, conversation, carrier, part; did you mean {from}?"),
         ("{from|somebody|to}", "has the unknown placeholder \"somebody\" in {from|somebody|to}; only the last alternative may be text"),
         ("{from|a:b}", "contains \":\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
     ])
@@ -105,5 +105,32 @@ private func moveToAuckland() throws {
         for fact in ["447700900123", "+44-20", "alice@example.com", "a_b"] {
             #expect(try name("{from}", CallFacts(carrier: "x", from: fact)) == fact)
         }
+    }
+
+    @Test(arguments: [
+        ("call-{part}", "call", "call-{part}"), ("{part}-call", "call", "{part}-call"), ("a/{id}_{part}_z", "a/ID_z", "a/ID_{part}_z"),
+        ("a/{part}.x", "a/x", "a/{part}.x"), ("call", "call", nil),
+    ])
+    func `the number of a part stands in the names of files, and not in that of the manifest`(text: String, name: String, partName: String?) throws {
+        let template = try NameTemplate(text)
+        let id = RecordingID(), call = CallFacts(carrier: "test")
+        #expect(template.name(id: id, call: call, startedAt: Date()) == name.replacing("ID", with: id.short))
+        #expect(template.partName(id: id, call: call, startedAt: Date()) == partName?.replacing("ID", with: id.short))
+    }
+
+    @Test(arguments: [
+        ("{part}", "alone"), ("a/-{part}", "alone"), ("{part}/a", "directory"), ("{part}-{part}", "more than once"), ("{part|x}-a", "alternatives"),
+    ])
+    func `a template that has no place for the number says so`(text: String, reason: String) {
+        let error = #expect(throws: RecordingError.self) { try NameTemplate(text) }
+        #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
+    }
+
+    @Test func `the number of a part is never cut off`() throws {
+        let long = String(repeating: "x", count: 170)
+        let template = try NameTemplate("\(long)-{part}-\(long)")
+        let name = try #require(template.partName(id: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date()))
+        #expect(name.contains("{part}"))
+        #expect(name.utf8.count <= 190)
     }
 }

@@ -145,7 +145,7 @@ private struct MisnamedSink: IdleSink {
         let queue = ChunkQueue(envelope: plan.envelope, format: .telephone) {}
         queue.close()
         let workspace = try Workspace()
-        let job = SinkJob(contexts: [workspace.context()], queue: queue, envelope: plan.envelope, health: plan.health)
+        let job = SinkJob(places: [workspace.place()], queue: queue, envelope: plan.envelope, health: plan.health)
         let report = await plan.runner.run(job)
         #expect(report.details["level"] == 8)
     }

@@ -119,7 +119,7 @@ import Testing
         let workspace = try Workspace()
         var options = ProbeOptions()
         options.probe = probe.name
-        let job = SinkJob(contexts: [workspace.context()], queue: bench.queue)
+        let job = SinkJob(places: [workspace.place()], queue: bench.queue)
         let report = await SinkWorker<ProbeSink>.run(options: options, job: job)
         #expect(report.written == 4000)
         #expect(report.silence == 20_000)

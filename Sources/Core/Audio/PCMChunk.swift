@@ -6,19 +6,23 @@ public struct PCMChunk: Sendable {
     public let start: FramePosition
     /// When the last of it arrived.
     let receivedAt: ContinuousClock.Instant
+    /// Whether the recording was paused when it came.
+    let isPaused: Bool
     /// The samples, interleaved by channel.
     private let samples: [Int16]
 
     /// Makes a chunk of interleaved samples, which must be whole frames.
     public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
-        self.init(samples: samples, format: format, start: start, receivedAt: .now)
+        self.init(samples: samples, format: format, start: start, isPaused: false)
     }
 
-    private init(samples: [Int16], format: AudioFormat, start: FramePosition, receivedAt: ContinuousClock.Instant) {
+    /// Makes a chunk that came while the recording was paused, or not.
+    init(samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool, receivedAt: ContinuousClock.Instant = .now) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
         self.samples = samples
         self.format = format
         self.start = start
+        self.isPaused = isPaused
         self.receivedAt = receivedAt
     }
 
@@ -37,7 +41,21 @@ public struct PCMChunk: Sendable {
     func dropFirst(_ frames: Int) -> PCMChunk {
         guard frames > 0 else { return self }
         return PCMChunk(
-            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames, receivedAt: receivedAt)
+            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames, isPaused: isPaused,
+            receivedAt: receivedAt)
+    }
+
+    /// The chunk's first frames; the whole chunk where it has no more.
+    func prefix(_ frames: Int) -> PCMChunk {
+        guard frames < frameCount else { return self }
+        return PCMChunk(
+            samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)
+    }
+
+    /// Silence in place of the samples.
+    var silenced: PCMChunk {
+        PCMChunk(
+            samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)
     }
 
     /// Lends the samples, interleaved by channel, in the machine's byte order.

@@ -52,7 +52,8 @@ final class SinkProbe: Sendable {
         for root in plan.roots(in: store) {
             let directory = (root ?? store.directory) + "/" + RecordingStore.partialDirectoryName + "/probe-\(RecordingID())"
             let context = SinkContext(
-                recordingID: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date(), format: AudioFormat(sampleRate: 16000),
+                recordingID: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date(),
+                format: plan.envelope.format(of: AudioFormat(sampleRate: 16000)),
                 sinkName: plan.name, directory: directory, root: root, fileStem: "probe", fileMode: store.fileMode, logger: logger, onCreate: {})
             defer { context.removeFiles() }
             do throws(SinkError) {

@@ -139,6 +139,15 @@ final class ChunkQueue: Sendable {
         }
     }
 
+    /// Whether no more chunks will come.
+    var isClosed: Bool { state.withLock { $0.mode == .closed } }
+
+    /// Waits for the sake of a destination that may be better then, but not beyond the end of the call.
+    func wait(seconds: Double) async {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while !isClosed, ContinuousClock.now < end { try? await Task.sleep(for: min(.milliseconds(50), end - .now)) }
+    }
+
     /// The sink has moved, though it does not ask for more yet: it is writing a long gap.
     func noteProgress() { state.withLock { $0.lastProgress = .now } }
 

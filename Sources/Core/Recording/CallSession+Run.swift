@@ -30,10 +30,10 @@ extension CallSession {
             logger.error("call not recorded", metadata: ["reason": "\(error)"])
             throw error
         }
-        let contexts = makeContexts(started, partial)
-        for index in plans.indices { startWorker(index, contexts[index]) }
+        let places = makePlaces(started, partial)
+        for index in plans.indices { startWorker(index, places[index]) }
         await withTaskCancellationHandler {
-            await waitForEnd(contexts, partial)
+            await waitForEnd(places, partial)
         } onCancel: {
             end("the recorder was stopped")
         }
@@ -41,16 +41,19 @@ extension CallSession {
     }
 
     /// For each sink the places where it may write: its directory, then its fallback.
-    private func makeContexts(_ manifest: Recording, _ partial: PartialRecording) -> [[SinkContext]] {
+    private func makePlaces(_ manifest: Recording, _ partial: PartialRecording) -> [[SinkPlace]] {
         plans.map { plan in
             var logger = logger
             logger[metadataKey: "sink.name"] = "\(plan.name)"
             logger[metadataKey: "sink.type"] = "\(plan.type)"
             return plan.roots(in: store).enumerated().map { place, root in
-                SinkContext(
-                    recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: format, sinkName: plan.name,
-                    directory: PartialRecording.directory(of: id, in: root ?? store.directory), root: root,
-                    fileStem: stem(plan, partial, place), fileMode: store.fileMode, logger: logger, onCreate: { [self] in saveNow() })
+                let directory = PartialRecording.directory(of: id, in: root ?? store.directory)
+                return SinkPlace(directory: directory, stem: stem(plan, partial, place)) { [self, logger] stem in
+                    SinkContext(
+                        recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: plan.envelope.format(of: format),
+                        sinkName: plan.name, directory: directory, root: root, fileStem: stem, fileMode: store.fileMode, logger: logger,
+                        onCreate: { [self] in saveNow() })
+                }
             }
         }
     }
@@ -65,14 +68,16 @@ extension CallSession {
     ///
     /// The task is not a child of ours on purpose: a sink that blocks for ever can be neither cancelled nor awaited,
     /// and the recording must be published without it. It ends with its sink, or with the process.
-    private func startWorker(_ index: Int, _ contexts: [SinkContext]) {
+    private func startWorker(_ index: Int, _ places: [SinkPlace]) {
         let plan = plans[index]
         let job = SinkJob(
-            contexts: contexts, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index])
+            places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
+            format: format, rateConverter: plan.rateConverter)
         Task(executorPreference: plan.executor) { [self] in
             let report = await plan.runner.run(job)
             if !report.isFinished, let error = report.error {
-                contexts[0].logger.error("sink failed", metadata: ["reason": "\(error)", "blame": "\(error.blame.rawValue)"])
+                logger.error(
+                    "sink failed", metadata: ["sink.name": "\(plan.name)", "reason": "\(error)", "blame": "\(error.blame.rawValue)"])
             }
             state.withLock { $0.reports[index] = report }
             bell.ring()
@@ -87,7 +92,7 @@ extension CallSession {
     }
 
     /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
-    private func waitForEnd(_ contexts: [[SinkContext]], _ partial: PartialRecording) async {
+    private func waitForEnd(_ places: [[SinkPlace]], _ partial: PartialRecording) async {
         while true {
             await bell.wait()
             let (manifest, isDone) = state.withLock { state -> (Recording?, Bool) in
@@ -100,8 +105,8 @@ extension CallSession {
             if isDone { return }
             if var manifest {
                 // Where the program dies, this is how the next one knows whose files these are.
-                for (index, places) in contexts.enumerated() {
-                    manifest.sinks[index].files = places.flatMap { $0.files() }.map { Recording.File(name: $0.name, directory: $0.root, bytes: 0) }
+                for (index, places) in places.enumerated() {
+                    manifest.sinks[index].files = places.flatMap(\.files).map { Recording.File(name: $0.name, directory: $0.root, bytes: 0) }
                 }
                 let manifest = manifest
                 do {
@@ -192,7 +197,9 @@ extension CallSession {
             let report = state.reports[index] ?? SinkReport()
             manifest.sinks[index].written = report.written
             manifest.sinks[index].silence = report.silence
-            manifest.sinks[index].lost = manifest.framesReceived - report.written - report.silence
+            manifest.sinks[index].masked = report.masked == 0 ? nil : report.masked
+            manifest.sinks[index].skipped = report.skipped == 0 ? nil : report.skipped
+            manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].accounted
             manifest.sinks[index].details = report.details.isEmpty ? nil : report.details
             if state.reports[index] == nil {
                 manifest.sinks[index].state = .stalled

@@ -24,6 +24,8 @@ public final class CallSession: Sendable, Identifiable {
         public let format: AudioFormat
         public let startedAt: Date
         public let framesReceived: Int
+        /// Whether its recording is paused.
+        public let isPaused: Bool
         /// For each sink: entry name, type, and how it is doing.
         public let sinks: [(name: String, type: String, state: Recording.SinkState)]
     }
@@ -35,6 +37,8 @@ public final class CallSession: Sendable, Identifiable {
         /// Sinks that were given up after the call's end.
         var abandoned: Set<Int> = []
         var hasEnded = false
+        /// What comes now is not to be recorded.
+        var isPaused = false
         /// The manifest on disk does not say what this one says.
         var isUnsaved = false
         /// Events that are kept.
@@ -88,19 +92,25 @@ public final class CallSession: Sendable, Identifiable {
         logger[metadataKey: "call.id"] = "\(id)"
         self.logger = logger
         fanout = Fanout(plans: plans, format: format, onRoom: onRoom)
-        let manifest = Recording(
+        var manifest = Recording(
             id: id, name: store.template.name(id: id, call: call, startedAt: startedAt), call: call, format: format,
             startedAt: startedAt,
             sinks: plans.map { plan in
                 let directories = [plan.envelope.directory, plan.envelope.fallback].compactMap(store.root)
-                return Recording.Sink(type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
+                var sink = Recording.Sink(
+                    type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
+                let shape = plan.envelope.format(of: format)
+                sink.format = shape == format ? nil : shape
+                sink.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
+                return sink
             })
+        manifest.partName = store.template.partName(id: id, call: call, startedAt: startedAt)
         state = Mutex(State(manifest: manifest, reports: plans.map { _ in nil }, eventLimit: eventLimit))
     }
 
     /// The call as it stands.
     public var snapshot: Snapshot {
-        let (manifest, reports) = state.withLock { ($0.manifest, $0.reports) }
+        let (manifest, reports, isPaused) = state.withLock { ($0.manifest, $0.reports, $0.isPaused) }
         let sinks = plans.indices.map { index in
             let state: Recording.SinkState =
                 if let report = reports[index] { report.isFinished ? .complete : .failed } else {
@@ -110,7 +120,7 @@ public final class CallSession: Sendable, Identifiable {
         }
         return Snapshot(
             id: id, call: manifest.call, format: format, startedAt: manifest.startedAt,
-            framesReceived: manifest.framesReceived, sinks: sinks)
+            framesReceived: manifest.framesReceived, isPaused: isPaused, sinks: sinks)
     }
 
     // MARK: - What the door calls
@@ -121,7 +131,8 @@ public final class CallSession: Sendable, Identifiable {
         if samples.isEmpty { return true }
         let hasRoom: Bool? = state.withLock { state in
             guard !state.hasEnded else { return nil }
-            let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(state.manifest.framesReceived))
+            let chunk = PCMChunk(
+                samples: samples, format: format, start: FramePosition(state.manifest.framesReceived), isPaused: state.isPaused)
             state.manifest.framesReceived += chunk.frameCount
             metrics.all.framesReceived.increment(by: chunk.frameCount)
             // Under the lock, so that no end of the call comes between counting a frame and queueing it.
@@ -156,6 +167,24 @@ public final class CallSession: Sendable, Identifiable {
             return nil
         }
         return published
+    }
+
+    /// Pauses the recording from the next frame on, or goes on with it: what each sink gets meanwhile, its entry in the
+    /// configuration says. The manifest has both as events, each at its frame.
+    /// - Returns: false when the call is over, or that was so already.
+    @discardableResult
+    public func pause(_ isPaused: Bool) -> Bool {
+        let isNew = state.withLock { state in
+            guard !state.hasEnded, state.isPaused != isPaused else { return false }
+            state.isPaused = isPaused
+            // Not through `append`: whatever a carrier has said, where the audio is missing is in the manifest.
+            let type = isPaused ? Recording.Event.paused : Recording.Event.resumed
+            state.manifest.events.append(.init(frame: FramePosition(state.manifest.framesReceived), at: Date(), type: type, data: [:]))
+            state.isUnsaved = true
+            return true
+        }
+        if isNew { logger.notice("the recording \(isPaused ? "is paused" : "goes on")") }
+        return isNew
     }
 
     /// Counts a message that could not be understood. The first one is logged.

@@ -72,6 +72,12 @@ enum FileSystem {
         }
     }
 
+    /// A file's length in bytes.
+    static func size(_ path: String) -> Int? {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
     /// When a file was last changed.
     static func modified(_ path: String) -> Date? {
         var status = stat()

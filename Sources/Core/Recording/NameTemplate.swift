@@ -7,7 +7,13 @@ public import Foundation
 /// identifier can leave the recordings directory, hide a file or make a name too long for a file system.
 public struct NameTemplate: Sendable, Hashable {
     /// What may stand in braces.
-    public static let placeholders = ["date", "time", "id", "from", "to", "uuid", "conversation", "carrier"]
+    public static let placeholders = facts + ["part"]
+    /// What may have alternatives: it is known or not.
+    private static let facts = ["date", "time", "id", "from", "to", "uuid", "conversation", "carrier"]
+    /// Where the number of a file's part goes.
+    static let part = "{part}"
+    /// Bytes of the part of a path that the number may take, and of what stands behind it.
+    private static let partLimit = 60
     /// Bytes that one fact of a call may take in a name.
     static let factLimit = 64
     /// Bytes of one part of a path. File systems allow 255; the rest is for suffixes, sink names and endings.
@@ -37,6 +43,14 @@ public struct NameTemplate: Sendable, Hashable {
         pieces.append(.text(try Self.literal(rest)))
         self.pieces = pieces
         guard text.contains(where: { $0 != "/" }), !text.hasSuffix("/") else { throw RecordingError("does not end in a file name") }
+        let parts = text.ranges(of: Self.part)
+        guard parts.count <= 1 else { throw RecordingError("has \(Self.part) more than once") }
+        if let part = parts.first {
+            guard !text[part.upperBound...].contains("/") else { throw RecordingError("has \(Self.part) in a directory; it belongs to the file's name") }
+            guard (text as NSString).lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber }) else {
+                throw RecordingError("names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
+            }
+        }
         for part in text.split(separator: "/", omittingEmptySubsequences: false) {
             guard !part.isEmpty else { throw RecordingError("has an empty part in its path") }
             guard !part.hasPrefix(".") else { throw RecordingError("has a part that begins with a dot, which would be hidden") }
@@ -52,28 +66,48 @@ public struct NameTemplate: Sendable, Hashable {
     }
 
     private static func placeholder(_ text: Substring) throws(RecordingError) -> Piece {
+        if "{\(text)}" == part { return .text(part) }
         var names = text.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
         let list = placeholders.joined(separator: ", ")
-        guard let first = names.first, placeholders.contains(first) else {
+        guard let first = names.first, facts.contains(first) else {
+            if names.first == "part" { throw RecordingError("has alternatives to the number of a part in {\(text)}; it is always known") }
             let near = names.first?.nearest(in: placeholders).map { "; did you mean {\($0)}?" } ?? ""
             throw RecordingError("has the unknown placeholder {\(text)}; known are \(list)\(near)")
         }
         var fallback = "unknown"
-        if let last = names.last, !placeholders.contains(last) {
+        if let last = names.last, !facts.contains(last) {
             fallback = try literal(last[...])
             guard !fallback.isEmpty, !fallback.contains("/") else {
                 throw RecordingError("has the fall-back \"\(fallback)\" in {\(text)}; it cannot be empty or contain a /")
             }
             names.removeLast()
         }
-        if let unknown = names.first(where: { !placeholders.contains($0) }) {
+        if let unknown = names.first(where: { !facts.contains($0) }) {
             throw RecordingError("has the unknown placeholder \"\(unknown)\" in {\(text)}; only the last alternative may be text")
         }
         return .fact(names, fallback: fallback)
     }
 
-    /// The name for a call: a relative path without an ending, every part of which is safe.
+    /// The name for a call: a relative path without an ending, every part of which is safe. The number of a part, and the mark
+    /// before it, or behind it at the beginning, are left out.
     public func name(id: RecordingID, call: CallFacts, startedAt: Date) -> String {
+        let (before, after) = halves(id, call, startedAt)
+        guard let after else { return before }
+        let path = before.lastIndex(of: "/").map { String(before[...$0]) } ?? ""
+        let beginning = before.dropFirst(path.count)
+        let isMark: (Character) -> Bool = { "-_.+@ ".contains($0) }
+        let last = beginning.isEmpty ? String(after.drop(while: isMark)) : (beginning.last.map(isMark) == true ? beginning.dropLast() : beginning) + after
+        return path + Self.component(last)
+    }
+
+    /// What the files of a call shall be called: the same with `{part}` where the number goes; nil when the template has none.
+    package func partName(id: RecordingID, call: CallFacts, startedAt: Date) -> String? {
+        let (before, after) = halves(id, call, startedAt)
+        return after.map { before + Self.part + $0 }
+    }
+
+    /// What stands before the number of a part, and what stands behind it; nil where the template has none.
+    private func halves(_ id: RecordingID, _ call: CallFacts, _ startedAt: Date) -> (before: String, after: String?) {
         let utc = Date.ISO8601FormatStyle(timeZone: .gmt)
         let facts: [String: String?] = [
             "date": startedAt.formatted(utc.year().month().day()),
@@ -88,7 +122,14 @@ public struct NameTemplate: Sendable, Hashable {
                 names.lazy.compactMap { facts[$0] ?? nil }.map(Self.clean).first { !$0.isEmpty } ?? fallback
             }
         }.joined()
-        return filled.split(separator: "/").map(Self.component).joined(separator: "/")
+        let path = filled.split(separator: "/").map(String.init)
+        guard let last = path.last, let mark = last.range(of: Self.part) else {
+            return (path.map { Self.component($0) }.joined(separator: "/"), nil)
+        }
+        let after = String(last[mark.upperBound...].prefix(Self.partLimit))
+        let before = String(last[..<mark.lowerBound])
+        let beginning = before.isEmpty ? "" : Self.component(before, limit: Self.componentLimit - Self.partLimit)
+        return ((path.dropLast().map { Self.component($0) } + [beginning]).joined(separator: "/"), after)
     }
 
     /// A fact with everything replaced that a file name should not have.
@@ -102,9 +143,9 @@ public struct NameTemplate: Sendable, Hashable {
     }
 
     /// A part of the path that is not hidden, not `..`, and not too long.
-    private static func component(_ part: Substring) -> String {
-        let visible = part.hasPrefix(".") ? "_" + part.dropFirst() : String(part)
-        return String(visible.prefix(componentLimit))
+    private static func component(_ part: String, limit: Int = componentLimit) -> String {
+        let visible = part.hasPrefix(".") ? "_" + part.dropFirst() : part
+        return String(visible.prefix(limit))
     }
 
     /// Letters and digits of ASCII, and the marks that numbers and addresses use.

@@ -40,11 +40,12 @@ extension Recording {
 
     /// Counts as lost what files of a sink hold that will not be published: so many frames, or all when no file is left.
     mutating func lose(_ frames: Int, of index: Int) {
-        let gone = sinks[index].files.isEmpty ? sinks[index].written + sinks[index].silence : frames
+        let gone = sinks[index].files.isEmpty ? sinks[index].held : format.frames(frames, of: sinks[index].format ?? format)
         let audio = min(gone, sinks[index].written)
         sinks[index].written -= audio
         sinks[index].silence -= min(gone - audio, sinks[index].silence)
-        sinks[index].lost = framesReceived - sinks[index].written - sinks[index].silence
+        sinks[index].lost = 0
+        sinks[index].lost = framesReceived - sinks[index].accounted
     }
 }
 
@@ -62,6 +63,8 @@ struct PartialRecording: Sendable {
     let id: RecordingID
     /// The name that the recording shall have, relative to the recordings directory.
     let name: String
+    /// What its files shall be called instead, where the number of their part stands for `{part}`; nil is the name.
+    let partName: String?
     /// Where the files stand.
     let directory: String
     /// Says to other programs that the call is running.
@@ -80,5 +83,12 @@ struct PartialRecording: Sendable {
     func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
 
     /// What a file is called once it is published.
-    func publishedName(_ file: String, as name: String) -> String { name + file.dropFirst(stem.count) }
+    ///
+    /// The name may have got a number, because the one that was wanted is taken: its files get the same.
+    func publishedName(_ file: String, as name: String) -> String {
+        let ending = file.dropFirst(stem.count)
+        guard let partName else { return name + ending }
+        let (part, rest) = PartName.split(ending)
+        return partName.replacing(NameTemplate.part, with: "\(part)") + name.dropFirst(self.name.count) + rest
+    }
 }

@@ -52,17 +52,31 @@ public struct Recording: Sendable, Codable, Identifiable {
         public var written: Int = 0
         /// Frames that were dropped because it was too slow, and that are silence in it.
         public var silence: Int = 0
+        /// Frames that came while the recording was paused, and that are silence in it; nil is none.
+        public var masked: Int?
+        /// Frames that came while the recording was paused, and that are not in it at all; nil is none.
+        public var skipped: Int?
         /// Frames of the call that are not in it at all, because it failed or stalled.
         public var lost: Int = 0
+        /// The shape of its audio, by which its files' frames are counted; nil is the call's.
+        public var format: AudioFormat?
+        /// What it gets while the recording is paused; nil is silence.
+        public var onPause: SinkEnvelope.PausePolicy?
         public var files: [File] = []
         /// While the call runs: the directories, besides the recordings directory, where files of this sink may stand.
         public var directories: [String]?
         /// What the sink itself reported.
         public var details: [String: JSONValue]?
-        /// Why it failed, or went on in its fallback.
+        /// Why it failed, or went on in its fallback or another part.
         public var error: String?
         /// Who can mend that: options, destination or bug.
         public var blame: SinkError.Blame?
+
+        /// Frames of the call's timeline that stand in its files: its audio, and the silence in place of it.
+        public var held: Int { written + silence + (masked ?? 0) }
+
+        /// Everything that was counted: the frames that the call received.
+        public var accounted: Int { held + (skipped ?? 0) + lost }
     }
 
     /// Something that happened during the call, with its place on the timeline.
@@ -89,6 +103,8 @@ public struct Recording: Sendable, Codable, Identifiable {
     public let id: RecordingID
     /// The published name without an ending: the path under the recordings directory. While the call runs, the name wanted.
     public var name: String
+    /// While the call runs: what its files shall be called instead, where the number of their part stands for `{part}`.
+    public var partName: String?
     public var call: CallFacts
     public var format: AudioFormat
     public var startedAt: Date
@@ -118,6 +134,30 @@ public struct Recording: Sendable, Codable, Identifiable {
 
     /// Length of the audio in seconds.
     public var seconds: Double { format.seconds(frames: framesReceived) }
+}
+
+extension Recording.Event {
+    /// The recording was paused: what each sink holds from here on, its `onPause` says.
+    public static let paused = "paused"
+    /// The recording went on.
+    public static let resumed = "resumed"
+}
+
+extension Recording {
+    /// The stretches of the call during which its recording was paused, in order.
+    var pauses: [Range<Int>] {
+        var pauses: [Range<Int>] = []
+        var begin: Int?
+        for event in events {
+            if event.type == Event.paused { begin = event.frame.frames }
+            if event.type == Event.resumed, let start = begin, start <= event.frame.frames {
+                pauses.append(start..<event.frame.frames)
+                begin = nil
+            }
+        }
+        if let begin, begin < framesReceived { pauses.append(begin..<framesReceived) }
+        return pauses
+    }
 }
 
 extension Recording {

@@ -91,7 +91,7 @@ public struct RecordingStore: Sendable {
         keepReserve()
         let place = PartialRecording.directory(of: manifest.id, in: directory)
         let lock = try DirectoryLock.make(place, mode: directoryMode)
-        let partial = PartialRecording(id: manifest.id, name: manifest.name, directory: place, lock: lock)
+        let partial = PartialRecording(id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
         try save(manifest, in: partial)
         return partial
     }
@@ -182,6 +182,7 @@ public struct RecordingStore: Sendable {
     private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
         var final = sealed.manifest
         final.name = name
+        final.partName = nil
         for sink in final.sinks.indices {
             for file in final.sinks[sink].files.indices {
                 final.sinks[sink].files[file].name = partial.publishedName(final.sinks[sink].files[file].name, as: name)

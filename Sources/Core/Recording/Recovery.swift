@@ -78,7 +78,7 @@ public struct Recovery: Sendable {
         guard var manifest = self.manifest(id, in: directory, files) else {
             throw RecordingError("\(directory) has no manifest, so nobody knows what its \(files.count) files are")
         }
-        let partial = PartialRecording(id: id, name: manifest.name, directory: directory, lock: lock)
+        let partial = PartialRecording(id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
         let store = RecordingStore(
             directory: store.directory, template: store.template, fileMode: FileSystem.mode(of: partial.manifestPath) ?? store.fileMode)
         let all = self.files(of: manifest, files, store, &finding)
@@ -165,7 +165,7 @@ public struct Recovery: Sendable {
         var whole: [CallFile] = []
         for var file in files {
             do throws(SinkError) {
-                let result = try registry[sink.type]?.repair(store.path(file, of: partial.id), format, dryRun)
+                let result = try registry[sink.type]?.repair(store.path(file, of: partial.id), sink.format ?? format, dryRun)
                 file.frames = result?.frames
                 whole.append(file)
                 let note =
@@ -179,7 +179,7 @@ public struct Recovery: Sendable {
             }
         }
         files = whole
-        sink.written = files.reduce(0) { $0 + ($1.frames ?? 0) }
+        sink.written = format.frames(files.reduce(0) { $0 + ($1.frames ?? 0) }, of: sink.format ?? format)
     }
 
     /// Names what nobody has claimed.
@@ -195,8 +195,20 @@ public struct Recovery: Sendable {
     /// Closes the accounts: the call is as long as its longest file.
     private func settle(_ manifest: inout Recording, files: [String]) {
         manifest.framesReceived = max(manifest.framesReceived, manifest.sinks.map(\.written).max() ?? 0)
+        let paused = manifest.pauses.reduce(into: 0) { $0 += $1.count }
         for index in manifest.sinks.indices {
-            manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].written
+            let written = manifest.sinks[index].written
+            switch manifest.sinks[index].onPause ?? .silence {
+            case .silence:
+                let masked = manifest.pauses.reduce(into: 0) { $0 += $1.clamped(to: 0..<written).count }
+                if masked > 0 { manifest.sinks[index].masked = masked }
+                manifest.sinks[index].written -= masked
+            case .skip:
+                let skipped = min(paused, manifest.framesReceived - written)
+                if skipped > 0 { manifest.sinks[index].skipped = skipped }
+            case .record: break
+            }
+            manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].accounted
         }
         if manifest.endedAt == nil {
             manifest.endedAt = files.compactMap(FileSystem.modified).max() ?? manifest.startedAt
@@ -225,7 +237,8 @@ public struct Recovery: Sendable {
             guard !dryRun else { continue }
             manifest.sinks[index].written += before.written
             manifest.sinks[index].files += try store.add(owned[index], from: partial, to: published.name)
-            manifest.sinks[index].lost = max(0, manifest.framesReceived - manifest.sinks[index].written - manifest.sinks[index].silence)
+            manifest.sinks[index].lost = 0
+            manifest.sinks[index].lost = max(0, manifest.framesReceived - manifest.sinks[index].accounted)
         }
         leftovers(rest, owned.flatMap { $0 }, partial, store, &finding)
         guard !dryRun else { return true }

@@ -97,6 +97,9 @@ extension SinkContext {
         }
     }
 
+    /// Bytes in the sink's files now.
+    var byteCount: Int { createdFiles.reduce(0) { $0 + (FileSystem.size(directory + "/" + $1) ?? 0) } }
+
     /// The sink's files so far, with their frames where they are known.
     func files(frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
         createdFiles.map { CallFile(root: root, name: $0, frames: frames($0)) }

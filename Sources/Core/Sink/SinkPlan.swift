@@ -1,80 +1,3 @@
-/// The keys that every sink entry of the configuration has, whatever its type.
-public struct SinkEnvelope: Configurable {
-    /// How files and messages call this entry; by default its type, with a number from the second of a type on.
-    public var name: String?
-    /// Whether the entry is used at all.
-    public var enabled = true
-    /// Where this sink's files go; nil is the recordings directory.
-    public var directory: String?
-    /// Where this sink goes on when its directory fails; nil is nowhere.
-    public var fallback: String?
-    /// Whether a call is refused when this sink cannot open.
-    public var required = false
-    /// What becomes of the call when this sink fails later.
-    public var onError = ErrorPolicy.continue
-    /// Seconds of audio that may wait for this sink before the call's socket is no longer read.
-    public var buffer = 30.0
-    /// Seconds without progress after which a full sink is left behind, so that the call goes on without it.
-    public var stallLimit = 10.0
-    /// Seconds between two checkpoints.
-    public var checkpoint = 1.0
-    /// Seconds between two syncs of the files to stable storage while the call runs; 0 is only at its end.
-    public var sync = 0.0
-    /// Seconds that closing may take after the call's end.
-    public var finishLimit = 60.0
-
-    /// What becomes of a call when one of its sinks fails.
-    public enum ErrorPolicy: String, CaseIterable, Sendable {
-        /// The call and its other sinks go on.
-        case `continue`
-        /// The call is ended, so that nobody goes on speaking to a recorder that does not record as it should.
-        case stopCall
-    }
-
-    /// Every key at its default.
-    public init() {}
-
-    public static let fields: [Field<Self>] = [
-        .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
-            // Files in a sink's fallback carry that word.
-            if $0.lowercased() == "fallback" { return "is taken by the program itself" }
-            return isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
-        },
-        .boolean("enabled", \.enabled, "Whether this entry is used."),
-        .string(
-            "directory", \.directory, type: "path",
-            "Where this sink's files go; null is the recordings directory. The manifest is always there.", check: isPath),
-        .string(
-            "fallback", \.fallback, type: "path",
-            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.", check: isPath),
-        .boolean("required", \.required, "Whether calls are refused while this sink cannot open."),
-        .choice("onError", \.onError, "What becomes of the call when this sink fails later: it goes on, or it is ended."),
-        .number("buffer", \.buffer, in: 0.5...600, "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),
-        .number(
-            "stallLimit", \.stallLimit, in: 0.1...600,
-            "Seconds without progress after which a full sink is left behind; what it misses becomes silence."),
-        .number("checkpoint", \.checkpoint, in: 0.1...3600, "Seconds between two checkpoints, each of which makes the file readable as it stands."),
-        .number(
-            "sync", \.sync, in: 0...3600,
-            "Seconds between two syncs of a running call's files to the disk: the most that a power cut takes. 0 syncs at the call's end only."),
-        .number("finishLimit", \.finishLimit, in: 1...3600, "Seconds that closing the file may take before the recording is published without it."),
-    ]
-}
-
-/// What is wrong with a path.
-private func isPath(_ path: String) -> String? {
-    path.isEmpty || path.contains("\0") ? "is not a path such as \"/mnt/archive\"" : nil
-}
-
-/// Whether a name can stand in file names and messages as it is.
-private func isPlainName(_ name: String) -> Bool {
-    !name.isEmpty && name.utf8.count <= 32
-        && name.utf8.allSatisfy {
-            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
-                || $0 == UInt8(ascii: "_")
-        }
-}
-
 /// One sink entry of the configuration, checked: everything needed to serve a call with it.
 public struct SinkPlan: Sendable {
     /// The registered type.
@@ -89,6 +12,8 @@ public struct SinkPlan: Sendable {
     let runner: SinkRunner
     /// Whether the entry can be opened, as far as is known.
     let health = SinkHealth()
+    /// What changes the rate where the entry asks for another; nil where it does not.
+    let rateConverter: SinkRegistry.RateConverterMaker?
     /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
     let executor: BlockingExecutor
 
@@ -122,7 +47,12 @@ public struct SinkPlan: Sendable {
             let before = problems.count
             let runner = entry.prepare(element, place, &problems)
             // Options with mistakes are in part at their defaults, of which nothing can be said.
-            if let format, problems.count == before, let reason = runner.refusal(format) { problems.append(.init(at: place, reason)) }
+            if let format, problems.count == before, let reason = runner.refusal(envelope.format(of: format)) {
+                problems.append(.init(at: place, reason))
+            }
+            if let rate = envelope.sampleRate, registry.rateConverter == nil {
+                problems.append(.init(at: place.key("sampleRate"), "\(rate) cannot be had: this program has nothing that changes a rate"))
+            }
             let number = seen[entry.type, default: 0] + 1
             seen[entry.type] = number
             let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")
@@ -136,6 +66,7 @@ public struct SinkPlan: Sendable {
             plans.append(
                 SinkPlan(
                     type: entry.type, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
+                    rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
                     executor: BlockingExecutor(name: name)))
         }
         return plans

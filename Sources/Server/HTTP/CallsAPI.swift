@@ -67,7 +67,7 @@ struct CallsAPI: Sendable {
                 .string("\(sink.name): \(sink.state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
             }
             + recording.sinks.filter { $0.state == .complete && $0.error != nil }.map { sink -> JSONValue in
-                .string("\(sink.name): went on in its fallback: \(sink.error ?? "")")
+                .string("\(sink.name): is complete, though it could not go on in one piece: \(sink.error ?? "")")
             }
             + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
                 .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s were lost to a slow disk and are silence")

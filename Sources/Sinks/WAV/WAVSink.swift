@@ -3,8 +3,7 @@ public import CallreelCore
 /// Records a call as WAV, the format that everything opens.
 ///
 /// The files are plain RIFF, neither RF64 nor WAVE_FORMAT_EXTENSIBLE, which some readers refuse. RIFF counts in 32 bits, and
-/// libsndfile wraps around without a word, so a part that comes near 4 GiB is closed and the call goes on in
-/// `<stem>.part2.wav`, `<stem>.part3.wav` and so on, without a frame between them.
+/// libsndfile wraps around without a word, so one file takes what is below 4 GiB, and the call goes on in a next part.
 ///
 /// Frames are on their way to the disk when ``write(_:)`` returns; what the header says follows at each
 /// ``checkpoint()``. A process that is killed leaves a file that all programs read up to its last checkpoint.
@@ -12,43 +11,27 @@ public struct WAVSink: ~Copyable, AudioSink {
     public static let type = "wav"
     public static let summary = "RIFF WAV files, readable while they grow; a new part before 4 GiB"
 
-    /// Bytes of audio in one part. The 64 KiB to the limit of RIFF are far more than the header takes with its texts.
+    /// Bytes of audio in one file. The 64 KiB to the limit of RIFF are far more than the header takes with its texts.
     static let maximumDataBytes = (1 << 32) - (1 << 16)
 
-    private let context: SinkContext
     private let encoding: WAVEncoding
-    private let framesPerPart: Int
-    private var framesByFile: [String: Int] = [:]
-    private var frames = 0
     private var part: Part
 
-    /// Creates the first part.
-    public init(options: WAVOptions, context: SinkContext) throws(SinkError) {
-        try self.init(options: options, context: context, maximumDataBytes: Self.maximumDataBytes)
+    /// What fits below 4 GiB.
+    public static func frameLimit(options: WAVOptions, format: AudioFormat) -> Int? {
+        maximumDataBytes / (options.encoding.bytesPerSample * format.channels)
     }
 
-    /// Creates the first part of those that hold at most so many bytes of audio each.
-    init(options: WAVOptions, context: SinkContext, maximumDataBytes: Int) throws(SinkError) {
-        self.context = context
+    /// Creates the file.
+    public init(options: WAVOptions, context: SinkContext) throws(SinkError) {
         encoding = options.encoding
-        framesPerPart = maximumDataBytes / (options.encoding.bytesPerSample * context.format.channels)
         part = try Part(named: "wav", encoding: options.encoding, context: context)
     }
 
-    /// Adds frames, in as many parts as they need.
+    /// Adds frames.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
-        try chunk.withSamples { samples throws(SinkError) in
-            let channels = context.format.channels
-            let count = samples.count / channels
-            var done = 0
-            while done < count {
-                if part.frames == framesPerPart { try startNextPart() }
-                let piece = min(count - done, framesPerPart - part.frames)
-                try part.write(samples.extracting(done * channels..<(done + piece) * channels), frames: piece)
-                done += piece
-                frames += piece
-            }
-        }
+        let frames = chunk.frameCount
+        try chunk.withSamples { samples throws(SinkError) in try part.write(samples, frames: frames) }
     }
 
     /// Brings the header up to date, so that sox, flac, FFmpeg and Python read everything written so far.
@@ -57,20 +40,12 @@ public struct WAVSink: ~Copyable, AudioSink {
         try part.refreshHeader(.checkpoint)
     }
 
-    /// Closes the last part and brings it to stable storage.
+    /// Closes the file and brings it to stable storage.
     public consuming func finish() throws(SinkError) -> SinkReceipt {
-        framesByFile[part.file.name] = part.frames
-        let receipt = SinkReceipt(frames: frames, framesByFile: framesByFile, details: ["encoding": .string(encoding.rawValue)])
+        let receipt = SinkReceipt(
+            frames: part.frames, framesByFile: [part.file.name: part.frames], details: ["encoding": .string(encoding.rawValue)])
         try part.close()
         return receipt
-    }
-
-    /// Opens the next part before it closes the full one, so that there is always one to write to.
-    private mutating func startNextPart() throws(SinkError) {
-        framesByFile[part.file.name] = part.frames
-        var full = try Part(named: "part\(framesByFile.count + 1).wav", encoding: encoding, context: context)
-        swap(&part, &full)
-        try full.close()
     }
 }
 

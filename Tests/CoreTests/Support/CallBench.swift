@@ -80,10 +80,10 @@ final class CallBench: Sendable {
     }
 }
 
-/// Every frame of the call is in exactly one of a sink's three counts.
+/// Every frame of the call is in exactly one of a sink's counts.
 func expectClosedAccounts(_ recording: Recording, sourceLocation: SourceLocation = #_sourceLocation) {
     for sink in recording.sinks {
-        #expect(sink.written + sink.silence + sink.lost == recording.framesReceived, "\(sink.name)", sourceLocation: sourceLocation)
+        #expect(sink.accounted == recording.framesReceived, "\(sink.name)", sourceLocation: sourceLocation)
         #expect(sink.lost >= 0, sourceLocation: sourceLocation)
         if sink.state == .complete { #expect(sink.lost == 0, "\(sink.name)", sourceLocation: sourceLocation) }
     }

@@ -4,8 +4,12 @@ import CoreMetrics
 
 extension SinkJob {
     /// A job whose numbers nobody looks at.
-    init(contexts: [SinkContext], queue: ChunkQueue, envelope: SinkEnvelope = SinkEnvelope(), health: SinkHealth = SinkHealth()) {
+    init(
+        places: [SinkPlace], queue: ChunkQueue, envelope: SinkEnvelope = SinkEnvelope(), health: SinkHealth = SinkHealth(),
+        rateConverter: SinkRegistry.RateConverterMaker? = nil
+    ) {
         let metrics = RecorderMetrics(NOOPMetricsHandler.instance).sink("test", type: "test")
-        self.init(contexts: contexts, queue: queue, envelope: envelope, health: health, metrics: metrics)
+        self.init(
+            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, format: .telephone, rateConverter: rateConverter)
     }
 }

@@ -101,4 +101,13 @@ extension Workspace {
             recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone, sinkName: "test",
             directory: path, fileStem: stem, fileMode: mode, logger: silentLogger)
     }
+
+    /// Where a sink may write part after part.
+    func place(stem: String = "call", format: AudioFormat = .telephone) -> SinkPlace {
+        SinkPlace(directory: path, stem: stem) { [path] stem in
+            SinkContext(
+                recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: format, sinkName: "test",
+                directory: path, fileStem: stem, fileMode: 0o640, logger: silentLogger)
+        }
+    }
 }

@@ -1,0 +1,82 @@
+/// Changes the rate of a stream of samples, piece by piece. One instance serves one stream, from one task.
+///
+/// What comes out does not depend on where the pieces are cut, begins where the stream begins, and is as long as the
+/// stream to within a frame.
+public protocol RateConverter {
+    /// Converts the next samples, interleaved by channel in whole frames.
+    /// - Parameter isLast: whether the stream ends with them, so that nothing is held back any more.
+    /// - Returns: the samples that are ready; some may come with later pieces only.
+    mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> [Int16]
+}
+
+/// Brings a call's audio into the shape that a sink asked for, from some place of the call on.
+struct Conversion {
+    /// What comes in.
+    private let source: AudioFormat
+    /// What goes out.
+    let target: AudioFormat
+    /// The place on the call's timeline where it began.
+    private let start: Int
+    /// The same place, counted in frames of the result.
+    private let targetStart: Int
+    /// Frames that have come out.
+    private var made = 0
+    private var converter: (any RateConverter)?
+
+    /// Begins at a place of the call.
+    init(from source: AudioFormat, to target: AudioFormat, at start: FramePosition, maker: SinkRegistry.RateConverterMaker?) throws(SinkError) {
+        self.source = source
+        self.target = target
+        self.start = start.frames
+        targetStart = target.frames(start.frames, of: source)
+        if source.sampleRate != target.sampleRate {
+            guard let maker else { throw SinkError(.open, "nothing changes \(source.sampleRate) Hz to \(target.sampleRate) Hz", blame: .options) }
+            converter = try maker(source.sampleRate, target.sampleRate, min(source.channels, target.channels))
+        }
+    }
+
+    /// The place on the call's timeline that a frame of the result stands for.
+    func position(of frame: FramePosition) -> Int { start + source.frames(frame.frames - targetStart, of: target) }
+
+    /// What the chunk gives; a converter may hold a little of it back.
+    mutating func convert(_ chunk: PCMChunk) throws(SinkError) -> PCMChunk {
+        try chunk.withSamples { span throws(SinkError) in try convert(span, isLast: false) }
+    }
+
+    /// What was held back.
+    mutating func finish() throws(SinkError) -> PCMChunk { try convert([Int16]().span, isLast: true) }
+
+    private mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> PCMChunk {
+        // Fewer channels first, more channels last: the converter has the least to do.
+        let narrow = min(source.channels, target.channels)
+        var output = source.channels > narrow ? Self.mix(samples, from: source.channels, to: narrow) : samples.indices.map { samples[$0] }
+        if converter != nil { output = try converter?.convert(output.span, isLast: isLast) ?? [] }
+        if target.channels > narrow { output = Self.mix(output.span, from: narrow, to: target.channels) }
+        let chunk = PCMChunk(samples: output, format: target, start: FramePosition(targetStart + made))
+        made += chunk.frameCount
+        return chunk
+    }
+
+    /// The mean of all channels in each of the new ones.
+    static func mix(_ samples: Span<Int16>, from source: Int, to target: Int) -> [Int16] {
+        let frames = samples.count / source
+        return unsafe [Int16](unsafeUninitializedCapacity: frames * target) { buffer, count in
+            for frame in 0..<frames {
+                var sum = 0
+                for channel in 0..<source { sum += Int(samples[frame * source + channel]) }
+                // To the nearest, so that silence and full scale stay what they are.
+                let mean = Int16((Double(sum) / Double(source)).rounded())
+                for channel in 0..<target { unsafe buffer[frame * target + channel] = mean }
+            }
+            count = frames * target
+        }
+    }
+}
+
+extension AudioFormat {
+    /// How many frames of this format last as long as frames of another one, rounded down.
+    func frames(_ count: Int, of other: AudioFormat) -> Int {
+        let (high, low) = count.multipliedFullWidth(by: sampleRate)
+        return other.sampleRate.dividingFullWidth((high, low)).quotient
+    }
+}

@@ -1,0 +1,52 @@
+import Synchronization
+
+/// A directory where one sink of one call may write: its files, part after part.
+final class SinkPlace: Sendable {
+    /// The directory of the call's files there, for messages.
+    let directory: String
+    /// The beginning of the names of the first part's files.
+    private let stem: String
+    /// Makes the context of a part from its stem.
+    private let makeContext: @Sendable (String) -> SinkContext
+    /// The parts so far, those that left no file aside.
+    private let parts = Mutex<[SinkContext]>([])
+
+    /// Describes a place; nothing is made yet.
+    init(directory: String, stem: String, makeContext: @escaping @Sendable (_ stem: String) -> SinkContext) {
+        self.directory = directory
+        self.stem = stem
+        self.makeContext = makeContext
+    }
+
+    /// The context of the next part. One that left no file gives its number to it.
+    func nextPart() -> SinkContext {
+        parts.withLock { parts in
+            if let last = parts.last, last.createdFiles.isEmpty { parts.removeLast() }
+            let context = makeContext(PartName.stem(stem, part: parts.count + 1))
+            parts.append(context)
+            return context
+        }
+    }
+
+    /// All files that were made here so far.
+    var files: [CallFile] { parts.withLock { $0 }.flatMap { $0.files() } }
+}
+
+/// How the files of a sink's parts are called while the call runs: `call.wav`, `call.part2.wav`, `call.part3.wav`.
+enum PartName {
+    private static let word = "part"
+
+    /// The beginning of the names of a part's files.
+    static func stem(_ stem: String, part: Int) -> String { part == 1 ? stem : "\(stem).\(word)\(part)" }
+
+    /// Takes the number of its part out of the ending of a file's name, such as 2 out of `.flac-2.part2.wav`. The first part has none.
+    static func split(_ ending: some StringProtocol) -> (part: Int, rest: String) {
+        var pieces = ending.split(separator: ".", omittingEmptySubsequences: false)
+        for (index, piece) in pieces.enumerated() where piece.hasPrefix(word) {
+            guard let part = Int(piece.dropFirst(word.count)), part > 1 else { continue }
+            pieces.remove(at: index)
+            return (part, pieces.joined(separator: "."))
+        }
+        return (1, String(ending))
+    }
+}
