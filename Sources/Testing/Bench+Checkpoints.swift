@@ -2,10 +2,11 @@ import CallreelCore
 import Foundation
 
 extension Bench where Sink: ~Copyable {
-    /// Checkpoints after every chunk, which change nothing.
+    /// Checkpoints wherever there can be one, which change nothing.
     mutating func checkCheckpoints(_ take: Take) async {
         let call = take.call
-        await compare(take, call.chunks(call.even), checkpoints: true, "with a checkpoint after every chunk", .harmlessCheckpoint)
+        await compare(
+            take, call.chunks(call.even), checkpoints: true, "with a checkpoint at the beginning and after every chunk", .harmlessCheckpoint)
     }
 
     /// What stands when the program dies some time after a checkpoint: in the moment of the checkpoint, and when the sink is gone.
