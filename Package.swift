@@ -35,6 +35,8 @@ let package = Package(
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
         .library(name: "CallreelServer", targets: ["CallreelServer"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
+        // The sink contract as code: for the tests of whoever writes a sink.
+        .library(name: "CallreelTesting", targets: ["CallreelTesting"]),
     ],
     dependencies: [
         // The command line: parsing, help, exit codes.
@@ -91,6 +93,10 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Sources/Sinks", swiftSettings: settings),
+        // Without a testing library, so that it serves Swift Testing, XCTest and plain programs alike.
+        .target(
+            name: "CallreelTesting", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Testing", swiftSettings: settings),
         .target(
             name: "CallreelServer",
             dependencies: [
@@ -152,6 +158,9 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Tests/ServerTests", swiftSettings: settings),
+        .testTarget(
+            name: "TestingTests", dependencies: ["CallreelCore", "CallreelSinks", "CallreelTesting"],
+            path: "Tests/TestingTests", swiftSettings: settings),
         fuzzing,
         .testTarget(
             name: "CommandTests", dependencies: ["CallreelCore", "TestSupport", "callreel"],

@@ -1,0 +1,120 @@
+import CallreelCore
+
+extension Bench where Sink: ~Copyable {
+    /// Frames of the calls that are compared: whole chunks of 20 ms at every rate.
+    private var usualFrames: Int { 4800 }
+
+    /// A plain call in each format. Returns those that the sink takes.
+    mutating func checkFormats(_ formats: [AudioFormat]) async -> [Take] {
+        var takes: [Take] = []
+        var refusals: [String] = []
+        for format in formats {
+            let call = call(frames: usualFrames, format)
+            do throws(LifeError) {
+                let outcome = try await record(call, call.chunks(call.even))
+                check(outcome, of: call)
+                takes.append(Take(call: call, outcome: outcome))
+            } catch  where error.verb == .open && error.error.blame == .options {
+                refusals.append(error.error.description)
+            } catch {
+                note(.anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", format)
+            }
+        }
+        if takes.isEmpty, !isBroken([.anyCall, .answers]) {
+            note(.formats, "all are refused" + (refusals.first.map { ", such as: \($0)" } ?? ""))
+        }
+        return takes
+    }
+
+    /// What holds for every life that came to its end.
+    mutating func check(_ outcome: Outcome, of call: TestCall) {
+        let receipt = outcome.receipt
+        if receipt.frames != call.frames { note(.receiptFrames, "\(call.frames) were written, and the receipt has \(receipt.frames)", call.format) }
+        let names = outcome.files.map(\.name)
+        for (name, frames) in receipt.framesByFile.sorted(by: { $0.key < $1.key }) {
+            if !names.contains(name) { note(.framesByFile, "there are frames for \(name), which createFile did not make", call.format) }
+            if frames < 0 { note(.framesByFile, "\(name) has \(frames) frames", call.format) }
+        }
+        let sum = receipt.framesByFile.values.reduce(0, +), knowsAll = Set(receipt.framesByFile.keys).isSuperset(of: names)
+        if sum > call.frames || knowsAll && !names.isEmpty && sum < call.frames {
+            note(.framesByFile, "\(call.frames) frames were written, and the files have \(sum)", call.format)
+        }
+        checkDecoding(outcome, of: call)
+    }
+
+    /// What the files decode to.
+    private mutating func checkDecoding(_ outcome: Outcome, of call: TestCall) {
+        for file in outcome.files {
+            if let problem = file.problem { note(.decoding, "\(file.name), which is finished, cannot be decoded: \(problem)", call.format) }
+            guard let audio = file.audio else { continue }
+            if audio.samples.count != audio.file.frames * call.format.channels {
+                note(.decoding, "\(file.name): \(audio.file.frames) frames are counted, and \(audio.samples.count) samples are lent", call.format)
+            }
+            // Where all files together are right, it is the receipt that is wrong.
+            if outcome.decodedFrames == call.frames, let stated = outcome.receipt.framesByFile[file.name], stated != audio.file.frames {
+                note(.framesByFile, "\(file.name): the receipt has \(stated) frames, and \(audio.file.frames) are decoded", call.format)
+            }
+        }
+        if let frames = outcome.decodedFrames, frames != call.frames {
+            note(.decoding, "\(call.frames) frames were written, and \(frames) are decoded", call.format)
+        }
+        if let samples = outcome.samples, let difference = Self.difference(samples, call.samples[...]) {
+            note(.decoding, "the samples are called the call's own, but \(difference)", call.format)
+        }
+    }
+
+    /// The same call cut differently, and beginning later on the timeline, as after a failure or in a second part.
+    mutating func checkChunking(_ take: Take) async {
+        let call = take.call
+        let cuts: [(String, [Int], FramePosition)] = [
+            ("uneven chunks (1, 319, 160, 2, 777, 3, 41 frames and so on)", [1, 319, 160, 2, 777, 3, 41], FramePosition(7_340_033)),
+            ("one chunk", [max(1, call.frames)], .start),
+        ]
+        for (what, lengths, start) in cuts {
+            await compare(take, call.chunks(lengths, from: start), "in \(what) from frame \(start.frames) on", .chunking)
+        }
+    }
+
+    /// Records the same call in another way, and expects the same of it.
+    mutating func compare(_ take: Take, _ chunks: [PCMChunk], checkpoints: Bool = false, _ what: String, _ rule: SinkContractRule) async {
+        let call = take.call
+        do throws(LifeError) {
+            let other = try await record(call, chunks, checkpoints: checkpoints)
+            if let difference = Self.difference(other, take.outcome) { note(rule, "\(what): \(difference)", call.format) }
+        } catch {
+            note(rule, "\(what): \(error)", call.format)
+        }
+    }
+
+    /// Calls of awkward lengths.
+    mutating func checkLengths(_ take: Take) async {
+        for frames in [0, 1, 2, 997] {
+            let call = call(frames: frames, take.call.format)
+            do throws(LifeError) {
+                check(try await record(call, call.chunks(call.even)), of: call)
+            } catch {
+                note(.anyCall, "\(call.frames) frames end with an error; \(error)", call.format)
+            }
+        }
+    }
+
+    /// In what two outcomes differ that should be the same: nil when in nothing.
+    static func difference(_ one: Outcome, _ other: Outcome) -> String? {
+        if one.receipt.frames != other.receipt.frames { return "the receipt has \(one.receipt.frames) frames, and not \(other.receipt.frames)" }
+        if one.files.map(\.name) != other.files.map(\.name) { return "the files are \(one.files.map(\.name)), and not \(other.files.map(\.name))" }
+        if let problem = one.files.compactMap(\.problem).first { return problem }
+        if let frames = one.decodedFrames, let wanted = other.decodedFrames, frames != wanted {
+            return "\(frames) frames are decoded, and not \(wanted)"
+        }
+        if let samples = one.samples, let wanted = other.samples { return difference(samples, wanted[...]) }
+        return nil
+    }
+
+    /// Where samples differ: nil when nowhere.
+    static func difference(_ samples: [Int16], _ wanted: ArraySlice<Int16>) -> String? {
+        if let (index, pair) = zip(samples, wanted).enumerated().first(where: { $0.1.0 != $0.1.1 }) {
+            return "sample \(index) is \(pair.0), and not \(pair.1)"
+        }
+        return samples.count == wanted.count ? nil : "there are \(samples.count) samples, and not \(wanted.count)"
+    }
+}

@@ -1,0 +1,68 @@
+import CallreelCore
+
+extension Bench where Sink: ~Copyable {
+    /// The type's name and summary.
+    mutating func checkDescription() {
+        let type = Sink.type
+        if type.first?.isLetter != true || !type.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }) {
+            note(.name, "\(type.debugDescription) is not")
+        }
+        let summary = Sink.summary
+        if summary.allSatisfy(\.isWhitespace) || summary.contains(where: \.isNewline) { note(.summary, "\(summary.debugDescription) is not") }
+    }
+
+    /// The options as the configuration would bring them.
+    mutating func checkOptions() {
+        let fields = Sink.Options.fields
+        let names = fields.map(\.name)
+        let taken = Set(["type"] + SinkEnvelope.fields.map(\.name))
+        for (index, name) in names.enumerated() where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
+            // Neither the registry nor the group's own JSON could be made of it.
+            return note(.strictOptions, "the key \(name.debugDescription) is empty, stands twice, or is one that every sink has")
+        }
+        for (what, values) in [("the defaults", Sink.Options()), ("the options", options)] {
+            // A secret is never shown, so that it cannot be read back.
+            let json = values.json.filter { $0.value != .string(Secret.shown) }
+            var problems: [ConfigurationProblem] = []
+            let again = Sink.Options.read(.object(json), at: .root, problems: &problems).json
+            if let problem = problems.first { note(.optionsAsJSON, "\(what) are refused: \(problem)") }
+            for (key, value) in json.sorted(by: { $0.key < $1.key }) where again[key] != value && problems.isEmpty {
+                note(.optionsAsJSON, "of \(what), \(key) is \(value.found) and is read as \(again[key]?.found ?? "nothing")")
+            }
+        }
+        var problems: [ConfigurationProblem] = []
+        let stray = names.joined() + "x"
+        _ = Sink.Options.read(.object([stray: true]), at: .root, problems: &problems)
+        if problems.isEmpty { note(.strictOptions, "an unknown key \(stray.debugDescription) is taken without a word") }
+        let kinds: [JSONValue] = [true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null])]
+        for name in names where kinds.allSatisfy({ isTaken($0, name) }) {
+            note(.strictOptions, "\(name) takes \(kinds.map(\.found).joined(separator: " and ")) without a word")
+        }
+    }
+
+    private func isTaken(_ value: JSONValue, _ name: String) -> Bool {
+        var problems: [ConfigurationProblem] = []
+        _ = Sink.Options.read(.object([name: value]), at: .root, problems: &problems)
+        return problems.isEmpty
+    }
+
+    /// What the type says of each format before anything is opened: the formats that it does not refuse.
+    mutating func checkAnswers() -> [AudioFormat] {
+        let formats = AudioFormat.supportedSampleRates.flatMap { rate in [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) } }
+        var open: [AudioFormat] = []
+        for format in formats {
+            let refusal = Sink.refusal(of: format, options: options), limit = Sink.frameLimit(options: options, format: format)
+            if Sink.refusal(of: format, options: options) != refusal { note(.answers, "refusal changes from one call to the next", format) }
+            if Sink.frameLimit(options: options, format: format) != limit { note(.answers, "frameLimit changes from one call to the next", format) }
+            if let refusal, refusal.allSatisfy(\.isWhitespace) || refusal.contains(where: \.isNewline) {
+                note(.answers, "the refusal \(refusal.debugDescription) is not one line that says something", format)
+            }
+            if let limit, limit < 1 {
+                note(.answers, "a frameLimit of \(limit) leaves no room for a frame", format)
+            } else if refusal == nil {
+                open.append(format)
+            }
+        }
+        return open
+    }
+}

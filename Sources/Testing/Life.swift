@@ -1,0 +1,140 @@
+import CallreelCore
+import Foundation
+
+/// The parts of a sink's life, as messages name them.
+enum Verb: String, Sendable { case open, write, checkpoint, finish }
+
+/// An error that came out of a sink, and where it came out.
+struct LifeError: Error, CustomStringConvertible {
+    let verb: Verb
+    let error: SinkError
+
+    var description: String { "\(verb.rawValue): \(error)" }
+}
+
+/// What a moment between two calls of a sink's verbs is good for: something may be done to its destination there.
+enum Moment: Equatable {
+    /// Before a chunk, after so many frames.
+    case chunk(after: Int)
+    /// After the last chunk.
+    case finish
+}
+
+/// What a sink left when it came to its end.
+struct Outcome: Sendable {
+    let receipt: SinkReceipt
+    let files: [LeftFile]
+
+    /// The samples of all files, one after the other; nil where some cannot be decoded into the call's own.
+    var samples: [Int16]? {
+        var all: [Int16] = []
+        for file in files {
+            guard let audio = file.audio, audio.file.isLossless else { return nil }
+            all += audio.samples
+        }
+        return files.isEmpty ? nil : all
+    }
+
+    /// The frames of all files, as decoding counts them; nil where some cannot be decoded.
+    var decodedFrames: Int? {
+        let counts = files.compactMap { $0.audio?.file.frames }
+        return files.isEmpty || counts.count < files.count ? nil : counts.reduce(0, +)
+    }
+}
+
+/// A file that a sink made.
+struct LeftFile: Sendable {
+    let name: String
+    let data: Data
+    /// What it decodes to; nil where the sink does not say, or cannot.
+    let audio: DecodedAudio?
+    /// Why it cannot be decoded.
+    let problem: String?
+}
+
+/// What decoding gave.
+struct DecodedAudio: Sendable {
+    var file: DecodedFile
+    var samples: [Int16]
+}
+
+/// Lives that a sink is made to live.
+enum Life<Sink: AudioSink & ~Copyable> {
+    /// One life that comes to its regular end.
+    /// - Parameter meddle: called before each verb but the first.
+    static func run(
+        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false, meddle: (Moment) -> Void = { _ in }
+    ) async throws(LifeError) -> SinkReceipt {
+        var sink = try await open(options, context)
+        var done = 0
+        // One that goes on for another may be asked before its first chunk.
+        if checkpoints { try await checkpoint(&sink) }
+        for chunk in chunks {
+            meddle(.chunk(after: done))
+            try await write(&sink, chunk)
+            done += chunk.frameCount
+            if checkpoints { try await checkpoint(&sink) }
+        }
+        meddle(.finish)
+        do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
+    }
+
+    /// One life that ends with a checkpoint and some more chunks, as when the program dies.
+    /// - Parameter atCheckpoint: called when the checkpoint has returned, after so many frames.
+    static func abandon(
+        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpointAfter count: Int, atCheckpoint: (Int) -> Void = { _ in }
+    ) async throws(LifeError) {
+        var sink = try await open(options, context)
+        var done = 0
+        for (index, chunk) in chunks.enumerated() {
+            try await write(&sink, chunk)
+            done += chunk.frameCount
+            guard index + 1 == count else { continue }
+            try await checkpoint(&sink)
+            atCheckpoint(done)
+        }
+    }
+
+    static func open(_ options: Sink.Options, _ context: SinkContext) async throws(LifeError) -> Sink {
+        do throws(SinkError) {
+            return try await Sink(options: options, context: context)
+        } catch {
+            throw LifeError(verb: .open, error: error)
+        }
+    }
+
+    static func write(_ sink: inout Sink, _ chunk: PCMChunk) async throws(LifeError) {
+        do throws(SinkError) { try await sink.write(chunk) } catch { throw LifeError(verb: .write, error: error) }
+    }
+
+    static func checkpoint(_ sink: inout Sink) async throws(LifeError) {
+        do throws(SinkError) { try await sink.checkpoint() } catch { throw LifeError(verb: .checkpoint, error: error) }
+    }
+
+    static func finish(_ sink: consuming Sink) async throws(LifeError) -> SinkReceipt {
+        do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
+    }
+
+    /// What stands now in the files that were made through a context.
+    static func files(_ context: SinkContext) -> [LeftFile] {
+        context.createdFiles.map { name in
+            let path = context.directory + "/" + name
+            // Where a file has gone, another rule is broken.
+            guard let data = contents(path) else { return LeftFile(name: name, data: Data(), audio: nil, problem: nil) }
+            do throws(SinkError) {
+                return LeftFile(name: name, data: data, audio: try decode(path, context.format), problem: nil)
+            } catch {
+                return LeftFile(name: name, data: data, audio: nil, problem: error.description)
+            }
+        }
+    }
+
+    /// What a file decodes to; nil where the sink does not say.
+    static func decode(_ path: String, _ format: AudioFormat) throws(SinkError) -> DecodedAudio? {
+        var samples: [Int16] = []
+        let file = try Sink.decode(path, format: format) { piece in
+            for index in piece.indices { samples.append(piece[index]) }
+        }
+        return file.map { DecodedAudio(file: $0, samples: samples) }
+    }
+}

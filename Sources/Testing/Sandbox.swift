@@ -1,0 +1,76 @@
+import CallreelCore
+import Foundation
+import Logging
+import Synchronization
+
+/// A directory of one check's own, with a room for each life of a sink, gone when the check is over.
+final class Sandbox: Sendable {
+    /// Without symbolic links, so that the paths of open descriptors begin with it.
+    let path: String
+    private let rooms = Mutex(0)
+
+    init() throws(SinkContractError) {
+        let new = FileManager.default.temporaryDirectory.appendingPathComponent("callreel-contract-" + UUID().uuidString)
+        do {
+            try FileManager.default.createDirectory(at: new, withIntermediateDirectories: true)
+        } catch {
+            throw SinkContractError(cannotCheck: "there is no temporary directory: \(error.localizedDescription)")
+        }
+        guard let resolved = unsafe realpath(new.path, nil) else {
+            throw SinkContractError(cannotCheck: "\(new.path) has no real path: \(String(describing: POSIXError.Code(rawValue: errno)))")
+        }
+        path = unsafe String(cString: resolved)
+        unsafe free(resolved)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// A new room, in which nothing stands but the directory of a call.
+    func room(withDirectory: Bool = true) -> Room {
+        let number = rooms.withLock { count in
+            count += 1
+            return count
+        }
+        let room = Room(path: "\(path)/\(number)")
+        try? FileManager.default.createDirectory(atPath: withDirectory ? room.directory : room.path, withIntermediateDirectories: true)
+        return room
+    }
+}
+
+/// Where one call takes place, or several side by side.
+struct Room: Sendable {
+    /// Everything in it is watched.
+    let path: String
+    /// Where the call's files grow, as `.partial/<id>` in a recordings directory.
+    var directory: String { path + "/partial/call" }
+
+    /// What the framework would tell a sink.
+    func context(_ format: AudioFormat, stem: String = "call", onCreate: @escaping @Sendable () -> Void = {}) -> SinkContext {
+        let call = CallFacts(
+            carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
+            conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
+        return SinkContext(
+            recordingID: Self.recordingID, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500), format: format, sinkName: "contract",
+            directory: directory, fileStem: stem, logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() }, onCreate: onCreate)
+    }
+
+    /// The paths of everything that stands in the room, relative to the call's directory where they are in it.
+    func contents() -> Set<String> {
+        let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        let prefix = "partial/call/"
+        return Set(
+            all.filter { !["partial", "partial/call"].contains($0) }.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : "../../" + $0 }
+        )
+    }
+
+    /// The path of a file in the call's directory.
+    func file(_ name: String) -> String { directory + "/" + name }
+
+    private static let recordingID = RecordingID("63f61863a1b2c3d4e5f60718293a4b5c") ?? RecordingID()
+}
+
+/// The bytes of a file, or nil when there is none that can be read.
+func contents(_ path: String) -> Data? { FileManager.default.contents(atPath: path) }
+
+/// Makes a file of the kit's own. Where that fails, what is read there later is not what a check expects, and it says so.
+func put(_ data: Data, _ path: String) { _ = FileManager.default.createFile(atPath: path, contents: data) }
