@@ -196,6 +196,29 @@ import Testing
         }
     }
 
+    @Test func `a recording is paused and resumed over HTTP, and no page of another site can do it`() async throws {
+        try await TestServer.run { server in
+            let pcm = server.directory.path + "/speech.pcm"
+            try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
+            let call = try await PythonCall(server.cable, pcm: pcm, ["hold": true]).start()
+            let live = try await eventually("11 s of a live call") {
+                try await json(server.http + "/api/calls")["live"]?.elements.first { $0["seconds"]?.double == 11 }
+            }
+            #expect(live["paused"] == false)
+            let address = server.http + "/api/calls/\(live["id"]?.string ?? "")"
+            #expect(try await status("-X", "POST", "-H", "Sec-Fetch-Site: cross-site", address + "/pause") == "403")
+            #expect(try await json("-X", "POST", address + "/resume")["paused"] == false)
+            #expect(try await json("-X", "POST", "-H", "Sec-Fetch-Site: same-origin", address + "/pause")["paused"] == true)
+            #expect(try await status(address + "/pause") == "404")
+            #expect(try await status("-X", "POST", server.http + "/api/calls/nobody/pause") == "404")
+            #expect(try await json(server.http + "/api/calls")["live"]?.elements.first?["paused"] == true)
+            call.signal(SIGKILL)
+            let recording = try await server.finished().first
+            #expect(recording?.events.map(\.type) == ["paused"])
+            #expect(recording?.events.map(\.frame.frames) == [176_000])
+        }
+    }
+
     @Test func `live calls are listed with what they have so far`() async throws {
         try await TestServer.run { server in
             let pcm = server.directory.path + "/speech.pcm"

@@ -132,6 +132,9 @@ public final class Recorder: Sendable {
     /// The running calls, oldest first.
     public var liveCalls: [CallSession.Snapshot] { sessions.map(\.snapshot).sorted { $0.startedAt < $1.startedAt } }
 
+    /// A running call.
+    public func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id] } }
+
     private var sessions: [CallSession] { state.withLock { Array($0.live.values) } }
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.

@@ -1,8 +1,9 @@
 import CallreelCore
 import Foundation
+import HTTPTypes
 import Hummingbird
 
-/// What the page shows, as JSON: the calls that run and the recordings that are finished.
+/// What the page shows, as JSON: the calls that run and the recordings that are finished; and what may be asked of a running call.
 struct CallsAPI: Sendable {
     /// Recordings in one answer.
     static let pageLimit = 200
@@ -10,13 +11,29 @@ struct CallsAPI: Sendable {
     let recorder: Recorder
     let publicURL: @Sendable () -> PublicURL
 
-    /// Adds `GET /api/calls?limit=…&offset=…`.
+    /// Adds `GET /api/calls?limit=…&offset=…`, and `POST /api/calls/ID/pause` and `…/resume`.
     func add(to router: Router<RequestScope>) {
         router.get("/api/calls") { request, _ in
             let limit = try number("limit", in: request, standard: 50, range: 1...Self.pageLimit)
             let offset = try number("offset", in: request, standard: 0, range: 0...Int(Int32.max))
             return try json(answer(limit: limit, offset: offset))
         }
+        router.post("/api/calls/:id/pause") { request, context in try pause(true, request, context) }
+        router.post("/api/calls/:id/resume") { request, context in try pause(false, request, context) }
+    }
+
+    /// Pauses or resumes the recording of a running call, and says how the call stands.
+    private func pause(_ isPaused: Bool, _ request: Request, _ context: RequestScope) throws -> Response {
+        // A browser sends its password with what another site's page asks of us, too; and it says whose page that was (Fetch, 3.1).
+        if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin", site != "none" {
+            throw HTTPError(.forbidden, message: "a page of another site asks this")
+        }
+        let text = context.parameters.get("id") ?? ""
+        guard let id = RecordingID(text), let session = recorder.liveCall(id) else {
+            throw HTTPError(.notFound, message: "no call \(text.debugDescription) is running")
+        }
+        session.pause(isPaused)
+        return try json(Self.live(session.snapshot))
     }
 
     private func number(_ name: String, in request: Request, standard: Int, range: ClosedRange<Int>) throws -> Int {
@@ -48,6 +65,7 @@ struct CallsAPI: Sendable {
             "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from), "to": optional(call.call.to),
             "startedAt": .string(call.startedAt.manifestText), "seconds": .number(call.format.seconds(frames: call.framesReceived)),
             "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels), "sinks": .array(sinks),
+            "paused": .boolean(call.isPaused),
         ])
     }
 

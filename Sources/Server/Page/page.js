@@ -147,7 +147,8 @@ function patchLive(parts, call) {
   const sinks = call.sinks || [];
   const isTrouble = ({ state }) => state === "failed" || state === "stalled";
   setText(parts.sinks, sinks.filter((sink) => !isTrouble(sink)).map(({ name, state }) => `${name} ${state}`).join(", "));
-  patchProblems(parts.problems, sinks.filter(isTrouble).map(({ name, state }) => `${name}: ${state}`));
+  const paused = call.paused ? ["The recording is paused."] : [];
+  patchProblems(parts.problems, [...paused, ...sinks.filter(isTrouble).map(({ name, state }) => `${name}: ${state}`)]);
   clocks.set(parts.clock, { seconds: call.seconds || 0, at: performance.now() });
 }
 
