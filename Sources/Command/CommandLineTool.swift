@@ -1,5 +1,6 @@
 import ArgumentParser
 public import CallreelCore
+import Foundation
 
 #if canImport(Darwin)
     import Darwin
@@ -54,10 +55,10 @@ public struct CommandLineTool: Sendable {
     }
 }
 
-/// `callreel`
+/// `callreel`, or what somebody's own program with it is called.
 struct Root: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "callreel",
+        commandName: URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent,
         abstract: "Records phone calls that a carrier sends over a WebSocket.",
         subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self, SelfTestServer.self])
 }

@@ -6,12 +6,11 @@ struct Sinks: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists the sink types that configuration may ask for.", subcommands: [Describe.self])
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @OptionGroup var output: OutputOption
 
     func run() {
         let types = CommandLineTool.registry.types
-        if json {
+        if output.json {
             let list = types.map { JSONValue.object(["type": .string($0.type), "summary": .string($0.summary)]) }
             Terminal.say(JSONValue.array(list).json(pretty: true))
         } else {
@@ -26,8 +25,7 @@ struct Sinks: ParsableCommand {
         @Argument(help: "The type, such as wav.")
         var type: String
 
-        @Flag(help: "Print JSON Schema.")
-        var json = false
+        @OptionGroup var output: OutputOption
 
         func run() throws {
             let registry = CommandLineTool.registry
@@ -36,7 +34,7 @@ struct Sinks: ParsableCommand {
                 let near = type.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
                 throw ValidationError("\"\(type)\" is not a known sink type; known types are \(known.joined(separator: ", "))\(near)")
             }
-            if json { return Terminal.say(entry.schema.json(pretty: true)) }
+            if output.json { return Terminal.say(entry.schema.json(pretty: true)) }
             Terminal.say("\(entry.type): \(entry.summary)\n")
             let own = entry.options.map { [$0.name, $0.type, "default \($0.standard.json())", $0.help] }
             Terminal.say(own.isEmpty ? "It has no options of its own." : Terminal.table(own))
@@ -46,5 +44,11 @@ struct Sinks: ParsableCommand {
             let example = entry.options.reduce(into: ["type": JSONValue.string(entry.type)]) { $0[$1.name] = $1.standard }
             Terminal.say("\nExample: \(JSONValue.object(example).json())")
         }
+    }
+
+    /// How to print. One group for both commands: were the flag declared twice, the outer command would keep it to itself.
+    struct OutputOption: ParsableArguments {
+        @Flag(help: "Print JSON: the list, or the JSON Schema of a type.")
+        var json = false
     }
 }

@@ -35,7 +35,8 @@ public struct CallreelService: Service {
     }
 
     /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
-    /// - Parameter onRunning: called once, when connections are accepted.
+    ///
+    /// `onRunning` is called once, when connections are accepted.
     public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
         try self.init(configuration: configuration, logger: logger, echoPath: nil, onRunning: onRunning)
     }

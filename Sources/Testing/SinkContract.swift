@@ -15,6 +15,7 @@ public import CallreelCore
 /// It needs no testing library, no privileges and no process of its own, and other tests may run beside it. To see failing
 /// destinations, it puts other descriptors under the numbers of the files that the sink has open in that directory.
 /// - Parameters:
+///   - sink: the type.
 ///   - options: the sets of options that are tried, one after the other; none stands for the defaults.
 ///   - plan: what the kit cannot know of a sink.
 /// - Throws: when the kit cannot do its work here, so that what it would say were worth nothing.

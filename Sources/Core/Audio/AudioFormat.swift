@@ -4,7 +4,7 @@
 /// socket and at the disk, seconds only in configuration and on the page; the conversions live here.
 public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible {
     /// The rates that the program records, in frames a second: what carriers send for telephone speech.
-    public static let supportedSampleRates = [8000, 16000, 24000]
+    package static let supportedSampleRates = [8000, 16000, 24000]
 
     /// Frames a second.
     public let sampleRate: Int

@@ -2,26 +2,26 @@
 ///
 /// A piece may end in the middle of a sample or of a frame: the rest is kept for the next one, so nothing is ever
 /// shifted by a byte. One assembler belongs to one stream and one task.
-public struct LinearPCMAssembler: Sendable {
+package struct LinearPCMAssembler: Sendable {
     /// The shape of the stream.
-    public let format: AudioFormat
+    package let format: AudioFormat
     /// Room for the bytes so far; the last sample may be half filled.
     private var samples: [Int16] = []
     /// Bytes so far.
     private var byteCount = 0
 
     /// Makes an assembler for an empty stream.
-    public init(format: AudioFormat) { self.format = format }
+    package init(format: AudioFormat) { self.format = format }
 
     /// Whole frames that can be taken now.
-    public var frameCount: Int { byteCount / format.bytesPerFrame }
+    package var frameCount: Int { byteCount / format.bytesPerFrame }
 
     /// Bytes of a frame that is not whole; at the end of a call they are what is lost.
-    public var leftoverByteCount: Int { byteCount % format.bytesPerFrame }
+    package var leftoverByteCount: Int { byteCount % format.bytesPerFrame }
 
     /// Adds bytes in the order in which they came, letting the caller put them straight into place.
     /// - Parameter fill: initializes every byte of the buffer that it is given.
-    public mutating func append(byteCount count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    package mutating func append(byteCount count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
         let needed = (byteCount + count + 1) / 2
         if needed > samples.count { samples.append(contentsOf: repeatElement(0, count: needed - samples.count)) }
         unsafe samples.withUnsafeMutableBytes { buffer in
@@ -31,14 +31,14 @@ public struct LinearPCMAssembler: Sendable {
     }
 
     /// Adds bytes in the order in which they came.
-    public mutating func append(_ bytes: RawSpan) {
+    package mutating func append(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { source in
             unsafe append(byteCount: source.count) { unsafe $0.copyMemory(from: source) }
         }
     }
 
     /// Takes the whole frames assembled so far, or nothing when there is none.
-    public mutating func takeSamples() -> [Int16]? {
+    package mutating func takeSamples() -> [Int16]? {
         let whole = frameCount * format.channels
         guard whole > 0 else { return nil }
         let rest = Array(samples[whole...])

@@ -22,7 +22,11 @@ extension Configurable {
     /// Reads a group strictly: an unknown key, a wrong type or a value out of range is a problem with its path.
     ///
     /// All mistakes are found, not only the first; what could not be read keeps its default.
-    /// - Parameter others: keys of the same object that somebody else reads; nil when somebody else looks for unknown keys.
+    /// - Parameters:
+    ///   - value: what stands in the configuration.
+    ///   - path: where it stands.
+    ///   - others: keys of the same object that somebody else reads; nil when somebody else looks for unknown keys.
+    ///   - problems: gets every mistake.
     public static func read(
         _ value: JSONValue, at path: ConfigurationPath, alongside others: [String]? = [],
         problems: inout [ConfigurationProblem]
@@ -55,7 +59,7 @@ extension Configurable {
 
     /// The group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default.
     /// - Parameter others: keys of the same object that belong to somebody else, with their schemas.
-    public static func schema(alongside others: [String: JSONValue] = [:]) -> [String: JSONValue] {
+    package static func schema(alongside others: [String: JSONValue] = [:]) -> [String: JSONValue] {
         let standard = Self().json
         var properties = others
         for field in fields {

@@ -37,7 +37,7 @@ extension String {
     ///
     /// Near is a case difference, or at most one edit for every three characters (Damerau and Levenshtein's
     /// distance in its adjacent-transposition form).
-    public func nearest(in candidates: some Sequence<String>) -> String? {
+    package func nearest(in candidates: some Sequence<String>) -> String? {
         let scored = candidates.map { ($0, $0.lowercased() == lowercased() ? 0 : distance(to: $0)) }
         guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, count / 3) else { return nil }
         return best.0

@@ -1,8 +1,7 @@
 extension Field {
     /// A secret, or `null` for none: the text itself, or `file:` and the path of the file that holds it.
     ///
-    /// No problem ever shows what stands there, and neither does what is written.
-    /// - Parameter minimum: characters that it must have.
+    /// No problem ever shows what stands there, and neither does what is written. It must have `minimum` characters.
     public static func secret(
         _ name: String, _ path: any WritableKeyPath<Root, Secret?> & Sendable, minimum: Int = 1, _ help: String
     ) -> Self {

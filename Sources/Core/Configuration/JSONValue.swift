@@ -36,7 +36,7 @@ public enum JSONValue: Hashable, Sendable {
     }
 
     /// The text of a string, or the digits of a whole number: carriers write some counters and ids either way.
-    public var text: String? {
+    package var text: String? {
         switch self {
         case .string(let text): text
         case .integer(let value): String(value)

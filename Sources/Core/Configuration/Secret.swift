@@ -3,10 +3,10 @@ import Foundation
 /// A password, a token or a key in the configuration: a text that is never shown, or the name of the file that holds it.
 ///
 /// Only ``value(at:)`` gives it away. Whatever prints, dumps or encodes a secret, or a value that holds one, gets
-/// ``shown`` instead.
+/// `(secret)` instead.
 public struct Secret: Hashable, Sendable {
     /// What stands wherever a secret would.
-    public static let shown = "(secret)"
+    package static let shown = "(secret)"
     /// What a text begins with that names a file, such as `file:/run/secrets/password`.
     static let filePrefix = "file:"
     /// Bytes of a file with a secret; a longer one is a mistake.

@@ -197,8 +197,7 @@ public final class CallSession: Sendable, Identifiable {
         if count == 1 { logger.warning("a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"]) }
     }
 
-    /// Ends the call. The first reason stands.
-    /// - Parameter leftoverBytes: bytes at the end that never became a whole frame.
+    /// Ends the call. The first reason stands. `leftoverBytes` is how many at the end never became a whole frame.
     public func end(_ reason: String, leftoverBytes: Int = 0) {
         let isFirst = state.withLock { state in
             guard !state.hasEnded else { return false }

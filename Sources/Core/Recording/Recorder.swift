@@ -46,10 +46,9 @@ public final class Recorder: Sendable {
     private let lateChanges = Mutex(())
 
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
-    /// - Parameters:
-    ///   - marks: how much room the disks must have.
-    ///   - eventLimit: events that one manifest keeps.
-    ///   - metrics: where numbers go; ``metricDescriptions`` says what they are.
+    ///
+    /// `marks` say how much room the disks must have, and `eventLimit` how many events one manifest keeps. Numbers go to `metrics`;
+    /// ``metricDescriptions`` says what they are.
     public init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
         eventLimit: Int = CallSession.eventLimit, metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
@@ -138,10 +137,9 @@ public final class Recorder: Sendable {
     private var sessions: [CallSession] { state.withLock { Array($0.live.values) } }
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
-    /// - Parameters:
-    ///   - onRoom: called, from any thread, when there is room again after `receive` returned false.
-    ///   - onStop: called, from any thread, when a sink's failure shall end the call; whoever is told ends it, with the reason.
-    ///     Without it the call is ended at once.
+    ///
+    /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
+    /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
     public func startCall(
         _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) -> CallSession {
@@ -183,7 +181,8 @@ public final class Recorder: Sendable {
     }
 
     /// Keeps an event with the call that it belongs to: one that runs, one that is published, or one that is expected.
-    /// - Parameter facts: what the event says of the call; its uuid, or else its conversation, finds the call.
+    ///
+    /// What the event says of the call finds it: its uuid, or else its conversation.
     public func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
         guard facts.namesCall else { return }
         let event = Recording.Event(frame: .start, at: Date(), type: type, data: data)

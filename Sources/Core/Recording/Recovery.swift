@@ -23,8 +23,7 @@ public struct Recovery: Sendable {
     private let registry: SinkRegistry
     private let logger: Logger
 
-    /// Prepares a recovery of the interrupted calls of a store.
-    /// - Parameter registry: the sinks that can make their files whole.
+    /// Prepares a recovery of the interrupted calls of a store, by the sinks of a registry, which can make their files whole.
     public init(store: RecordingStore, registry: SinkRegistry, logger: Logger) {
         self.store = store
         self.registry = registry

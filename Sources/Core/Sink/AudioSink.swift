@@ -67,7 +67,10 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     ///
     /// Called by `callreel verify`, on threads that may block. An error says what is wrong with the file. Default: nil,
     /// which says that the file cannot be decoded into the call's samples; only its length and hash are then checked.
-    /// - Parameter body: given the samples in order, interleaved by channel, in pieces of any whole number of frames.
+    /// - Parameters:
+    ///   - path: the file, which was made through ``SinkContext/createFile(_:)``.
+    ///   - format: the shape of the call's audio.
+    ///   - body: given the samples in order, interleaved by channel, in pieces of any whole number of frames.
     /// - Returns: how many frames were decoded, and whether they are the call's own samples to the bit.
     static func decode(
         _ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void

@@ -46,6 +46,9 @@ public struct OutputFile: ~Copyable, Sendable {
         if let failure { throw SinkError(.write, "cannot write \(path)", underlying: failure) }
     }
 
+    /// Appends a text as UTF-8, as ``write(_:)-(RawSpan)`` does.
+    public func write(_ text: String) throws(SinkError) { try unsafe write(Array(text.utf8).span.bytes) }
+
     /// Returns when the bytes written so far are on stable storage.
     public func synchronize() throws(SinkError) {
         guard fsync(descriptor) == 0 else { throw SinkError(.finish, "cannot sync \(path)", underlying: errno) }

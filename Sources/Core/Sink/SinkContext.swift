@@ -37,9 +37,8 @@ public struct SinkContext: Sendable {
     private let onCreate: @Sendable () -> Void
 
     /// Makes a context. The framework does this for each sink of a call; tests of a sink do it for themselves.
-    /// - Parameters:
-    ///   - fileMode: the permission bits of files made through ``createFile(_:)``.
-    ///   - onCreate: called after each of them was made.
+    ///
+    /// Files made through ``createFile(_:)`` get the permission bits of `fileMode`; `onCreate` is called after each of them was made.
     public init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
         directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger, onCreate: @escaping @Sendable () -> Void = {}

@@ -23,8 +23,7 @@ public struct SinkPlan: Sendable {
     }
 
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
-    /// and left out.
-    /// - Parameter format: the shape of the audio that calls will bring, where it is known.
+    /// and left out. `format` is the shape of the audio that calls will bring, where it is known.
     public static func read(
         _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {

@@ -21,9 +21,13 @@ public struct SinkRegistry: Sendable {
 
     /// One option of a sink.
     public struct OptionDescription: Sendable {
+        /// The key.
         public let name: String
+        /// What may stand there, in words.
         public let type: String
+        /// What it means.
         public let help: String
+        /// Its default.
         public let standard: JSONValue
     }
 
@@ -61,7 +65,7 @@ public struct SinkRegistry: Sendable {
             options: Sink.Options.fields.map {
                 OptionDescription(name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null)
             },
-            schema: .object(Self.schema(type, options: Sink.Options.self)),
+            schema: .object(Self.schema(type, summary: Sink.summary, options: Sink.Options.self)),
             prepare: { value, path, problems in
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
                 return SinkRunner(
@@ -76,10 +80,10 @@ public struct SinkRegistry: Sendable {
 
 extension SinkRegistry {
     /// What an entry of a type may say.
-    private static func schema<Options: Configurable>(_ type: String, options: Options.Type) -> [String: JSONValue] {
+    private static func schema<Options: Configurable>(_ type: String, summary: String, options: Options.Type) -> [String: JSONValue] {
         let envelope = SinkEnvelope.schema(alongside: ["type": .object(["const": .string(type)])])
         guard case .object(let shared) = envelope["properties"] else { return envelope }
-        return Options.schema(alongside: shared).merging(["required": .array(["type"])]) { mine, _ in mine }
+        return Options.schema(alongside: shared).merging(["required": .array(["type"]), "description": .string(summary)]) { mine, _ in mine }
     }
 }
 

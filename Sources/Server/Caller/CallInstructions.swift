@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-public import CallreelCore
+package import CallreelCore
 import Foundation
 import Hummingbird
 import NIOCore
@@ -7,20 +7,20 @@ import NIOFoundationCompat
 import NIOHTTP1
 
 /// Where a carrier is told to send a call's audio, and how.
-public struct CallInstructions: Sendable {
+package struct CallInstructions: Sendable {
     /// The WebSocket's address.
-    public var url: String
+    package var url: String
     /// The shape of the audio to send.
-    public var format: AudioFormat
+    package var format: AudioFormat
     /// What goes into the handshake message beside the content type.
-    public var headers: [String: JSONValue]
+    package var headers: [String: JSONValue]
     /// What the caller is told first.
-    public var talk: String?
+    package var talk: String?
     /// Who the upgrade request must say that it comes from.
-    public var authorization: Authorization
+    package var authorization: Authorization
 
     /// What an endpoint asks for in the `Authorization` header of the upgrade request.
-    public enum Authorization: Hashable, Sendable {
+    package enum Authorization: Hashable, Sendable {
         /// The carrier's signature, where there is a secret to make it with.
         case signature
         /// The signature, without which there is no call.
@@ -30,7 +30,7 @@ public struct CallInstructions: Sendable {
     }
 
     /// Makes instructions without asking anybody.
-    public init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature)
+    package init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature)
     {
         self.url = url
         self.format = format
@@ -40,7 +40,7 @@ public struct CallInstructions: Sendable {
     }
 
     /// Asks an answer webhook what to do with a call, as Vonage does: GET with a query, 200 with an NCCO.
-    public static func ask(
+    package static func ask(
         _ webhook: String, about call: CallFacts, as identity: CarrierIdentity = CarrierIdentity()
     ) async throws(CallerError) -> CallInstructions {
         guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
@@ -64,7 +64,7 @@ public struct CallInstructions: Sendable {
     }
 
     /// Reads what stands at an http or https address, as text: what a server says of itself, say.
-    public static func text(at url: String) async throws(CallerError) -> String {
+    package static func text(at url: String) async throws(CallerError) -> String {
         String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
     }
 

@@ -1,4 +1,4 @@
-public import CallreelCore
+package import CallreelCore
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -7,15 +7,15 @@ import NIOSSL
 
 /// The carrier's end of a call's WebSocket, as Vonage's servers behave: the handshake message first, masked frames of
 /// 20 ms, digits between them, and a close frame or a broken connection at the end.
-public final class CarrierConnection: Sendable {
+package final class CarrierConnection: Sendable {
     /// Seconds of audio in one message.
-    public static let frameDuration = 0.02
+    package static let frameDuration = 0.02
 
     /// How the other side ended the connection.
-    public struct Ending: Sendable {
+    package struct Ending: Sendable {
         /// The status code of its close frame; nil if it sent none.
-        public let code: UInt16?
-        public let reason: String
+        package let code: UInt16?
+        package let reason: String
     }
 
     private let channel: any Channel
@@ -28,7 +28,7 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Connects and sends the handshake message.
-    public static func open(_ instructions: CallInstructions, as identity: CarrierIdentity = CarrierIdentity()) async throws(CallerError)
+    package static func open(_ instructions: CallInstructions, as identity: CarrierIdentity = CarrierIdentity()) async throws(CallerError)
         -> CarrierConnection
     {
         let connection = try await connect(to: instructions.url, authorization: instructions.authorization, as: identity)
@@ -40,7 +40,7 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Sends audio in messages of 20 ms; the last may be shorter.
-    public func send(audio samples: [Int16], format: AudioFormat) async throws(CallerError) {
+    package func send(audio samples: [Int16], format: AudioFormat) async throws(CallerError) {
         let size = format.frames(seconds: Self.frameDuration) * format.channels
         var buffer = channel.allocator.buffer(capacity: samples.count * 2 + samples.count / size * 8 + 16)
         for start in stride(from: 0, to: samples.count, by: size) {
@@ -57,13 +57,13 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Sends a digit.
-    public func send(digit: Character) async throws(CallerError) {
+    package func send(digit: Character) async throws(CallerError) {
         try await send(text: .object(["event": "websocket:dtmf", "digit": .string(String(digit)), "duration": 260]))
     }
 
     /// Ends the call with the closing handshake, and waits a moment for the answer.
     /// - Parameter code: the status code of the close frame (RFC 6455, section 7.4).
-    public func hangUp(code: UInt16 = 1000) async throws(CallerError) -> Ending {
+    package func hangUp(code: UInt16 = 1000) async throws(CallerError) -> Ending {
         var buffer = channel.allocator.buffer(capacity: 16)
         encoder.writeClose(WebSocketError.Code(rawValue: code), to: &buffer)
         try await write(buffer)
@@ -75,17 +75,17 @@ public final class CarrierConnection: Sendable {
     }
 
     /// Drops the connection without a word.
-    public func drop() async {
+    package func drop() async {
         try? await channel.close()
     }
 
     /// Hears and answers nothing any more, pings neither, as when the network between is cut. The connection stays.
-    public func fallSilent() async {
+    package func fallSilent() async {
         try? await channel.setOption(.autoRead, value: false).get()
     }
 
     /// Waits until the other side ends the connection.
-    public func ending() async -> Ending {
+    package func ending() async -> Ending {
         (try? await ended.get()) ?? Ending(code: nil, reason: "the connection was lost")
     }
 

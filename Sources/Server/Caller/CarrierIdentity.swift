@@ -3,9 +3,9 @@ import JWTKit
 import NIOSSL
 
 /// Whom a test call comes from, and whom it trusts: what a real carrier has from its customer's account and from the world.
-public struct CarrierIdentity: Sendable {
+package struct CarrierIdentity: Sendable {
     /// Which servers are taken for what they say they are.
-    public enum Trust: Sendable {
+    package enum Trust: Sendable {
         /// Those that the system trusts.
         case system
         /// Those that the certificates of a PEM file vouch for.
@@ -15,15 +15,15 @@ public struct CarrierIdentity: Sendable {
     }
 
     /// What webhooks and calls are signed with; nil signs nothing.
-    public var signatureSecret: String?
+    package var signatureSecret: String?
     /// The account that a signature names.
-    public var apiKey: String?
+    package var apiKey: String?
     /// The application that a signature names.
-    public var applicationID: String?
-    public var trust: Trust
+    package var applicationID: String?
+    package var trust: Trust
 
     /// Makes an identity; without anything, it is anybody's.
-    public init(signatureSecret: String? = nil, apiKey: String? = nil, applicationID: String? = nil, trust: Trust = .system) {
+    package init(signatureSecret: String? = nil, apiKey: String? = nil, applicationID: String? = nil, trust: Trust = .system) {
         self.signatureSecret = signatureSecret
         self.apiKey = apiKey
         self.applicationID = applicationID

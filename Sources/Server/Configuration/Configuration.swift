@@ -100,6 +100,7 @@ public struct Configuration: Sendable {
 
     /// The keys of the file, without the sinks, which need the registry to be read.
     struct Sections: Configurable {
+        var schema: String?
         var listen = Listen()
         var publicURL: String?
         var recordings = Recordings()
@@ -108,6 +109,9 @@ public struct Configuration: Sendable {
         var limits = Limits()
 
         static let fields: [Field<Self>] = [
+            .string(
+                "$schema", \.schema, type: "path or URL",
+                "Where editors find the schema of this file, to complete keys and mark mistakes; the program does not look there."),
             .section("listen", \.listen, "Where the server listens."),
             .string(
                 "publicURL", \.publicURL, type: "http or https URL",
@@ -134,8 +138,7 @@ public struct Configuration: Sendable {
     public var access: Access
     public var limits: Limits
 
-    /// Reads a configuration strictly and reports every mistake in it.
-    /// - Parameter environment: where `${NAME}` is looked up.
+    /// Reads a configuration strictly and reports every mistake in it. `${NAME}` is looked up in the environment.
     public init(
         _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
@@ -184,7 +187,7 @@ extension Configuration {
     public static func schema(registry: SinkRegistry) -> JSONValue {
         let sinks: JSONValue = .object([
             "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
-            "items": .object(["oneOf": .array(registry.types.map(\.schema))]),
+            "items": registry.entrySchema,
         ])
         var schema = Sections.schema(alongside: ["sinks": sinks])
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

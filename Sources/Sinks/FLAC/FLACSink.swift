@@ -2,7 +2,7 @@ public import CallreelCore
 
 /// Records a call as FLAC: the same samples as WAV in about half the space, with a checksum of the audio.
 ///
-/// There is no ``AudioSink/checkpoint()``, on purpose. Blocks go to the disk by themselves as they fill, and an
+/// There is no `checkpoint()`, on purpose. Blocks go to the disk by themselves as they fill, and an
 /// unfinished file says "length unknown", which every decoder takes as "read to the end". Were the length written
 /// from time to time, decoders would believe it and stop there: with a total two seconds old, `flac -d`, sox and
 /// libsndfile dropped a fifth of a ten-second file, and reported success.

@@ -1,14 +1,14 @@
-public import CallreelCore
+package import CallreelCore
 
 /// Why an audio file could not be read.
-public struct AudioFileError: Error, Sendable, CustomStringConvertible {
+package struct AudioFileError: Error, Sendable, CustomStringConvertible {
     /// The file.
-    public let path: String
+    package let path: String
     /// What is wrong with it, in the words of the library that tried to read it.
-    public let reason: String
+    package let reason: String
 
     /// Such as `call.txt: Format not recognised.`
-    public var description: String { "\(path): \(reason)" }
+    package var description: String { "\(path): \(reason)" }
 }
 
 /// Reads an audio file of any kind that libsndfile knows, as the 16-bit frames that a call is made of.
@@ -17,16 +17,16 @@ public struct AudioFileError: Error, Sendable, CustomStringConvertible {
 /// samples come out as they are, bit for bit. Otherwise they go through floating point: channels are mixed to their
 /// average, and spread to every wanted channel, when the counts differ; the rate is converted with libsamplerate;
 /// what is beyond full scale is clipped, and what is not a number is silence.
-public struct AudioFileReader: ~Copyable {
+package struct AudioFileReader: ~Copyable {
     /// The file.
-    public let path: String
+    package let path: String
     /// The shape of what ``read(maximumFrames:)`` returns.
-    public let format: AudioFormat
+    package let format: AudioFormat
     /// The shape of the audio in the file.
-    public let fileFormat: AudioFormat
+    package let fileFormat: AudioFormat
     /// Frames that will come in ``format``, to within a frame where the rate is converted; nil when the file does not
     /// say, as with a FLAC file that was never finished.
-    public let frameCount: Int?
+    package let frameCount: Int?
 
     private var file: SoundFile
     private var converter: SampleRateConverter?
@@ -40,7 +40,7 @@ public struct AudioFileReader: ~Copyable {
     private var atEnd = false
 
     /// Opens a file, to be read in its own format or in a wanted one.
-    public init(path: String, convertingTo wanted: AudioFormat? = nil) throws(AudioFileError) {
+    package init(path: String, convertingTo wanted: AudioFormat? = nil) throws(AudioFileError) {
         do {
             let file = try SoundFile(reading: path)
             let format = wanted ?? file.format
@@ -58,7 +58,7 @@ public struct AudioFileReader: ~Copyable {
     }
 
     /// Returns the next frames, interleaved: as many as asked for, fewer at the end, and none after it.
-    public mutating func read(maximumFrames: Int) throws(AudioFileError) -> [Int16] {
+    package mutating func read(maximumFrames: Int) throws(AudioFileError) -> [Int16] {
         precondition(maximumFrames > 0, "a reader is asked for at least one frame")
         do {
             return try file.isPCM16 && format == fileFormat ? readExactly(maximumFrames) : readConverted(maximumFrames)
