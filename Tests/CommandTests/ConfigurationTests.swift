@@ -51,6 +51,7 @@ import Testing
         // Keys that every sink has stand there once, under `sinks`.
         let envelope: Set = [
             "type", "name", "enabled", "directory", "fallback", "required", "onError", "buffer", "stallLimit", "checkpoint", "sync", "finishLimit",
+            "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
         ]
         let expected = keys(shipped).map { path -> String in
             let parts = path.split(separator: ".")
