@@ -20,6 +20,7 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
 
     /// Runs every check that has ground to stand on: where even chunks of a quiet call go wrong, nothing is asked about full disks.
     mutating func run() async throws(SinkContractError) {
+        try checkDescriptorsCanBeSeen()
         checkOptions()
         let answers = checkAnswers()
         let takes = await checkFormats(answers)
@@ -28,6 +29,18 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         if isBroken(SinkContractRule.audio) { return }
         await checkLengths(take)
         if isBroken(SinkContractRule.audio) { return }
+        await checkCheckpoints(take)
+        if isBroken([.harmlessCheckpoint]) { return }
+        await checkInstances(take)
+        if !take.outcome.files.isEmpty {
+            await checkWholeFiles(take)
+            if !isBroken(SinkContractRule.repair) { await checkUnfinishedFiles(take) }
+            if !isBroken(SinkContractRule.repair) { checkTornFiles(take) }
+            await checkOpening(take)
+            try await checkFailures(take)
+            try await checkSlowness(take)
+        }
+        try await checkRelease(take)
     }
 
     /// Notes that a rule is broken, unless that is known.
@@ -67,8 +80,8 @@ struct Take: Sendable {
 }
 
 extension SinkContractRule {
-    /// What is broken when even a plain call goes wrong.
-    static let audio: [Self] = [.anyCall, .receiptFrames, .framesByFile, .chunking, .decoding]
+    /// What is broken when even a plain call goes wrong, or nobody knows its files.
+    static let audio: [Self] = [.ownFiles, .anyCall, .receiptFrames, .framesByFile, .chunking, .decoding]
     /// What is broken when a repair cannot be believed.
     static let repair: [Self] = [.wholeFiles, .dryRun, .repairTwice]
 }

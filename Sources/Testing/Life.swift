@@ -67,6 +67,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
         var done = 0
+        // One that goes on for another may be asked before its first chunk.
+        if checkpoints { try await checkpoint(&sink) }
         for chunk in chunks {
             meddle(.chunk(after: done))
             try await write(&sink, chunk)
@@ -117,7 +119,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
     static func files(_ context: SinkContext) -> [LeftFile] {
         context.createdFiles.map { name in
             let path = context.directory + "/" + name
-            let data = contents(path) ?? Data()
+            // Where a file has gone, another rule is broken.
+            guard let data = contents(path) else { return LeftFile(name: name, data: Data(), audio: nil, problem: nil) }
             do throws(SinkError) {
                 return LeftFile(name: name, data: data, audio: try decode(path, context.format), problem: nil)
             } catch {

@@ -9,6 +9,8 @@
 ///
 /// Structs, `~Copyable` structs and final classes conform alike. Register a type with ``SinkRegistry``; operators
 /// then ask for it in their configuration by its ``type``.
+///
+/// `Docs/SinkContract.md` numbers what a sink must do and what it is promised; the library CallreelTesting checks it.
 public protocol AudioSink: ~Copyable, SendableMetatype {
     /// What the operator may say about this sink in the configuration file.
     associatedtype Options: Configurable

@@ -1,0 +1,42 @@
+import CallreelCore
+import Foundation
+
+extension Bench where Sink: ~Copyable {
+    /// Checkpoints wherever there can be one, which change nothing.
+    mutating func checkCheckpoints(_ take: Take) async {
+        let call = take.call
+        await compare(
+            take, call.chunks(call.even), checkpoints: true, "with a checkpoint at the beginning and after every chunk", .harmlessCheckpoint)
+    }
+
+    /// What stands when the program dies some time after a checkpoint: in the moment of the checkpoint, and when the sink is gone.
+    mutating func checkUnfinishedFiles(_ take: Take) async {
+        // Longer than what may be held back.
+        let call = call(frames: max(take.call.frames, 3 * plan.heldFrames), take.call.format)
+        let take = Take(call: call, outcome: take.outcome)
+        let chunks = call.chunks([319, 1, 160, 777, 2, 41])
+        for count in Set([1, max(1, chunks.count * 2 / 3), chunks.count]).sorted() where count <= chunks.count {
+            let room = sandbox.room(), copy = sandbox.room()
+            let context = room.context(call.format)
+            var checkpointed = 0
+            do throws(LifeError) {
+                try await Life<Sink>.abandon(options, context, chunks, checkpointAfter: count) { frames in
+                    checkpointed = frames
+                    // What the system has of the files now is what a killed process leaves.
+                    for name in context.createdFiles { try? FileManager.default.copyItem(atPath: room.file(name), toPath: copy.file(name)) }
+                }
+            } catch {
+                note(.anyCall, "\(call.frames) frames in uneven chunks end with an error; \(error)", call.format)
+                return
+            }
+            let least = max(0, checkpointed - plan.heldFrames)
+            let names = context.createdFiles.filter { FileManager.default.fileExists(atPath: copy.file($0)) }
+            checkStanding(
+                names, in: copy, take, frames: least...max(least, checkpointed), "killed at a checkpoint after \(checkpointed) frames",
+                .checkpointHolds)
+            checkStanding(
+                context.createdFiles, in: room, take, frames: least...max(least, call.frames),
+                "let go after a checkpoint at \(checkpointed) frames and \(call.frames) in all", .checkpointHolds)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import CallreelCore
+
+/// A call among others that run at the same time, in one directory.
+private struct Neighbour: Sendable {
+    let stem: String
+    let call: TestCall
+    /// What it is when it is alone.
+    let alone: Outcome
+}
+
+extension Bench where Sink: ~Copyable {
+    /// Several calls at once, each with audio of its own: first in turns, chunk by chunk, and then on threads of their own.
+    mutating func checkInstances(_ take: Take) async {
+        var neighbours: [Neighbour] = []
+        for (index, stem) in ["first", "second", "third"].enumerated() {
+            let call = call(frames: 2400 - 320 * index, take.call.format, seed: UInt64(index) + 7)
+            do throws(LifeError) {
+                neighbours.append(Neighbour(stem: stem, call: call, alone: try await record(call, call.chunks(call.even), stem: stem)))
+            } catch {
+                return note(.anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", call.format)
+            }
+        }
+        // What a sink reports of the audio can be compared where it is the same every time.
+        let first = neighbours[0]
+        let again = try? await record(first.call, first.call.chunks(first.call.even), stem: first.stem)
+        let comparesDetails = again?.receipt.details == first.alone.receipt.details
+        await checkTurns(neighbours, comparesDetails)
+        if !isBroken([.independence]) { await checkThreads(neighbours, comparesDetails) }
+    }
+
+    /// Three instances in one task: what one leaves behind in a static variable, the next one finds.
+    private mutating func checkTurns(_ neighbours: [Neighbour], _ comparesDetails: Bool) async {
+        let room = sandbox.room()
+        let contexts = neighbours.map { room.context($0.call.format, stem: $0.stem) }
+        let chunks = neighbours.map { $0.call.chunks($0.call.even) }
+        do throws(LifeError) {
+            var first = try await Life<Sink>.open(options, contexts[0])
+            var second = try await Life<Sink>.open(options, contexts[1])
+            var third = try await Life<Sink>.open(options, contexts[2])
+            for index in 0..<(chunks.map(\.count).max() ?? 0) {
+                if index < chunks[0].count { try await Life<Sink>.write(&first, chunks[0][index]) }
+                if index < chunks[1].count { try await Life<Sink>.write(&second, chunks[1][index]) }
+                if index < chunks[2].count { try await Life<Sink>.write(&third, chunks[2][index]) }
+            }
+            // In another order than they began.
+            let receipts = [
+                1: try await Life<Sink>.finish(second), 0: try await Life<Sink>.finish(first), 2: try await Life<Sink>.finish(third),
+            ]
+            for (index, receipt) in receipts.sorted(by: { $0.key < $1.key }) {
+                compare(neighbours[index], Outcome(receipt: receipt, files: Life<Sink>.files(contexts[index])), comparesDetails, "in turns")
+            }
+        } catch {
+            note(.independence, "three instances in turns: \(error)", neighbours[0].call.format)
+        }
+    }
+
+    /// Instances on as many threads as there are.
+    private mutating func checkThreads(_ neighbours: [Neighbour], _ comparesDetails: Bool) async {
+        let room = sandbox.room()
+        let outcomes = await withTaskGroup(of: (Int, Result<Outcome, LifeError>).self) { group in
+            for (index, neighbour) in neighbours.enumerated() {
+                group.addTask { [options] in
+                    let context = room.context(neighbour.call.format, stem: neighbour.stem)
+                    do throws(LifeError) {
+                        let receipt = try await Life<Sink>.run(options, context, neighbour.call.chunks(neighbour.call.even))
+                        return (index, .success(Outcome(receipt: receipt, files: Life<Sink>.files(context))))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            var outcomes: [(Int, Result<Outcome, LifeError>)] = []
+            for await outcome in group { outcomes.append(outcome) }
+            return outcomes.sorted { $0.0 < $1.0 }
+        }
+        for (index, outcome) in outcomes {
+            switch outcome {
+            case .success(let outcome): compare(neighbours[index], outcome, comparesDetails, "at the same time")
+            case .failure(let error): note(.independence, "three instances at the same time: \(error)", neighbours[index].call.format)
+            }
+        }
+    }
+
+    private mutating func compare(_ neighbour: Neighbour, _ outcome: Outcome, _ comparesDetails: Bool, _ how: String) {
+        let details = outcome.receipt.details, wanted = neighbour.alone.receipt.details
+        if let difference = Self.difference(outcome, neighbour.alone) {
+            note(.independence, "three instances \(how), and of the one called \(neighbour.stem) \(difference)", neighbour.call.format)
+        } else if comparesDetails, details != wanted {
+            let found = JSONValue.object(details).found, alone = JSONValue.object(wanted).found
+            note(.independence, "three instances \(how): \(neighbour.stem) reports \(found), and \(alone) when it is alone", neighbour.call.format)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import CallreelCore
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A way in which a sink's life ends.
+private enum Ending: String, CaseIterable {
+    case finished = "finished"
+    case opened = "let go as soon as it was open"
+    case abandoned = "let go in the middle of a call"
+    case failed = "failed"
+}
+
+// Other tests run in this process, and open and close what they like. So two things are looked at that are theirs in no case:
+// descriptors that lead into the kit's own directory; and, for pipes and sockets, which lead nowhere, what every one of several
+// lives of the sink leaves behind and none of as many pauses of the same length does.
+extension Bench where Sink: ~Copyable {
+    /// Makes sure that a descriptor that is left open would be seen.
+    func checkDescriptorsCanBeSeen() throws(SinkContractError) {
+        let room = sandbox.room()
+        put(Data(), room.file("seen"))
+        let number = unsafe open(room.file("seen"), O_RDONLY | O_CLOEXEC)
+        let isSeen = OpenDescriptor.below(room.path).map(\.number) == [number]
+        close(number)
+        guard isSeen, OpenDescriptor.below(room.path).isEmpty else {
+            throw SinkContractError(cannotCheck: "/dev/fd does not show an open file, so that one that a sink leaves open would not be seen")
+        }
+        guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "there is no pipe: error \(errno)") }
+        let seen = Set(OpenDescriptor.all().map(\.number))
+        for end in [pipe.input, pipe.output] { close(end) }
+        guard seen.isSuperset(of: [pipe.input, pipe.output]) else {
+            throw SinkContractError(cannotCheck: "/dev/fd does not show an open pipe, so that one that a sink leaves open would not be seen")
+        }
+    }
+
+    /// Lives that end in every way, after which nothing is open.
+    mutating func checkRelease(_ take: Take) async throws(SinkContractError) {
+        let full = try Replacement.full()
+        for ending in Ending.allCases where ending != .failed || !take.outcome.files.isEmpty {
+            let room = sandbox.room()
+            await live(ending, take.call, room, full)
+            let open = await remaining { OpenDescriptor.below(room.path) }
+            if let path = open.first?.path {
+                return note(
+                    .release, "\((path as NSString).lastPathComponent) is still open after a life that was \(ending.rawValue)", take.call.format)
+            }
+        }
+        for ending in [Ending.finished, .opened] { try await checkGrowth(ending, take.call, full) }
+    }
+
+    /// Whether each life leaves something open, be it without a path.
+    private mutating func checkGrowth(_ ending: Ending, _ call: TestCall, _ full: Replacement) async throws(SinkContractError) {
+        for _ in 0..<10 {
+            var lives: [Set<OpenDescriptor>] = [], pauses: [Set<OpenDescriptor>] = []
+            for _ in 0..<5 {
+                let begin = ContinuousClock.now
+                let before = OpenDescriptor.all()
+                await live(ending, call, sandbox.room(), full)
+                let after = OpenDescriptor.all()
+                try? await Task.sleep(for: max(.milliseconds(1), .now - begin))
+                lives.append(after.subtracting(before))
+                pauses.append(OpenDescriptor.all().subtracting(after))
+            }
+            let left = await remaining { OpenDescriptor.all().intersection(lives.reduce([]) { $0.union($1) }) }
+            let leavers = lives.count { !$0.isDisjoint(with: left) }
+            if leavers < lives.count { return }
+            let now = OpenDescriptor.all()
+            if pauses.allSatisfy({ $0.isDisjoint(with: now) }) {
+                return note(.release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open", call.format)
+            }
+            // Somebody else opens things and keeps them; that does not go on for ever.
+        }
+        throw SinkContractError(cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
+    }
+
+    /// One life that ends in this way.
+    private func live(_ ending: Ending, _ call: TestCall, _ room: Room, _ full: Replacement) async {
+        let context = room.context(call.format), chunks = call.chunks(call.even)
+        switch ending {
+        case .finished: _ = try? await Life<Sink>.run(options, context, chunks)
+        case .opened: try? await Life<Sink>.abandon(options, context, [], checkpointAfter: 0)
+        case .abandoned: try? await Life<Sink>.abandon(options, context, Array(chunks.prefix(7)), checkpointAfter: 3)
+        case .failed:
+            _ = try? await Life<Sink>.run(options, context, chunks) { moment in
+                if moment == .chunk(after: chunks[chunks.count / 2].start.frames) { Substitution(below: room.directory, by: full.number).apply() }
+            }
+        }
+    }
+
+    /// What is still there when a sink that gives things back a little later has had the time to.
+    private func remaining<Things: Collection>(_ look: () -> Things) async -> Things {
+        let end = ContinuousClock.now + .seconds(2)
+        while true {
+            let found = look()
+            if found.isEmpty || .now >= end { return found }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}

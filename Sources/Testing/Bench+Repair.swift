@@ -1,0 +1,144 @@
+import CallreelCore
+import Foundation
+
+extension Bench where Sink: ~Copyable {
+    /// Finished files, of calls of any length.
+    mutating func checkWholeFiles(_ take: Take) async {
+        check(whole: take.outcome, of: take.call)
+        for frames in [0, 1] {
+            let call = call(frames: frames, take.call.format)
+            guard let outcome = try? await record(call, call.chunks(call.even)) else { continue }
+            check(whole: outcome, of: call)
+        }
+    }
+
+    private mutating func check(whole outcome: Outcome, of call: TestCall) {
+        var frames = 0
+        let room = sandbox.room()
+        for file in outcome.files {
+            let path = copy(file, to: room)
+            do throws(SinkError) {
+                guard let result = try repair(path, call.format, "a finished file of \(call.frames) frames", isWhole: true) else { return }
+                frames += result.frames
+                if result.change != nil || result.bytesCut != 0 || contents(path) != file.data {
+                    let found = contents(path) == file.data ? "and leaves it" : "and changes it"
+                    note(.wholeFiles, "\(file.name) is finished, but repair finds \(result.change ?? "nothing") to do, \(found)", call.format)
+                }
+            } catch {
+                note(.wholeFiles, "\(file.name) of \(call.frames) frames is finished, but repair refuses it: \(error)", call.format)
+                return
+            }
+        }
+        if frames != call.frames { note(.wholeFiles, "\(call.frames) frames were written, and repair finds \(frames)", call.format) }
+    }
+
+    /// Files that were cut, as a power cut leaves them.
+    mutating func checkTornFiles(_ take: Take) {
+        guard let file = take.outcome.files.first, !file.data.isEmpty else { return }
+        let count = file.data.count
+        for length in Set([0, 1, count / 10, count / 3, count / 2 + 1, count - 3, count - 2, count - 1]).sorted() where length < count && length >= 0
+        {
+            let path = copy(LeftFile(name: file.name, data: file.data.prefix(length), audio: nil, problem: nil), to: sandbox.room())
+            let what = "the first \(length) of \(count) bytes of \(file.name)"
+            do throws(SinkError) {
+                guard let result = try repair(path, take.call.format, what) else { return }
+                if isBroken(SinkContractRule.repair) { return }
+                checkPrefix(path, frames: result.frames, take, what, .tornFiles)
+                if result.frames > take.call.frames { note(.tornFiles, "\(what) are repaired to \(result.frames) of \(take.call.frames) frames") }
+            } catch {
+                // Refused, which is allowed; that nothing was changed is checked already.
+                continue
+            }
+        }
+        let missing = sandbox.room().file("missing-" + file.name)
+        if let result = try? repair(missing, take.call.format, "a file that is not there") {
+            note(.tornFiles, "a file that is not there is repaired to \(result.frames) frames")
+        }
+        if FileManager.default.fileExists(atPath: missing) { note(.tornFiles, "a file that is not there is made by repair") }
+    }
+
+    /// Repairs a file in earnest, after a dry run and before another time. Nil where the sink does not repair.
+    /// - Parameter isWhole: there is nothing to be done, so that whatever is done is another rule's matter.
+    mutating func repair(_ path: String, _ format: AudioFormat, _ what: String, isWhole: Bool = false) throws(SinkError) -> FileRepair? {
+        let before = contents(path)
+        var planned: FileRepair?
+        var refusal: SinkError?
+        do throws(SinkError) { planned = try Sink.repair(path, format: format, dryRun: true) } catch { refusal = error }
+        if contents(path) != before { note(.dryRun, "\(what): the dry run changes it", format) }
+        let done: FileRepair?
+        do throws(SinkError) {
+            done = try Sink.repair(path, format: format, dryRun: false)
+        } catch {
+            if refusal == nil { note(.dryRun, "\(what): the dry run promises a repair, which then fails: \(error)", format) }
+            if contents(path) != before { note(.tornFiles, "\(what): it is refused (\(error)), and changed all the same", format) }
+            throw error
+        }
+        if let refusal {
+            note(.dryRun, "\(what): the dry run refuses what is then repaired: \(refusal)", format)
+        } else if planned != done {
+            note(.dryRun, "\(what): the dry run says \(Self.words(planned)), and the real one \(Self.words(done))", format)
+        }
+        let after = contents(path)
+        guard let done else {
+            if after != before { note(.tornFiles, "\(what): nothing is known about it, and it is changed all the same", format) }
+            return nil
+        }
+        if isWhole, after != before || done.change != nil { return done }
+        let again = try Sink.repair(path, format: format, dryRun: false)
+        if again != FileRepair(frames: done.frames) || contents(path) != after {
+            note(.repairTwice, "\(what): after \(Self.words(done)), a second repair says \(Self.words(again))", format)
+        }
+        return done
+    }
+
+    /// What stands in the files of a life that did not come to its end: at least so many frames of the call, and no other ones.
+    mutating func checkStanding(
+        _ names: [String], in room: Room, _ take: Take, frames range: ClosedRange<Int>, _ what: String, _ rule: SinkContractRule
+    ) {
+        let format = take.call.format
+        var frames = 0
+        for name in names {
+            let path = room.file(name)
+            guard let data = contents(path) else { return note(rule, "\(what): \(name) is gone", format) }
+            // The framework drops a file without a byte, which a full disk leaves.
+            if data.isEmpty, range.lowerBound == 0 { continue }
+            do throws(SinkError) {
+                guard let result = try repair(path, format, "\(name) (\(what))") else {
+                    if data.isEmpty { note(rule, "\(what): \(name) is empty, after \(range.lowerBound) frames", format) }
+                    return
+                }
+                checkPrefix(path, frames: result.frames, skip: frames, take, "\(name) (\(what))", rule)
+                frames += result.frames
+            } catch {
+                if range.lowerBound > 0 { note(rule, "\(what): \(name) cannot be repaired: \(error)", format) }
+                return
+            }
+        }
+        if !range.contains(frames) {
+            note(rule, "\(what): there are \(frames) frames, where \(range.lowerBound) to \(range.upperBound) should be", format)
+        }
+    }
+
+    /// Decodes a repaired file, which holds a stretch of the call.
+    private mutating func checkPrefix(_ path: String, frames: Int, skip: Int = 0, _ take: Take, _ what: String, _ rule: SinkContractRule) {
+        let format = take.call.format
+        do throws(SinkError) {
+            guard let audio = try Life<Sink>.decode(path, format) else { return }
+            if audio.file.frames != frames { note(rule, "\(what): repair says \(frames) frames, and \(audio.file.frames) are decoded", format) }
+            let wanted = take.call.samples.dropFirst(skip * format.channels).prefix(audio.samples.count)
+            if audio.file.isLossless, let difference = Self.difference(audio.samples, wanted) { note(rule, "\(what): \(difference)", format) }
+        } catch {
+            note(rule, "\(what): it is repaired, and cannot be decoded: \(error)", format)
+        }
+    }
+
+    private func copy(_ file: LeftFile, to room: Room) -> String {
+        put(file.data, room.file(file.name))
+        return room.file(file.name)
+    }
+
+    private static func words(_ repair: FileRepair?) -> String {
+        guard let repair else { return "nothing" }
+        return "\(repair.frames) frames, \(repair.bytesCut) bytes cut, \(repair.change.map { "\"\($0)\"" } ?? "no change")"
+    }
+}

@@ -1,0 +1,124 @@
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Descriptors of a failing destination, which were seen to fail before anything is concluded from them.
+final class Replacement: Sendable {
+    /// The one to put in another's place.
+    let number: Int32
+    private let other: Int32?
+
+    private init(_ number: Int32, keeping other: Int32? = nil) {
+        self.number = number
+        self.other = other
+    }
+
+    deinit {
+        close(number)
+        if let other { close(other) }
+    }
+
+    /// One that takes no byte: a full disk. Where there is no device for that, one that is not open for writing.
+    static func full() throws(SinkContractError) -> Replacement {
+        for (path, flags) in [("/dev/full", O_RDWR), ("/dev/null", O_RDONLY)] {
+            let number = unsafe open(path, flags | O_CLOEXEC)
+            guard number >= 0 else { continue }
+            let replacement = Replacement(number)
+            if unsafe write(number, [0 as UInt8], 1) < 0 { return replacement }
+        }
+        throw SinkContractError(cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
+    }
+
+    /// One that takes every byte, and cannot be brought to stable storage.
+    static func unsyncable() throws(SinkContractError) -> Replacement {
+        let device = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+        if device >= 0 {
+            let replacement = Replacement(device)
+            if unsafe write(device, [0 as UInt8], 1) == 1, fsync(device) != 0 { return replacement }
+        }
+        // Where a device can be synced, a pipe cannot. It takes no seeking either, so that fewer sinks get as far as the sync.
+        if let pipe = Pipe() {
+            let replacement = Replacement(pipe.input, keeping: pipe.output)
+            if fsync(pipe.input) != 0 { return replacement }
+        }
+        throw SinkContractError(cannotCheck: "everything can be synced, so that nobody sees whether a sink asks for it")
+    }
+}
+
+/// Two ends of a pipe, which whoever made it has to close. Neither blocks, and no child process gets one.
+struct Pipe {
+    let output: Int32
+    let input: Int32
+
+    init?() {
+        var ends: [Int32] = [-1, -1]
+        guard unsafe pipe(&ends) == 0 else { return nil }
+        (output, input) = (ends[0], ends[1])
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+    }
+}
+
+/// Something else under the numbers of the descriptors that a sink has open below a directory. The sink goes on and notices only
+/// what the system says to it.
+///
+/// It is put there between two calls of the sink's verbs, when the sink's own numbers do not change hands.
+final class Substitution: Sendable {
+    private struct Place {
+        let number: Int32
+        /// What was under the number.
+        let original: Int32
+    }
+
+    private let directory: String
+    private let replacement: Int32
+    private let places = Mutex<[Place]>([])
+
+    /// Prepares it; nothing is changed yet.
+    init(below directory: String, by replacement: Int32) {
+        self.directory = directory
+        self.replacement = replacement
+    }
+
+    deinit { places.withLock { $0.forEach { close($0.original) } } }
+
+    /// Whether the sink had nothing open there.
+    var isEmpty: Bool { places.withLock(\.isEmpty) }
+
+    /// Changes what the sink has open now.
+    func apply() {
+        let now = OpenDescriptor.below(directory)
+        places.withLock { places in
+            for descriptor in now where !places.contains(where: { $0.original == descriptor.number }) {
+                let original = fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0)
+                guard original >= 0 else { continue }
+                places.append(Place(number: descriptor.number, original: original))
+                Self.put(replacement, under: descriptor.number)
+            }
+        }
+    }
+
+    /// Puts back what was there before, for a sink that has closed nothing since.
+    func undo() {
+        places.withLock { places in
+            for place in places {
+                Self.put(place.original, under: place.number)
+                close(place.original)
+            }
+            places = []
+        }
+    }
+
+    private static func put(_ descriptor: Int32, under number: Int32) {
+        _ = dup2(descriptor, number)
+        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+    }
+}

@@ -1,0 +1,60 @@
+import CallreelCore
+import CallreelTesting
+import Foundation
+import Testing
+
+/// Sinks that break one rule each: the kit names that one, and no other.
+@Suite struct FlawTests {
+    @Test func `the sink that the flaws are added to keeps the contract`() async throws {
+        #expect(try await checkSinkContract(FlawedSink.self) == [])
+    }
+
+    @Test(arguments: cases)
+    func `a flaw is found under its own number`(flaw: Flaw, rule: SinkContractRule) async throws {
+        let found = try await checkSinkContract(FlawedSink.self, options: FlawOptions(flaw))
+        #expect(found.map(\.rule) == [rule], "\(found)")
+        #expect(found.allSatisfy { !$0.reason.isEmpty && !$0.reason.contains("\n") })
+    }
+
+    @Test func `every flaw is tried, and every rule is broken by one of these sinks`() {
+        #expect(Set(Self.cases.map(\.0)).union([.none]) == Set(Flaw.allCases))
+        // What a type says of itself is broken by types of their own, below.
+        let others: Set<SinkContractRule> = [.name, .summary, .optionsAsJSON, .strictOptions]
+        #expect(others.union(Self.cases.map(\.1)) == Set(SinkContractRule.all))
+    }
+
+    @Test func `a name, a summary and options that are none are found`() async throws {
+        #expect(try await checkSinkContract(NamelessSink.self).map(\.rule) == [.name])
+        #expect(try await checkSinkContract(SilentSink.self).map(\.rule) == [.summary])
+        #expect(try await checkSinkContract(PickySink.self).map(\.rule) == [.optionsAsJSON])
+        #expect(try await checkSinkContract(ForgetfulSink.self).map(\.rule) == [.optionsAsJSON])
+        #expect(try await checkSinkContract(CredulousSink.self).map(\.rule) == [.strictOptions])
+        #expect(try await checkSinkContract(HidingSink.self).map(\.rule) == [.strictOptions])
+    }
+
+    private static let cases: [(Flaw, SinkContractRule)] = [
+        (.changesItsMind, .answers), (.takesNoFrame, .answers),
+        (.refusesEverything, .formats),
+        (.swallowsOpening, .refusal),
+        (.writesBeside, .ownFiles), (.writesAbove, .ownFiles), (.movesItsFile, .ownFiles),
+        (.replacesFiles, .noOverwriting),
+        (.failsWithoutFrames, .anyCall), (.failsInStereo, .anyCall),
+        (.countsOneMore, .receiptFrames),
+        (.filesOneLess, .framesByFile), (.filesAStranger, .framesByFile),
+        (.losesOddFrames, .chunking),
+        (.countsInCommon, .independence),
+        (.repeatsAtCheckpoints, .harmlessCheckpoint),
+        (.keepsForTheEnd, .checkpointHolds), (.removesWhenLetGo, .checkpointHolds),
+        (.doesNotSync, .durability),
+        (.leaksFile, .release), (.leaksPipe, .release),
+        (.swallowsWrites, .noSwallowing),
+        (.blamesItself, .blame), (.givesNoReason, .blame),
+        (.emptiesOnFailure, .failedFiles),
+        (.doesNotWait, .slowness),
+        (.repairsWholeFiles, .wholeFiles), (.repairsToOneMore, .wholeFiles),
+        (.repairsInDryRuns, .dryRun),
+        (.repairsInSteps, .repairTwice),
+        (.repairsByGuessing, .tornFiles), (.repairsWhatIsMissing, .tornFiles),
+        (.decodesOneLess, .decoding), (.decodesOtherwise, .decoding),
+    ]
+}

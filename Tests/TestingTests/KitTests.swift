@@ -1,0 +1,48 @@
+import CallreelCore
+import CallreelTesting
+import Foundation
+import Testing
+
+/// What the kit makes of sinks that are different, and how it says what it found.
+@Suite struct KitTests {
+    @Test func `sinks without files, for one format, or of classes keep the contract too`() async throws {
+        #expect(try await checkSinkContract(PlainSink.self) == [])
+        #expect(try await checkSinkContract(MonoSink.self) == [])
+    }
+
+    @Test func `what an encoder holds back is allowed to the one who says how much`() async throws {
+        let plan = SinkContractPlan(heldFrames: BlockSink.blockFrames)
+        #expect(try await checkSinkContract(BlockSink.self, plan: plan) == [])
+        let found = try await checkSinkContract(BlockSink.self)
+        #expect(found.map(\.rule) == [.checkpointHolds], "\(found)")
+    }
+
+    @Test func `each set of options is tried, and named where it matters`() async throws {
+        let found = try await checkSinkContract(FlawedSink.self, options: FlawOptions(.countsOneMore), FlawOptions(), FlawOptions(.doesNotSync))
+        #expect(found.map(\.rule) == [.receiptFrames, .durability])
+        #expect(found.first?.reason.hasSuffix(#"; options {"flaw":"countsOneMore"}"#) == true, "\(found)")
+    }
+
+    @Test func `the throwing form throws a text that says what is wrong`() async throws {
+        try await requireSinkContract(PlainSink.self)
+        let error = await #expect(throws: SinkContractError.self) {
+            try await requireSinkContract(FlawedSink.self, options: FlawOptions(.countsOneMore))
+        }
+        #expect(error?.violations.count == 1)
+        let text =
+            "the sink contract is broken\nS11 (The receipt counts the frames that were written): 4800 were written, and the receipt has 4801; in 8000 Hz, 1 channel"
+        #expect(error?.description == text)
+    }
+
+    @Test func `nothing is left of a check`() async throws {
+        await #expect(processExitsWith: .success) {
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("callreel-kit-" + UUID().uuidString).path
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            unsafe setenv("TMPDIR", path, 1)
+            #expect(FileManager.default.temporaryDirectory.path == path)
+            _ = try await checkSinkContract(FlawedSink.self)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: path) == [])
+            try FileManager.default.removeItem(atPath: path)
+        }
+    }
+}
