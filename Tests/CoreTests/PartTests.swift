@@ -126,7 +126,8 @@ import Testing
 
     @Test func `another rate needs something that changes it`() throws {
         var problems: [ConfigurationProblem] = []
-        _ = SinkPlan.read(try .parse(#"[{"type": "meter", "sampleRate": 16000}]"#), at: .root.key("sinks"), registry: testRegistry, problems: &problems)
+        let sinks = try JSONValue.parse(#"[{"type": "meter", "sampleRate": 16000}]"#)
+        _ = SinkPlan.read(sinks, at: .root.key("sinks"), registry: testRegistry, problems: &problems)
         #expect(problems.map(\.description) == ["sinks[0].sampleRate: 16000 cannot be had: this program has nothing that changes a rate"])
     }
 }

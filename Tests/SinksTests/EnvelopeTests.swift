@@ -69,11 +69,12 @@ import Testing
         #expect(abs(Double(heard.count / wantedChannels) - expected) <= 1)
         // The tone is where it was, across the borders of parts, but for the filter's ringing at both ends.
         let inner = wantedRate / 20..<heard.count / wantedChannels - wantedRate / 20
-        let error = inner.map { frame -> Double in
-            let angle = Double(frame) * 2 * .pi * 400 / Double(wantedRate)
-            let sample = Double(heard[frame * wantedChannels])
-            return abs(sample - 8192 * sin(angle))
-        }.max() ?? 0
+        let error =
+            inner.map { frame -> Double in
+                let angle = Double(frame) * 2 * .pi * 400 / Double(wantedRate)
+                let sample = Double(heard[frame * wantedChannels])
+                return abs(sample - 8192 * sin(angle))
+            }.max() ?? 0
         #expect(error < 40, "the worst sample is off by \(error)")
         #expect(verify(recording, workspace) == [])
     }

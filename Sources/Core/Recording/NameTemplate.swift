@@ -46,7 +46,9 @@ public struct NameTemplate: Sendable, Hashable {
         let parts = text.ranges(of: Self.part)
         guard parts.count <= 1 else { throw RecordingError("has \(Self.part) more than once") }
         if let part = parts.first {
-            guard !text[part.upperBound...].contains("/") else { throw RecordingError("has \(Self.part) in a directory; it belongs to the file's name") }
+            guard !text[part.upperBound...].contains("/") else {
+                throw RecordingError("has \(Self.part) in a directory; it belongs to the file's name")
+            }
             guard (text as NSString).lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber }) else {
                 throw RecordingError("names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
             }
@@ -96,8 +98,9 @@ public struct NameTemplate: Sendable, Hashable {
         let path = before.lastIndex(of: "/").map { String(before[...$0]) } ?? ""
         let beginning = before.dropFirst(path.count)
         let isMark: (Character) -> Bool = { "-_.+@ ".contains($0) }
-        let last = beginning.isEmpty ? String(after.drop(while: isMark)) : (beginning.last.map(isMark) == true ? beginning.dropLast() : beginning) + after
-        return path + Self.component(last)
+        if beginning.isEmpty { return path + Self.component(String(after.drop(while: isMark))) }
+        let hasMark = beginning.last.map(isMark) == true
+        return path + Self.component((hasMark ? beginning.dropLast() : beginning) + after)
     }
 
     /// What the files of a call shall be called: the same with `{part}` where the number goes; nil when the template has none.
