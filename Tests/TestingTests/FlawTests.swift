@@ -32,6 +32,12 @@ import Testing
         #expect(try await checkSinkContract(HidingSink.self).map(\.rule) == [.strictOptions])
     }
 
+    @Test func `what neighbours have in common is found in what they report, and what the clock does to it is not`() async throws {
+        let found = try await checkSinkContract(CommonPeakSink.self)
+        #expect(found.map(\.rule) == [.independence], "\(found)")
+        #expect(found.first?.reason.contains("as peak") == true, "\(found)")
+    }
+
     private static let cases: [(Flaw, SinkContractRule)] = [
         (.changesItsMind, .answers), (.takesNoFrame, .answers),
         (.refusesEverything, .formats),
