@@ -53,8 +53,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     func isBroken(_ rules: [SinkContractRule]) -> Bool { violations.contains { rules.contains($0.rule) } }
 
     /// A call of so many frames, or of as many as one instance takes.
-    func call(frames: Int, _ format: AudioFormat, seed: UInt64 = 1) -> TestCall {
-        TestCall(frames: min(frames, Sink.frameLimit(options: options, format: format) ?? .max), format: format, seed: seed)
+    func call(frames: Int, _ format: AudioFormat, seed: UInt64 = 1, level: Double = 1) -> TestCall {
+        TestCall(frames: min(frames, Sink.frameLimit(options: options, format: format) ?? .max), format: format, seed: seed, level: level)
     }
 
     /// One life from open to finish, in a room of its own, with a look at what it left there.

@@ -6,11 +6,8 @@ public import CallreelCore
 /// gone afterwards. Every format that the program records is tried; one that the sink refuses is left out. What holds for files only
 /// is not asked of a sink that makes none. Of each rule that is broken, the first case is told for each set of options.
 ///
-/// ```swift
-/// @Test func `the level meter keeps the sink contract`() async throws {
-///     #expect(try await checkSinkContract(LevelMeter.self) == [])
-/// }
-/// ```
+/// A test is best served by ``requireSinkContract(_:options:plan:)``, whose error says what is wrong; Swift Testing shows nothing of a list
+/// that is awaited inside of `#expect`.
 ///
 /// It needs no testing library, no privileges and no process of its own, and other tests may run beside it. To see failing
 /// destinations, it puts other descriptors under the numbers of the files that the sink has open in that directory.
@@ -26,8 +23,13 @@ public func checkSinkContract<Sink: AudioSink & ~Copyable>(
     try await violations(of: sink, options, plan)
 }
 
-/// Checks a sink like ``checkSinkContract(_:options:plan:)``, and throws an error that lists what it breaks: for tests and programs that
-/// show an error's text.
+/// Checks a sink like ``checkSinkContract(_:options:plan:)``, and throws an error that lists what it breaks.
+///
+/// ```swift
+/// @Test func `the level meter keeps the sink contract`() async throws {
+///     try await requireSinkContract(LevelMeter.self)
+/// }
+/// ```
 @concurrent
 public func requireSinkContract<Sink: AudioSink & ~Copyable>(
     _ sink: Sink.Type, options: Sink.Options..., plan: SinkContractPlan = SinkContractPlan()

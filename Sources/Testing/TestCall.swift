@@ -6,7 +6,8 @@ struct TestCall: Sendable {
     let format: AudioFormat
     let samples: [Int16]
 
-    init(frames: Int, format: AudioFormat, seed: UInt64 = 1) {
+    /// - Parameter level: how loud it is; both extremes are in a call at full level only.
+    init(frames: Int, format: AudioFormat, seed: UInt64 = 1, level: Double = 1) {
         self.format = format
         // The generator of numbers is Steele's SplitMix64; a tone under the noise gives an encoder something to predict.
         var state = seed &* 0x9E37_79B9_7F4A_7C15
@@ -18,9 +19,9 @@ struct TestCall: Sendable {
                 var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
                 mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
                 let noise = Int(mixed >> 54) - 512
-                let tone = sin(Double(frame) * 2 * .pi * 300 * Double(channel + 1) / Double(format.sampleRate)) * 9000
+                let tone = sin(Double(frame) * 2 * .pi * 300 * Double(channel + 1) / Double(format.sampleRate)) * 9000 * level
                 // Both extremes now and then: they are where arithmetic overflows.
-                samples.append(frame % 1009 == 5 ? (channel == 0 ? .min : .max) : Int16(clamping: Int(tone) + noise))
+                samples.append(level == 1 && frame % 1009 == 5 ? (channel == 0 ? .min : .max) : Int16(clamping: Int(tone) + noise))
             }
         }
         self.samples = samples

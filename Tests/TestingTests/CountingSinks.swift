@@ -1,4 +1,5 @@
 import CallreelCore
+import Synchronization
 
 /// A sink that counts frames and makes no file.
 protocol CountingSink: AudioSink {
@@ -20,11 +21,16 @@ struct NoOptions: Configurable {
     static let fields: [Field<Self>] = []
 }
 
-/// Nothing is wrong with it.
+/// Nothing is wrong with it. It says how long it lived, which is never the same.
 struct PlainSink: CountingSink {
     typealias Options = NoOptions
     static let type = "plain"
     var frames = 0
+    private let opened = ContinuousClock.now
+
+    consuming func finish() throws(SinkError) -> SinkReceipt {
+        SinkReceipt(frames: frames, details: ["age": .string("\(ContinuousClock.now - opened)"), "frames": .integer(frames)])
+    }
 }
 
 struct NamelessSink: CountingSink {
@@ -91,6 +97,29 @@ struct HidingSink: CountingSink {
     }
     static let type = "hiding"
     var frames = 0
+}
+
+/// Reports the loudest sample of all calls as that of its own, and when it was opened.
+struct CommonPeakSink: CountingSink {
+    typealias Options = NoOptions
+    static let type = "commonPeak"
+    private static let peak = Mutex<Int16>(0)
+    var frames = 0
+    private let opened = ContinuousClock.now
+
+    init() { Self.peak.withLock { $0 = 0 } }
+
+    mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
+        frames += chunk.frameCount
+        chunk.withSamples { span in
+            for index in span.indices { Self.peak.withLock { $0 = max($0, span[index]) } }
+        }
+    }
+
+    consuming func finish() throws(SinkError) -> SinkReceipt {
+        let age = ContinuousClock.now - opened
+        return SinkReceipt(frames: frames, details: ["age": .string("\(age)"), "peak": .integer(Int(Self.peak.withLock { $0 }))])
+    }
 }
 
 /// A class with asynchronous verbs, for one format alone, which it says only when it is opened.
