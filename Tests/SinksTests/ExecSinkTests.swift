@@ -68,7 +68,8 @@ import Testing
 
     @Test func `placeholders are filled, and what a caller says stays one harmless argument`() async throws {
         let words = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels"]
-        let command = ["sh", "-c", "cat > /dev/null; printf '%s\\n' \"$@\"", "sh"] + words.map { "{\($0)}" } + ["x{from}y{to}", "{{from}", "{print $1}"]
+        let script = ["sh", "-c", "cat > /dev/null; printf '%s\\n' \"$@\"", "sh"]
+        let command = script + words.map { "{\($0)}" } + ["x{from}y{to}", "{{from}", "{print $1}"]
         let call = CallFacts(carrier: "vonage", from: "--output=/etc/x y\n$(id)", to: nil, uuid: "../a", conversation: "-")
         let receipt = try await record(ExecSink.self, [1], try Workspace().context(format, call: call), options: options(command))
         #expect(
@@ -109,10 +110,13 @@ import Testing
         #expect(echo.frames == 400_000)
     }
 
-    @Test(arguments: [("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
-        ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", "")])
+    @Test(arguments: [
+        ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
+        ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", ""),
+    ])
     func `a program that ends early is an error with its status and its last words`(script: String, reason: String) async throws {
-        var sink = try await ExecSink(options: options(["sh", "-c", "echo the reason >&2; \(script)"]), context: try Workspace().context(format))
+        let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
+        var sink = try await ExecSink(options: command, context: try Workspace().context(format))
         var failure: SinkError?
         // More than a pipe holds, so that it is seen at a write at the latest.
         for chunk in chunks(testSignal(frames: 200_000, format), format) {
@@ -122,7 +126,8 @@ import Testing
             }
         }
         #expect(failure?.blame == .destination)
-        #expect(failure?.description.hasPrefix("\"sh\" \(reason)") == true && failure?.description.hasSuffix("; it said: the reason") == true, "\(failure)")
+        let words = failure?.description ?? ""
+        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; it said: the reason"), "\(words)")
     }
 
     @Test func `a program that ends before a short call does is an error at the end`() async throws {
@@ -204,7 +209,8 @@ import Testing
         let workspace = try Workspace()
         do { _ = try await ExecSink(options: options(["touch", workspace.file("started")]), context: workspace.context(format)) }
         do {
-            var sink = try await ExecSink(options: options(["sh", "-c", "touch \(workspace.file("again")); cat"]), context: workspace.context(format))
+            let command = options(["sh", "-c", "touch \(workspace.file("again")); cat"])
+            var sink = try await ExecSink(options: command, context: workspace.context(format))
             try await checkpoint(&sink)
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).isEmpty)
@@ -213,7 +219,11 @@ import Testing
     @Test func `what is no program is refused when the sink opens`() async throws {
         let workspace = try Workspace()
         let text = try workspace.write(Data("text".utf8), "text")
-        for (program, reason) in [("no-such-program", "is in no directory of PATH"), (text, "not executable"), (workspace.path, "not a program"), ("/no/such", "no such file")] {
+        let cases = [
+            ("no-such-program", "is in no directory of PATH"), (text, "not executable"), (workspace.path, "not a program"),
+            ("/no/such", "no such file"),
+        ]
+        for (program, reason) in cases {
             let error = await #expect(throws: SinkError.self) {
                 _ = try await ExecSink(options: options([program]), context: workspace.context(format))
             }

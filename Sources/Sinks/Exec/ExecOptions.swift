@@ -42,7 +42,8 @@ public struct ExecOptions: Configurable {
             "environment", \.environment, of: "names",
             "Variables that the program gets beside \(ProgramEnvironment.usual.joined(separator: ", ")). It gets no others."
         ) {
-            $0.isEmpty || $0.contains("=") || $0.contains("\0") || $0.first?.isNumber == true ? "is not the name of a variable, such as \"API_KEY\"" : nil
+            let isName = !$0.isEmpty && !$0.contains("=") && !$0.contains("\0") && $0.first?.isNumber == false
+            return isName ? nil : "is not the name of a variable, such as \"API_KEY\""
         },
         .number(
             "deadline", \.deadline, in: 0.1...3600,

@@ -41,9 +41,11 @@ public struct ExecSink: ~Copyable, AudioSink {
     public static func refusal(of format: AudioFormat, options: ExecOptions) -> String? {
         do throws(CommandError) {
             let hasOutput = try CommandTemplate(options.command).hasOutput
-            if hasOutput, options.extension == nil { return "\"command\" says {output}, but there is no \"extension\", such as \"mp3\", for that file" }
-            if !hasOutput, options.extension != nil { return "\"extension\" is for a file that nothing in \"command\" calls {output}" }
-            return nil
+            switch (hasOutput, options.extension != nil) {
+            case (true, false): return "\"command\" says {output}, but there is no \"extension\", such as \"mp3\", for that file"
+            case (false, true): return "\"extension\" is for a file that nothing in \"command\" calls {output}"
+            default: return nil
+            }
         } catch {
             return "\"command\" \(error.reason)"
         }

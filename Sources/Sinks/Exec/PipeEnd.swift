@@ -110,8 +110,9 @@ func poll(_ ends: [PipeEnd], until limit: ContinuousClock.Instant) {
     var entries = ends.filter { $0.descriptor >= 0 }.map { end in
         pollfd(fd: end.descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
     }
-    let rest = ContinuousClock.now.duration(to: limit)
-    let milliseconds = max(0, min(60_000, rest.components.seconds * 1000 + rest.components.attoseconds / 1_000_000_000_000_000 + (rest > .zero ? 1 : 0)))
+    // A minute at most, after which whoever waits looks again; rounded up, so that the time has come when it ends.
+    let rest = max(.zero, min(.seconds(60), ContinuousClock.now.duration(to: limit)))
+    let milliseconds = (rest / .milliseconds(1)).rounded(.up)
     _ = unsafe systemPoll(&entries, nfds_t(entries.count), Int32(milliseconds))
 }
 

@@ -32,7 +32,8 @@ struct ProgramEnvironment: Sendable {
             var isDirectory: ObjCBool = false
             let isFile = unsafe FileManager.default.fileExists(atPath: program, isDirectory: &isDirectory) && !isDirectory.boolValue
             guard isFile, FileManager.default.isExecutableFile(atPath: program) else {
-                throw SinkError(.open, "\"\(program)\" is not a program that can be run: there is no such file, or it is not executable", blame: .options)
+                let reason = "is not a program that can be run: there is no such file, or it is not executable"
+                throw SinkError(.open, "\"\(program)\" \(reason)", blame: .options)
             }
             return FilePath(program)
         }

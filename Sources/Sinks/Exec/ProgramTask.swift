@@ -47,6 +47,8 @@ enum ProgramStatus: Equatable, Sendable, CustomStringConvertible {
 final class ProgramTask: Sendable {
     /// Between SIGTERM and SIGKILL.
     static let grace = Duration.seconds(5)
+    /// Threads for this alone: whoever waits for a program may block a thread of those that all else runs on.
+    private static let executor = BlockingExecutor(name: "programs")
 
     private let outcome = Mutex<ProgramStatus?>(nil)
     private let inputEnd: AsyncStream<Void>.Continuation
@@ -61,7 +63,7 @@ final class ProgramTask: Sendable {
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         inputEnd = continuation
         task = Mutex(nil)
-        let started = Task { [self] in
+        let started = Task(executorPreference: Self.executor) { [self] in
             let status = await Self.run(launch, input: input, output: output, errors: errors, inputEnd: stream)
             outcome.withLock { $0 = status }
             task.withLock { $0 = nil }

@@ -38,7 +38,8 @@ public struct MemorySink: ~Copyable, AudioSink {
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         guard frames + chunk.frameCount <= frameLimit else {
             throw SinkError(
-                .write, "holds \(frames) frames of the call; with \(chunk.frameCount) more it would be beyond its limit of \(frameLimit)", blame: .options)
+                .write, "holds \(frames) frames of the call; with \(chunk.frameCount) more it would be beyond its limit of \(frameLimit)",
+                blame: .options)
         }
         chunk.withSamples { samples in MemoryRecordings.shared.append(samples, to: id, label) }
         frames += chunk.frameCount

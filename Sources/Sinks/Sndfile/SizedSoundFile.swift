@@ -18,7 +18,7 @@ struct SizedSoundFile {
     /// Reads the header. What is no such file of this format is an error.
     init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
         self.file = file
-        guard let sizes = try SoundFileSizes(file) else { throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file that is whole at its beginning") }
+        guard let sizes = try SoundFileSizes(file) else { throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file") }
         let found: (kind: SoundKind?, format: AudioFormat)
         do {
             let sound = try SoundFile(reading: file.path)

@@ -60,7 +60,9 @@ extension SndfileSink {
             // Through floating point in ±1 unless the file is 16-bit: for the integers of 24-bit files libsndfile would cut,
             // and for floating point scale by 32767.
             var reader = try AudioFileReader(path: file.path, convertingTo: format)
-            guard reader.fileFormat == format else { throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), where the call had \(format)") }
+            guard reader.fileFormat == format else {
+                throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), where the call had \(format)")
+            }
             var frames = 0
             while true {
                 let samples = try reader.read(maximumFrames: 16384)

@@ -6,7 +6,7 @@ public import CallreelCore
 /// - CAF, AIFF, RF64 and AU open everywhere and show the audio up to the last ``checkpoint()``; all of it is in the file.
 ///   Wave64 shows all of it: its header follows every write, as FFmpeg refuses a file with anything behind what is counted.
 /// - Opus plays up to its last whole page, half a second at most before the end, with what the encoder itself holds back.
-/// - Vorbis plays up to its last whole page too, but pages are filled by size: seconds of speech, and more of silence.
+/// - Vorbis plays up to its last whole page too, but pages are filled by size: a second of speech, up to 8 of silence.
 /// - MP3 plays up to its last whole frame, some 0.15 s before the end. As the tag that a regular end writes is not there, the
 ///   encoder's delay of 1105 samples stands before the call's first.
 ///

@@ -135,7 +135,8 @@ private struct Chunks {
             case (_, audio):
                 guard content + audioHeader <= file.byteCount else { throw incomplete }
                 // EBU Tech 3306: in RF64 the chunk's own size is all ones, and the true one stands in `ds64`.
-                if container != .rf64 { try note(content - sizeBytes, sizeBytes, .audio(audioHeader + (container == .w64 ? nameBytes + sizeBytes : 0))) }
+                let more = audioHeader + (container == .w64 ? header.count : 0)
+                if container != .rf64 { try note(content - sizeBytes, sizeBytes, .audio(more)) }
                 switch container {
                 case .aiff: try note(4, 4, .file(8))
                 case .w64: try note(16, 8, .file(0))
