@@ -65,6 +65,10 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         // Signals and orderly shutdown.
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        // Starting, ending and reaping the programs of `exec` sinks. Without its extensions of Foundation's types.
+        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2", traits: []),
+        // The descriptors and paths that swift-subprocess takes.
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
     ],
     targets: [
         .systemLibrary(
@@ -91,6 +95,8 @@ let package = Package(
             dependencies: [
                 "CallreelCore", "CSndfile", "CFLAC", "CSamplerate",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Sinks", swiftSettings: settings),
         // Without a testing library, so that it serves Swift Testing, XCTest and plain programs alike.

@@ -7,6 +7,10 @@ extension SinkRegistry {
         registry.register(WAVSink.self)
         registry.register(FLACSink.self)
         registry.register(RawSink.self)
+        registry.register(SndfileSink.self)
+        registry.register(ExecSink.self)
+        registry.register(NullSink.self)
+        registry.register(MemorySink.self)
         registry.rateConverter = { source, target, channels throws(SinkError) in
             do throws(CodecFailure) {
                 return try SpeechRateConverter(from: source, to: target, channels: channels)

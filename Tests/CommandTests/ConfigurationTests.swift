@@ -25,15 +25,28 @@ import Testing
         }
     }
 
+    /// The sinks of the default configuration; there are more.
+    private static let standardSinks = ["wav", "flac", "raw"]
+
     @Test func `the default configuration is right, lists every key, and holds the defaults`() async throws {
         let path = Self.project.appendingPathComponent("Config/callreel.json").path
         let check = try await callreel("config", "check", "--config", path)
         #expect(check.status == 0, "\(check.errors)")
         let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
-        #expect(keys(shipped) == keys(example))
+        let others = ["exec.", "memory.", "null.", "sndfile."]
+        #expect(keys(shipped) == keys(example).filter { key in !others.contains { key.hasPrefix($0) } })
         for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] { #expect(shipped[section] == example[section]) }
-        for name in ["wav", "flac", "raw"] { #expect(sink(name, of: shipped) == sink(name, of: example)) }
+        for name in Self.standardSinks { #expect(sink(name, of: shipped) == sink(name, of: example)) }
+    }
+
+    @Test func `the example with every sink is right`() async throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/example.json"
+        try await callreel("config", "example").output.write(to: URL(fileURLWithPath: path))
+        let check = try await callreel("config", "check", "--config", path)
+        #expect(check.status == 0, "\(check.errors)")
+        #expect(check.text.hasSuffix("is right: exec (exec), flac (flac), memory (memory), null (null), raw (raw), sndfile (sndfile), wav (wav)"))
     }
 
     private func sink(_ type: String, of configuration: JSONValue) -> JSONValue? {
@@ -42,7 +55,7 @@ import Testing
     }
 
     @Test func `the documentation has one line for each key`() async throws {
-        let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
+        let example = try JSONValue(parsing: try await callreel("config", "example").output)
         let documented = try file("Config/README.md").split(separator: "\n").compactMap { line -> String? in
             guard line.hasPrefix("| `") else { return nil }
             return line.split(separator: "`")[1].description
@@ -53,9 +66,10 @@ import Testing
             "type", "name", "enabled", "directory", "fallback", "required", "onError", "buffer", "stallLimit", "checkpoint", "sync", "finishLimit",
             "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
         ]
-        let expected = keys(shipped).map { path -> String in
+        let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
+        let expected = keys(example).map { path -> String in
             let parts = path.split(separator: ".")
-            return parts.count == 2 && envelope.contains(String(parts[1])) && ["wav", "flac", "raw"].contains(parts[0]) ? "sinks[].\(parts[1])" : path
+            return parts.count == 2 && envelope.contains(String(parts[1])) && types.contains(parts[0]) ? "sinks[].\(parts[1])" : path
         }
         #expect(Set(documented) == Set(expected))
     }
@@ -73,7 +87,7 @@ import Testing
         for line in [
             #"listen.port: "80a0" is not a whole number in 0...65535"#, #"listen.prot: unknown key; did you mean "port"?"#,
             #"publicURL: "ftp://x" is not an http or https URL"#, "did you mean {from}?", "recordings.mode: \"0999\"",
-            #"sinks[0].type: "flax" is not a known type; known types are flac, raw, wav; did you mean "flac"?"#,
+            #"sinks[0].type: "flax" is not a known type; known types are exec, flac, memory, null, raw, sndfile, wav; did you mean "flac"?"#,
             "sinks[1].level: 12 is outside 0...8", #"sinks[1].levl: unknown key; did you mean "level"?"#,
             #"sinks[2].encoding: "pcm17" is not one of pcm16, pcm24, float, ulaw, alaw"#, "sinks[2].buffer: -1 is outside 0.5...600.0",
             "sinks[3].type: is missing", "vonage.sampleRate: 44100 is not 8000, 16000 or 24000", #"vonage.path: "cable""#,
@@ -91,9 +105,18 @@ import Testing
     }
 
     @Test func `the sinks and their options can be looked up`() async throws {
-        #expect(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } } == ["flac", "raw", "wav"])
+        #expect(
+            try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } } == [
+                "exec", "flac", "memory", "null", "raw", "sndfile", "wav",
+            ])
         let flac = try await callreel("sinks", "describe", "flac").text
         for word in ["level", "0...8", "default 5", "blockSize", "verify", "padding", "stallLimit"] { #expect(flac.contains(word)) }
+        for (type, words) in [
+            ("exec", [#"default ["wc","-c"]"#, "{output}"]), ("sndfile", ["one of opus, vorbis, mp3", "number, 0.0...1.0, or null"]),
+        ] {
+            let text = try await callreel("sinks", "describe", type).text
+            for word in words { #expect(text.contains(word), "\(text)") }
+        }
         let unknown = try await callreel("sinks", "describe", "flax")
         #expect(unknown.status == 64 && unknown.errors.contains("did you mean \"flac\"?"))
         let schema = try JSONValue(parsing: try await callreel("config", "schema").output)

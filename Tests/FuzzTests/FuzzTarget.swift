@@ -18,6 +18,8 @@ enum FuzzTarget: String, CaseIterable {
     case flac
     /// A WAV file that a dead program left.
     case wav
+    /// A CAF, AIFF, Wave64, RF64 or AU file that a dead program left.
+    case soundfile
 
     /// Reads the bytes.
     func check(_ bytes: [UInt8]) {
@@ -28,6 +30,7 @@ enum FuzzTarget: String, CaseIterable {
         case .name: Self.checkName(bytes)
         case .flac: Self.checkRepair(bytes, of: FLACSink.self)
         case .wav: Self.checkRepair(bytes, of: WAVSink.self)
+        case .soundfile: Self.checkRepair(bytes, of: SndfileSink.self, format: AudioFormat(sampleRate: 8000))
         }
     }
 
@@ -75,8 +78,10 @@ enum FuzzTarget: String, CaseIterable {
     }
 
     /// A repair never makes a file longer by more than a header, comes to an end, and finds nothing more to do the second time.
-    private static func checkRepair<Sink: AudioSink & ~Copyable>(_ bytes: [UInt8], of sink: Sink.Type) {
-        let format = AudioFormat(sampleRate: 16000), path = scratch
+    private static func checkRepair<Sink: AudioSink & ~Copyable>(
+        _ bytes: [UInt8], of sink: Sink.Type, format: AudioFormat = AudioFormat(sampleRate: 16000)
+    ) {
+        let path = scratch
         guard (try? Data(bytes).write(to: URL(fileURLWithPath: path))) != nil else { preconditionFailure("cannot write \(path)") }
         defer { try? FileManager.default.removeItem(atPath: path) }
         let dry = try? sink.repair(path, format: format, dryRun: true)

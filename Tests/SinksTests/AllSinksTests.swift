@@ -52,8 +52,8 @@ import Testing
 
     @Test func `a file that exists is refused and left as it is`() async throws {
         let workspace = try Workspace()
-        func check<Sink: AudioSink & ~Copyable>(_ type: Sink.Type) async throws {
-            let path = workspace.file("call.\(Sink.type)")
+        func check<Sink: AudioSink & ~Copyable>(_ type: Sink.Type, _ ending: String = Sink.type) async throws {
+            let path = workspace.file("call.\(ending)")
             try Data("precious".utf8).write(to: URL(fileURLWithPath: path))
             let error = await #expect(throws: SinkError.self) {
                 _ = try await record(type, [1, 2, 3], workspace.context(AudioFormat(sampleRate: 8000)))
@@ -66,6 +66,7 @@ import Testing
         try await check(WAVSink.self)
         try await check(FLACSink.self)
         try await check(RawSink.self)
+        try await check(SndfileSink.self, "opus")
     }
 
     @Test func `the configured mode is the files' mode whatever the umask`() async {
@@ -77,8 +78,9 @@ import Testing
                 _ = try await record(WAVSink.self, [1, 2, 3], context)
                 _ = try await record(FLACSink.self, [1, 2, 3], context)
                 _ = try await record(RawSink.self, [1, 2, 3], context)
+                _ = try await record(SndfileSink.self, [1, 2, 3], context)
                 umask(0o022)
-                #expect(context.createdFiles.count == 3)
+                #expect(context.createdFiles.count == 4)
                 for name in context.createdFiles {
                     let mode = try FileManager.default.attributesOfItem(atPath: workspace.file(name))[.posixPermissions] as? Int
                     #expect(mode == 0o640, "\(name) with umask \(mask)")
@@ -87,10 +89,14 @@ import Testing
         }
     }
 
-    @Test func `the registry of built-in sinks knows these three and their options`() throws {
+    @Test func `the registry of built-in sinks knows these and their options`() throws {
         let types = SinkRegistry.builtIn.types
-        #expect(types.map(\.type) == ["flac", "raw", "wav"])
-        #expect(types.map { $0.options.map(\.name) } == [["level", "blockSize", "verify", "padding"], [], ["encoding"]])
+        #expect(types.map(\.type) == ["exec", "flac", "memory", "null", "raw", "sndfile", "wav"])
+        #expect(
+            types.map { $0.options.map(\.name) } == [
+                ["command", "input", "extension", "environment", "deadline"], ["level", "blockSize", "verify", "padding"],
+                ["label", "calls", "seconds"], [], [], ["format", "encoding", "quality"], ["encoding"],
+            ])
         #expect(types.allSatisfy { !$0.summary.isEmpty })
     }
 
@@ -99,6 +105,10 @@ import Testing
         (#"{"type": "flac", "blockSize": 15}"#, "sinks[0].blockSize: 15 is outside 16...4608"),
         (#"{"type": "flac", "padding": 1048577}"#, "sinks[0].padding: 1048577 is outside 0...1048576"),
         (#"{"type": "wav", "encoding": "pcm61"}"#, #"sinks[0].encoding: "pcm61" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#),
+        (#"{"type": "sndfile", "format": "ogg"}"#, #"sinks[0].format: "ogg" is not one of opus, vorbis, mp3, caf, aiff, w64, rf64, au"#),
+        (#"{"type": "sndfile", "encoding": "alac"}"#, #"sinks[0].encoding: "alac" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#),
+        (#"{"type": "sndfile", "quality": 1.1}"#, "sinks[0].quality: 1.1 is outside 0.0...1.0"),
+        (#"{"type": "sndfile", "quality": "good"}"#, #"sinks[0].quality: "good" is not a number in 0.0...1.0"#),
         (#"{"type": "raw", "encoding": "pcm16"}"#, "sinks[0].encoding: unknown key; known keys are"),
     ])
     func `options out of range are refused with their path`(entry: String, message: String) throws {

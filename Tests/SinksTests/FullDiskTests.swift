@@ -1,7 +1,8 @@
 import CallreelCore
-import CallreelSinks
 import Foundation
 import Testing
+
+@testable import CallreelSinks
 
 /// What a disk that takes no more does to each sink. A limit on the size of files stands for the disk: the system refuses the
 /// rest of a write in the same way, with another error number, and needs no privileges. It holds for a whole process, so
@@ -26,11 +27,66 @@ import Testing
             try await expectFailureAtEveryLimit(RawSink.self, .init()) { try Tool.samples(ofRawFile: $0) }
         }
     }
+
+    @Test func `a full disk fails a CAF at every byte, and what fitted opens after a repair`() async {
+        await #expect(processExitsWith: .success) { try await expectFailureAtEveryLimit(.caf) }
+    }
+
+    @Test func `a full disk fails an AIFF at every byte, and what fitted opens after a repair`() async {
+        await #expect(processExitsWith: .success) { try await expectFailureAtEveryLimit(.aiff) }
+    }
+
+    @Test func `a full disk fails a Wave64 at every byte, and what fitted opens after a repair`() async {
+        await #expect(processExitsWith: .success) { try await expectFailureAtEveryLimit(.w64) }
+    }
+
+    @Test func `a full disk fails an RF64 at every byte, and what fitted opens after a repair`() async {
+        await #expect(processExitsWith: .success) { try await expectFailureAtEveryLimit(.rf64) }
+    }
+
+    @Test func `a full disk fails an Opus, Vorbis or MP3 at every byte, and never with a receipt`() async {
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            let audio = AudioFormat(sampleRate: 16000), samples = testSignal(frames: 32_000, audio)
+            for format in SndfileSinkTests.streams {
+                let full = try Workspace(), options = SndfileSinkTests.options(format)
+                _ = try await record(SndfileSink.self, samples, full.context(audio), options: options)
+                let size = try contents(full.file("call.\(format.fileExtension)")).count
+                // A few bytes less may still be a whole file: one Ogg file is not as long as the other, whose number is another.
+                for limit in [0, 1, 7, 43] + Array(stride(from: 50, to: size - 600, by: 1331)) {
+                    let workspace = try Workspace(), path = workspace.file("call.\(format.fileExtension)")
+                    var failure: SinkError?
+                    limitFileSize(limit)
+                    do throws(SinkError) {
+                        _ = try await record(SndfileSink.self, samples, workspace.context(audio), options: options)
+                    } catch {
+                        failure = error
+                    }
+                    limitFileSize(nil)
+                    #expect(failure?.description.contains(path) == true, "\(format) \(limit) of \(size): \(String(describing: failure))")
+                    let before = try contents(path)
+                    let left = try? SndfileSink.repair(path, format: audio, dryRun: false)
+                    #expect(try contents(path) == before && left?.frames ?? 0 < 32_000 + 2 * 1152)
+                }
+            }
+        }
+    }
+}
+
+/// The same for a container of samples of the sink that has many.
+private func expectFailureAtEveryLimit(_ format: SndfileFormat) async throws {
+    try await expectFailureAtEveryLimit(SndfileSink.self, SndfileSinkTests.options(format), ending: format.fileExtension) { path in
+        // Where the header itself could not be written, there is nothing to repair, nor to open.
+        guard let repaired = try? SndfileSink.repair(path, format: AudioFormat(sampleRate: 8000, channels: 2), dryRun: false) else { return [] }
+        let heard = try Tool.sox(path)
+        #expect(heard.count == repaired.frames * 2)
+        return heard
+    }
 }
 
 /// Records with ever more room, until it suffices: an error each time, never a receipt, and a file with the beginning of the call.
 private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
-    _ type: Sink.Type, _ options: Sink.Options, heard: (String) throws -> [Int16]
+    _ type: Sink.Type, _ options: Sink.Options, ending: String = Sink.type, heard: (String) throws -> [Int16]
 ) async throws {
     // Otherwise the system ends the process instead of refusing the write.
     signal(SIGXFSZ, SIG_IGN)
@@ -38,7 +94,7 @@ private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
     let samples = testSignal(frames: 4000, format)
     let full = try Workspace()
     _ = try await record(type, samples, full.context(format), options: options)
-    let size = try Data(contentsOf: URL(fileURLWithPath: full.file("call.\(Sink.type)"))).count
+    let size = try Data(contentsOf: URL(fileURLWithPath: full.file("call.\(ending)"))).count
 
     for limit in [0, 1, 7, 43] + Array(stride(from: 50, to: size, by: 331)) + [size - 2, size - 1, size] {
         let workspace = try Workspace()
@@ -60,10 +116,10 @@ private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
         }
         #expect(failure.underlying == EFBIG, "\(limit): \(failure)")
         #expect(failure.blame == .destination)
-        #expect(failure.description.contains(workspace.file("call.\(Sink.type)")))
+        #expect(failure.description.contains(workspace.file("call.\(ending)")))
         // Where not even the header fits there is nothing to open.
         if failure.code == .open { continue }
-        let left = try heard(workspace.file("call.\(Sink.type)"))
+        let left = try heard(workspace.file("call.\(ending)"))
         expectSame(left, Array(samples.prefix(left.count)), "limit \(limit)")
         #expect(left.count.isMultiple(of: 2))
         // All that fitted, but for one block of FLAC's and one header.

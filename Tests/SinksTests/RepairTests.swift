@@ -12,7 +12,7 @@ import Testing
             var options = WAVOptions()
             options.encoding = encoding
             return RepairableSink(WAVSink.self, options, "wav \(encoding)")
-        }
+        } + SndfileSinkTests.counted
 
     @Test(arguments: sinks, [AudioFormat(sampleRate: 8000), AudioFormat(sampleRate: 24000, channels: 2)])
     func `a finished file is left as it is, to the byte`(sink: RepairableSink, format: AudioFormat) async throws {

@@ -20,6 +20,41 @@ extension Field {
         return field
     }
 
+    /// One of a few words, or `null` to let the program choose; `help` says how it chooses.
+    public static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Choice?> & Sendable, _ help: String
+    ) -> Self {
+        let words = Choice.allCases.map(\.rawValue)
+        let list = words.joined(separator: ", ")
+        return Self(
+            name, type: "one of \(list), or null", schema: ["enum": .array(words.map(JSONValue.string) + [.null])], help: help
+        ) { value, place, root, problems in
+            guard value != .null else { return root[keyPath: path] = nil }
+            if let choice = value.string.flatMap(Choice.init(rawValue:)) { return root[keyPath: path] = choice }
+            let near = value.string?.nearest(in: words).map { "; did you mean \"\($0)\"?" } ?? ""
+            problems.append(.init(at: place, "\(value.found) is not one of \(list)\(near)"))
+        } write: {
+            $0[keyPath: path].map { .string($0.rawValue) } ?? .null
+        }
+    }
+
+    /// A number in a range, whole or not, or `null` to let the program choose; `help` says how it chooses.
+    public static func number(
+        _ name: String, _ path: any WritableKeyPath<Root, Double?> & Sendable, in range: ClosedRange<Double>, _ help: String
+    ) -> Self {
+        let schema: [String: JSONValue] = [
+            "type": .array(["number", "null"]), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound),
+        ]
+        return Self(name, type: "number, \(range), or null", schema: schema, help: help) { value, place, root, problems in
+            guard value != .null else { return root[keyPath: path] = nil }
+            guard let number = value.double else { return problems.append(.init(at: place, "\(value.found) is not a number in \(range)")) }
+            guard range.contains(number) else { return problems.append(.init(at: place, "\(value.found) is outside \(range)")) }
+            root[keyPath: path] = number
+        } write: {
+            $0[keyPath: path].map(JSONValue.number) ?? .null
+        }
+    }
+
     /// A list of texts; `check` returns what is wrong with one of them, or nothing.
     public static func strings(
         _ name: String, _ path: any WritableKeyPath<Root, [String]> & Sendable, of type: String, _ help: String,

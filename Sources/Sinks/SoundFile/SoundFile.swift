@@ -21,6 +21,8 @@ import CallreelCore
     let format: AudioFormat
     /// Frames in the file when it was opened; nil when its header does not say, as in a FLAC file that was never finished.
     let frameCount: Int?
+    /// How the file keeps the audio; nil for a kind that Callreel does not write.
+    let kind: SoundKind?
     /// Whether every sample of the file is a 16-bit integer, so that reading `Int16` changes nothing.
     let isPCM16: Bool
     private let handle: OpaquePointer
@@ -32,10 +34,20 @@ import CallreelCore
     init(
         creatingWAVOn descriptor: Int32, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
-        var info = SF_INFO()
-        info.samplerate = Int32(format.sampleRate)
-        info.channels = Int32(format.channels)
-        info.format = Int32(SF_FORMAT_WAV) | encoding.subtype
+        try self.init(creating: SoundKind(.wav, encoding.soundEncoding), on: descriptor, format: format, texts: texts)
+    }
+
+    /// Begins a file of any kind that libsndfile writes, in an empty file that is open for reading and writing.
+    ///
+    /// A kind with a header that counts has a valid one from here on; others are begun with their first audio.
+    /// The descriptor stays the caller's, and may be closed before this value is.
+    /// - Parameters:
+    ///   - quality: for kinds that lose something, how much of it: 0 is smallest and 1 is best; nil is the library's own choice.
+    ///   - texts: what to keep before the audio, as far as the kind keeps any.
+    init(
+        creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil, texts: [(tag: Tag, text: String)]
+    ) throws(CodecFailure) {
+        var info = Self.info(kind, format)
         // libsndfile 1.2.0 closes the descriptor when opening fails, also where it is told that it is not its own to close.
         // A number closed twice is soon the descriptor of another call, so the library gets a duplicate to keep.
         let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
@@ -50,16 +62,21 @@ import CallreelCore
         unsafe sf_command(handle, Int32(SFC_SET_ADD_PEAK_CHUNK), nil, Int32(SF_FALSE))
         for (tag, text) in texts { unsafe sf_set_string(handle, tag.number, text) }
         do {
-            // Twice: the first time the file is measured before the texts are in it, and the RIFF size is too small by them.
-            for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle) }
+            if kind.isStream {
+                try unsafe Self.tune(handle, kind, quality)
+            } else {
+                // Twice: the first time the file is measured before the texts are in it, and the outermost size is too small by them.
+                for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle) }
+            }
         } catch {
             unsafe sf_close(handle)
             throw error
         }
         unsafe self.handle = handle
         self.format = format
+        self.kind = kind
         frameCount = 0
-        isPCM16 = encoding == .pcm16
+        isPCM16 = kind.encoding == .pcm16
     }
 
     /// Opens a file of any kind that libsndfile reads.
@@ -71,15 +88,33 @@ import CallreelCore
         format = AudioFormat(sampleRate: Int(info.samplerate), channels: Int(info.channels))
         // libsndfile's word for "unknown" is the greatest count there is, or a negative one.
         frameCount = 0..<sf_count_t.max ~= info.frames ? Int(info.frames) : nil
+        kind = SoundKind(number: info.format)
         isPCM16 = info.format & Int32(SF_FORMAT_SUBMASK) == SF_FORMAT_PCM_16
     }
 
-    /// Appends interleaved frames with one `write(2)`, or fails; a part of them may have been written then.
+    /// Whether libsndfile, as it is installed here, writes such files.
+    static func canWrite(_ kind: SoundKind, _ format: AudioFormat) -> Bool {
+        var info = info(kind, format)
+        return unsafe sf_format_check(&info) == Int32(SF_TRUE)
+    }
+
+    /// The library's name and version, such as `libsndfile-1.2.0`.
+    static var libraryVersion: String { unsafe String(cString: sf_version_string()) }
+
+    /// Appends interleaved frames, or fails; a part of them may have been written then. Samples of a fixed size are one `write(2)`.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
         let frames = samples.count / format.channels
         errno = 0
-        let written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
-        if written != frames { throw unsafe Self.failure(of: handle) }
+        let written: sf_count_t
+        if kind?.encoding == .mp3 {
+            // What libsndfile 1.2.0 makes of 16-bit samples in two channels is noise; floating point comes out right.
+            let scaled = samples.indices.map { Float(samples[$0]) / 32768 }
+            written = unsafe sf_writef_float(handle, scaled, sf_count_t(frames))
+        } else {
+            written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
+        }
+        // Ogg pages that could not be written are an error behind a full count.
+        if unsafe written != frames || sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe Self.failure(of: handle) }
     }
 
     /// Makes the header on disk say how much audio there is now.
@@ -121,6 +156,31 @@ import CallreelCore
         if unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle) }
     }
 
+    /// What the library wants to know of a file before it begins it.
+    private static func info(_ kind: SoundKind, _ format: AudioFormat) -> SF_INFO {
+        var info = SF_INFO()
+        info.samplerate = Int32(clamping: format.sampleRate)
+        info.channels = Int32(clamping: format.channels)
+        info.format = kind.number
+        return info
+    }
+
+    /// Sets what an encoder can be told, before its first frame.
+    private static func tune(_ handle: OpaquePointer, _ kind: SoundKind, _ quality: Double?) throws(CodecFailure) {
+        // What libsndfile answers to the first two means nothing: 1.2.0 does what it is told and says that it does not.
+        var page = SoundKind.opusPageMilliseconds, mode = Int32(SF_BITRATE_MODE_CONSTANT), quality = quality
+        switch kind.encoding {
+        case .opus: unsafe sf_command(handle, Int32(SFC_SET_OGG_PAGE_LATENCY_MS), &page, Int32(MemoryLayout<Double>.size))
+        case .mp3:
+            unsafe sf_command(handle, Int32(SFC_SET_BITRATE_MODE), &mode, Int32(MemoryLayout<Int32>.size))
+            quality = SoundKind.leastMP3Quality + (1 - SoundKind.leastMP3Quality) * (quality ?? 0)
+        default: break
+        }
+        guard var quality else { return }
+        let done = unsafe sf_command(handle, Int32(SFC_SET_VBR_ENCODING_QUALITY), &quality, Int32(MemoryLayout<Double>.size))
+        if done != Int32(SF_TRUE) { throw CodecFailure("the encoder does not take a quality of \(quality)", blame: .options) }
+    }
+
     /// The failure of the call just made; nil stands for one that opened nothing.
     private static func failure(of handle: OpaquePointer?) -> CodecFailure {
         let number = errno
@@ -142,15 +202,30 @@ extension SoundFile.Tag {
     }
 }
 
-extension WAVEncoding {
-    /// libsndfile's number for the encoding.
-    fileprivate var subtype: Int32 {
-        switch self {
-        case .pcm16: Int32(SF_FORMAT_PCM_16)
-        case .pcm24: Int32(SF_FORMAT_PCM_24)
-        case .float: Int32(SF_FORMAT_FLOAT)
-        case .ulaw: Int32(SF_FORMAT_ULAW)
-        case .alaw: Int32(SF_FORMAT_ALAW)
-        }
+extension SoundKind {
+    /// libsndfile's numbers for containers.
+    private static let containers: [(Container, Int)] = [
+        (.wav, SF_FORMAT_WAV), (.aiff, SF_FORMAT_AIFF), (.au, SF_FORMAT_AU), (.caf, SF_FORMAT_CAF), (.w64, SF_FORMAT_W64),
+        (.rf64, SF_FORMAT_RF64), (.ogg, SF_FORMAT_OGG), (.mpeg, SF_FORMAT_MPEG),
+    ]
+
+    /// libsndfile's numbers for encodings.
+    private static let encodings: [(Encoding, Int)] = [
+        (.pcm16, SF_FORMAT_PCM_16), (.pcm24, SF_FORMAT_PCM_24), (.float, SF_FORMAT_FLOAT), (.ulaw, SF_FORMAT_ULAW), (.alaw, SF_FORMAT_ALAW),
+        (.opus, SF_FORMAT_OPUS), (.vorbis, SF_FORMAT_VORBIS), (.mp3, SF_FORMAT_MPEG_LAYER_III),
+    ]
+
+    /// libsndfile's number for the kind.
+    fileprivate var number: Int32 {
+        // Both lists are whole.
+        Int32(Self.containers.first { $0.0 == container }!.1 | Self.encodings.first { $0.0 == encoding }!.1)
+    }
+
+    /// The kind with libsndfile's number, if it is one of ours.
+    fileprivate init?(number: Int32) {
+        guard let container = Self.containers.first(where: { Int32($0.1) == number & Int32(SF_FORMAT_TYPEMASK) })?.0,
+            let encoding = Self.encodings.first(where: { Int32($0.1) == number & Int32(SF_FORMAT_SUBMASK) })?.0
+        else { return nil }
+        self.init(container, encoding)
     }
 }

@@ -14,7 +14,10 @@ enum Tool {
     }
 
     /// Runs a program found in the path, and waits for its end.
-    static func run(_ name: String, _ arguments: String...) throws -> Outcome {
+    static func run(_ name: String, _ arguments: String...) throws -> Outcome { try run(name, arguments) }
+
+    /// The same with a list.
+    static func run(_ name: String, _ arguments: [String]) throws -> Outcome {
         let directory = try Workspace()
         let output = directory.path + "/output", errors = directory.path + "/errors"
         // Files and not pipes, so that neither stream can fill up while the other is read.
@@ -44,6 +47,14 @@ enum Tool {
     static func sox(_ path: String) throws -> [Int16] {
         // Without dither, which sox adds where it shortens samples.
         let outcome = try run("sox", "-D", path, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return samples(outcome.output)
+    }
+
+    /// The samples that FFmpeg finds in a file, at another rate where one is asked for: Opus always comes at 48000 Hz.
+    static func ffmpeg(_ path: String, rate: Int? = nil) throws -> [Int16] {
+        let conversion = rate.map { ["-ar", "\($0)"] } ?? []
+        let outcome = try run("ffmpeg", ["-v", "error", "-i", path, "-f", "s16le"] + conversion + ["-"])
         #expect(outcome.status == 0, "\(outcome.errors)")
         return samples(outcome.output)
     }

@@ -11,8 +11,11 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
     let finished: @Sendable (_ samples: [Int16], _ format: AudioFormat) async throws -> Data
     let killed: @Sendable (_ samples: [Int16], _ format: AudioFormat, _ checkpointed: Double) async throws -> Data
 
-    init<Sink: AudioSink & ~Copyable>(_: Sink.Type, _ options: Sink.Options = .init(), _ description: String? = nil) {
-        name = "call.\(Sink.type)"
+    /// - Parameter ending: what the sink's files end with, when that is not its type.
+    init<Sink: AudioSink & ~Copyable>(
+        _: Sink.Type, _ options: Sink.Options = .init(), _ description: String? = nil, ending: String = Sink.type
+    ) {
+        name = "call.\(ending)"
         testDescription = description ?? Sink.type
         repair = { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) }
         decode = { path, format throws(SinkError) in
@@ -26,7 +29,7 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
         finished = { samples, format in
             let workspace = try Workspace()
             _ = try await record(Sink.self, samples, workspace.context(format), options: options)
-            return try Data(contentsOf: URL(fileURLWithPath: workspace.file("call.\(Sink.type)")))
+            return try Data(contentsOf: URL(fileURLWithPath: workspace.file("call.\(ending)")))
         }
         killed = { samples, format, checkpointed in
             let workspace = try Workspace()
@@ -42,7 +45,7 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
                 if end == limit { try await sink.checkpoint() }
                 (done, number) = (end, number + 1)
             }
-            return try Data(contentsOf: URL(fileURLWithPath: workspace.file("call.\(Sink.type)")))
+            return try Data(contentsOf: URL(fileURLWithPath: workspace.file("call.\(ending)")))
         }
     }
 }

@@ -1,0 +1,115 @@
+import CallreelCore
+import Foundation
+
+/// What is wrong with a command.
+struct CommandError: Error {
+    /// The argument, counted from the program as 0; nil is the whole.
+    let index: Int?
+    let reason: String
+}
+
+/// A program and its arguments, with placeholders in braces for what is known of a call.
+///
+/// A placeholder is letters in braces and nothing else, so that `awk '{print $1}'` stays what it is; `{{` stands for a brace. What a
+/// caller says is cleaned: it can neither become another argument, nor an option, nor leave a directory.
+struct CommandTemplate {
+    /// What may stand in braces.
+    static let placeholders = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output"]
+    /// Characters that one fact of a call may have.
+    private static let factLimit = 64
+
+    /// The program: a name to be looked up in `PATH`, or a path with a slash in it.
+    let program: String
+    private let arguments: [[Piece]]
+
+    private enum Piece: Equatable {
+        case text(String)
+        case fact(String)
+    }
+
+    /// Reads a command.
+    init(_ words: [String]) throws(CommandError) {
+        guard let program = words.first, !program.isEmpty else {
+            throw CommandError(index: nil, reason: "names no program; it is a list such as [\"wc\", \"-c\"]")
+        }
+        self.program = program
+        var all: [[Piece]] = []
+        for (index, word) in words.enumerated() {
+            if word.contains("\0") { throw CommandError(index: index, reason: "contains a zero byte, which no program can be given") }
+            do throws(UnknownPlaceholder) {
+                all.append(try Self.pieces(word))
+            } catch {
+                let near = error.name.nearest(in: Self.placeholders).map { "; did you mean {\($0)}?" } ?? ""
+                let list = Self.placeholders.joined(separator: ", ")
+                throw CommandError(index: index, reason: "\"\(word)\" has the unknown placeholder {\(error.name)}; known are \(list)\(near)")
+            }
+        }
+        guard all[0] == [.text(program)] else {
+            throw CommandError(index: 0, reason: "\"\(program)\" is not the program itself: which one runs is not for a call to say")
+        }
+        arguments = Array(all.dropFirst())
+    }
+
+    /// Whether the program is given a file to write.
+    var hasOutput: Bool { arguments.joined().contains(.fact("output")) }
+
+    /// The arguments for a call.
+    func arguments(_ context: SinkContext, output: String?) -> [String] {
+        let utc = Date.ISO8601FormatStyle(timeZone: .gmt), call = context.call
+        let facts: [String: String] = [
+            "id": context.recordingID.description, "from": Self.clean(call.from), "to": Self.clean(call.to), "uuid": Self.clean(call.uuid),
+            "conversation": Self.clean(call.conversation), "carrier": Self.clean(call.carrier),
+            "date": context.startedAt.formatted(utc.year().month().day()),
+            "time": context.startedAt.formatted(utc.time(includingFractionalSeconds: false)).filter { $0 != ":" } + "Z",
+            "sampleRate": "\(context.format.sampleRate)", "channels": "\(context.format.channels)", "output": output ?? "",
+        ]
+        return arguments.map { pieces in
+            pieces.map { piece in
+                switch piece {
+                case .text(let text): text
+                case .fact(let name): facts[name] ?? ""
+                }
+            }.joined()
+        }
+    }
+
+    private struct UnknownPlaceholder: Error { let name: String }
+
+    private static func pieces(_ word: String) throws(UnknownPlaceholder) -> [Piece] {
+        var pieces: [Piece] = [], text = "", rest = word[...]
+        while let character = rest.first {
+            if rest.hasPrefix("{{") {
+                text.append("{")
+                rest = rest.dropFirst(2)
+                continue
+            }
+            if character == "{", let close = rest.firstIndex(of: "}") {
+                let name = rest[rest.index(after: rest.startIndex)..<close]
+                if !name.isEmpty, name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 }) {
+                    guard placeholders.contains(String(name)) else { throw UnknownPlaceholder(name: String(name)) }
+                    if !text.isEmpty { pieces.append(.text(text)) }
+                    pieces.append(.fact(String(name)))
+                    text = ""
+                    rest = rest[rest.index(after: close)...]
+                    continue
+                }
+            }
+            text.append(character)
+            rest = rest.dropFirst()
+        }
+        if !text.isEmpty || pieces.isEmpty { pieces.append(.text(text)) }
+        return pieces
+    }
+
+    /// What a caller or a carrier says, in letters, digits and the marks of numbers and addresses, as in the names of recordings; never
+    /// with a dash in front, which would make it an option.
+    private static func clean(_ fact: String?) -> String {
+        var cleaned = ""
+        for character in fact ?? "" {
+            if cleaned.utf8.count >= factLimit { break }
+            let isPlain = character.isASCII && (character.isLetter || character.isNumber || "_.+@".contains(character))
+            cleaned.append(isPlain || (character == "-" && !cleaned.isEmpty) ? character : "_")
+        }
+        return cleaned.isEmpty ? "unknown" : cleaned
+    }
+}

@@ -1,0 +1,86 @@
+public import CallreelCore
+
+/// What the operator may say about an `exec` sink.
+public struct ExecOptions: Configurable {
+    /// How the audio comes to the program's standard input.
+    public enum Input: String, CaseIterable, Sendable {
+        /// A WAV header that names no length, and 16-bit samples.
+        case wav
+        /// Bare 16-bit little-endian samples.
+        case pcm
+    }
+
+    /// The program and its arguments.
+    public var command = ["wc", "-c"]
+    /// How the audio comes to the program.
+    public var input = Input.wav
+    /// What the name of the file ends with that the program writes; nil is a program that writes none.
+    public var `extension`: String?
+    /// Variables of the server's environment that the program gets beside the usual ones.
+    public var environment: [String] = []
+    /// Seconds that the program may take none of its input, and that it may take to end after its input.
+    public var deadline = 30.0
+
+    /// Every option at its default.
+    public init() {}
+
+    /// The keys of an `{"type": "exec"}` entry.
+    public static let fields: [Field<Self>] = [
+        command,
+        .choice("input", \.input, "What comes to its standard input: wav has a header, without a length; pcm is bare 16-bit little-endian samples."),
+        .string(
+            "extension", \.extension, type: "file name ending",
+            "How the name of the file ends that {output} stands for, such as mp3; null for a program that writes none."
+        ) {
+            let isPlain = $0.utf8.allSatisfy { byte in
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+            }
+            if $0.isEmpty || $0.utf8.count > 16 || !isPlain { return "is not an ending such as \"mp3\", of at most 16 letters and digits" }
+            return $0.lowercased() == "json" ? "is the manifest's ending" : nil
+        },
+        .strings(
+            "environment", \.environment, of: "names",
+            "Variables that the program gets beside \(ProgramEnvironment.usual.joined(separator: ", ")). It gets no others."
+        ) {
+            let isName = !$0.isEmpty && !$0.contains("=") && !$0.contains("\0") && $0.first?.isNumber == false
+            return isName ? nil : "is not the name of a variable, such as \"API_KEY\""
+        },
+        .number(
+            "deadline", \.deadline, in: 0.1...3600,
+            "Seconds that it may take none of its input, or may take to end after it; then it is ended, and the sink has failed."),
+    ]
+
+    /// The list of the program and its arguments.
+    private static var command: Field<Self> {
+        Field(
+            "command", type: "list of a program and its arguments", schema: ["type": "array", "items": .object(["type": "string"]), "minItems": 1],
+            help: "The program and its arguments, each a text of its own: there is no shell. Placeholders: "
+                + CommandTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ") + "."
+        ) { value, place, root, problems in
+            if case .string = value {
+                let reason = "\(value.found) is one text, and there is no shell to take it apart: list the program and each argument, such as "
+                return problems.append(.init(at: place, reason + #"["ffmpeg", "-i", "-", "-y", "{output}"]"#))
+            }
+            guard case .array(let elements) = value else {
+                return problems.append(.init(at: place, "\(value.found) is not a list such as [\"wc\", \"-c\"]"))
+            }
+            var words: [String] = []
+            for (index, element) in elements.enumerated() {
+                guard let word = element.string else {
+                    problems.append(.init(at: place.index(index), "\(element.found) is not text in double quotes"))
+                    continue
+                }
+                words.append(word)
+            }
+            guard words.count == elements.count else { return }
+            do throws(CommandError) {
+                _ = try CommandTemplate(words)
+                root.command = words
+            } catch {
+                problems.append(.init(at: error.index.map(place.index) ?? place, error.reason))
+            }
+        } write: {
+            .array($0.command.map(JSONValue.string))
+        }
+    }
+}

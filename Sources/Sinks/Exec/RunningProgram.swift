@@ -1,0 +1,140 @@
+import CallreelCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Why a program cannot go on.
+struct ProgramFailure: Error {
+    /// What it did, after its name: `took nothing of its input for 30 seconds`.
+    let reason: String
+    /// The system's error number, when the system refused.
+    let systemError: Int32?
+    /// The end of what it printed on its standard error.
+    let errors: String
+
+    /// Says why.
+    init(_ reason: String, systemError: Int32? = nil, errors: String = "") {
+        self.reason = reason
+        self.systemError = systemError
+        self.errors = errors
+    }
+}
+
+/// How a program ended, and the end of what it printed.
+struct ProgramOutcome {
+    let status: ProgramStatus
+    let output: String
+    let errors: String
+}
+
+/// A program with three pipes to it, which one thread fills and empties, blocking where it has to.
+///
+/// Letting it go closes its input and gives it its deadline.
+struct RunningProgram: ~Copyable {
+    /// Beyond the deadline and the time between two signals, for what a system takes to end a process.
+    private static let extraSeconds = 10.0
+
+    private let task: ProgramTask
+    private let deadline: Double
+    private let input: PipeEnd
+    private let output: PipeEnd
+    private let errors: PipeEnd
+    /// At its end when the program was reaped.
+    private let end: PipeEnd
+    private var outputTail = ByteTail()
+    private var errorTail = ByteTail()
+
+    /// Starts it. That it could not be started is seen by whoever writes to it or ends it.
+    init(_ launch: ProgramLaunch) throws(ProgramFailure) {
+        let input = try PipeEnd.pair(), output = try PipeEnd.pair(), errors = try PipeEnd.pair(), end = try PipeEnd.pair()
+        // What the program has as its own stays as it is: a program may be surprised by a descriptor that does not block.
+        for ours in [input.write, output.read, errors.read, end.read] { try ours.makeNonblocking() }
+        task = ProgramTask(
+            launch, input: input.read.release(), output: output.write.release(), errors: errors.write.release(),
+            end: ClosingDescriptor(end.write.release()))
+        deadline = launch.deadline
+        self.input = input.write
+        self.output = output.read
+        self.errors = errors.read
+        self.end = end.read
+    }
+
+    deinit { task.inputHasEnded() }
+
+    /// Hands over all the bytes, as fast as the program takes them.
+    mutating func write(_ bytes: RawSpan) throws(ProgramFailure) {
+        try look()
+        var done = 0
+        var limit = ContinuousClock.now + .seconds(deadline)
+        while done < bytes.byteCount {
+            switch input.write(bytes.extracting(done..<bytes.byteCount)) {
+            case .done(let count):
+                done += count
+                limit = ContinuousClock.now + .seconds(deadline)
+            case .wouldBlock:
+                guard ContinuousClock.now < limit else {
+                    task.end()
+                    throw ProgramFailure("took nothing of its input for \(deadline) seconds, and is being ended", errors: errorTail.text)
+                }
+                try wait(input, until: limit)
+            case .failed(EPIPE):
+                throw earlyEnd("closed its input before its end")
+            case .failed(let number):
+                throw ProgramFailure("cannot be written to", systemError: number)
+            }
+        }
+    }
+
+    /// Takes what it has printed, without waiting, and fails when it has ended.
+    mutating func look() throws(ProgramFailure) { try wait(nil, until: .now) }
+
+    /// Ends its input and waits for its end.
+    mutating func finish() throws(ProgramFailure) -> ProgramOutcome {
+        try look()
+        if input.isBroken { throw earlyEnd("closed its input before its end") }
+        input.close()
+        task.inputHasEnded()
+        let limit = ContinuousClock.now + .seconds(deadline) + ProgramTask.grace + .seconds(Self.extraSeconds)
+        while task.status == nil {
+            guard ContinuousClock.now < limit else { throw ProgramFailure("cannot be ended", errors: errorTail.text) }
+            poll([output, errors, end], until: limit)
+            drain()
+        }
+        drain()
+        return ProgramOutcome(status: task.status ?? .unknown("it has no status"), output: outputTail.text, errors: errorTail.text)
+    }
+
+    /// Waits until there is room in the program's input, or something happens that has to be seen to.
+    private mutating func wait(_ input: PipeEnd?, until limit: ContinuousClock.Instant) throws(ProgramFailure) {
+        poll([output, errors, end] + (input.map { [$0] } ?? []), until: limit)
+        drain()
+        if let status = task.status { throw ended(status) }
+    }
+
+    private mutating func drain() {
+        output.drain(into: &outputTail)
+        errors.drain(into: &errorTail)
+    }
+
+    /// The failure of a program that has closed its input: with its status, if that comes soon, as it does when it has ended.
+    private mutating func earlyEnd(_ reason: String) -> ProgramFailure {
+        let limit = ContinuousClock.now + min(.seconds(deadline), .seconds(1))
+        while task.status == nil, ContinuousClock.now < limit {
+            poll([output, errors, end], until: limit)
+            drain()
+        }
+        drain()
+        if let status = task.status { return ended(status) }
+        return ProgramFailure(reason, errors: errorTail.text)
+    }
+
+    private func ended(_ status: ProgramStatus) -> ProgramFailure {
+        if case .unknown = status { return ProgramFailure(status.description, errors: errorTail.text) }
+        return ProgramFailure("\(status) before its input did", errors: errorTail.text)
+    }
+}

@@ -1,0 +1,91 @@
+import CallreelCore
+
+/// A file of ours whose header says how long it is, and what it really holds.
+///
+/// A kill leaves a header that speaks of the last checkpoint, with audio behind what it counts. So the header is believed only as
+/// to where the audio begins and what a frame is; how much there is, the file's length says. The files that the sink makes have
+/// nothing behind their audio but, in some kinds, one byte that makes its length even.
+struct SizedSoundFile {
+    private let file: StoredFile
+    private let sizes: SoundFileSizes
+    /// What kind of file it is.
+    let kind: SoundKind
+    /// Bytes of one frame.
+    private let frameBytes: Int
+    /// Whole frames in the file.
+    let frames: Int
+
+    /// Reads the header. What is no such file of this format is an error.
+    init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
+        self.file = file
+        guard let sizes = try SoundFileSizes(file) else { throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file") }
+        let found: (kind: SoundKind?, format: AudioFormat)
+        do {
+            let sound = try SoundFile(reading: file.path)
+            found = (sound.kind, sound.format)
+        } catch {
+            // Its words are those of whatever thread failed last.
+            throw file.damaged("not a file that libsndfile reads")
+        }
+        guard let kind = found.kind, kind.container == sizes.container, let sample = kind.bytesPerSample else {
+            throw file.damaged("not a file of samples in an encoding that Callreel writes")
+        }
+        guard found.format == format else { throw file.damaged("\(found.format), where the call had \(format)") }
+        self.sizes = sizes
+        self.kind = kind
+        frameBytes = sample * format.channels
+        let available = file.byteCount - sizes.dataOffset
+        // One byte more than whole frames may be the pad, which the outermost size counts once the file is closed.
+        let isPadded = sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
+        let isClosed = isPadded && sizes.statedBytes.isMultiple(of: frameBytes) && sizes.statesEnd(file.byteCount)
+        frames = (isClosed ? sizes.statedBytes : available) / frameBytes
+        guard sizes.canState(frames * frameBytes) else { throw file.damaged("\(file.byteCount) bytes are more than its header can say") }
+    }
+
+    /// Bytes behind the last whole frame that are nothing.
+    var bytesCut: Int { max(0, file.byteCount - end(frames)) }
+
+    /// What would have to be changed, in words; nil when the file is whole.
+    var change: String? {
+        var parts: [String] = []
+        if sizes.statedBytes != frames * frameBytes {
+            parts.append("length in the header from \(sizes.statedBytes / frameBytes) to \(frames) frames")
+        } else if !wrong(frames).isEmpty {
+            parts.append("sizes in the header")
+        }
+        if bytesCut > 0 { parts.append("torn frame cut (\(bytesCut) of \(frameBytes) bytes)") }
+        if lacksPad(frames) { parts.append("a pad byte added") }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    /// Makes the file say that it holds so many frames, which it does, and takes away what is behind them.
+    ///
+    /// The pad byte comes last: before the sizes are right, it could be taken for a frame.
+    func settle(frames: Int) throws(SinkError) {
+        let end = end(frames), wrong = wrong(frames), pad = lacksPad(frames)
+        guard sizes.dataOffset + frames * frameBytes <= file.byteCount else {
+            throw file.damaged("holds \(self.frames) of \(frames) frames")
+        }
+        if wrong.isEmpty, !pad, end == file.byteCount { return }
+        try file.change { writer throws(SinkError) in
+            if end < file.byteCount { try writer.truncate(to: end) }
+            for field in wrong { try writer.write(field.bytes(sizes.dataOffset, frames * frameBytes, frames, end), at: field.offset) }
+            guard pad else { return }
+            try writer.synchronize()
+            try writer.write([0], at: end - 1)
+        }
+    }
+
+    /// Where a file with so many frames ends.
+    private func end(_ frames: Int) -> Int {
+        let bytes = frames * frameBytes
+        return sizes.dataOffset + bytes + (sizes.hasPad ? bytes % 2 : 0)
+    }
+
+    private func lacksPad(_ frames: Int) -> Bool { end(frames) > file.byteCount }
+
+    /// The sizes that do not say so.
+    private func wrong(_ frames: Int) -> [SoundFileSizes.Field] {
+        sizes.fields.filter { $0.found != $0.bytes(sizes.dataOffset, frames * frameBytes, frames, end(frames)) }
+    }
+}

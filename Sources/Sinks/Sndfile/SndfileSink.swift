@@ -1,0 +1,128 @@
+public import CallreelCore
+
+/// Records a call as whatever else libsndfile writes: Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU, in one file.
+///
+/// What a process leaves that is killed in the middle of a call, before any repair (measured with libsndfile 1.2.0):
+/// - CAF, AIFF, RF64 and AU open everywhere and show the audio up to the last ``checkpoint()``; all of it is in the file.
+///   Wave64 shows all of it: its header follows every write, as FFmpeg refuses a file with anything behind what is counted.
+/// - Opus plays up to its last whole page, half a second at most before the end, with what the encoder itself holds back.
+/// - Vorbis plays up to its last whole page too, but pages are filled by size: a second of speech, up to 8 of silence.
+/// - MP3 plays up to its last whole frame, some 0.15 s before the end. As the tag that a regular end writes is not there, the
+///   encoder's delay of 1105 samples stands before the call's first.
+///
+/// Apple Lossless is not offered: libsndfile keeps it in another place until the end, and a kill leaves nothing at all.
+///
+/// A lossy file that was finished has exactly the call's length in readers that know how its format says so.
+public struct SndfileSink: ~Copyable, AudioSink {
+    public static let type = "sndfile"
+    public static let summary = "Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU files, through libsndfile"
+
+    private let options: SndfileOptions
+    private let kind: SoundKind
+    private let format: AudioFormat
+    private var frames = 0
+    private var sound: SoundFile
+    private let file: OutputFile
+
+    /// What this machine's libsndfile cannot write at this rate, or at all.
+    public static func refusal(of format: AudioFormat, options: SndfileOptions) -> String? {
+        let name = options.format.rawValue, kind = options.format.kind(options.encoding)
+        if kind.isStream, let encoding = options.encoding {
+            return "\"encoding\" \"\(encoding.rawValue)\" is nothing that \(name) can be given: leave it out, or take caf, aiff, w64, rf64 or au"
+        }
+        if !kind.isStream, options.quality != nil {
+            return "\"quality\" is nothing that \(name) has, since it keeps samples: leave it out, or take opus, vorbis or mp3"
+        }
+        if let rates = options.format.sampleRates, !rates.contains(format.sampleRate) {
+            return "\(name) cannot hold \(format.sampleRate) Hz; it takes \(rates.map(String.init).joined(separator: ", "))"
+        }
+        guard SoundFile.canWrite(kind, format) else {
+            return "\(SoundFile.libraryVersion), which is installed here, cannot write \(name) of \(format)"
+        }
+        return nil
+    }
+
+    /// What the 32-bit sizes of AIFF and AU can count.
+    public static func frameLimit(options: SndfileOptions, format: AudioFormat) -> Int? {
+        guard let bytes = options.format.maximumDataBytes, let sample = options.format.kind(options.encoding).bytesPerSample else { return nil }
+        return bytes / (sample * format.channels)
+    }
+
+    /// Creates the file.
+    public init(options: SndfileOptions, context: SinkContext) throws(SinkError) {
+        if let reason = Self.refusal(of: context.format, options: options) { throw SinkError(.open, reason, blame: .options) }
+        let kind = options.format.kind(options.encoding)
+        let file = try context.createFile(options.format.fileExtension)
+        sound = try Self.begin(kind, file, options, context)
+        self.file = file
+        self.options = options
+        self.kind = kind
+        format = context.format
+    }
+
+    /// Writes what comes before the audio.
+    private static func begin(
+        _ kind: SoundKind, _ file: borrowing OutputFile, _ options: SndfileOptions, _ context: SinkContext
+    ) throws(SinkError) -> SoundFile {
+        let tags = CallTags(context)
+        // Ogg's comments and CAF's strings are UTF-8; the others name no encoding.
+        let text = kind.container == .ogg || kind.container == .caf ? { $0 } : CallTags.ascii
+        do {
+            return try SoundFile(
+                creating: kind, on: file.descriptor, format: context.format, quality: options.quality,
+                texts: [(.title, text(tags.title)), (.date, tags.date), (.comment, text(tags.comment)), (.software, CallTags.software)])
+        } catch {
+            throw error.sinkError(.open, "cannot begin \(file.path)")
+        }
+    }
+
+    /// Adds frames. Those of a lossy format may wait in the encoder.
+    public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
+        do {
+            try chunk.withSamples { samples throws(CodecFailure) in try sound.write(samples) }
+            if kind.container == .w64 { try sound.refreshHeader() }
+        } catch {
+            throw error.sinkError(.write, "cannot write \(file.path)")
+        }
+        frames += chunk.frameCount
+    }
+
+    /// Brings the header up to date, where there is one that counts.
+    // Asynchronous, though it waits for nothing: beside a synchronous one, `await sink.checkpoint()` means the protocol's default.
+    public mutating func checkpoint() async throws(SinkError) {
+        try refreshHeader(.checkpoint)
+    }
+
+    private mutating func refreshHeader(_ code: SinkError.Code) throws(SinkError) {
+        guard !kind.isStream else { return }
+        do {
+            try sound.refreshHeader()
+        } catch {
+            throw error.sinkError(code, "cannot update the header of \(file.path)")
+        }
+    }
+
+    /// Closes the file, looks whether it holds the call, and brings it to stable storage.
+    public consuming func finish() throws(SinkError) -> SinkReceipt {
+        try refreshHeader(.finish)
+        var details: [String: JSONValue] = ["format": .string(options.format.rawValue)]
+        if !kind.isStream { details["encoding"] = .string((options.encoding ?? .pcm16).rawValue) }
+        details["quality"] = options.quality.map(JSONValue.number)
+        let receipt = SinkReceipt(frames: frames, framesByFile: [file.name: frames], details: details)
+        let path = file.path
+        do {
+            try sound.close()
+        } catch {
+            throw error.sinkError(.finish, "cannot close \(path)")
+        }
+        // The library's word for it is not enough: it closes without an error on a full disk, and counts pad bytes as frames.
+        if kind.isStream {
+            let found = try Self.frames(inStream: StoredFile(path), format)
+            guard found == frames else { throw SinkError(.finish, "\(path) holds \(found) of \(frames) frames") }
+        } else {
+            try SizedSoundFile(StoredFile(path), format: format).settle(frames: frames)
+        }
+        try file.close()
+        return receipt
+    }
+}

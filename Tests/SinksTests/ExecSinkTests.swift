@@ -1,0 +1,278 @@
+import CallreelCore
+import Foundation
+import Testing
+
+@testable import CallreelSinks
+
+/// What a program gets, and what becomes of it and of the sink, whatever it does.
+@Suite(.serialized) struct ExecSinkTests {
+    private let format = AudioFormat(sampleRate: 16000)
+
+    private func options(_ command: [String], _ change: (inout ExecOptions) -> Void = { _ in }) -> ExecOptions {
+        var options = ExecOptions()
+        options.command = command
+        change(&options)
+        return options
+    }
+
+    @Test(arguments: [1, 2])
+    func `programs read the WAV to its end, and their file is part of the recording`(channels: Int) async throws {
+        let format = AudioFormat(sampleRate: 8000, channels: channels), samples = testSignal(frames: 40_001, format)
+        let commands = [
+            ["ffmpeg", "-v", "error", "-i", "-", "-y", "-f", "flac", "{output}"], ["sox", "-t", "wav", "-", "-t", "flac", "{output}"],
+            ["flac", "--silent", "--ignore-chunk-sizes", "-f", "-o", "{output}", "-"],
+        ]
+        for command in commands {
+            let workspace = try Workspace(), context = workspace.context(format, mode: 0o604)
+            let receipt = try await record(ExecSink.self, samples, context, options: options(command) { $0.extension = "flac" })
+            #expect(receipt.frames == samples.count / channels && receipt.details["status"] == 0)
+            #expect(receipt.details["program"] == .string(command[0]))
+            #expect(context.createdFiles == ["call.flac"])
+            expectSame(try Tool.flac(workspace.file("call.flac")), samples, command[0])
+            let mode = try FileManager.default.attributesOfItem(atPath: workspace.file("call.flac"))[.posixPermissions] as? Int
+            #expect(mode == 0o604, "\(command[0])")
+        }
+    }
+
+    @Test func `bare samples are the samples and nothing else`() async throws {
+        let workspace = try Workspace(), samples = testSignal(frames: 40_000, format)
+        let command = options(["dd", "status=none", "of={output}"]) {
+            $0.input = .pcm
+            $0.extension = "pcm"
+        }
+        _ = try await record(ExecSink.self, samples, workspace.context(format), options: command)
+        expectSame(try Tool.samples(ofRawFile: workspace.file("call.pcm")), samples)
+    }
+
+    @Test func `a program may put another file in the place of its own`() async throws {
+        let workspace = try Workspace()
+        let command = options(["sh", "-c", #"umask 0; cat > "$1.new" && mv "$1.new" "$1""#, "sh", "{output}"]) { $0.extension = "wav" }
+        _ = try await record(ExecSink.self, testSignal(frames: 4000, format), workspace.context(format), options: command)
+        #expect(try contents(workspace.file("call.wav")).count == 44 + 8000)
+        let mode = try FileManager.default.attributesOfItem(atPath: workspace.file("call.wav"))[.posixPermissions] as? Int
+        #expect(mode == 0o640)
+        let gone = try Workspace()
+        let error = await #expect(throws: SinkError.self) {
+            let command = options(["sh", "-c", #"cat > /dev/null; rm "$1""#, "sh", "{output}"]) { $0.extension = "wav" }
+            _ = try await record(ExecSink.self, testSignal(frames: 4000, format), gone.context(format), options: command)
+        }
+        #expect(error?.description.contains("call.wav: No such file") == true)
+    }
+
+    @Test func `a call without audio is a header, and the default counts bytes`() async throws {
+        let receipt = try await record(ExecSink.self, [], try Workspace().context(format))
+        #expect(receipt.details["stdout"]?.string?.trimmingCharacters(in: .whitespacesAndNewlines) == "44")
+        let more = try await record(ExecSink.self, testSignal(frames: 1000, format), try Workspace().context(format))
+        #expect(more.details["stdout"]?.string?.trimmingCharacters(in: .whitespacesAndNewlines) == "2044")
+    }
+
+    @Test func `placeholders are filled, and what a caller says stays one harmless argument`() async throws {
+        let words = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels"]
+        let script = ["sh", "-c", "cat > /dev/null; printf '%s\\n' \"$@\"", "sh"]
+        let command = script + words.map { "{\($0)}" } + ["x{from}y{to}", "{{from}", "{print $1}"]
+        let call = CallFacts(carrier: "vonage", from: "--output=/etc/x y\n$(id)", to: nil, uuid: "../a", conversation: "-")
+        let receipt = try await record(ExecSink.self, [1], try Workspace().context(format, call: call), options: options(command))
+        #expect(
+            receipt.details["stdout"]?.string?.split(separator: "\n").map(String.init) == [
+                Workspace.id.description, "_-output__etc_x_y___id_", "unknown", ".._a", "_", "vonage", "2026-11-22", "101500Z", "16000", "1",
+                "x_-output__etc_x_y___id_yunknown", "{from}", "{print $1}",
+            ])
+    }
+
+    @Test func `the program has none of the server's descriptors, and of its environment what it is given`() async throws {
+        // In a process of its own: an environment is not to be changed while other threads read it.
+        await #expect(processExitsWith: .success) {
+            let workspace = try Workspace()
+            // Open in this process, and not closed by itself at an exec.
+            let open = unsafe open(workspace.path, O_RDONLY)
+            #expect(open > 2)
+            unsafe setenv("CALLREEL_TEST_SECRET", "hidden", 1)
+            unsafe setenv("CALLREEL_TEST_GIVEN", "shown", 1)
+            var options = ExecOptions()
+            options.command = ["sh", "-c", "cat > /dev/null; ls -1 /proc/self/fd; env"]
+            options.environment = ["CALLREEL_TEST_GIVEN", "CALLREEL_TEST_UNSET"]
+            let receipt = try await record(ExecSink.self, [1], workspace.context(AudioFormat(sampleRate: 16000)), options: options)
+            let said = receipt.details["stdout"]?.string ?? ""
+            // The last is what `ls` reads.
+            #expect(said.split(separator: "\n").prefix { Int($0) != nil } == ["0", "1", "2", "3"], "\(said)")
+            #expect(said.contains("CALLREEL_TEST_GIVEN=shown") && said.contains("PATH=") && !said.contains("CALLREEL_TEST_SECRET"), "\(said)")
+            close(open)
+        }
+    }
+
+    @Test func `what it prints is bounded, and the end of it is kept`() async throws {
+        let command = options(["sh", "-c", "cat > /dev/null; head -c 3000000 /dev/zero | tr '\\0' 'a'; echo end; seq 1 200000 >&2"])
+        let receipt = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
+        #expect(receipt.details["stdout"]?.string?.utf8.count == 4096 && receipt.details["stdout"]?.string?.hasSuffix("aaend\n") == true)
+        #expect(receipt.details["stderr"]?.string?.hasSuffix("\n200000\n") == true)
+        // While the call runs, too: it must not wait for somebody to read.
+        let echo = try await record(ExecSink.self, testSignal(frames: 400_000, format), try Workspace().context(format), options: options(["cat"]))
+        #expect(echo.frames == 400_000)
+    }
+
+    @Test(arguments: [
+        ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
+        ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", ""),
+    ])
+    func `a program that ends early is an error with its status and its last words`(script: String, reason: String) async throws {
+        let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
+        var sink = try await ExecSink(options: command, context: try Workspace().context(format))
+        var failure: SinkError?
+        // More than a pipe holds, so that it is seen at a write at the latest.
+        for chunk in chunks(testSignal(frames: 200_000, format), format) {
+            do { try sink.write(chunk) } catch {
+                failure = error
+                break
+            }
+        }
+        #expect(failure?.blame == .destination)
+        let words = failure?.description ?? ""
+        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; it said: the reason"), "\(words)")
+    }
+
+    @Test func `a program that ends before a short call does is an error at the end`() async throws {
+        for script in ["exit 0", "exec <&-; exec sleep 2"] {
+            let error = await #expect(throws: SinkError.self) {
+                var sink = try await ExecSink(options: options(["sh", "-c", script]), context: try Workspace().context(format))
+                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
+                await reached { await (try? checkpoint(&sink)) == nil || script != "exit 0" }
+                if script != "exit 0" { try await Task.sleep(for: .milliseconds(300)) }
+                _ = try sink.finish()
+            }
+            #expect(error?.description.contains("before its") == true || error?.description.contains("before its end") == true, "\(error)")
+        }
+    }
+
+    @Test func `a status that is not 0 is an error`() async throws {
+        let error = await #expect(throws: SinkError.self) {
+            let command = options(["sh", "-c", "cat > /dev/null; echo one >&2; printf 'two \\033[31m\\n' >&2; exit 7"])
+            _ = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
+        }
+        #expect(error?.description == "\"sh\" ended with status 7; it said: one / two [31m")
+        #expect(error?.code == .finish)
+    }
+
+    @Test func `a program that takes no input is ended when its deadline is over, and nothing of it stays`() async throws {
+        let workspace = try Workspace(), path = workspace.file("pid")
+        let command = options(["sh", "-c", "echo $$ > \(path); trap '' PIPE; exec sleep 600"]) { $0.deadline = 0.5 }
+        do {
+            var sink = try await ExecSink(options: command, context: workspace.context(format))
+            let error = #expect(throws: SinkError.self) {
+                for chunk in chunks(testSignal(frames: 200_000, format), format) { try sink.write(chunk) }
+            }
+            #expect(error?.description == "\"sh\" took nothing of its input for 0.5 seconds, and is being ended")
+        }
+        try await expectGone(path)
+    }
+
+    @Test func `a program that goes on after its input is ended, by the second signal if it must be`() async throws {
+        for script in ["exec sleep 600", "trap '' TERM; cat > /dev/null; while :; do sleep 0.1; done"] {
+            let workspace = try Workspace(), path = workspace.file("pid")
+            let error = await #expect(throws: SinkError.self) {
+                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.3 }
+                _ = try await record(ExecSink.self, [1], workspace.context(format), options: command)
+            }
+            #expect(error?.description.hasPrefix("\"sh\" did not end within 0.3 seconds after its input, and was ended") == true, "\(error)")
+            try await expectGone(path)
+        }
+    }
+
+    @Test func `a descendant that keeps the pipes open holds nobody up`() async throws {
+        let workspace = try Workspace(), path = workspace.file("pid")
+        let command = options(["sh", "-c", "cat > /dev/null; (sleep 600 & echo $! > \(path)); echo done"])
+        let receipt = try await record(ExecSink.self, [1], workspace.context(format), options: command)
+        #expect(receipt.details["stdout"] == "done\n")
+        kill(try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines))), SIGKILL)
+    }
+
+    @Test func `a sink that is let go ends its program, and no descriptor or process stays`() async throws {
+        let before = descriptors()
+        for script in ["cat > /dev/null", "exec sleep 600"] {
+            let workspace = try Workspace(), path = workspace.file("pid")
+            do {
+                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.5 }
+                var sink = try await ExecSink(options: command, context: workspace.context(format))
+                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
+                await reached { FileManager.default.contents(atPath: path)?.isEmpty == false }
+            }
+            try await expectGone(path)
+        }
+        await reached { descriptors().count <= before.count + 4 }
+        // The library keeps a few for itself once it was used; each further program adds none.
+        let used = descriptors().count
+        for _ in 0..<20 { _ = try await record(ExecSink.self, [1], try Workspace().context(format)) }
+        await reached { descriptors().count <= used }
+        #expect(descriptors().count <= used)
+    }
+
+    @Test func `a sink that is only opened starts nothing`() async throws {
+        let workspace = try Workspace()
+        do { _ = try await ExecSink(options: options(["touch", workspace.file("started")]), context: workspace.context(format)) }
+        do {
+            let command = options(["sh", "-c", "touch \(workspace.file("again")); cat"])
+            var sink = try await ExecSink(options: command, context: workspace.context(format))
+            try await checkpoint(&sink)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).isEmpty)
+    }
+
+    @Test func `what is no program is refused when the sink opens`() async throws {
+        let workspace = try Workspace()
+        let text = try workspace.write(Data("text".utf8), "text")
+        let cases = [
+            ("no-such-program", "is in no directory of PATH"), (text, "not executable"), (workspace.path, "not a program"),
+            ("/no/such", "no such file"),
+        ]
+        for (program, reason) in cases {
+            let error = await #expect(throws: SinkError.self) {
+                _ = try await ExecSink(options: options([program]), context: workspace.context(format))
+            }
+            #expect(error?.code == .open && error?.blame == .options && error?.description.contains("\"\(program)\"") == true)
+            #expect(error?.description.contains(reason) == true, "\(error)")
+        }
+        // A file that nothing in the system can run is found when it is started.
+        let broken = try workspace.write(Data("#!/no/such/interpreter\n".utf8), "broken")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: broken)
+        let error = await #expect(throws: SinkError.self) {
+            _ = try await record(ExecSink.self, [1], workspace.context(format), options: options([broken]))
+        }
+        #expect(error?.description.contains("could not be run") == true, "\(error)")
+    }
+
+    @Test(arguments: [
+        (#""command": "ffmpeg -i -""#, #"sinks[0].command: "ffmpeg -i -" is one text, and there is no shell"#),
+        (#""command": []"#, "sinks[0].command: names no program"),
+        (#""command": ["cat", 5]"#, "sinks[0].command[1]: 5 is not text in double quotes"),
+        (#""command": ["cat", "{form}"]"#, #"sinks[0].command[1]: "{form}" has the unknown placeholder {form}"#),
+        (#""command": ["{from}"]"#, #"sinks[0].command[0]: "{from}" is not the program itself"#),
+        (#""command": ["cat", "{output}"]"#, #"sinks[0]: "command" says {output}, but there is no "extension""#),
+        (#""extension": "mp3""#, #"sinks[0]: "extension" is for a file that nothing in "command" calls {output}"#),
+        (#""extension": "../x""#, "sinks[0].extension:"), (#""extension": "json""#, "sinks[0].extension:"),
+        (#""deadline": 0"#, "sinks[0].deadline: 0 is outside 0.1...3600.0"),
+        (#""environment": ["A=b"]"#, #"sinks[0].environment[0]: "A=b" is not the name of a variable"#),
+        (#""input": "mp3""#, #"sinks[0].input: "mp3" is not one of wav, pcm"#),
+    ])
+    func `a command that cannot be right is refused with its path`(keys: String, message: String) throws {
+        var problems: [ConfigurationProblem] = []
+        let value = try JSONValue(parsing: Data("[{\"type\": \"exec\", \(keys)}]".utf8))
+        _ = SinkPlan.read(value, at: .root.key("sinks"), registry: .builtIn, format: format, problems: &problems)
+        #expect(problems.count == 1 && problems.first?.description.hasPrefix(message) == true, "\(problems)")
+    }
+
+    /// Waits until the process whose number stands in a file is gone, and reaped.
+    private func expectGone(_ path: String) async throws {
+        let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
+        await reached { kill(pid, 0) != 0 }
+        #expect(kill(pid, 0) != 0 && errno == ESRCH)
+    }
+
+    private func descriptors() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] }
+}
+
+/// Waits for something to become true, for a minute at most.
+private func reached(_ condition: () async -> Bool) async {
+    for _ in 0..<3000 {
+        if await condition() { return }
+        try? await Task.sleep(for: .milliseconds(20))
+    }
+}
