@@ -1,41 +1,6 @@
 import Logging
 import Metrics
 
-/// What became of a sink in one call, in the framework's own counting.
-struct SinkReport: Sendable {
-    /// Frames of the call's audio in its files, or taken by it where it makes none.
-    var written = 0
-    /// Frames of silence in place of dropped ones, counted in the same way.
-    var silence = 0
-    /// Frames of silence in place of what came while the recording was paused.
-    var masked = 0
-    /// Frames that were left out because the recording was paused.
-    var skipped = 0
-    /// What it left, in the order of the timeline.
-    var files: [CallFile] = []
-    /// What the sink itself reported.
-    var details: [String: JSONValue] = [:]
-    /// Whether it could be opened, in its directory or in its fallback.
-    var hasOpened = false
-    /// Whether it came to its regular end.
-    var isFinished = false
-    /// Why it failed, or had to go on in its fallback or another part.
-    var error: SinkError?
-}
-
-/// One sink's part in one call.
-struct SinkJob: Sendable {
-    /// The places to write to: the first, and the fallback if there is one.
-    let places: [SinkPlace]
-    let queue: ChunkQueue
-    let envelope: SinkEnvelope
-    let health: SinkHealth
-    let metrics: SinkMetrics
-    /// The shape of the call's audio.
-    let format: AudioFormat
-    let rateConverter: SinkRegistry.RateConverterMaker?
-}
-
 /// Drives one sink type through one call: open, write, checkpoint, finish, for each part of it; and again, in the fallback or
 /// after a while, where a part fails. Everything that is true of all sinks is done here.
 ///
@@ -293,27 +258,5 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         let isSame = details.allSatisfy { $0 == details[0] }
         report.details = isSame ? details.first ?? [:] : ["parts": .array(details.map(JSONValue.object))]
         return report
-    }
-}
-
-/// Why a sink failed, place after place and round after round: the first round is told in full, and then the last reason.
-private struct FailureLog {
-    private var first: SinkError?
-    private(set) var last: SinkError?
-    private var rounds = 0
-
-    mutating func note(_ error: SinkError) {
-        last = error
-        if rounds == 0 { first = first.map { $0.followed(by: error) } ?? error }
-    }
-
-    mutating func endRound() { rounds += 1 }
-
-    /// What stands in the manifest.
-    func summary(isOver: Bool) -> SinkError? {
-        guard let first, rounds > 0, let last else { return first }
-        let times = "\(rounds) further time\(rounds == 1 ? "" : "s")"
-        let end = isOver ? "it went on when it was tried \(times)" : "it was tried \(times), and failed: \(last)"
-        return SinkError(last.code, "\(first); \(end)", blame: last.blame)
     }
 }
