@@ -3,8 +3,10 @@
 /// What comes out does not depend on where the pieces are cut, begins where the stream begins, and is as long as the
 /// stream to within a frame.
 public protocol RateConverter {
-    /// Converts the next samples, interleaved by channel in whole frames.
-    /// - Parameter isLast: whether the stream ends with them, so that nothing is held back any more.
+    /// Converts the next samples.
+    /// - Parameters:
+    ///   - samples: the samples, interleaved by channel in whole frames.
+    ///   - isLast: whether the stream ends with them, so that nothing is held back any more.
     /// - Returns: the samples that are ready; some may come with later pieces only.
     mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> [Int16]
 }
