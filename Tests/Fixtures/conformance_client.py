@@ -39,7 +39,7 @@ CASES = {
     "a close without a code": ([close()], [], None),
     "a close with a reason": ([close(1000, b"thank you")], [], 1000),
     "a close inside a message": ([frame(TEXT, b"half", fin=False), close(1000)], [], 1000),
-    "data after a close": ([close(1000), frame(TEXT, b"late"), frame(PING)], [], 1000),
+    "data after a close": ([close(1000), 0.1, frame(TEXT, b"late"), 0.1, frame(PING)], [], 1000),
     "an unmasked frame": ([frame(TEXT, b"x", masked=False)], [], 1002),
     "a fragmented ping": ([frame(PING, b"x", fin=False)], [], 1002),
     "a ping of 126 bytes": ([frame(PING, b"x" * 126)], [], 1002),

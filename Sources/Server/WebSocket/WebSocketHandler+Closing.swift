@@ -15,7 +15,7 @@ extension WebSocketHandler {
     /// was on its way is lost.
     func sayGoodbye(_ error: WebSocketError, why: String) {
         switch state {
-        case .closing, .failed: return
+        case .closing, .ended: return
         case .waiting, .open: break
         }
         if let refusal = error.refusal { onRefusal(refusal) }
@@ -37,11 +37,10 @@ extension WebSocketHandler {
         }
     }
 
-    /// Fails the connection (RFC 6455, section 7.1.7): a close frame that says why, and nothing more from this side. What
-    /// the other side has under way is read and thrown away; closing at once would make its system drop our close frame.
+    /// Fails the connection (RFC 6455, section 7.1.7): a close frame that says why, and nothing more from this side.
     /// - Parameter why: what the manifest says; by default that the call was refused, and why.
     func fail(_ error: WebSocketError, why: String? = nil) {
-        if case .failed = state { return }
+        if case .ended = state { return }
         if let refusal = error.refusal { onRefusal(refusal) }
         if case .waiting = state {
             consumer.logger.warning("connection refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.reason)"])
@@ -50,13 +49,19 @@ extension WebSocketHandler {
         guard let context else { return }
         if case .closing = state {
             // Both have said goodbye as well as they could.
-            state = .failed
+            state = .ended
             return context.close(promise: nil)
         }
-        state = .failed
+        sendClose(error)
+        hangUp(context)
+    }
+
+    /// Ends the connection behind our close frame. What the other side still sends is read and thrown away until it ends the
+    /// connection too: closing at once would make its system drop that frame (RFC 6455, section 7.1.1).
+    private func hangUp(_ context: ChannelHandlerContext) {
+        state = .ended
         readTimer?.cancel()
         isHeldBack = false
-        sendClose(error)
         context.close(mode: .output, promise: nil)
         setDeadline(WebSocketPolicy.closeLimit) { handler in handler.context?.close(promise: nil) }
         context.read()
@@ -76,12 +81,10 @@ extension WebSocketHandler {
         end("the carrier closed the call\(with)\(said)")
         guard let context else { return }
         if case .closing = state { return context.close(promise: nil) }
-        state = .closing(why: "")
-        // The answer carries the same code (RFC 6455, section 5.5.1); then this side closes the connection.
+        // The answer carries the same code (RFC 6455, section 5.5.1); then this side ends the connection.
         var buffer = context.channel.allocator.buffer(capacity: 8)
         encoder.writeClose(code, to: &buffer)
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in channel.close(promise: nil) }
-        setDeadline(WebSocketPolicy.closeLimit) { handler in handler.context?.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        hangUp(context)
     }
 }

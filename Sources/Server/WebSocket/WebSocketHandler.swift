@@ -16,8 +16,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         case open
         /// We have sent a close frame. What was on its way is still taken, until the other side's close frame.
         case closing(why: String)
-        /// The other side broke the rules, or cannot be served. What it still sends is thrown away.
-        case failed
+        /// Both sides have said goodbye, or the other one broke the rules or cannot be served. What it still sends is thrown away.
+        case ended
     }
 
     let consumer: Consumer
@@ -79,7 +79,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         let now = context.eventLoop.now
         lastReceived = now
         isPinged = false
-        if case .failed = state { return }
+        if case .ended = state { return }
         controlFrames.refill(now: now)
         textMessages.refill(now: now)
         do throws(WebSocketError) {
