@@ -11,13 +11,13 @@ import CallreelCore
 
 /// A libFLAC encoder that writes to a descriptor: the one place that talks to the library.
 ///
-/// What the encoder has, the file has: nothing is buffered between them. Whether writing failed is remembered here,
-/// because libFLAC's `finish` returns true in an encoder that died of a failed write (measured with 1.4.2).
+/// What the encoder has, the file has when a write returns. Whether writing failed is asked of the output, because libFLAC's
+/// `finish` returns true in an encoder that died of a failed write (measured with 1.4.2).
 @safe struct FLACEncoder: ~Copyable {
     private let encoder: UnsafeMutablePointer<FLAC__StreamEncoder>
     /// Blocks that libFLAC reads until it has finished, and that are ours to free.
     private let metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]
-    private let output: Output
+    private let output: CodecOutput
     private let channels: Int
     /// Samples as libFLAC wants them, reused.
     private var wide: [Int32]
@@ -35,7 +35,7 @@ import CallreelCore
             unsafe Self.free(metadata)
             throw CodecFailure("out of memory", systemError: ENOMEM)
         }
-        let output = Output(descriptor: descriptor)
+        let output = CodecOutput(descriptor: descriptor)
         // A setter fails only on an encoder that is running already; whether the values fit together, starting tells.
         unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))
         unsafe FLAC__stream_encoder_set_bits_per_sample(encoder, 16)
@@ -45,9 +45,8 @@ import CallreelCore
         unsafe FLAC__stream_encoder_set_verify(encoder, verify ? 1 : 0)
         var blocks = unsafe metadata.map(Optional.some)
         unsafe FLAC__stream_encoder_set_metadata(encoder, &blocks, UInt32(blocks.count))
-        let status = unsafe FLAC__stream_encoder_init_stream(
-            encoder, writeBytes, seekTo, tellPosition, nil, Unmanaged.passUnretained(output).toOpaque())
-        guard status == FLAC__STREAM_ENCODER_INIT_STATUS_OK else {
+        let status = unsafe FLAC__stream_encoder_init_stream(encoder, writeBytes, seekTo, tellPosition, nil, output.address)
+        guard output.flush(), status == FLAC__STREAM_ENCODER_INIT_STATUS_OK else {
             unsafe FLAC__stream_encoder_delete(encoder)
             unsafe Self.free(metadata)
             if let failure = output.failure { throw CodecFailure("write failed", systemError: failure) }
@@ -66,17 +65,23 @@ import CallreelCore
         var done = 0
         while done < samples.count {
             let piece = min(samples.count - done, wide.count)
-            for index in 0..<piece { wide[index] = Int32(samples[done + index]) }
+            // Without bounds in the loop, so that it is done many samples at a time.
+            unsafe samples.withUnsafeBufferPointer { source in
+                unsafe wide.withUnsafeMutableBufferPointer { target in
+                    for index in 0..<piece { unsafe target[index] = Int32(source[done + index]) }
+                }
+            }
             let went = unsafe FLAC__stream_encoder_process_interleaved(encoder, wide, UInt32(piece / channels))
             if went == 0 { throw failure }
             done += piece
         }
+        if !output.flush() { throw failure }
     }
 
     /// Writes the last block, and the length and checksum at the beginning of the file.
     consuming func finish() throws(CodecFailure) {
         let went = unsafe FLAC__stream_encoder_finish(encoder)
-        if went == 0 || output.failure != nil { throw failure }
+        if !output.flush() || went == 0 { throw failure }
     }
 
     /// Frees the encoder. One that was not finished writes nothing more, and leaves a file of unknown length.
@@ -119,49 +124,13 @@ import CallreelCore
     }
 }
 
-/// Where libFLAC's bytes go, and what became of them. Reached from C through its address; the encoder keeps it alive.
-private final class Output {
-    let descriptor: Int32
-    /// Where the next byte goes. Kept here, so that finding out takes no system call.
-    var position = 0
-    /// The error number of the first write that failed. Everything after it fails too.
-    var failure: Int32?
-
-    init(descriptor: Int32) { self.descriptor = descriptor }
-
-    /// Writes everything at the position, or records why not.
-    ///
-    /// Of a frame that did not fit nothing is left: a torn one at the end makes `flac -d` refuse the whole file.
-    func write(_ bytes: UnsafeRawBufferPointer, isFrame: Bool) -> Bool {
-        if failure != nil { return false }
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(position + done))
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 {
-                failure = count < 0 ? errno : EIO
-                if isFrame { _ = ftruncate(descriptor, off_t(position)) }
-                return false
-            }
-            done += count
-        }
-        position += done
-        return true
-    }
-
-    /// The output behind libFLAC's client data.
-    static func behind(_ client: UnsafeMutableRawPointer?) -> Output {
-        unsafe Unmanaged<Output>.fromOpaque(client!).takeUnretainedValue()
-    }
-}
-
 /// libFLAC's write callback: `samples` is 0 for metadata, and the frame's length for one whole frame.
 private func writeBytes(
     _: UnsafePointer<FLAC__StreamEncoder>?, bytes: UnsafePointer<FLAC__byte>?, count: Int, samples: UInt32, _: UInt32,
     client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderWriteStatus {
     let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: count)
-    let went = unsafe Output.behind(client).write(buffer, isFrame: samples > 0)
+    let went = unsafe CodecOutput.behind(client).write(buffer, isFrame: samples > 0)
     return went ? FLAC__STREAM_ENCODER_WRITE_STATUS_OK : FLAC__STREAM_ENCODER_WRITE_STATUS_FATAL_ERROR
 }
 
@@ -169,7 +138,7 @@ private func writeBytes(
 private func seekTo(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: FLAC__uint64, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderSeekStatus {
-    unsafe Output.behind(client).position = Int(position)
+    unsafe CodecOutput.behind(client).position = Int(position)
     return FLAC__STREAM_ENCODER_SEEK_STATUS_OK
 }
 
@@ -177,6 +146,6 @@ private func seekTo(
 private func tellPosition(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderTellStatus {
-    unsafe position?.pointee = FLAC__uint64(Output.behind(client).position)
+    unsafe position?.pointee = FLAC__uint64(CodecOutput.behind(client).position)
     return FLAC__STREAM_ENCODER_TELL_STATUS_OK
 }

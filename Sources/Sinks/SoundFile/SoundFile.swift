@@ -26,10 +26,13 @@ import CallreelCore
     /// Whether every sample of the file is a 16-bit integer, so that reading `Int16` changes nothing.
     let isPCM16: Bool
     private let handle: OpaquePointer
+    /// Where the library writes to; nil in a file that is read.
+    private let output: CodecOutput?
+    private var isOpen = true
 
     /// Writes the header of a plain RIFF WAV file to an empty file that is open for reading and writing: valid from here on.
     ///
-    /// The descriptor stays the caller's, and may be closed before this value is.
+    /// The descriptor stays the caller's, and must outlive this value.
     /// - Parameter texts: what to keep before the audio, in ASCII.
     init(
         creatingWAVOn descriptor: Int32, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
@@ -40,7 +43,7 @@ import CallreelCore
     /// Begins a file of any kind that libsndfile writes, in an empty file that is open for reading and writing.
     ///
     /// A kind with a header that counts has a valid one from here on; others are begun with their first audio.
-    /// The descriptor stays the caller's, and may be closed before this value is.
+    /// The descriptor stays the caller's, and must outlive this value.
     /// - Parameters:
     ///   - quality: for kinds that lose something, how much of it: 0 is smallest and 1 is best; nil is the library's own choice.
     ///   - texts: what to keep before the audio, as far as the kind keeps any.
@@ -48,13 +51,11 @@ import CallreelCore
         creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
         var info = Self.info(kind, format)
-        // libsndfile 1.2.0 closes the descriptor when opening fails, also where it is told that it is not its own to close.
-        // A number closed twice is soon the descriptor of another call, so the library gets a duplicate to keep.
-        let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-        guard duplicate >= 0 else { throw CodecFailure("cannot duplicate the descriptor", systemError: errno) }
-        errno = 0
-        guard let handle = unsafe sf_open_fd(duplicate, Int32(SFM_WRITE), &info, Int32(SF_TRUE)) else {
-            throw unsafe Self.failure(of: nil)
+        // Over callbacks, the library makes no system call of its own: it would seek and measure the file for each header.
+        let output = CodecOutput(descriptor: descriptor)
+        var calls = unsafe SF_VIRTUAL_IO(get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
+        guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {
+            throw unsafe Self.failure(of: nil, output)
         }
         // Without this a float file holds ±32768 where every reader expects ±1.
         unsafe sf_command(handle, Int32(SFC_SET_SCALE_INT_FLOAT_WRITE), nil, Int32(SF_TRUE))
@@ -66,13 +67,14 @@ import CallreelCore
                 try unsafe Self.tune(handle, kind, quality)
             } else {
                 // Twice: the first time the file is measured before the texts are in it, and the outermost size is too small by them.
-                for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle) }
+                for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle, output) }
             }
         } catch {
             unsafe sf_close(handle)
             throw error
         }
         unsafe self.handle = handle
+        self.output = output
         self.format = format
         self.kind = kind
         frameCount = 0
@@ -83,8 +85,9 @@ import CallreelCore
     init(reading path: String) throws(CodecFailure) {
         var info = SF_INFO()
         errno = 0
-        guard let handle = unsafe sf_open(path, Int32(SFM_READ), &info) else { throw unsafe Self.failure(of: nil) }
+        guard let handle = unsafe sf_open(path, Int32(SFM_READ), &info) else { throw unsafe Self.failure(of: nil, nil) }
         unsafe self.handle = handle
+        output = nil
         format = AudioFormat(sampleRate: Int(info.samplerate), channels: Int(info.channels))
         // libsndfile's word for "unknown" is the greatest count there is, or a negative one.
         frameCount = 0..<sf_count_t.max ~= info.frames ? Int(info.frames) : nil
@@ -101,7 +104,8 @@ import CallreelCore
     /// The library's name and version, such as `libsndfile-1.2.0`.
     static var libraryVersion: String { unsafe String(cString: sf_version_string()) }
 
-    /// Appends interleaved frames, or fails; a part of them may have been written then. Samples of a fixed size are one `write(2)`.
+    /// Appends interleaved frames, or fails; a part of them may have been written then. What the library does not keep is
+    /// with the system afterwards.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
         let frames = samples.count / format.channels
         errno = 0
@@ -114,11 +118,13 @@ import CallreelCore
             written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
         }
         // Ogg pages that could not be written are an error behind a full count.
-        if unsafe written != frames || sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe Self.failure(of: handle) }
+        if unsafe output?.flush() == false || written != frames || sf_error(handle) != SF_ERR_NO_ERROR {
+            throw unsafe Self.failure(of: handle, output)
+        }
     }
 
-    /// Makes the header on disk say how much audio there is now.
-    mutating func refreshHeader() throws(CodecFailure) { try unsafe Self.refreshHeader(of: handle) }
+    /// Makes the header on disk say how much audio there is now, once all of that is there.
+    mutating func refreshHeader() throws(CodecFailure) { try unsafe Self.refreshHeader(of: handle, output) }
 
     /// Fills the buffer with interleaved samples, and returns the frames read; fewer than fit only at the end.
     mutating func read(into buffer: inout [Int16]) throws(CodecFailure) -> Int {
@@ -134,26 +140,30 @@ import CallreelCore
         return try checked(count, of: room)
     }
 
-    /// Writes the final header and closes the library's handle, not the descriptor.
-    ///
-    /// Success means little (see above): refresh the header first to see whether it could be written.
+    /// Writes what the library still has and the final header, and closes the library's handle, not the descriptor.
     consuming func close() throws(CodecFailure) {
+        isOpen = false
         let code = unsafe sf_close(handle)
-        discard self
+        if output?.flush() == false { throw unsafe Self.failure(of: nil, output) }
         if code != 0 { throw unsafe CodecFailure(String(cString: sf_error_number(code))) }
     }
 
-    deinit { unsafe sf_close(handle) }
+    deinit {
+        guard isOpen else { return }
+        // A file whose audio did not fit gets a header all the same.
+        output?.retry()
+        unsafe sf_close(handle)
+        _ = output?.flush()
+    }
 
     private func checked(_ count: sf_count_t, of room: sf_count_t) throws(CodecFailure) -> Int {
-        if count < room, unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe Self.failure(of: handle) }
+        if count < room, unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe Self.failure(of: handle, nil) }
         return Int(count)
     }
 
-    private static func refreshHeader(of handle: OpaquePointer) throws(CodecFailure) {
-        errno = 0
+    private static func refreshHeader(of handle: OpaquePointer, _ output: CodecOutput?) throws(CodecFailure) {
         unsafe sf_command(handle, Int32(SFC_UPDATE_HEADER_NOW), nil, 0)
-        if unsafe sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle) }
+        if unsafe output?.flush() == false || sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle, output) }
     }
 
     /// What the library wants to know of a file before it begins it.
@@ -182,13 +192,40 @@ import CallreelCore
     }
 
     /// The failure of the call just made; nil stands for one that opened nothing.
-    private static func failure(of handle: OpaquePointer?) -> CodecFailure {
+    private static func failure(of handle: OpaquePointer?, _ output: CodecOutput?) -> CodecFailure {
+        if let number = output?.failure { return CodecFailure("write failed", systemError: number) }
         let number = errno
         let isSystem = unsafe sf_error(handle) == SF_ERR_SYSTEM
         let reason = unsafe String(cString: sf_strerror(handle))
         return CodecFailure(reason, systemError: isSystem && number != 0 ? number : nil)
     }
 }
+
+/// libsndfile's callback for the file's length.
+private func byteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).byteCount) }
+
+/// libsndfile's seek callback.
+private func seek(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    let output = unsafe CodecOutput.behind(client)
+    switch whence {
+    case SEEK_CUR: output.position += Int(offset)
+    case SEEK_END: output.position = output.byteCount + Int(offset)
+    default: output.position = Int(offset)
+    }
+    return sf_count_t(output.position)
+}
+
+/// libsndfile's read callback, which it does not call for a file that it writes.
+private func readNothing(_: UnsafeMutableRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
+
+/// libsndfile's write callback.
+private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    let went = unsafe CodecOutput.behind(client).write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+    return went ? count : 0
+}
+
+/// libsndfile's callback for the place where it writes next.
+private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).position) }
 
 extension SoundFile.Tag {
     /// libsndfile's number for the text.
