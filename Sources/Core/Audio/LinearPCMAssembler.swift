@@ -5,10 +5,12 @@
 package struct LinearPCMAssembler: Sendable {
     /// The shape of the stream.
     package let format: AudioFormat
-    /// Room for the bytes so far; the last sample may be half filled.
+    /// The bytes so far, with room for more behind them; the last sample may be half filled.
     private var samples: [Int16] = []
     /// Bytes so far.
     private var byteCount = 0
+    /// Room that is made for a new batch, in samples.
+    private var roomAtOnce = 0
 
     /// Makes an assembler for an empty stream.
     package init(format: AudioFormat) { self.format = format }
@@ -23,7 +25,7 @@ package struct LinearPCMAssembler: Sendable {
     /// - Parameter fill: initializes every byte of the buffer that it is given.
     package mutating func append(byteCount count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
         let needed = (byteCount + count + 1) / 2
-        if needed > samples.count { samples.append(contentsOf: repeatElement(0, count: needed - samples.count)) }
+        if needed > samples.count { makeRoom(needed) }
         unsafe samples.withUnsafeMutableBytes { buffer in
             unsafe fill(UnsafeMutableRawBufferPointer(rebasing: buffer[byteCount..<byteCount + count]))
         }
@@ -41,15 +43,21 @@ package struct LinearPCMAssembler: Sendable {
     package mutating func takeSamples() -> [Int16]? {
         let whole = frameCount * format.channels
         guard whole > 0 else { return nil }
-        let rest = Array(samples[whole...])
-        var taken = samples
-        samples = rest
-        samples.reserveCapacity(taken.count)
+        var taken: [Int16] = []
+        swap(&taken, &samples)
         byteCount -= whole * 2
-        if taken.count > whole { taken.removeLast(taken.count - whole) }
+        if byteCount > 0 { samples = Array(taken[whole..<whole + (byteCount + 1) / 2]) }
+        roomAtOnce = whole + 16
+        taken.removeLast(taken.count - whole)
         #if _endian(big)
             for index in taken.indices { taken[index] = Int16(littleEndian: taken[index]) }
         #endif
         return taken
+    }
+
+    /// Makes room for so many samples at least: for as many as were taken last, since the next batch will be like it.
+    private mutating func makeRoom(_ needed: Int) {
+        let count = max(needed, min(2 * samples.count, needed + 4096), roomAtOnce)
+        samples.append(contentsOf: repeatElement(0, count: count - samples.count))
     }
 }

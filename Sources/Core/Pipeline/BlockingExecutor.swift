@@ -5,13 +5,18 @@ import Foundation
 /// As many threads as there are cores serve the jobs. When all of them have been stuck for a moment while jobs wait,
 /// more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
 /// threads end when they have been idle for a while. One task's jobs run one after the other, as in any executor.
-public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
+///
+/// Work comes in bursts: an event loop reads a group of calls and wakes the sinks of each. A thread that has nothing more to do
+/// therefore naps for a moment before it goes to sleep, and finds the whole burst instead of being woken for each call.
+package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     // Unchecked: every stored variable below is read and written only while `condition` is locked.
 
     /// How many threads may exist at once. Beyond it, jobs wait for one to come free.
-    public static let threadLimit = 64
+    package static let threadLimit = 64
     /// How long a surplus thread waits for work before it ends.
     static let idleLimit: TimeInterval = 10
+    /// How long a thread naps, in microseconds: longer than a burst, and nothing beside the interval at which sockets are read.
+    private static let nap: UInt32 = 1000
 
     private let name: String
     private let coreThreads = max(2, ProcessInfo.processInfo.activeProcessorCount)
@@ -20,15 +25,17 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private var nextJob = 0
     private var threads = 0
     private var idle = 0
+    /// Threads that look for work again in a moment, without being woken.
+    private var napping = 0
     /// Jobs begun so far, and how many that were when ``relieve()`` last looked.
     private var begun = 0
     private var begunBefore = 0
 
     /// Makes an executor without threads; they come with the work.
-    public init(name: String) { self.name = name }
+    package init(name: String) { self.name = name }
 
     /// Takes a job from the Swift runtime.
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         condition.lock()
         jobs.append(UnownedJob(job))
         if idle > 0 { condition.signal() }
@@ -40,7 +47,7 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// Makes a further thread when jobs wait and none was begun since the last call: all threads are stuck.
     func relieve() {
         condition.lock()
-        if nextJob < jobs.count, idle == 0, begun == begunBefore, threads < Self.threadLimit { startThread() }
+        if nextJob < jobs.count, idle + napping == 0, begun == begunBefore, threads < Self.threadLimit { startThread() }
         begunBefore = begun
         condition.unlock()
     }
@@ -57,8 +64,10 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// What a thread does: jobs in the order in which they came, until it is surplus and idle.
     private func work() {
         condition.lock()
+        var hasNapped = true
         while true {
             if nextJob < jobs.count {
+                hasNapped = false
                 let job = jobs[nextJob]
                 nextJob += 1
                 begun += 1
@@ -69,6 +78,15 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
                 condition.unlock()
                 unsafe job.runSynchronously(on: asUnownedTaskExecutor())
                 condition.lock()
+                continue
+            }
+            if !hasNapped {
+                hasNapped = true
+                napping += 1
+                condition.unlock()
+                usleep(Self.nap)
+                condition.lock()
+                napping -= 1
                 continue
             }
             idle += 1
@@ -87,7 +105,7 @@ public final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     }
 
     /// Runs code that may block on these threads and waits for its result without blocking the caller.
-    public func run<Result: Sendable, Failure: Error>(
+    package func run<Result: Sendable, Failure: Error>(
         _ body: @escaping @Sendable () throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         let outcome: Swift.Result<Result, Failure> = await withTaskExecutorPreference(self) {
