@@ -132,7 +132,7 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let started = channel.eventLoop.makePromise(of: CallSession?.self)
             let options = channel.syncOptions
             try options?.setOption(.autoRead, value: false)
-            try options?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: WebSocketPolicy.readSize))
+            try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: policy.readSize))
             if upgradeRequest.uri == upgrade.echoPath {
                 started.succeed(nil)
                 let echo = EchoConsumer(logger: logger)

@@ -36,11 +36,12 @@ enum WebSocketInstruction: Sendable {
 struct WebSocketPolicy: Sendable {
     /// How long the other side may take to answer a close frame.
     static let closeLimit = TimeAmount.seconds(2)
-    /// Bytes of one read: more than two seconds of 8 kHz audio.
-    static let readSize = 1 << 14
-
     /// Between two reads of a running call's socket.
     let readInterval: TimeAmount
+    /// What wakes the running calls of the server once in each read interval.
+    let clocks: ReadClocks
+    /// Bytes that a live call of the usual rate, 16 kHz, sends between two reads, with its frames' headers and a little more.
+    let readSize: Int
     /// Without anything received, until the other side is asked for a sign of life.
     let pingInterval: TimeAmount
     /// Without anything received, not even an answer to pings, until the connection is given up.
@@ -59,6 +60,8 @@ struct WebSocketPolicy: Sendable {
     /// The policy that the configuration describes.
     init(_ listen: Configuration.Listen, _ limits: Configuration.Limits) {
         readInterval = .of(seconds: listen.readInterval)
+        clocks = ReadClocks(interval: readInterval)
+        readSize = Int(listen.readInterval * 40_000)
         pingInterval = .of(seconds: listen.pingInterval)
         idleLimit = .of(seconds: listen.idleTimeout)
         handshakeLimit = .of(seconds: limits.handshakeTimeout)

@@ -60,7 +60,7 @@ extension WebSocketHandler {
     /// connection too: closing at once would make its system drop that frame (RFC 6455, section 7.1.1).
     private func hangUp(_ context: ChannelHandlerContext) {
         state = .ended
-        readTimer?.cancel()
+        stopClock()
         isHeldBack = false
         context.close(mode: .output, promise: nil)
         setDeadline(WebSocketPolicy.closeLimit) { handler in handler.context?.close(promise: nil) }

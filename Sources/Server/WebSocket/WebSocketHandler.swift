@@ -29,7 +29,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var textMessages: FrameBudget
     var state = State.waiting
     var context: ChannelHandlerContext?
-    var readTimer: RepeatedTask?
+    private var tickTicket: (clock: ReadClock, ticket: ReadClock.Ticket)?
     var deadline: Scheduled<Void>?
     /// Bytes of one second of a live call; nil reads everything as fast as it comes.
     private var bytesPerSecond: Int?
@@ -68,7 +68,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     func handlerRemoved(context: ChannelHandlerContext) {
         end("the connection was lost")
-        readTimer?.cancel()
+        stopClock()
         deadline?.cancel()
         self.context = nil
     }
@@ -101,7 +101,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     private var isFasterThanLife: Bool {
         guard let bytesPerSecond else { return true }
         let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
-        return Double(bytesSinceTick) > max(2 * perTick, Double(WebSocketPolicy.readSize))
+        return Double(bytesSinceTick) > max(2 * perTick, Double(2 * policy.readSize))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -150,10 +150,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
                 WebSocketError(.policyViolation, "no call may last longer than \(limit)", countedAs: .callLength),
                 why: "the call reached the longest time that calls may last, \(limit)")
         }
-        // Calls are spread over the interval, so that they do not all wake at once.
-        let first = TimeAmount.nanoseconds(.random(in: 0...policy.readInterval.nanoseconds))
-        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        readTimer = context.eventLoop.scheduleRepeatedTask(initialDelay: first, delay: policy.readInterval) { _ in handler.value.tick() }
+        let clock = policy.clocks.clock(of: context.eventLoop)
+        tickTicket = (clock, clock.add { [unowned self] in tick() })
+    }
+
+    /// Reads by the clock no longer.
+    func stopClock() {
+        if let (clock, ticket) = tickTicket.take() { clock.remove(ticket) }
     }
 
     /// Sends a whole message.
