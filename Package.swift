@@ -33,7 +33,6 @@ let package = Package(
         .executable(name: "callreel", targets: ["callreel"]),
         .library(name: "CallreelCore", targets: ["CallreelCore"]),
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
-        .library(name: "CallreelServer", targets: ["CallreelServer"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
         // The sink contract as code: for the tests of whoever writes a sink.
         .library(name: "CallreelTesting", targets: ["CallreelTesting"]),

@@ -2,14 +2,14 @@ import CallreelCore
 import Foundation
 import Hummingbird
 import HummingbirdCore
-public import Logging
+package import Logging
 import NIOCore
 import NIOPosix
-public import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// The server: HTTP and calls on one port, from a checked configuration. The one place where its parts meet.
-public struct CallreelService: Service {
+package struct CallreelService: Service {
     private let configuration: Configuration
     private let recorder: Recorder
     private let logger: Logger
@@ -21,23 +21,23 @@ public struct CallreelService: Service {
     private let echoPath: String?
 
     /// Where a server listens.
-    public struct Address: Sendable {
-        public let host: String
+    package struct Address: Sendable {
+        package let host: String
         /// The port, also when the configuration left the choice to the system.
-        public let port: Int
+        package let port: Int
         /// The address at which carriers and people reach it.
-        public let publicURL: PublicURL
+        package let publicURL: PublicURL
         /// Whether it serves https and wss.
-        public let isSecure: Bool
+        package let isSecure: Bool
 
         /// The page's address on this machine.
-        public var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
+        package var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
     }
 
     /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
     ///
     /// `onRunning` is called once, when connections are accepted.
-    public init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
+    package init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
         try self.init(configuration: configuration, logger: logger, echoPath: nil, onRunning: onRunning)
     }
 
@@ -57,11 +57,11 @@ public struct CallreelService: Service {
 
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
     /// finished all the same.
-    public func hurry() { hurrySignal.give() }
+    package func hurry() { hurrySignal.give() }
 
     /// Reads certificate and key again, for connections from now on; calls that run go on. When the new ones are not
     /// right, the old ones stay and the log says why.
-    public func reload() {
+    package func reload() {
         guard let certificates = door.certificates else { return logger.notice("nothing to reload: listen.tls is null") }
         do throws(ConfigurationProblem) {
             try certificates.reload()
@@ -73,7 +73,7 @@ public struct CallreelService: Service {
 
     /// Serves until a graceful shutdown. Then no call is taken any more, running ones have `drainTimeout` to end by
     /// themselves while everything else is still answered, and every recording is finished first.
-    public func run() async throws {
+    package func run() async throws {
         do {
             try await recorder.prepare()
         } catch {
@@ -174,8 +174,8 @@ private final class BoundAddress: Sendable {
 }
 
 /// Why the server could not start, in words for its operator.
-public struct ServiceError: Error, CustomStringConvertible, Sendable {
-    public let description: String
+package struct ServiceError: Error, CustomStringConvertible, Sendable {
+    package let description: String
 
     init(_ description: String) { self.description = description }
 }

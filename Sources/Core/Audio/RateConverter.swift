@@ -2,7 +2,7 @@
 ///
 /// What comes out does not depend on where the pieces are cut, begins where the stream begins, and is as long as the
 /// stream to within a frame.
-public protocol RateConverter {
+package protocol RateConverter {
     /// Converts the next samples.
     /// - Parameters:
     ///   - samples: the samples, interleaved by channel in whole frames.

@@ -3,20 +3,20 @@ import Logging
 import Synchronization
 
 /// How much room must be left on the disks that recordings go to.
-public struct SpaceMarks: Hashable, Sendable {
+package struct SpaceMarks: Hashable, Sendable {
     /// Free bytes below which an operator should know.
-    public var low: Int
+    package var low: Int
     /// Free bytes below which no new call is taken.
-    public var critical: Int
+    package var critical: Int
 
     /// Sets the marks, in bytes. Zero is never reached.
-    public init(low: Int, critical: Int) {
+    package init(low: Int, critical: Int) {
         self.low = low
         self.critical = critical
     }
 
     /// What the configuration has by default: 1 GB and 100 MB.
-    public static let standard = SpaceMarks(low: 1_000_000_000, critical: 100_000_000)
+    package static let standard = SpaceMarks(low: 1_000_000_000, critical: 100_000_000)
 }
 
 /// Watches the free space under every directory that calls are recorded to.

@@ -1,9 +1,9 @@
 /// Whether new calls can be recorded as they must be.
-public struct Readiness: Sendable {
+package struct Readiness: Sendable {
     /// Why no new call is taken.
-    public struct Obstacle: Hashable, Sendable {
+    package struct Obstacle: Hashable, Sendable {
         /// What kind of thing stands in the way.
-        public enum Kind: String, CaseIterable, Sendable {
+        package enum Kind: String, CaseIterable, Sendable {
             /// The program is about to end.
             case draining
             /// A disk is full.
@@ -14,29 +14,29 @@ public struct Readiness: Sendable {
             case calls
         }
 
-        public let kind: Kind
+        package let kind: Kind
         /// In words, with the value or the path that it is about.
-        public let reason: String
+        package let reason: String
 
         /// Names an obstacle.
-        public init(_ kind: Kind, _ reason: String) {
+        package init(_ kind: Kind, _ reason: String) {
             self.kind = kind
             self.reason = reason
         }
     }
 
     /// What keeps new calls out; empty when they are welcome.
-    public var obstacles: [Obstacle] = []
+    package var obstacles: [Obstacle] = []
     /// What an operator should know, though calls are taken.
-    public var warnings: [String] = []
+    package var warnings: [String] = []
 
     /// Whether new calls are taken.
-    public var isReady: Bool { obstacles.isEmpty }
+    package var isReady: Bool { obstacles.isEmpty }
 }
 
 extension Recorder {
     /// Whether new calls can be taken, as far as is known now. Asks nobody: what it needs is looked at in the background.
-    public var readiness: Readiness {
+    package var readiness: Readiness {
         var result = Readiness()
         if isDraining { result.obstacles.append(.init(.draining, "the server is shutting down")) }
         for sight in disks.current {

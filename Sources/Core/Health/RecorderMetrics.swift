@@ -84,7 +84,7 @@ struct CallMetrics: Sendable {
 
 extension Recorder {
     /// What each metric of a recorder says, in one line.
-    public static let metricDescriptions = [
+    package static let metricDescriptions = [
         "callreel_calls_started_total": "Calls whose audio began to be recorded.",
         "callreel_calls_recorded_total": "Calls that were published.",
         "callreel_calls_not_published_total": "Calls that could not be published; what there is of them stands in the partial directory.",

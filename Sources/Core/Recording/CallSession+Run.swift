@@ -17,7 +17,7 @@ extension CallSession {
     ///
     /// Call it once. It returns the manifest as published; an error says why nothing could be recorded, or why what
     /// was recorded still stands in the partial directory.
-    public func run() async throws(RecordingError) -> Recording {
+    package func run() async throws(RecordingError) -> Recording {
         let started = state.withLock { $0.manifest }
         logger.info(
             "call started", metadata: ["call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)"])

@@ -1,33 +1,33 @@
 import CoreMetrics
-public import Foundation
-public import Logging
+package import Foundation
+package import Logging
 import Synchronization
 
 /// One call from its first frame to its published files.
 ///
 /// The door pushes audio and events in from one thread and never waits. ``run()``, in a file of its own, drives the rest, from
 /// the first manifest to the last, and returns when the recording is published. Everything is counted in frames.
-public final class CallSession: Sendable, Identifiable {
+package final class CallSession: Sendable, Identifiable {
     /// Events that one recording keeps, where nothing else is asked for. Further ones are counted.
-    public static let eventLimit = 10_000
+    package static let eventLimit = 10_000
     /// Bytes of one event's JSON. A larger one is counted, and not kept.
-    public static let eventByteLimit = 4096
+    package static let eventByteLimit = 4096
     /// Bytes of all events of one recording.
-    public static let eventsByteLimit = 1 << 20
+    package static let eventsByteLimit = 1 << 20
     /// Time between two saves of a running call's manifest for the sake of events.
     static let saveInterval = Duration.seconds(1)
 
     /// A call as lists of live calls show it.
-    public struct Snapshot: Sendable {
-        public let id: RecordingID
-        public let call: CallFacts
-        public let format: AudioFormat
-        public let startedAt: Date
-        public let framesReceived: Int
+    package struct Snapshot: Sendable {
+        package let id: RecordingID
+        package let call: CallFacts
+        package let format: AudioFormat
+        package let startedAt: Date
+        package let framesReceived: Int
         /// Whether its recording is paused.
-        public let isPaused: Bool
+        package let isPaused: Bool
         /// For each sink: entry name, type, and how it is doing.
-        public let sinks: [(name: String, type: String, state: Recording.SinkState)]
+        package let sinks: [(name: String, type: String, state: Recording.SinkState)]
     }
 
     struct State {
@@ -51,13 +51,13 @@ public final class CallSession: Sendable, Identifiable {
         var published: Recording?
     }
 
-    public let id: RecordingID
+    package let id: RecordingID
     /// The shape of the call's audio.
-    public let format: AudioFormat
+    package let format: AudioFormat
     /// When the call's audio began.
     let startedAt: Date
     /// A logger that carries the call's identifier.
-    public let logger: Logger
+    package let logger: Logger
 
     let plans: [SinkPlan]
     let store: RecordingStore
@@ -109,7 +109,7 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// The call as it stands.
-    public var snapshot: Snapshot {
+    package var snapshot: Snapshot {
         let (manifest, reports, isPaused) = state.withLock { ($0.manifest, $0.reports, $0.isPaused) }
         let sinks = plans.indices.map { index in
             let state: Recording.SinkState =
@@ -126,7 +126,7 @@ public final class CallSession: Sendable, Identifiable {
     // MARK: - What the door calls
 
     /// Adds audio, interleaved by channel in whole frames. Returns false when no more should be read for now.
-    public func receive(_ samples: [Int16]) -> Bool {
+    package func receive(_ samples: [Int16]) -> Bool {
         // A chunk of nothing would take a place in every queue.
         if samples.isEmpty { return true }
         let hasRoom: Bool? = state.withLock { state in
@@ -146,7 +146,7 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// Keeps an event at the place that the audio has reached.
-    public func note(_ type: String, data: [String: JSONValue]) {
+    package func note(_ type: String, data: [String: JSONValue]) {
         _ = take(Recording.Event(frame: .start, at: Date(), type: type, data: data), facts: nil)
     }
 
@@ -173,7 +173,7 @@ public final class CallSession: Sendable, Identifiable {
     /// configuration says. The manifest has both as events, each at its frame.
     /// - Returns: false when the call is over, or that was so already.
     @discardableResult
-    public func pause(_ isPaused: Bool) -> Bool {
+    package func pause(_ isPaused: Bool) -> Bool {
         let isNew = state.withLock { state in
             guard !state.hasEnded, state.isPaused != isPaused else { return false }
             state.isPaused = isPaused
@@ -188,7 +188,7 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// Counts a message that could not be understood. The first one is logged.
-    public func noteMalformed(_ reason: String) {
+    package func noteMalformed(_ reason: String) {
         let count = state.withLock { state in
             state.manifest.malformedMessages += 1
             return state.manifest.malformedMessages
@@ -198,7 +198,7 @@ public final class CallSession: Sendable, Identifiable {
     }
 
     /// Ends the call. The first reason stands. `leftoverBytes` is how many at the end never became a whole frame.
-    public func end(_ reason: String, leftoverBytes: Int = 0) {
+    package func end(_ reason: String, leftoverBytes: Int = 0) {
         let isFirst = state.withLock { state in
             guard !state.hasEnded else { return false }
             state.hasEnded = true

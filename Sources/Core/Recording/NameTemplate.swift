@@ -1,13 +1,13 @@
-public import Foundation
+package import Foundation
 
 /// How a recording is named: text with placeholders in braces, such as `{date}/{time}-{from|unknown}-{id}`.
 ///
 /// A placeholder may give alternatives: the first one that is known for the call is used, and the last may be plain
 /// text. What a caller or a carrier says is cleaned before it becomes part of a name, so that no number, header or
 /// identifier can leave the recordings directory, hide a file or make a name too long for a file system.
-public struct NameTemplate: Sendable, Hashable {
+package struct NameTemplate: Sendable, Hashable {
     /// What may stand in braces.
-    public static let placeholders = facts + ["part"]
+    package static let placeholders = facts + ["part"]
     /// What may have alternatives: it is known or not.
     private static let facts = ["date", "time", "id", "from", "to", "uuid", "conversation", "carrier"]
     /// Where the number of a file's part goes.
@@ -26,11 +26,11 @@ public struct NameTemplate: Sendable, Hashable {
     }
 
     /// The template as it was written.
-    public let text: String
+    package let text: String
     private let pieces: [Piece]
 
     /// Reads a template; the error says what is wrong with it.
-    public init(_ text: String) throws(RecordingError) {
+    package init(_ text: String) throws(RecordingError) {
         self.text = text
         var pieces: [Piece] = []
         var rest = text[...]
@@ -92,7 +92,7 @@ public struct NameTemplate: Sendable, Hashable {
 
     /// The name for a call: a relative path without an ending, every part of which is safe. The number of a part, and the mark
     /// before it, or behind it at the beginning, are left out.
-    public func name(id: RecordingID, call: CallFacts, startedAt: Date) -> String {
+    package func name(id: RecordingID, call: CallFacts, startedAt: Date) -> String {
         let (before, after) = halves(id, call, startedAt)
         guard let after else { return before }
         let path = before.lastIndex(of: "/").map { String(before[...$0]) } ?? ""

@@ -1,10 +1,10 @@
-public import CoreMetrics
+package import CoreMetrics
 import Foundation
-public import Logging
+package import Logging
 import Synchronization
 
 /// Everything that records: the store, the sinks that were configured, the calls that run, and what carriers say of them.
-public final class Recorder: Sendable {
+package final class Recorder: Sendable {
     /// How often clocks are looked at: stalls, due checkpoints, stuck threads.
     static let heartbeat = Duration.milliseconds(250)
     /// Facts about calls whose audio has not come, or came long ago, that are kept at once.
@@ -28,11 +28,11 @@ public final class Recorder: Sendable {
     }
 
     /// Where recordings go.
-    public let store: RecordingStore
+    package let store: RecordingStore
     /// The recordings that are finished.
-    public let index = RecordingIndex()
+    package let index = RecordingIndex()
     /// The configured sinks.
-    public let plans: [SinkPlan]
+    package let plans: [SinkPlan]
 
     let disks: DiskWatch
     private let eventLimit: Int
@@ -49,7 +49,7 @@ public final class Recorder: Sendable {
     ///
     /// `marks` say how much room the disks must have, and `eventLimit` how many events one manifest keeps. Numbers go to `metrics`;
     /// ``metricDescriptions`` says what they are.
-    public init(
+    package init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
         eventLimit: Int = CallSession.eventLimit, metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) {
@@ -73,13 +73,13 @@ public final class Recorder: Sendable {
     }
 
     /// Proves that recordings can be made. An error here is the operator's to mend.
-    public func prepare() async throws(RecordingError) {
+    package func prepare() async throws(RecordingError) {
         try await ledger.run { [store] () throws(RecordingError) in try store.prepare() }
     }
 
     /// Finishes interrupted recordings, reads the finished ones, and keeps time for the running calls until the task is
     /// cancelled. Calls can be recorded meanwhile.
-    public func run() async {
+    package func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { [ledger, index, store, registry, metrics, logger] in
                 await ledger.run {
@@ -107,14 +107,14 @@ public final class Recorder: Sendable {
     }
 
     /// No further call is wanted: the program is about to end. Running calls go on.
-    public func drain() { state.withLock { $0.isDraining = true } }
+    package func drain() { state.withLock { $0.isDraining = true } }
 
     /// Whether ``drain()`` was called.
-    public var isDraining: Bool { state.withLock { $0.isDraining } }
+    package var isDraining: Bool { state.withLock { $0.isDraining } }
 
     /// Looks at the clocks of the running calls and their threads until the task is cancelled and the last of them is
     /// published: a call whose sink is stuck needs the clock to come to its end.
-    public func keepTime() async {
+    package func keepTime() async {
         while !Task.isCancelled || !sessions.isEmpty {
             // A cancelled task does not sleep; a thread of its own does.
             if Task.isCancelled { await ledger.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
@@ -129,10 +129,10 @@ public final class Recorder: Sendable {
     }
 
     /// The running calls, oldest first.
-    public var liveCalls: [CallSession.Snapshot] { sessions.map(\.snapshot).sorted { $0.startedAt < $1.startedAt } }
+    package var liveCalls: [CallSession.Snapshot] { sessions.map(\.snapshot).sorted { $0.startedAt < $1.startedAt } }
 
     /// A running call.
-    public func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id] } }
+    package func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id] } }
 
     private var sessions: [CallSession] { state.withLock { Array($0.live.values) } }
 
@@ -140,7 +140,7 @@ public final class Recorder: Sendable {
     ///
     /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
     /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
-    public func startCall(
+    package func startCall(
         _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) -> CallSession {
         // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
@@ -161,7 +161,7 @@ public final class Recorder: Sendable {
 
     /// Records a started call to its end. Errors are logged and returned; nothing else is left to do about them.
     @discardableResult
-    public func record(_ session: CallSession) async -> Result<Recording, RecordingError> {
+    package func record(_ session: CallSession) async -> Result<Recording, RecordingError> {
         let result: Result<Recording, RecordingError>
         do throws(RecordingError) { result = .success(try await session.run()) } catch { result = .failure(error) }
         switch result {
@@ -175,7 +175,7 @@ public final class Recorder: Sendable {
     // MARK: - What carriers say beside the audio
 
     /// Keeps facts about a call whose audio is expected. Facts that name no call are not kept: nothing could find them.
-    public func expect(_ facts: CallFacts) {
+    package func expect(_ facts: CallFacts) {
         guard facts.namesCall else { return }
         state.withLock { $0.changeWaiting(facts, limit: Self.waitingLimit) { _ in } }
     }
@@ -183,7 +183,7 @@ public final class Recorder: Sendable {
     /// Keeps an event with the call that it belongs to: one that runs, one that is published, or one that is expected.
     ///
     /// What the event says of the call finds it: its uuid, or else its conversation.
-    public func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
+    package func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
         guard facts.namesCall else { return }
         let event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
         // Under one lock: a call that begins or is published meanwhile would miss the event.

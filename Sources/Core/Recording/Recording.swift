@@ -1,14 +1,14 @@
-public import Foundation
+package import Foundation
 
 /// The manifest of one call: what was received, what became of it in each sink, and where it is.
 ///
 /// It stands beside the audio as `<name>.json` and is published last: where it stands, everything it names stands too.
-public struct Recording: Sendable, Codable, Identifiable {
+package struct Recording: Sendable, Codable, Identifiable {
     /// The version of this layout. Readers refuse a number that they do not know.
-    public static let currentVersion = 1
+    package static let currentVersion = 1
 
     /// How far a sink came.
-    public enum SinkState: String, Sendable, Codable {
+    package enum SinkState: String, Sendable, Codable {
         /// The call is running.
         case recording
         /// Every frame of the call is in it, and it was closed without an error; in its fallback, where `error` says why.
@@ -22,19 +22,19 @@ public struct Recording: Sendable, Codable, Identifiable {
     }
 
     /// A file that a sink left.
-    public struct File: Hashable, Sendable, Codable {
+    package struct File: Hashable, Sendable, Codable {
         /// The path under its directory.
-        public var name: String
+        package var name: String
         /// The directory, as an absolute path; nil is the recordings directory.
-        public var directory: String?
-        public var bytes: Int
+        package var directory: String?
+        package var bytes: Int
         /// Frames in it, where the sink said so.
-        public var frames: Int?
+        package var frames: Int?
         /// SHA-256 of its bytes, in hexadecimal; nil while the file grows.
-        public var sha256: String?
+        package var sha256: String?
 
         /// Makes a file's entry.
-        public init(name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
+        package init(name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
             self.name = name
             self.directory = directory
             self.bytes = bytes
@@ -44,54 +44,54 @@ public struct Recording: Sendable, Codable, Identifiable {
     }
 
     /// What became of one sink.
-    public struct Sink: Sendable, Codable {
-        public var type: String
-        public var name: String
-        public var state: SinkState
+    package struct Sink: Sendable, Codable {
+        package var type: String
+        package var name: String
+        package var state: SinkState
         /// Frames of the call's audio in it.
-        public var written: Int = 0
+        package var written: Int = 0
         /// Frames that were dropped because it was too slow, and that are silence in it.
-        public var silence: Int = 0
+        package var silence: Int = 0
         /// Frames that came while the recording was paused, and that are silence in it; nil is none.
-        public var masked: Int?
+        package var masked: Int?
         /// Frames that came while the recording was paused, and that are not in it at all; nil is none.
-        public var skipped: Int?
+        package var skipped: Int?
         /// Frames of the call that are not in it at all, because it failed or stalled.
-        public var lost: Int = 0
+        package var lost: Int = 0
         /// The shape of its audio, by which its files' frames are counted; nil is the call's.
-        public var format: AudioFormat?
+        package var format: AudioFormat?
         /// What it gets while the recording is paused; nil is silence.
-        public var onPause: SinkEnvelope.PausePolicy?
-        public var files: [File] = []
+        package var onPause: SinkEnvelope.PausePolicy?
+        package var files: [File] = []
         /// While the call runs: the directories, besides the recordings directory, where files of this sink may stand.
-        public var directories: [String]?
+        package var directories: [String]?
         /// What the sink itself reported.
-        public var details: [String: JSONValue]?
+        package var details: [String: JSONValue]?
         /// Why it failed, or went on in its fallback or another part.
-        public var error: String?
+        package var error: String?
         /// Who can mend that: options, destination or bug.
-        public var blame: SinkError.Blame?
+        package var blame: SinkError.Blame?
 
         /// Frames of the call's timeline that stand in its files: its audio, and the silence in place of it.
-        public var held: Int { written + silence + (masked ?? 0) }
+        package var held: Int { written + silence + (masked ?? 0) }
 
         /// Everything that was counted: the frames that the call received.
-        public var accounted: Int { held + (skipped ?? 0) + lost }
+        package var accounted: Int { held + (skipped ?? 0) + lost }
     }
 
     /// Something that happened during the call, with its place on the timeline.
-    public struct Event: Hashable, Sendable, Codable {
+    package struct Event: Hashable, Sendable, Codable {
         /// Frames of audio received before it.
-        public var frame: FramePosition
+        package var frame: FramePosition
         /// When it was seen (UTC).
-        public var at: Date
+        package var at: Date
         /// Such as `dtmf` or `answered`.
-        public var type: String
+        package var type: String
         /// What the carrier said about it.
-        public var data: [String: JSONValue]
+        package var data: [String: JSONValue]
 
         /// Makes an event.
-        public init(frame: FramePosition, at: Date, type: String, data: [String: JSONValue]) {
+        package init(frame: FramePosition, at: Date, type: String, data: [String: JSONValue]) {
             self.frame = frame
             self.at = at
             self.type = type
@@ -99,31 +99,31 @@ public struct Recording: Sendable, Codable, Identifiable {
         }
     }
 
-    public var version = Recording.currentVersion
-    public let id: RecordingID
+    package var version = Recording.currentVersion
+    package let id: RecordingID
     /// The published name without an ending: the path under the recordings directory. While the call runs, the name wanted.
-    public var name: String
+    package var name: String
     /// While the call runs: what its files shall be called instead, where the number of their part stands for `{part}`.
-    public var partName: String?
-    public var call: CallFacts
-    public var format: AudioFormat
-    public var startedAt: Date
-    public var endedAt: Date?
+    package var partName: String?
+    package var call: CallFacts
+    package var format: AudioFormat
+    package var startedAt: Date
+    package var endedAt: Date?
     /// Why the call ended, in words; nil while it runs.
-    public var endReason: String?
+    package var endReason: String?
     /// Frames that arrived and were decoded: the length of the call's audio.
-    public var framesReceived: Int = 0
+    package var framesReceived: Int = 0
     /// Bytes at the very end that never became a whole frame.
-    public var leftoverBytes: Int = 0
+    package var leftoverBytes: Int = 0
     /// Messages of the carrier that could not be understood; audio around them was kept.
-    public var malformedMessages: Int = 0
+    package var malformedMessages: Int = 0
     /// Events that were not kept because there were too many.
-    public var droppedEvents: Int = 0
-    public var events: [Event] = []
-    public var sinks: [Sink]
+    package var droppedEvents: Int = 0
+    package var events: [Event] = []
+    package var sinks: [Sink]
 
     /// Starts the manifest of a call.
-    public init(id: RecordingID, name: String, call: CallFacts, format: AudioFormat, startedAt: Date, sinks: [Sink]) {
+    package init(id: RecordingID, name: String, call: CallFacts, format: AudioFormat, startedAt: Date, sinks: [Sink]) {
         self.id = id
         self.name = name
         self.call = call
@@ -133,14 +133,14 @@ public struct Recording: Sendable, Codable, Identifiable {
     }
 
     /// Length of the audio in seconds.
-    public var seconds: Double { format.seconds(frames: framesReceived) }
+    package var seconds: Double { format.seconds(frames: framesReceived) }
 }
 
 extension Recording.Event {
     /// The recording was paused: what each sink holds from here on, its `onPause` says.
-    public static let paused = "paused"
+    package static let paused = "paused"
     /// The recording went on.
-    public static let resumed = "resumed"
+    package static let resumed = "resumed"
 }
 
 extension Recording {
@@ -162,7 +162,7 @@ extension Recording {
 
 extension Recording {
     /// The manifest's JSON text.
-    public func encoded() throws -> Data {
+    package func encoded() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
@@ -173,7 +173,7 @@ extension Recording {
     }
 
     /// Reads a manifest.
-    public init(manifest: Data) throws {
+    package init(manifest: Data) throws {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom { decoder in
             let container = try decoder.singleValueContainer()
@@ -200,34 +200,34 @@ extension Date {
     private static let manifestStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
     /// UTC with milliseconds, such as `2026-11-22T10:15:00.250Z` (ISO 8601).
-    public var manifestText: String {
+    package var manifestText: String {
         // The style cuts off what follows the milliseconds, and a binary fraction is often a little less than they are: without
         // rounding, a date would be a millisecond earlier each time that it is read and written.
         (self + 0.0005).formatted(Self.manifestStyle)
     }
 
     /// Reads what ``manifestText`` writes.
-    public init?(manifestText: String) {
+    package init?(manifestText: String) {
         guard let date = try? Self.manifestStyle.parse(manifestText) else { return nil }
         self = date
     }
 }
 
 /// Why a recording could not be made, kept or read.
-public struct RecordingError: Error, Sendable, CustomStringConvertible {
+package struct RecordingError: Error, Sendable, CustomStringConvertible {
     /// What happened, with the path or the value that it happened to.
-    public let reason: String
+    package let reason: String
     /// The system's error number, when the system refused.
-    public let underlying: Int32?
+    package let underlying: Int32?
 
     /// Makes an error.
-    public init(_ reason: String, underlying: Int32? = nil) {
+    package init(_ reason: String, underlying: Int32? = nil) {
         self.reason = reason
         self.underlying = underlying
     }
 
     /// The reason, and the system's own words after it.
-    public var description: String {
+    package var description: String {
         guard let underlying else { return reason }
         return "\(reason): \(systemMessage(underlying))"
     }

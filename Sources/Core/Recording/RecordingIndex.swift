@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// It is filled from the manifests, in the background at the start and then with each publication; nothing is kept
 /// anywhere else, so it can always be made anew.
-public final class RecordingIndex: Sendable {
+package final class RecordingIndex: Sendable {
     private struct State {
         /// Sorted by end, newest first: a call that has just ended comes on top, however long it was.
         var recordings: [Recording] = []
@@ -16,16 +16,16 @@ public final class RecordingIndex: Sendable {
     private let state = Mutex(State())
 
     /// Makes an empty index.
-    public init() {}
+    package init() {}
 
     /// How many recordings are known.
-    public var count: Int { state.withLock { $0.recordings.count } }
+    package var count: Int { state.withLock { $0.recordings.count } }
 
     /// Whether older recordings are still being read.
-    public var isScanning: Bool { state.withLock { $0.isScanning } }
+    package var isScanning: Bool { state.withLock { $0.isScanning } }
 
     /// Some recordings, newest first. Their events are left out; the manifests have them.
-    public func page(limit: Int, offset: Int) -> [Recording] {
+    package func page(limit: Int, offset: Int) -> [Recording] {
         state.withLock { Array($0.recordings.dropFirst(offset).prefix(limit)) }
     }
 

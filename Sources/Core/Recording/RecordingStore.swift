@@ -13,31 +13,31 @@ import Synchronization
 ///
 /// A call's files are made in `.partial/<id>/`, on the same file system. At the end they are synced, hashed and given
 /// their published names without ever replacing a file; the manifest comes last. All functions may block.
-public struct RecordingStore: Sendable {
+package struct RecordingStore: Sendable {
     /// The directory of unfinished recordings, under the recordings directory.
-    public static let partialDirectoryName = ".partial"
+    package static let partialDirectoryName = ".partial"
 
     /// What follows the name of a manifest while it is replaced and published.
     static let manifestEndings = ["", ".new", ".final", ".final.new"]
 
     /// The recordings directory, without a slash at its end.
-    public let directory: String
+    package let directory: String
     /// How recordings are named.
-    public let template: NameTemplate
+    package let template: NameTemplate
     /// Permission bits of published files; directories get the same with search added for everyone who may read.
-    public let fileMode: Int
+    package let fileMode: Int
 
     private var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
 
     /// Describes a store; ``prepare()`` makes it.
-    public init(directory: String, template: NameTemplate, fileMode: Int = 0o640) {
+    package init(directory: String, template: NameTemplate, fileMode: Int = 0o640) {
         self.directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
         self.template = template
         self.fileMode = fileMode
     }
 
     /// Makes the directories and proves that recordings can be made and published there.
-    public func prepare() throws(RecordingError) {
+    package func prepare() throws(RecordingError) {
         let partial = directory + "/" + Self.partialDirectoryName
         try FileSystem.makeDirectories(partial, mode: directoryMode)
         let probe = partial + "/probe-" + RecordingID().description
@@ -254,7 +254,7 @@ public struct RecordingStore: Sendable {
     }
 
     /// Reads a published manifest.
-    public func manifest(named name: String) throws -> Recording {
+    package func manifest(named name: String) throws -> Recording {
         try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name).json")))
     }
 

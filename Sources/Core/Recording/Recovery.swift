@@ -1,22 +1,22 @@
 import Foundation
-public import Logging
+package import Logging
 
 /// Finishes recordings that a program left behind when it died, without a word or in the middle of publishing.
 ///
 /// Each interrupted call has a directory of its own under `.partial`. Its files are made whole by the sinks that wrote
 /// them, and published with the state `recovered`. Nothing is deleted but second names of files that are published: what
 /// cannot be understood stays where it is and is named. It may be ended at any point and run again.
-public struct Recovery: Sendable {
+package struct Recovery: Sendable {
     /// What was found of one interrupted call.
-    public struct Finding: Sendable {
+    package struct Finding: Sendable {
         /// The call's directory.
-        public let directory: String
+        package let directory: String
         /// The published name, or nil when nothing was published.
-        public var name: String?
+        package var name: String?
         /// For each file: its name, its frames where they are known, and what was done or is wrong.
-        public var files: [(name: String, frames: Int?, note: String)] = []
+        package var files: [(name: String, frames: Int?, note: String)] = []
         /// Why the call, or a part of it, stays where it is.
-        public var problems: [String] = []
+        package var problems: [String] = []
     }
 
     private let store: RecordingStore
@@ -24,7 +24,7 @@ public struct Recovery: Sendable {
     private let logger: Logger
 
     /// Prepares a recovery of the interrupted calls of a store, by the sinks of a registry, which can make their files whole.
-    public init(store: RecordingStore, registry: SinkRegistry, logger: Logger) {
+    package init(store: RecordingStore, registry: SinkRegistry, logger: Logger) {
         self.store = store
         self.registry = registry
         self.logger = logger
@@ -34,7 +34,7 @@ public struct Recovery: Sendable {
     /// - Parameters:
     ///   - dryRun: only look, and say what would be done.
     ///   - onRecovery: told of each recording that was published.
-    public func run(dryRun: Bool = false, onRecovery: (Recording) -> Void = { _ in }) -> [Finding] {
+    package func run(dryRun: Bool = false, onRecovery: (Recording) -> Void = { _ in }) -> [Finding] {
         let partial = store.directory + "/" + RecordingStore.partialDirectoryName
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []).sorted()
         return names.compactMap { name in

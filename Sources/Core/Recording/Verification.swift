@@ -2,32 +2,32 @@ import Crypto
 import Foundation
 
 /// Checks published recordings against their manifests: every file, every frame, and that all formats of a call agree.
-public struct Verification: Sendable {
+package struct Verification: Sendable {
     /// Something that is not as its manifest says.
-    public struct Problem: Hashable, Sendable, CustomStringConvertible {
+    package struct Problem: Hashable, Sendable, CustomStringConvertible {
         /// The file, relative to the recordings directory.
-        public let file: String
-        public let reason: String
+        package let file: String
+        package let reason: String
 
-        public var description: String { "\(file): \(reason)" }
+        package var description: String { "\(file): \(reason)" }
     }
 
     /// What a check found.
-    public struct Result: Sendable {
-        public var recordings = 0
-        public var files = 0
-        public var bytes = 0
+    package struct Result: Sendable {
+        package var recordings = 0
+        package var files = 0
+        package var bytes = 0
         /// Seconds of audio, counted once for each call.
-        public var seconds = 0.0
+        package var seconds = 0.0
         /// Files that were decoded, and not only measured and hashed.
-        public var decoded = 0
-        public var problems: [Problem] = []
+        package var decoded = 0
+        package var problems: [Problem] = []
 
         /// Makes an empty result.
-        public init() {}
+        package init() {}
 
         /// Adds another result.
-        public mutating func add(_ other: Result) {
+        package mutating func add(_ other: Result) {
             recordings += other.recordings
             files += other.files
             bytes += other.bytes
@@ -38,26 +38,26 @@ public struct Verification: Sendable {
     }
 
     /// What stands in a directory, before anything is opened but the manifests.
-    public struct Survey: Sendable {
+    package struct Survey: Sendable {
         /// The recordings whose manifests can be read.
-        public var recordings: [Recording] = []
+        package var recordings: [Recording] = []
         /// Files that no manifest names, and manifests that cannot be read.
-        public var problems: [Problem] = []
+        package var problems: [Problem] = []
         /// Calls that are running, or were interrupted and wait for a repair.
-        public var unfinished = 0
+        package var unfinished = 0
     }
 
     private let directory: String
     private let registry: SinkRegistry
 
     /// Prepares a check of a recordings directory.
-    public init(directory: String, registry: SinkRegistry) {
+    package init(directory: String, registry: SinkRegistry) {
         self.directory = directory
         self.registry = registry
     }
 
     /// Lists what there is to check, and what belongs to nothing. Blocks.
-    public func survey() throws(RecordingError) -> Survey {
+    package func survey() throws(RecordingError) -> Survey {
         guard FileSystem.isDirectory(directory), let walk = FileManager.default.enumerator(atPath: directory) else {
             throw RecordingError("\(directory) is not a directory", underlying: nil)
         }
@@ -90,7 +90,7 @@ public struct Verification: Sendable {
     }
 
     /// Checks one recording. Blocks.
-    public func check(_ recording: Recording) -> Result {
+    package func check(_ recording: Recording) -> Result {
         var result = Result()
         result.recordings = 1
         result.seconds = recording.seconds

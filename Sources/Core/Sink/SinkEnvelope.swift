@@ -1,42 +1,42 @@
 /// The keys that every sink entry of the configuration has, whatever its type.
-public struct SinkEnvelope: Configurable {
+package struct SinkEnvelope: Configurable {
     /// How files and messages call this entry; by default its type, with a number from the second of a type on.
-    public var name: String?
+    package var name: String?
     /// Whether the entry is used at all.
-    public var enabled = true
+    package var enabled = true
     /// Where this sink's files go; nil is the recordings directory.
-    public var directory: String?
+    package var directory: String?
     /// Where this sink goes on when its directory fails; nil is nowhere.
-    public var fallback: String?
+    package var fallback: String?
     /// Whether a call is refused when this sink cannot open.
-    public var required = false
+    package var required = false
     /// What becomes of the call when this sink fails later.
-    public var onError = ErrorPolicy.continue
+    package var onError = ErrorPolicy.continue
     /// Seconds of audio that may wait for this sink before the call's socket is no longer read.
-    public var buffer = 30.0
+    package var buffer = 30.0
     /// Seconds without progress after which a full sink is left behind, so that the call goes on without it.
-    public var stallLimit = 10.0
+    package var stallLimit = 10.0
     /// Seconds between two checkpoints.
-    public var checkpoint = 1.0
+    package var checkpoint = 1.0
     /// Seconds between two syncs of the files to stable storage while the call runs; 0 is only at its end.
-    public var sync = 0.0
+    package var sync = 0.0
     /// Seconds that closing may take after the call's end.
-    public var finishLimit = 60.0
+    package var finishLimit = 60.0
     /// Seconds of audio in one part; nil is no limit of time.
-    public var partLength: Int?
+    package var partLength: Int?
     /// Megabytes (10^6 bytes) after which the next part begins; nil is no limit of size.
-    public var partSize: Int?
+    package var partSize: Int?
     /// Seconds after which a sink that failed everywhere is tried again; 0 is never.
-    public var retry = 0.0
+    package var retry = 0.0
     /// Frames a second in this sink; nil is what the call has.
-    public var sampleRate: Int?
+    package var sampleRate: Int?
     /// Channels in this sink; nil is what the call has.
-    public var channels: Int?
+    package var channels: Int?
     /// What this sink gets while the recording of a call is paused.
-    public var onPause = PausePolicy.silence
+    package var onPause = PausePolicy.silence
 
     /// What becomes of a call when one of its sinks fails.
-    public enum ErrorPolicy: String, CaseIterable, Sendable {
+    package enum ErrorPolicy: String, CaseIterable, Sendable {
         /// The call and its other sinks go on.
         case `continue`
         /// The call is ended, so that nobody goes on speaking to a recorder that does not record as it should.
@@ -44,7 +44,7 @@ public struct SinkEnvelope: Configurable {
     }
 
     /// What a sink gets while the recording of its call is paused.
-    public enum PausePolicy: String, CaseIterable, Codable, Sendable {
+    package enum PausePolicy: String, CaseIterable, Codable, Sendable {
         /// Silence of the same length.
         case silence
         /// Nothing: its part ends, and the next one begins where the recording goes on.
@@ -54,14 +54,14 @@ public struct SinkEnvelope: Configurable {
     }
 
     /// Every key at its default.
-    public init() {}
+    package init() {}
 
     /// The shape of what this sink gets of a call's audio.
     func format(of call: AudioFormat) -> AudioFormat {
         AudioFormat(sampleRate: sampleRate ?? call.sampleRate, channels: channels ?? call.channels)
     }
 
-    public static let fields: [Field<Self>] = [
+    package static let fields: [Field<Self>] = [
         .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
             // Files in a sink's fallback carry that word.
             if $0.lowercased() == "fallback" { return "is taken by the program itself" }

@@ -1,11 +1,11 @@
 /// One sink entry of the configuration, checked: everything needed to serve a call with it.
-public struct SinkPlan: Sendable {
+package struct SinkPlan: Sendable {
     /// The registered type.
-    public let type: String
+    package let type: String
     /// The entry's name, unique among the plans.
-    public let name: String
+    package let name: String
     /// What every sink has.
-    public let envelope: SinkEnvelope
+    package let envelope: SinkEnvelope
     /// Whether this is the first entry of its type, whose files carry no sink name.
     let isFirstOfType: Bool
     /// The type with its options.
@@ -24,7 +24,7 @@ public struct SinkPlan: Sendable {
 
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
     /// and left out. `format` is the shape of the audio that calls will bring, where it is known.
-    public static func read(
+    package static func read(
         _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {
         guard case .array(let elements) = value else {

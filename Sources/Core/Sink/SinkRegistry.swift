@@ -32,11 +32,11 @@ public struct SinkRegistry: Sendable {
     }
 
     /// Makes what changes the rate of a stream: from one rate, to another, for so many channels.
-    public typealias RateConverterMaker = @Sendable (_ source: Int, _ target: Int, _ channels: Int) throws(SinkError) -> any RateConverter
+    package typealias RateConverterMaker = @Sendable (_ source: Int, _ target: Int, _ channels: Int) throws(SinkError) -> any RateConverter
 
     private var entries: [String: Entry] = [:]
     /// What serves entries that ask for another rate than the call's; nil refuses them.
-    public var rateConverter: RateConverterMaker?
+    package var rateConverter: RateConverterMaker?
 
     /// Makes a registry that knows no sink.
     public init() {}

@@ -1,16 +1,16 @@
-public import CallreelCore
+package import CallreelCore
 
 extension Configuration {
     /// Who may open the page, use its API and fetch recordings. Carriers are not asked for any of this.
-    public struct Access: Configurable {
-        public var user = "callreel"
-        public var password: Secret?
-        public var token: Secret?
-        public var allowOpen = false
+    package struct Access: Configurable {
+        package var user = "callreel"
+        package var password: Secret?
+        package var token: Secret?
+        package var allowOpen = false
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .string("user", \.user, type: "name", "The user that browsers ask for beside the password.") {
                 // RFC 7617, section 2: the first colon ends the name.
                 $0.isEmpty || $0.contains(":") ? "is not a name without a colon" : nil
@@ -25,13 +25,13 @@ extension Configuration {
     }
 
     /// Certificate and key of the server.
-    public struct TLS: Configurable {
-        public var certificate = ""
-        public var key = ""
+    package struct TLS: Configurable {
+        package var certificate = ""
+        package var key = ""
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .string("certificate", \.certificate, type: "path", "The PEM file with the certificate, and those that it depends on after it.") {
                 $0.isEmpty ? "is empty" : nil
             },
@@ -40,7 +40,7 @@ extension Configuration {
     }
 
     /// Why a server must not be started like this, if it must not: recordings would be open to everybody.
-    public var exposure: ConfigurationProblem? {
+    package var exposure: ConfigurationProblem? {
         guard access.isOpen, !access.allowOpen, !AddressRange.isLoopback(listen.host) else { return nil }
         return .init(
             at: ConfigurationPath.root.key("access"),

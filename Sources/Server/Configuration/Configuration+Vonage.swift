@@ -1,22 +1,22 @@
-public import CallreelCore
+package import CallreelCore
 
 extension Configuration {
     /// Calls from Vonage's Voice API.
-    public struct Vonage: Configurable {
-        public var path = "/cable"
-        public var sampleRate = 16000
-        public var talk = "This call is being recorded."
-        public var signatureSecret: Secret?
-        public var signatureAge = 300
-        public var apiKey: String?
-        public var applicationID: String?
-        public var requireToken = true
-        public var tokenKey: Secret?
-        public var tokenLifetime = 180
+    package struct Vonage: Configurable {
+        package var path = "/cable"
+        package var sampleRate = 16000
+        package var talk = "This call is being recorded."
+        package var signatureSecret: Secret?
+        package var signatureAge = 300
+        package var apiKey: String?
+        package var applicationID: String?
+        package var requireToken = true
+        package var tokenKey: Secret?
+        package var tokenLifetime = 180
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .string("path", \.path, type: "URL path", "Where the carrier's WebSocket connects.") { path in
                 guard path.hasPrefix("/"), path.count > 1, path.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/-_.~".contains($0)) })
                 else { return "is not a path such as \"/cable\"" }

@@ -1,22 +1,22 @@
-public import CallreelCore
+package import CallreelCore
 import Foundation
 
 /// Everything that the configuration file says, checked.
-public struct Configuration: Sendable {
+package struct Configuration: Sendable {
     /// Where the server listens.
-    public struct Listen: Configurable {
-        public var host = "127.0.0.1"
-        public var port = 9292
-        public var readInterval = 0.2
-        public var pingInterval = 20.0
-        public var idleTimeout = 60.0
-        public var drainTimeout = 20.0
-        public var tls: TLS?
-        public var trustedProxies: [String] = []
+    package struct Listen: Configurable {
+        package var host = "127.0.0.1"
+        package var port = 9292
+        package var readInterval = 0.2
+        package var pingInterval = 20.0
+        package var idleTimeout = 60.0
+        package var drainTimeout = 20.0
+        package var tls: TLS?
+        package var trustedProxies: [String] = []
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .string(
                 "host", \.host, type: "address or host name",
                 "The address to listen on; 127.0.0.1 is reached from this machine only, 0.0.0.0 from everywhere."
@@ -47,16 +47,16 @@ public struct Configuration: Sendable {
     }
 
     /// Where recordings go.
-    public struct Recordings: Configurable {
-        public var directory = "recordings"
-        public var name = "{date}/{time}-{from|unknown}-{id}"
-        public var mode = "0640"
-        public var lowSpace = 1000
-        public var criticalSpace = 100
+    package struct Recordings: Configurable {
+        package var directory = "recordings"
+        package var name = "{date}/{time}-{from|unknown}-{id}"
+        package var mode = "0640"
+        package var lowSpace = 1000
+        package var criticalSpace = 100
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .string("directory", \.directory, type: "path", "Where recordings appear; relative to the directory that the program is started in.") {
                 $0.isEmpty || $0.contains("\0") ? "is not a path such as \"recordings\"" : nil
             },
@@ -93,7 +93,7 @@ public struct Configuration: Sendable {
         var marks: SpaceMarks { SpaceMarks(low: lowSpace * 1_000_000, critical: criticalSpace * 1_000_000) }
 
         /// The store that this section describes.
-        public func store() throws(RecordingError) -> RecordingStore {
+        package func store() throws(RecordingError) -> RecordingStore {
             RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640)
         }
     }
@@ -126,20 +126,20 @@ public struct Configuration: Sendable {
         ]
     }
 
-    public var listen: Listen
+    package var listen: Listen
     /// The address at which carriers reach the server; nil is the address it listens on.
-    public var publicURL: PublicURL?
-    public var recordings: Recordings
+    package var publicURL: PublicURL?
+    package var recordings: Recordings
     /// The sinks that every call is given to.
-    public var sinks: [SinkPlan]
+    package var sinks: [SinkPlan]
     /// The sink types that are known, used or not: recordings of an earlier configuration may need them.
-    public let registry: SinkRegistry
-    public var vonage: Vonage
-    public var access: Access
-    public var limits: Limits
+    package let registry: SinkRegistry
+    package var vonage: Vonage
+    package var access: Access
+    package var limits: Limits
 
     /// Reads a configuration strictly and reports every mistake in it. `${NAME}` is looked up in the environment.
-    public init(
+    package init(
         _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
         self.registry = registry
@@ -175,7 +175,7 @@ public struct Configuration: Sendable {
 
 extension Configuration {
     /// Every key at its default, with one entry for each registered sink type.
-    public static func example(registry: SinkRegistry) -> JSONValue {
+    package static func example(registry: SinkRegistry) -> JSONValue {
         let sinks = registry.types.map { entry -> JSONValue in
             let options = entry.options.map { ($0.name, $0.standard) }
             return .object(SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) { mine, _ in mine })
@@ -184,7 +184,7 @@ extension Configuration {
     }
 
     /// The whole file as JSON Schema (draft 2020-12).
-    public static func schema(registry: SinkRegistry) -> JSONValue {
+    package static func schema(registry: SinkRegistry) -> JSONValue {
         let sinks: JSONValue = .object([
             "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
             "items": registry.entrySchema,
@@ -198,24 +198,24 @@ extension Configuration {
 }
 
 /// Mistakes that stop the program before it does anything.
-public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     /// The file that they are in.
-    public let file: String
-    public let problems: [ConfigurationProblem]
+    package let file: String
+    package let problems: [ConfigurationProblem]
 
     /// Makes an error of mistakes.
-    public init(file: String, problems: [ConfigurationProblem]) {
+    package init(file: String, problems: [ConfigurationProblem]) {
         self.file = file
         self.problems = problems
     }
 
     /// One line for each mistake.
-    public var description: String { problems.map { "\(file): \($0)" }.joined(separator: "\n") }
+    package var description: String { problems.map { "\(file): \($0)" }.joined(separator: "\n") }
 }
 
 extension Configuration {
     /// Reads a configuration file. The error names every mistake.
-    public init(
+    package init(
         file: String, registry: SinkRegistry, environment: [String: String]
     ) throws(ConfigurationError) {
         let value: JSONValue

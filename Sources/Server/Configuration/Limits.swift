@@ -1,27 +1,27 @@
-public import CallreelCore
+package import CallreelCore
 
 extension Configuration {
     /// What one client, or all of them together, may ask of the server. Over a limit, whoever asked is refused or closed with the
     /// code that says why, and counted; running calls go on.
-    public struct Limits: Configurable {
-        public var calls = 1000
-        public var connections = 12000
-        public var connectionsPerAddress = 2000
-        public var headerBytes = 16384
-        public var bodyBytes = 65536
-        public var textMessageBytes = 65536
-        public var binaryMessageBytes = 1_048_576
-        public var handshakeTimeout = 10.0
-        public var slowReaderTimeout = 60.0
-        public var callLength = 14400.0
-        public var controlFramesPerSecond = 100
-        public var textMessagesPerSecond = 200
-        public var burstSeconds = 10
-        public var events = CallSession.eventLimit
+    package struct Limits: Configurable {
+        package var calls = 1000
+        package var connections = 12000
+        package var connectionsPerAddress = 2000
+        package var headerBytes = 16384
+        package var bodyBytes = 65536
+        package var textMessageBytes = 65536
+        package var binaryMessageBytes = 1_048_576
+        package var handshakeTimeout = 10.0
+        package var slowReaderTimeout = 60.0
+        package var callLength = 14400.0
+        package var controlFramesPerSecond = 100
+        package var textMessagesPerSecond = 200
+        package var burstSeconds = 10
+        package var events = CallSession.eventLimit
 
-        public init() {}
+        package init() {}
 
-        public static let fields: [Field<Self>] = [
+        package static let fields: [Field<Self>] = [
             .integer(
                 "calls", \.calls, in: 1...1_000_000,
                 "Calls at once; further ones get status 503 at the answer webhook and at the upgrade."),

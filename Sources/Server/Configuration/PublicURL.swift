@@ -1,12 +1,12 @@
 import Foundation
 
 /// The address at which carriers reach the server, such as `https://calls.example.com`.
-public struct PublicURL: Hashable, Sendable, CustomStringConvertible {
+package struct PublicURL: Hashable, Sendable, CustomStringConvertible {
     /// The URL without a slash at its end.
-    public let description: String
+    package let description: String
 
     /// Reads an absolute http or https URL; nil for anything else.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
             let host = parts.host, !host.isEmpty, parts.query == nil, parts.fragment == nil, parts.user == nil
         else { return nil }
