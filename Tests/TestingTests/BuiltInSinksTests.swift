@@ -23,10 +23,11 @@ import Testing
         try await requireSinkContract(RawSink.self)
     }
 
-    @Test(arguments: [
-        (SndfileFormat.caf, nil), (.caf, .float), (.aiff, nil), (.aiff, .pcm24), (.aiff, .ulaw), (.w64, nil), (.w64, .alaw), (.rf64, nil),
-        (.rf64, .pcm24), (.au, nil), (.au, .ulaw),
-    ] as [(SndfileFormat, WAVEncoding?)])
+    @Test(
+        arguments: [
+            (SndfileFormat.caf, nil), (.caf, .float), (.aiff, nil), (.aiff, .pcm24), (.aiff, .ulaw), (.w64, nil), (.w64, .alaw), (.rf64, nil),
+            (.rf64, .pcm24), (.au, nil), (.au, .ulaw),
+        ] as [(SndfileFormat, WAVEncoding?)])
     func `a sndfile sink that keeps samples keeps the contract`(format: SndfileFormat, encoding: WAVEncoding?) async throws {
         var options = SndfileOptions()
         (options.format, options.encoding) = (format, encoding)
