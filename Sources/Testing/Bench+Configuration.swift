@@ -50,6 +50,8 @@ extension Bench where Sink: ~Copyable {
     mutating func checkAnswers() -> [AudioFormat] {
         let formats = AudioFormat.supportedSampleRates.flatMap { rate in [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) } }
         var open: [AudioFormat] = []
+        let run = Watch.begin(.answers)
+        defer { run.end() }
         for format in formats {
             let refusal = Sink.refusal(of: format, options: options), limit = Sink.frameLimit(options: options, format: format)
             if Sink.refusal(of: format, options: options) != refusal { note(.answers, "refusal changes from one call to the next", format) }

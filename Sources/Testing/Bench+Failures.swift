@@ -1,12 +1,32 @@
 import CallreelCore
 import Foundation
 
-/// When a destination fails.
-private enum Fault: String, CaseIterable {
-    case fromTheStart = "a destination that is full from the start"
-    case fromTheMiddle = "a destination that becomes full in the middle"
-    case forAWhile = "a destination that is full for two chunks in the middle"
-    case atTheEnd = "a destination that is full when the call ends"
+/// How a destination fails, and when.
+private struct Fault: CustomStringConvertible {
+    enum Time: String, CaseIterable {
+        case whileOpening = "while the sink is opened"
+        case fromTheStart = "from the start"
+        case fromTheMiddle = "from the middle on"
+        case forAWhile = "from the middle on, and has room again when the call ends"
+        case atTheEnd = "when the call ends"
+    }
+
+    let time: Time
+    /// It takes no byte, but nothing else fails: whoever asks for its end only hears nothing of it. A full one cannot be synced either.
+    let isQuiet: Bool
+
+    static let all = Time.allCases.flatMap { [Fault(time: $0, isQuiet: false), Fault(time: $0, isQuiet: true)] }
+
+    var description: String { "a destination that \(isQuiet ? "takes no byte, though it can be synced," : "is full") \(time.rawValue)" }
+}
+
+/// What came out at the other end of a pipe.
+private struct Poured {
+    var isReceipt = false
+    var ending = ""
+    var arrived = Data()
+    /// What is in the file all the same.
+    var standing: Data?
 }
 
 extension Bench where Sink: ~Copyable {
@@ -35,6 +55,7 @@ extension Bench where Sink: ~Copyable {
     /// Destinations that fail at various moments.
     mutating func checkFailures(_ take: Take) async throws(SinkContractError) {
         let full = try Replacement.full(), unsyncable = try Replacement.unsyncable()
+        try Replacement.checkReadOnly(sandbox.room().file("read-only"))
         let call = call(frames: max(take.call.frames, 4 * plan.heldFrames), take.call.format)
         let chunks = call.chunks(call.even)
         var references: [[LeftFile]] = []
@@ -42,38 +63,43 @@ extension Bench where Sink: ~Copyable {
             guard let outcome = try? await record(call, chunks, checkpoints: true) else { return }
             references.append(outcome.files)
         }
-        let half = chunks[chunks.count / 2].start.frames, later = chunks[min(chunks.count / 2 + 2, chunks.count - 1)].start.frames
-        for fault in Fault.allCases {
+        let half = chunks[chunks.count / 2].start.frames
+        // Whether what is written goes another way than through the descriptors that the sink has open, as by a program of its own.
+        var isElsewhere = false
+        for fault in Fault.all {
             let room = sandbox.room()
-            let substitution = Substitution(below: room.directory, by: full.number)
-            let context = room.context(call.format, onCreate: { if fault == .fromTheStart { substitution.apply() } })
+            let substitution = Substitution(below: room.directory, by: fault.isQuiet ? .readOnly : .descriptor(full.number))
+            let isAtOnce = [.whileOpening, .fromTheStart].contains(fault.time)
+            let context = room.context(call.format, onCreate: { if isAtOnce { substitution.apply() } })
             do throws(LifeError) {
                 let receipt = try await Life<Sink>.run(options, context, chunks, checkpoints: true) { moment in
-                    switch (fault, moment) {
+                    switch (fault.time, moment) {
                     case (.fromTheMiddle, .chunk(after: half)), (.forAWhile, .chunk(after: half)), (.atTheEnd, .finish): substitution.apply()
-                    case (.forAWhile, .chunk(after: later)): substitution.undo()
+                    case (.forAWhile, .finish), (.whileOpening, .chunk(after: 0)): substitution.undo()
                     default: break
                     }
                 }
-                // What was written in another way than through the descriptors that were taken away is where it should be.
                 if let loss = Self.loss(Life<Sink>.files(context), references) {
-                    note(.noSwallowing, "\(fault.rawValue): there is a receipt of \(receipt.frames) frames, and \(loss)", call.format)
+                    note(.noSwallowing, "\(fault): there is a receipt of \(receipt.frames) frames, and \(loss)", call.format)
+                } else if fault.time == .fromTheStart {
+                    isElsewhere = true
                 }
             } catch {
-                checkBlame(error, fault.rawValue, call.format)
-                let before = [Fault.fromTheStart: 0, .fromTheMiddle: half, .forAWhile: half, .atTheEnd: call.frames][fault] ?? 0
+                checkBlame(error, fault.description, call.format)
+                let before = [Fault.Time.fromTheMiddle: half, .forAWhile: half, .atTheEnd: call.frames][fault.time] ?? 0
                 guard before > 0, !isBroken(SinkContractRule.repair + [.checkpointHolds]) else { continue }
                 let least = max(0, before - plan.heldFrames), standing = Take(call: call, outcome: take.outcome)
-                checkStanding(context.createdFiles, in: room, standing, frames: least...call.frames, fault.rawValue, .failedFiles)
+                checkStanding(context.createdFiles, in: room, standing, frames: least...call.frames, fault.description, .failedFiles)
             }
         }
-        await checkDurability(call, unsyncable)
+        // Where it goes another way, so does the sync.
+        if !isElsewhere { await checkDurability(call, unsyncable) }
     }
 
     /// A destination that takes everything and keeps nothing: whoever asks for stable storage at the end is told so.
     private mutating func checkDurability(_ call: TestCall, _ unsyncable: Replacement) async {
         let room = sandbox.room()
-        let substitution = Substitution(below: room.directory, by: unsyncable.number)
+        let substitution = Substitution(below: room.directory, by: .descriptor(unsyncable.number))
         do throws(LifeError) {
             let receipt = try await Life<Sink>.run(options, room.context(call.format), call.chunks(call.even)) { moment in
                 if moment == .finish { substitution.apply() }
@@ -85,28 +111,40 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// A destination that takes little at a time. Sinks that have to seek fail there, which is allowed; others must wait.
+    /// A destination that takes little at a time gets what one gets that takes everything at once. Sinks that have to seek fail at both,
+    /// which is allowed.
     mutating func checkSlowness(_ take: Take) async throws(SinkContractError) {
         let call = call(frames: 24_000, take.call.format)
         let chunks = call.chunks([997])
         guard let one = try? await record(call, chunks), let two = try? await record(call, chunks), let file = one.files.first,
             one.files.count == 1, file.data == two.files.first?.data
         else { return }
-        let reader = try SlowReader()
+        let quick = try await pour(call, chunks, isSlow: false), slow = try await pour(call, chunks, isSlow: true)
+        let isLost = slow.isReceipt && slow.arrived != file.data && slow.standing != file.data
+        if isLost || slow.isReceipt != quick.isReceipt || slow.arrived != quick.arrived {
+            let wanted = quick.isReceipt ? file.data : quick.arrived
+            let same = zip(slow.arrived, wanted).prefix { $0 == $1 }.count
+            note(
+                .slowness, "of \(wanted.count) bytes \(slow.arrived.count) arrive, and only \(same) as they should; \(slow.ending)", call.format)
+        }
+    }
+
+    /// What becomes of a call that is written into a pipe.
+    private func pour(_ call: TestCall, _ chunks: [PCMChunk], isSlow: Bool) async throws(SinkContractError) -> Poured {
+        let reader = try PipeReader(isSlow: isSlow)
         let room = sandbox.room()
-        let context = room.context(call.format) { Substitution(below: room.directory, by: reader.input).apply() }
-        let ending: String
+        let context = room.context(call.format) { Substitution(below: room.directory, by: .descriptor(reader.input)).apply() }
+        var poured = Poured()
         do throws(LifeError) {
-            let receipt = try await Life<Sink>.run(options, context, chunks)
-            ending = "there is a receipt of \(receipt.frames) frames"
+            poured.ending = "there is a receipt of \(try await Life<Sink>.run(options, context, chunks).frames) frames"
+            poured.isReceipt = true
         } catch {
-            ending = error.description
+            poured.ending = error.description
         }
-        let arrived = reader.finish()
-        if !file.data.starts(with: arrived) || ending.hasPrefix("there is a receipt") && arrived != file.data {
-            let same = zip(arrived, file.data).prefix { $0 == $1 }.count
-            note(.slowness, "of \(file.data.count) bytes \(arrived.count) arrive, and only \(same) as they should; \(ending)", call.format)
-        }
+        poured.arrived = reader.finish()
+        // What went another way is where it should be.
+        poured.standing = context.createdFiles.first.flatMap { contents(room.file($0)) }
+        return poured
     }
 
     private mutating func checkBlame(_ failure: LifeError, _ what: String, _ format: AudioFormat) {

@@ -88,7 +88,8 @@ extension Bench where Sink: ~Copyable {
         case .abandoned: try? await Life<Sink>.abandon(options, context, Array(chunks.prefix(7)), checkpointAfter: 3)
         case .failed:
             _ = try? await Life<Sink>.run(options, context, chunks) { moment in
-                if moment == .chunk(after: chunks[chunks.count / 2].start.frames) { Substitution(below: room.directory, by: full.number).apply() }
+                guard moment == .chunk(after: chunks[chunks.count / 2].start.frames) else { return }
+                Substitution(below: room.directory, by: .descriptor(full.number)).apply()
             }
         }
     }

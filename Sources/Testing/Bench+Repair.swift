@@ -63,11 +63,11 @@ extension Bench where Sink: ~Copyable {
         let before = contents(path)
         var planned: FileRepair?
         var refusal: SinkError?
-        do throws(SinkError) { planned = try Sink.repair(path, format: format, dryRun: true) } catch { refusal = error }
+        do throws(SinkError) { planned = try Life<Sink>.repair(path, format, dryRun: true) } catch { refusal = error }
         if contents(path) != before { note(.dryRun, "\(what): the dry run changes it", format) }
         let done: FileRepair?
         do throws(SinkError) {
-            done = try Sink.repair(path, format: format, dryRun: false)
+            done = try Life<Sink>.repair(path, format, dryRun: false)
         } catch {
             if refusal == nil { note(.dryRun, "\(what): the dry run promises a repair, which then fails: \(error)", format) }
             if contents(path) != before { note(.tornFiles, "\(what): it is refused (\(error)), and changed all the same", format) }
@@ -84,7 +84,7 @@ extension Bench where Sink: ~Copyable {
             return nil
         }
         if isWhole, after != before || done.change != nil { return done }
-        let again = try Sink.repair(path, format: format, dryRun: false)
+        let again = try Life<Sink>.repair(path, format, dryRun: false)
         if again != FileRepair(frames: done.frames) || contents(path) != after {
             note(.repairTwice, "\(what): after \(Self.words(done)), a second repair says \(Self.words(again))", format)
         }

@@ -2,7 +2,11 @@ import CallreelCore
 import Foundation
 
 /// The parts of a sink's life, as messages name them.
-enum Verb: String, Sendable { case open, write, checkpoint, finish }
+enum Verb: String, Sendable {
+    case open, write, checkpoint, finish, repair, decode
+    case letGo = "deinit"
+    case answers = "refusal or frameLimit"
+}
 
 /// An error that came out of a sink, and where it came out.
 struct LifeError: Error, CustomStringConvertible {
@@ -67,16 +71,21 @@ enum Life<Sink: AudioSink & ~Copyable> {
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
         var done = 0
-        // One that goes on for another may be asked before its first chunk.
-        if checkpoints { try await checkpoint(&sink) }
-        for chunk in chunks {
-            meddle(.chunk(after: done))
-            try await write(&sink, chunk)
-            done += chunk.frameCount
+        do throws(LifeError) {
+            // One that goes on for another may be asked before its first chunk.
             if checkpoints { try await checkpoint(&sink) }
+            for chunk in chunks {
+                meddle(.chunk(after: done))
+                try await write(&sink, chunk)
+                done += chunk.frameCount
+                if checkpoints { try await checkpoint(&sink) }
+            }
+        } catch {
+            letGo(sink)
+            throw error
         }
         meddle(.finish)
-        do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
+        return try await finish(sink)
     }
 
     /// One life that ends with a checkpoint and some more chunks, as when the program dies.
@@ -86,16 +95,24 @@ enum Life<Sink: AudioSink & ~Copyable> {
     ) async throws(LifeError) {
         var sink = try await open(options, context)
         var done = 0
-        for (index, chunk) in chunks.enumerated() {
-            try await write(&sink, chunk)
-            done += chunk.frameCount
-            guard index + 1 == count else { continue }
-            try await checkpoint(&sink)
-            atCheckpoint(done)
+        do throws(LifeError) {
+            for (index, chunk) in chunks.enumerated() {
+                try await write(&sink, chunk)
+                done += chunk.frameCount
+                guard index + 1 == count else { continue }
+                try await checkpoint(&sink)
+                atCheckpoint(done)
+            }
+        } catch {
+            letGo(sink)
+            throw error
         }
+        letGo(sink)
     }
 
     static func open(_ options: Sink.Options, _ context: SinkContext) async throws(LifeError) -> Sink {
+        let run = Watch.begin(.open)
+        defer { run.end() }
         do throws(SinkError) {
             return try await Sink(options: options, context: context)
         } catch {
@@ -104,15 +121,35 @@ enum Life<Sink: AudioSink & ~Copyable> {
     }
 
     static func write(_ sink: inout Sink, _ chunk: PCMChunk) async throws(LifeError) {
+        let run = Watch.begin(.write)
+        defer { run.end() }
         do throws(SinkError) { try await sink.write(chunk) } catch { throw LifeError(verb: .write, error: error) }
     }
 
     static func checkpoint(_ sink: inout Sink) async throws(LifeError) {
+        let run = Watch.begin(.checkpoint)
+        defer { run.end() }
         do throws(SinkError) { try await sink.checkpoint() } catch { throw LifeError(verb: .checkpoint, error: error) }
     }
 
     static func finish(_ sink: consuming Sink) async throws(LifeError) -> SinkReceipt {
+        let run = Watch.begin(.finish)
+        defer { run.end() }
         do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
+    }
+
+    /// The end without `finish`.
+    static func letGo(_ sink: consuming Sink) {
+        let run = Watch.begin(.letGo)
+        _ = consume sink
+        run.end()
+    }
+
+    /// What the type makes of a file that was not finished.
+    static func repair(_ path: String, _ format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        let run = Watch.begin(.repair)
+        defer { run.end() }
+        return try Sink.repair(path, format: format, dryRun: dryRun)
     }
 
     /// What stands now in the files that were made through a context.
@@ -131,6 +168,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
 
     /// What a file decodes to; nil where the sink does not say.
     static func decode(_ path: String, _ format: AudioFormat) throws(SinkError) -> DecodedAudio? {
+        let run = Watch.begin(.decode)
+        defer { run.end() }
         var samples: [Int16] = []
         let file = try Sink.decode(path, format: format) { piece in
             for index in piece.indices { samples.append(piece[index]) }

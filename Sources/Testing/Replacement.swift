@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 #if canImport(Darwin)
@@ -33,6 +34,16 @@ final class Replacement: Sendable {
             if unsafe write(number, [0 as UInt8], 1) < 0 { return replacement }
         }
         throw SinkContractError(cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
+    }
+
+    /// Makes sure that a descriptor of a file that is open for reading only refuses a byte, and can be synced and closed all the same.
+    static func checkReadOnly(_ path: String) throws(SinkContractError) {
+        put(Data(), path)
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(number) }
+        guard number >= 0, unsafe write(number, [0 as UInt8], 1) < 0, fsync(number) == 0 else {
+            throw SinkContractError(cannotCheck: "a read-only descriptor is not what it should be: a file that refuses bytes and can be synced")
+        }
     }
 
     /// One that takes every byte, and cannot be brought to stable storage.
@@ -78,14 +89,22 @@ final class Substitution: Sendable {
         let original: Int32
     }
 
+    /// What is put there.
+    enum Source {
+        /// Another descriptor.
+        case descriptor(Int32)
+        /// The same file, open for reading only: no byte can be written, but it can be synced and closed without an error.
+        case readOnly
+    }
+
     private let directory: String
-    private let replacement: Int32
+    private let source: Source
     private let places = Mutex<[Place]>([])
 
     /// Prepares it; nothing is changed yet.
-    init(below directory: String, by replacement: Int32) {
+    init(below directory: String, by source: Source) {
         self.directory = directory
-        self.replacement = replacement
+        self.source = source
     }
 
     deinit { places.withLock { $0.forEach { close($0.original) } } }
@@ -101,7 +120,15 @@ final class Substitution: Sendable {
                 let original = fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0)
                 guard original >= 0 else { continue }
                 places.append(Place(number: descriptor.number, original: original))
-                Self.put(replacement, under: descriptor.number)
+                switch source {
+                case .descriptor(let replacement): Self.put(replacement, under: descriptor.number)
+                case .readOnly:
+                    let same = unsafe open(descriptor.path ?? "", O_RDONLY | O_CLOEXEC)
+                    // A file that is not in its place any more stays open as it is: another rule is broken then.
+                    guard same >= 0 else { continue }
+                    Self.put(same, under: descriptor.number)
+                    close(same)
+                }
             }
         }
     }

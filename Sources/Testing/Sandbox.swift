@@ -50,8 +50,9 @@ struct Room: Sendable {
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
             conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
         return SinkContext(
-            recordingID: Self.recordingID, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500), format: format, sinkName: "contract",
-            directory: directory, fileStem: stem, logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() }, onCreate: onCreate)
+            recordingID: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500), format: format,
+            sinkName: "contract", directory: directory, fileStem: stem, logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() },
+            onCreate: onCreate)
     }
 
     /// The paths of everything that stands in the room, relative to the call's directory where they are in it.
@@ -66,7 +67,11 @@ struct Room: Sendable {
     /// The path of a file in the call's directory.
     func file(_ name: String) -> String { directory + "/" + name }
 
-    private static let recordingID = RecordingID("63f61863a1b2c3d4e5f60718293a4b5c") ?? RecordingID()
+    /// An identifier of the call's own, the same each time, so that files are alike where calls are.
+    private static func recordingID(_ stem: String) -> RecordingID {
+        let digits = stem.utf8.reduce(UInt64(0x63f6_1863)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return RecordingID("63f61863a1b2c3d4" + String(digits | 1 << 63, radix: 16)) ?? RecordingID()
+    }
 }
 
 /// The bytes of a file, or nil when there is none that can be read.

@@ -15,7 +15,7 @@ public import CallreelCore
 ///   - sink: the type.
 ///   - options: the sets of options that are tried, one after the other; none stands for the defaults.
 ///   - plan: what the kit cannot know of a sink.
-/// - Throws: when the kit cannot do its work here, so that what it would say were worth nothing.
+/// - Throws: when the kit cannot do its work here, so that what it would say were worth nothing; or when a verb of the sink does not return.
 @concurrent
 public func checkSinkContract<Sink: AudioSink & ~Copyable>(
     _ sink: Sink.Type, options: Sink.Options..., plan: SinkContractPlan = SinkContractPlan()
@@ -45,24 +45,35 @@ private func violations<Sink: AudioSink & ~Copyable>(
     of _: Sink.Type, _ options: [Sink.Options], _ plan: SinkContractPlan
 ) async throws(SinkContractError) -> [SinkContractViolation] {
     let sets = options.isEmpty ? [Sink.Options()] : options
-    return try await withTaskExecutorPreference(threads) { () async throws(SinkContractError) in
-        var found: [SinkContractViolation] = []
-        for (index, set) in sets.enumerated() {
-            var bench = try Bench<Sink>(options: set, plan: plan, describesOptions: sets.count > 1)
-            // What the type says of itself is the same with every set.
-            if index == 0 { bench.checkDescription() }
-            try await bench.run()
-            found += bench.violations
+    let result = await Watch.run(on: threads, patience: plan.patience) {
+        do throws(SinkContractError) {
+            var found: [SinkContractViolation] = []
+            for (index, set) in sets.enumerated() {
+                var bench = try Bench<Sink>(options: set, plan: plan, describesOptions: sets.count > 1)
+                // What the type says of itself is the same with every set.
+                if index == 0 { bench.checkDescription() }
+                try await bench.run()
+                found += bench.violations
+            }
+            return .success(found)
+        } catch {
+            return .failure(error)
         }
-        return found
     }
+    return try result.get()
 }
 
 /// What the kit cannot know of a sink, and has to be told.
 public struct SinkContractPlan: Sendable {
     /// Frames that may be missing in what stands after a checkpoint, because an encoder cannot write a block before it is full.
     public var heldFrames = 0
+    /// How long one verb of the sink may take: after that it is taken for one that never returns, and the check ends with an error that
+    /// names it. Its thread and the kit's directory are then left to it.
+    public var patience = Duration.seconds(60)
 
-    /// Makes a plan for a sink that holds nothing back.
-    public init(heldFrames: Int = 0) { self.heldFrames = heldFrames }
+    /// Makes a plan; by itself for a sink that holds nothing back.
+    public init(heldFrames: Int = 0, patience: Duration = .seconds(60)) {
+        self.heldFrames = heldFrames
+        self.patience = patience
+    }
 }

@@ -21,6 +21,11 @@ public struct SinkContractError: Error, Sendable, CustomStringConvertible {
         description = (["the sink contract is broken"] + violations.map(\.description)).joined(separator: "\n")
     }
 
+    init(hanging verb: Verb, _ patience: Duration) {
+        violations = []
+        description = "the sink contract cannot be checked: \(verb.rawValue) has not returned for \(patience), the plan's patience"
+    }
+
     init(cannotCheck reason: String) {
         violations = []
         description = "the sink contract cannot be checked here: \(reason)"

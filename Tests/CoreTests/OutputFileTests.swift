@@ -9,6 +9,12 @@ private func limitOpenFiles(_ count: rlim_t) {
     #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
 }
 
+/// Lets this process write files of no more than so many bytes.
+private func limitFileSize(_ bytes: rlim_t) {
+    var limit = rlimit(rlim_cur: bytes, rlim_max: .max)
+    #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+}
+
 @Suite struct OutputFileTests {
     @Test func `bytes go to the end of a new file, and its length is known`() throws {
         let workspace = try Workspace()
@@ -24,6 +30,26 @@ private func limitOpenFiles(_ count: rlim_t) {
         try file.close()
         #expect(try workspace.text("call.raw") == "one two")
         #expect(context.createdFiles == ["call.raw"])
+    }
+
+    @Test func `a file may begin with a text, and is the sink's own also where that could not be written`() async throws {
+        let workspace = try Workspace()
+        let file = try workspace.context().createFile("csv", beginning: "seconds,peak\n")
+        try file.write("0,1\n")
+        try file.close()
+        #expect(try workspace.text("call.csv") == "seconds,peak\n0,1\n")
+        await #expect(processExitsWith: .success) {
+            signal(SIGXFSZ, SIG_IGN)
+            let workspace = try Workspace(), context = workspace.context()
+            limitFileSize(4)
+            var failure: SinkError?
+            do throws(SinkError) { _ = try context.createFile("csv", beginning: "seconds,peak\n") } catch { failure = error }
+            // Before anything is said: that may be written to a file.
+            limitFileSize(.max)
+            let error = try #require(failure)
+            #expect(error.underlying == EFBIG && error.code == .write)
+            #expect(context.createdFiles == ["call.csv"])
+        }
     }
 
     @Test func `an existing file is never opened`() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import CallreelCore
@@ -50,6 +51,27 @@ import Testing
         #expect(try bench.workspace.files() == [".partial", "calls/a-1-z.pcm", "calls/a-1-z.probe-2.pcm", "calls/a-2-z.pcm", "calls/a-z.json"])
     }
 
+    @Test func `a failure in a pause repeats nothing of it, and lets nothing of it through`() async throws {
+        let probe = Probe()
+        let bench = try CallBench([(probe, #"{"failsAtWrite": 3, "holds": 100, "retry": 0.01}"#), (Probe(), "{}")])
+        var expected: [Int16] = []
+        for chunk in 0..<12 {
+            bench.session.pause((3..<9).contains(chunk))
+            bench.receive(160)
+            expected += (3..<9).contains(chunk) ? [Int16](repeating: 0, count: 160) : ramp(chunk * 160..<(chunk + 1) * 160)
+        }
+        // A sink that fails when the call is over is not tried again.
+        try await until("it has taken all") { probe.life.withLock { $0.end.frames } == 1920 }
+        let recording = try await bench.end()
+        expectClosedAccounts(recording)
+        let sink = recording.sinks[0]
+        // Each part takes two chunks, of which all but 100 frames are in its file: the next one begins within a chunk.
+        #expect(sink.files.count > 8 && sink.state == .complete)
+        let isWhole = try sink.files.flatMap(bench.samples) == expected
+        #expect(isWhole)
+        #expect(sink.masked == 960 && sink.written == 960)
+    }
+
     @Test func `an instance takes no more than its type can hold`() async throws {
         let bench = QueueBench(), workspace = try Workspace()
         _ = bench.push(4000)
@@ -75,6 +97,8 @@ import Testing
         #expect(recording.sinks[0].files.count == 5)
         #expect(recording.sinks[0].error?.hasPrefix("told to fail in thirdWrite") == true)
         #expect(recording.sinks[0].error?.contains("it went on when it was tried") == true)
+        // It could be opened the last time.
+        #expect(bench.recorder.plans[0].health.problem == nil)
     }
 
     @Test func `what cannot be better next time is not tried again`() async throws {
@@ -83,6 +107,25 @@ import Testing
         let recording = try await bench.published()
         #expect(recording.endReason?.contains("cannot be opened") == true)
         #expect(recording.sinks[0].state == .failed)
+    }
+
+    @Test func `what is the options' fault is not tried again`() async throws {
+        let bench = try CallBench([(Probe(), #"{"fails": "write", "isHopeless": true, "retry": 0.01}"#), (Probe(), "{}")])
+        bench.receive(160)
+        try await until("it has failed") { bench.log.values.contains { $0.hasPrefix("sink failed") } }
+        #expect(!bench.log.values.contains("sink failed, and goes on after a while"))
+        let recording = try await bench.end()
+        #expect(recording.sinks.map(\.state) == [.failed, .complete])
+        #expect(recording.sinks[0].blame == .options && recording.sinks[0].error?.contains("tried") == false)
+    }
+
+    @Test func `a sink whose failure ends the call is not tried again`() async throws {
+        let bench = try CallBench([(Probe(), #"{"fails": "thirdWrite", "retry": 0.01, "onError": "stopCall"}"#), (Probe(), "{}")])
+        for _ in 0..<5 { bench.receive(160) }
+        try await until("it has failed") { bench.log.values.contains { $0.hasPrefix("sink failed") } }
+        #expect(!bench.log.values.contains("sink failed, and goes on after a while"))
+        let recording = try await bench.end()
+        #expect(recording.sinks[0].state == .failed && recording.sinks[0].files.map(\.frames) == [320])
     }
 
     @Test func `a call that is over does not wait for the next try`() async throws {
@@ -112,23 +155,11 @@ import Testing
         #expect(recording.sinks.map(\.written) == [2000, 2000, 3000])
         #expect(recording.sinks.map(\.masked) == [1000, nil, nil])
         #expect(recording.sinks.map(\.skipped) == [nil, 1000, nil])
+        #expect(recording.sinks.map(\.onPause) == [nil, .skip, .record])
         #expect(recording.sinks.map(\.state) == [.complete, .complete, .complete])
         #expect(recording.events.map(\.type) == ["paused", "resumed"])
         #expect(recording.events.map(\.frame.frames) == [1000, 2000])
         #expect(!bench.session.pause(true))
-    }
-
-    @Test func `another number of channels is mixed or doubled`() {
-        let stereo: [Int16] = [100, 300, -5, -6, 32767, 32767, -32768, -32768]
-        #expect(Conversion.mix(stereo.span, from: 2, to: 1) == [200, -6, 32767, -32768])
-        #expect(Conversion.mix(([7, -7] as [Int16]).span, from: 1, to: 2) == [7, 7, -7, -7])
-    }
-
-    @Test func `another rate needs something that changes it`() throws {
-        var problems: [ConfigurationProblem] = []
-        let sinks = try JSONValue.parse(#"[{"type": "meter", "sampleRate": 16000}]"#)
-        _ = SinkPlan.read(sinks, at: .root.key("sinks"), registry: testRegistry, problems: &problems)
-        #expect(problems.map(\.description) == ["sinks[0].sampleRate: 16000 cannot be had: this program has nothing that changes a rate"])
     }
 }
 

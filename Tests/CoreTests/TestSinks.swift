@@ -65,7 +65,9 @@ final class Probe: Sendable {
     /// Blocks or throws, if that is what the options want of this moment.
     func reach(_ moment: Moment, _ options: ProbeOptions) throws(SinkError) {
         if options.blocks == moment { gate.wait() }
-        if options.fails == moment { throw SinkError(.write, "told to fail in \(moment)", underlying: 28) }
+        if options.fails == moment {
+            throw SinkError(.write, "told to fail in \(moment)", underlying: 28, blame: options.isHopeless ? .options : .destination)
+        }
     }
 
     var samples: [Int16] { life.withLock { $0.samples } }
@@ -95,6 +97,8 @@ struct ProbeOptions: Configurable {
     var failsOnce = false
     /// The write that fails; 0 is none.
     var failsAtWrite = 0
+    /// Whether nothing but other options would mend it.
+    var isHopeless = false
 
     static let fields: [Field<Self>] = [
         .string("probe", \.probe, "The name of the probe that sees what happens."),
@@ -104,6 +108,7 @@ struct ProbeOptions: Configurable {
         .boolean("removesItsFile", \.removesItsFile, "Whether the file is gone when the sink has finished."),
         .integer("holds", \.holds, in: 0...100_000, "Frames that are held back from the file until the end."),
         .integer("failsAtWrite", \.failsAtWrite, in: 0...1000, "The write that fails; 0 is none."),
+        .boolean("isHopeless", \.isHopeless, "Whether it blames its options."),
         .boolean("failsOnce", \.failsOnce, "Whether it fails in its first place only."),
     ]
 }

@@ -4,16 +4,9 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What a program gets, and what becomes of it and of the sink, whatever it does.
+/// What a program gets, and what comes of it.
 @Suite(.serialized) struct ExecSinkTests {
-    private let format = AudioFormat(sampleRate: 16000)
-
-    private func options(_ command: [String], _ change: (inout ExecOptions) -> Void = { _ in }) -> ExecOptions {
-        var options = ExecOptions()
-        options.command = command
-        change(&options)
-        return options
-    }
+    let format = AudioFormat(sampleRate: 16000)
 
     @Test(arguments: [1, 2])
     func `programs read the WAV to its end, and their file is part of the recording`(channels: Int) async throws {
@@ -79,6 +72,13 @@ import Testing
             ])
     }
 
+    @Test func `what a caller says is not longer than a fact of a call may be`() async throws {
+        let call = CallFacts(carrier: "test", from: String(repeating: "4", count: 100))
+        let command = options(["sh", "-c", "cat > /dev/null; printf %s \"$1\"", "sh", "{from}"])
+        let receipt = try await record(ExecSink.self, [1], try Workspace().context(format, call: call), options: command)
+        #expect(receipt.details["stdout"] == .string(String(repeating: "4", count: 64)))
+    }
+
     @Test func `the program has none of the server's descriptors, and of its environment what it is given`() async throws {
         // In a process of its own: an environment is not to be changed while other threads read it.
         await #expect(processExitsWith: .success) {
@@ -108,101 +108,6 @@ import Testing
         // While the call runs, too: it must not wait for somebody to read.
         let echo = try await record(ExecSink.self, testSignal(frames: 400_000, format), try Workspace().context(format), options: options(["cat"]))
         #expect(echo.frames == 400_000)
-    }
-
-    @Test(arguments: [
-        ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
-        ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", ""),
-    ])
-    func `a program that ends early is an error with its status and its last words`(script: String, reason: String) async throws {
-        let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
-        var sink = try await ExecSink(options: command, context: try Workspace().context(format))
-        var failure: SinkError?
-        // More than a pipe holds, so that it is seen at a write at the latest.
-        for chunk in chunks(testSignal(frames: 200_000, format), format) {
-            do { try sink.write(chunk) } catch {
-                failure = error
-                break
-            }
-        }
-        #expect(failure?.blame == .destination)
-        let words = failure?.description ?? ""
-        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; it said: the reason"), "\(words)")
-    }
-
-    @Test func `a program that ends before a short call does is an error at the end`() async throws {
-        for script in ["exit 0", "exec <&-; exec sleep 2"] {
-            let error = await #expect(throws: SinkError.self) {
-                var sink = try await ExecSink(options: options(["sh", "-c", script]), context: try Workspace().context(format))
-                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
-                await reached { await (try? checkpoint(&sink)) == nil || script != "exit 0" }
-                if script != "exit 0" { try await Task.sleep(for: .milliseconds(300)) }
-                _ = try sink.finish()
-            }
-            #expect(error?.description.contains("before its") == true || error?.description.contains("before its end") == true, "\(error)")
-        }
-    }
-
-    @Test func `a status that is not 0 is an error`() async throws {
-        let error = await #expect(throws: SinkError.self) {
-            let command = options(["sh", "-c", "cat > /dev/null; echo one >&2; printf 'two \\033[31m\\n' >&2; exit 7"])
-            _ = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
-        }
-        #expect(error?.description == "\"sh\" ended with status 7; it said: one / two [31m")
-        #expect(error?.code == .finish)
-    }
-
-    @Test func `a program that takes no input is ended when its deadline is over, and nothing of it stays`() async throws {
-        let workspace = try Workspace(), path = workspace.file("pid")
-        let command = options(["sh", "-c", "echo $$ > \(path); trap '' PIPE; exec sleep 600"]) { $0.deadline = 0.5 }
-        do {
-            var sink = try await ExecSink(options: command, context: workspace.context(format))
-            let error = #expect(throws: SinkError.self) {
-                for chunk in chunks(testSignal(frames: 200_000, format), format) { try sink.write(chunk) }
-            }
-            #expect(error?.description == "\"sh\" took nothing of its input for 0.5 seconds, and is being ended")
-        }
-        try await expectGone(path)
-    }
-
-    @Test func `a program that goes on after its input is ended, by the second signal if it must be`() async throws {
-        for script in ["exec sleep 600", "trap '' TERM; cat > /dev/null; while :; do sleep 0.1; done"] {
-            let workspace = try Workspace(), path = workspace.file("pid")
-            let error = await #expect(throws: SinkError.self) {
-                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.3 }
-                _ = try await record(ExecSink.self, [1], workspace.context(format), options: command)
-            }
-            #expect(error?.description.hasPrefix("\"sh\" did not end within 0.3 seconds after its input, and was ended") == true, "\(error)")
-            try await expectGone(path)
-        }
-    }
-
-    @Test func `a descendant that keeps the pipes open holds nobody up`() async throws {
-        let workspace = try Workspace(), path = workspace.file("pid")
-        let command = options(["sh", "-c", "cat > /dev/null; (sleep 600 & echo $! > \(path)); echo done"])
-        let receipt = try await record(ExecSink.self, [1], workspace.context(format), options: command)
-        #expect(receipt.details["stdout"] == "done\n")
-        kill(try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines))), SIGKILL)
-    }
-
-    @Test func `a sink that is let go ends its program, and no descriptor or process stays`() async throws {
-        let before = descriptors()
-        for script in ["cat > /dev/null", "exec sleep 600"] {
-            let workspace = try Workspace(), path = workspace.file("pid")
-            do {
-                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.5 }
-                var sink = try await ExecSink(options: command, context: workspace.context(format))
-                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
-                await reached { FileManager.default.contents(atPath: path)?.isEmpty == false }
-            }
-            try await expectGone(path)
-        }
-        await reached { descriptors().count <= before.count + 4 }
-        // The library keeps a few for itself once it was used; each further program adds none.
-        let used = descriptors().count
-        for _ in 0..<20 { _ = try await record(ExecSink.self, [1], try Workspace().context(format)) }
-        await reached { descriptors().count <= used }
-        #expect(descriptors().count <= used)
     }
 
     @Test func `a sink that is only opened starts nothing`() async throws {
@@ -258,21 +163,12 @@ import Testing
         _ = SinkPlan.read(value, at: .root.key("sinks"), registry: .builtIn, format: format, problems: &problems)
         #expect(problems.count == 1 && problems.first?.description.hasPrefix(message) == true, "\(problems)")
     }
-
-    /// Waits until the process whose number stands in a file is gone, and reaped.
-    private func expectGone(_ path: String) async throws {
-        let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
-        await reached { kill(pid, 0) != 0 }
-        #expect(kill(pid, 0) != 0 && errno == ESRCH)
-    }
-
-    private func descriptors() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] }
 }
 
-/// Waits for something to become true, for a minute at most.
-private func reached(_ condition: () async -> Bool) async {
-    for _ in 0..<3000 {
-        if await condition() { return }
-        try? await Task.sleep(for: .milliseconds(20))
-    }
+/// The options of a sink for this command.
+func options(_ command: [String], _ change: (inout ExecOptions) -> Void = { _ in }) -> ExecOptions {
+    var options = ExecOptions()
+    options.command = command
+    change(&options)
+    return options
 }

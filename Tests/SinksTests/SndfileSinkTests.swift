@@ -35,6 +35,9 @@ import Testing
             #expect(receipt.frames == frames && receipt.details["encoding"] == .string(encoding.rawValue))
             let path = workspace.file("call.\(container.fileExtension)")
             #expect(receipt.framesByFile == ["call.\(container.fileExtension)": frames])
+            let codec = try Tool.run("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path).text
+            let codecs: [WAVEncoding: String] = [.pcm16: "pcm_s16", .pcm24: "pcm_s24", .float: "pcm_f32", .ulaw: "pcm_mulaw", .alaw: "pcm_alaw"]
+            #expect(codec.hasPrefix(try #require(codecs[encoding])), "\(container) \(encoding): \(codec)")
             // The form of G.711 that libsndfile writes in AIFF-C is one that sox does not know.
             let isForSox = container != .aiff || encoding != .ulaw && encoding != .alaw
             if isForSox {

@@ -22,4 +22,55 @@ import Testing
     @Test func `a raw sink keeps the contract`() async throws {
         try await requireSinkContract(RawSink.self)
     }
+
+    @Test(
+        arguments: [
+            (SndfileFormat.caf, nil), (.caf, .float), (.aiff, nil), (.aiff, .pcm24), (.aiff, .ulaw), (.w64, nil), (.w64, .alaw), (.rf64, nil),
+            (.rf64, .pcm24), (.au, nil), (.au, .ulaw),
+        ] as [(SndfileFormat, WAVEncoding?)])
+    func `a sndfile sink that keeps samples keeps the contract`(format: SndfileFormat, encoding: WAVEncoding?) async throws {
+        var options = SndfileOptions()
+        (options.format, options.encoding) = (format, encoding)
+        try await requireSinkContract(SndfileSink.self, options: options)
+    }
+
+    /// What waits in the encoder and in a page that is not full, at the highest rate.
+    @Test(arguments: [(SndfileFormat.opus, 14_000), (.vorbis, 48_000), (.mp3, 3600)], [nil, 0, 0.5, 1])
+    func `a sndfile sink that loses something keeps the contract`(stream: (format: SndfileFormat, held: Int), quality: Double?) async throws {
+        var options = SndfileOptions()
+        (options.format, options.quality) = (stream.format, quality)
+        try await requireSinkContract(SndfileSink.self, options: options, plan: SinkContractPlan(heldFrames: stream.held))
+    }
+
+    @Test(arguments: [
+        (ExecOptions.Input.wav, ["wc", "-c"]), (.wav, ["cat"]), (.wav, ["sox", "-t", "wav", "-", "-n", "stat"]), (.pcm, ["wc", "-c"]),
+        (.pcm, ["cat"]),
+    ])
+    func `a sink for a program keeps the contract`(input: ExecOptions.Input, command: [String]) async throws {
+        var options = ExecOptions()
+        (options.command, options.input) = (command, input)
+        try await requireSinkContract(ExecSink.self, options: options)
+    }
+
+    @Test(arguments: [
+        (ExecOptions.Input.wav, ["tee", "{output}"]), (.pcm, ["dd", "status=none", "of={output}"]), (.pcm, ["cp", "/dev/stdin", "{output}"]),
+        (.wav, ["sox", "-t", "wav", "-", "-t", "flac", "{output}"]),
+    ])
+    func `a sink for a program that writes a file keeps the contract`(input: ExecOptions.Input, command: [String]) async throws {
+        var options = ExecOptions()
+        (options.command, options.input, options.extension) = (command, input, "audio")
+        // What a pipe holds, in frames of four bytes, and what the program itself has read and not yet written.
+        let plan = SinkContractPlan(heldFrames: 16_384 + 8192)
+        try await requireSinkContract(ExecSink.self, options: options, plan: plan)
+    }
+
+    @Test func `a sink for nothing keeps the contract`() async throws {
+        try await requireSinkContract(NullSink.self)
+    }
+
+    @Test func `a sink for memory keeps the contract, with room for as many calls as there are at once`() async throws {
+        var options = MemoryOptions()
+        (options.label, options.calls, options.seconds) = ("contract", 3, 1)
+        try await requireSinkContract(MemorySink.self, options: options)
+    }
 }

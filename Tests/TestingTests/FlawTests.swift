@@ -38,6 +38,12 @@ import Testing
         #expect(found.first?.reason.contains("as peak") == true, "\(found)")
     }
 
+    @Test(arguments: RareWriter.Moment.allCases)
+    func `a write that is swallowed is found wherever it is, though the rest is an error or a success`(moment: RareWriter.Moment) async throws {
+        let found = try await checkSinkContract(RareWriter.self, options: RareWriter.Options(swallows: moment))
+        #expect(found.map(\.rule) == (moment == .never ? [] : [.noSwallowing]), "\(found)")
+    }
+
     private static let cases: [(Flaw, SinkContractRule)] = [
         (.changesItsMind, .answers), (.takesNoFrame, .answers),
         (.refusesEverything, .formats),

@@ -34,6 +34,21 @@ import Testing
         #expect(error?.description == text)
     }
 
+    @Test(arguments: HangingSink.Verb.allCases)
+    func `a verb that never returns ends the check with its name`(verb: HangingSink.Verb) async throws {
+        defer { HangingSink.release(verb) }
+        var options = HangingSink.Options()
+        options.verb = verb
+        let names: [HangingSink.Verb: String] = [.letGo: "deinit", .refusal: "refusal or frameLimit"]
+        if verb == .none { return try await requireSinkContract(HangingSink.self, options: options) }
+        let error = await #expect(throws: SinkContractError.self) {
+            try await requireSinkContract(HangingSink.self, options: options, plan: SinkContractPlan(patience: .seconds(2)))
+        }
+        let name = names[verb] ?? verb.rawValue
+        #expect(error?.description == "the sink contract cannot be checked: \(name) has not returned for 2.0 seconds, the plan's patience")
+        #expect(error?.violations == [])
+    }
+
     @Test func `nothing is left of a check`() async throws {
         await #expect(processExitsWith: .success) {
             let path = FileManager.default.temporaryDirectory.appendingPathComponent("callreel-kit-" + UUID().uuidString).path

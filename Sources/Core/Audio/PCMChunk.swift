@@ -8,8 +8,10 @@ public struct PCMChunk: Sendable {
     let receivedAt: ContinuousClock.Instant
     /// Whether the recording was paused when it came.
     let isPaused: Bool
-    /// The samples, interleaved by channel.
-    private let samples: [Int16]
+    /// The samples, interleaved by channel: the chunk's own, which whoever looks at them or keeps them shares with every other sink.
+    ///
+    /// Whoever hands them to a C library or writes them to a file borrows them with ``withSamples(_:)``.
+    public let samples: [Int16]
 
     /// Makes a chunk of interleaved samples, which must be whole frames.
     public init(samples: [Int16], format: AudioFormat, start: FramePosition) {

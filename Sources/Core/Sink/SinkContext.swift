@@ -82,6 +82,18 @@ public struct SinkContext: Sendable {
         return file
     }
 
+    /// Creates a new file for this sink that begins with a text, such as the heading of a table.
+    ///
+    /// In one step, since a sink that is not copyable cannot fail in its `init` once it has its file.
+    /// - Parameters:
+    ///   - suffix: as in ``createFile(_:)``.
+    ///   - text: what stands first, in UTF-8.
+    public func createFile(_ suffix: String, beginning text: String) throws(SinkError) -> OutputFile {
+        let file = try createFile(suffix)
+        try file.write(text)
+        return file
+    }
+
     /// The names of the files that this sink has created so far, in order.
     public var createdFiles: [String] { created.names.withLock { $0 } }
 }

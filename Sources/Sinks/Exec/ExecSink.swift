@@ -21,7 +21,8 @@ import Foundation
 ///
 /// The sink has failed when the program ends before its input does, ends with another status than 0, takes nothing of its input for
 /// `deadline` seconds, or goes on for that long after its end; the last two end it, by SIGTERM and five seconds later by SIGKILL. The same
-/// happens to it when the sink is let go without an end. When the server dies, the program sees the end of its input, and is on its own.
+/// happens to it when the sink is let go without an end, which waits for it: nobody writes to a file any more that is being published.
+/// When the server dies, the program sees the end of its input, and is on its own.
 public struct ExecSink: ~Copyable, AudioSink {
     public static let type = "exec"
     public static let summary = "the audio on the standard input of a program, which may write a file"

@@ -34,7 +34,7 @@ struct ProgramOutcome {
 
 /// A program with three pipes to it, which one thread fills and empties, blocking where it has to.
 ///
-/// Letting it go closes its input and gives it its deadline.
+/// Letting it go closes its input, gives it its deadline, and waits for its end: what it writes is whole then, and nobody writes any more.
 struct RunningProgram: ~Copyable {
     /// Beyond the deadline and the time between two signals, for what a system takes to end a process.
     private static let extraSeconds = 10.0
@@ -64,7 +64,18 @@ struct RunningProgram: ~Copyable {
         self.end = end.read
     }
 
-    deinit { task.inputHasEnded() }
+    deinit {
+        guard task.status == nil else { return }
+        input.close()
+        task.inputHasEnded()
+        let limit = lastMoment
+        var ignored = ByteTail()
+        while task.status == nil, ContinuousClock.now < limit {
+            poll([output, errors, end], until: limit)
+            output.drain(into: &ignored)
+            errors.drain(into: &ignored)
+        }
+    }
 
     /// Hands over all the bytes, as fast as the program takes them.
     mutating func write(_ bytes: RawSpan) throws(ProgramFailure) {
@@ -99,7 +110,7 @@ struct RunningProgram: ~Copyable {
         if input.isBroken { throw earlyEnd("closed its input before its end") }
         input.close()
         task.inputHasEnded()
-        let limit = ContinuousClock.now + .seconds(deadline) + ProgramTask.grace + .seconds(Self.extraSeconds)
+        let limit = lastMoment
         while task.status == nil {
             guard ContinuousClock.now < limit else { throw ProgramFailure("cannot be ended", errors: errorTail.text) }
             poll([output, errors, end], until: limit)
@@ -108,6 +119,9 @@ struct RunningProgram: ~Copyable {
         drain()
         return ProgramOutcome(status: task.status ?? .unknown("it has no status"), output: outputTail.text, errors: errorTail.text)
     }
+
+    /// When a program whose input ends now is over, however it takes its end.
+    private var lastMoment: ContinuousClock.Instant { .now + .seconds(deadline) + ProgramTask.grace + .seconds(Self.extraSeconds) }
 
     /// Waits until there is room in the program's input, or something happens that has to be seen to.
     private mutating func wait(_ input: PipeEnd?, until limit: ContinuousClock.Instant) throws(ProgramFailure) {

@@ -19,7 +19,7 @@ final class CallBench: Sendable {
     /// Starts a call. Each sink is JSON text of an entry, in which `PROBE` stands for the probe of the same place.
     init(
         _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"), format: AudioFormat = .telephone,
-        template: String = "call"
+        template: String = "call", registry: SinkRegistry = testRegistry
     ) throws {
         workspace = try Workspace()
         let entries = try sinks.map { probe, text in
@@ -29,11 +29,11 @@ final class CallBench: Sendable {
             return JSONValue.object(members)
         }
         var problems: [ConfigurationProblem] = []
-        let plans = SinkPlan.read(.array(entries), at: .root, registry: testRegistry, problems: &problems)
+        let plans = SinkPlan.read(.array(entries), at: .root, registry: registry, problems: &problems)
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate(template))
         try store.prepare()
-        recorder = Recorder(store: store, plans: plans, registry: testRegistry, logger: Logger(label: "test") { [log] _ in LogBook(entries: log) })
+        recorder = Recorder(store: store, plans: plans, registry: registry, logger: Logger(label: "test") { [log] _ in LogBook(entries: log) })
         let session = recorder.startCall(call, format: format) { [announcements] in announcements.append(()) }
         self.session = session
         recording = Task { [recorder] in await recorder.record(session) }

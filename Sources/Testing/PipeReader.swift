@@ -9,23 +9,25 @@ import Synchronization
     import Glibc
 #endif
 
-/// The other end of a destination that takes little at a time: a pipe that a thread of its own empties slowly.
+/// The other end of a destination that is a pipe, which a thread of its own empties: slowly, a little at a time, or at once.
 ///
 /// Its writing end blocks while the pipe is full, as a busy disk or a slow network does.
-final class SlowReader: Sendable {
+final class PipeReader: Sendable {
     /// What is put in the place of a sink's descriptor.
     let input: Int32
     private let output: Int32
+    private let isSlow: Bool
     private let state = Mutex((bytes: Data(), isOver: false))
     private let isDone = NSCondition()
 
-    init() throws(SinkContractError) {
+    init(isSlow: Bool) throws(SinkContractError) {
+        self.isSlow = isSlow
         guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "there is no pipe: error \(errno)") }
         (input, output) = (pipe.input, pipe.output)
         _ = fcntl(input, F_SETFL, 0)
         #if os(Linux)
             // F_SETPIPE_SZ, which the C library shows to its own extensions only: as small as it can be, so that it is mostly full.
-            _ = fcntl(input, 1031, 4096)
+            if isSlow { _ = fcntl(input, 1031, 4096) }
         #endif
         // Not a job for the kit's executor: its threads may all be waiting for room in a pipe.
         Thread { [self] in drain() }.start()
@@ -53,7 +55,8 @@ final class SlowReader: Sendable {
             let count = unsafe read(output, &buffer, buffer.count)
             if count > 0 { state.withLock { $0.bytes.append(contentsOf: buffer[..<count]) } }
             if count == 0 || count < 0 && isOver && errno == EAGAIN { break }
-            if !isOver { usleep(500) }
+            // The reading end does not block.
+            if !isOver, isSlow || count < 0 { usleep(500) }
         }
         close(output)
         isDone.lock()

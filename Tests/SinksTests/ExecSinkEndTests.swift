@@ -1,0 +1,155 @@
+import CallreelCore
+import Foundation
+import Testing
+
+@testable import CallreelSinks
+
+/// How a program ends, or is ended, and what the sink says to that: in the same row as the others, since each of them blocks one of
+/// the few threads that all tests run on.
+extension ExecSinkTests {
+    @Test(arguments: [
+        ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
+        ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", ""),
+    ])
+    func `a program that ends early is an error with its status and its last words`(script: String, reason: String) async throws {
+        let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
+        var sink = try await ExecSink(options: command, context: try Workspace().context(format))
+        var failure: SinkError?
+        // More than a pipe holds, so that it is seen at a write at the latest.
+        for chunk in chunks(testSignal(frames: 200_000, format), format) {
+            do { try sink.write(chunk) } catch {
+                failure = error
+                break
+            }
+        }
+        #expect(failure?.blame == .destination)
+        let words = failure?.description ?? ""
+        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; it said: the reason"), "\(words)")
+    }
+
+    @Test func `a program that ends before a short call does is an error at the end`() async throws {
+        for script in ["exit 0", "exec <&-; exec sleep 2"] {
+            let error = await #expect(throws: SinkError.self) {
+                var sink = try await ExecSink(options: options(["sh", "-c", script]), context: try Workspace().context(format))
+                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
+                await reached { await (try? checkpoint(&sink)) == nil || script != "exit 0" }
+                if script != "exit 0" { try await Task.sleep(for: .milliseconds(300)) }
+                _ = try sink.finish()
+            }
+            #expect(error?.description.contains("before its") == true || error?.description.contains("before its end") == true, "\(error)")
+        }
+    }
+
+    @Test func `a checkpoint sees that the program has ended`() async throws {
+        var sink = try await ExecSink(options: options(["sh", "-c", "exit 3"]), context: try Workspace().context(format))
+        try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
+        var failure: SinkError?
+        await reached {
+            do throws(SinkError) { try await checkpoint(&sink) } catch { failure = error }
+            return failure != nil
+        }
+        #expect(failure?.code == .checkpoint && failure?.description == "\"sh\" ended with status 3 before its input did")
+    }
+
+    @Test func `a program that is slow and takes something all the time is waited for, longer than its deadline`() async throws {
+        // One write of a megabyte, of which the pipe holds a part: sixteen steps of a quarter of a second.
+        let script = "for step in $(seq 16); do head -c 65536 > /dev/null; sleep 0.25; done; exec cat > /dev/null"
+        let command = options(["sh", "-c", script]) { $0.deadline = 2.5 }
+        let samples = testSignal(frames: 560_000, format)
+        let receipt = try await record(ExecSink.self, samples, try Workspace().context(format), options: command, chunkFrames: samples.count)
+        #expect(receipt.frames == samples.count)
+    }
+
+    @Test func `a sink that is let go returns when its program has written its file to the end`() async throws {
+        let workspace = try Workspace()
+        do {
+            let command = options(["sh", "-c", #"cat > "$1"; sleep 0.5; echo done >> "$1""#, "sh", "{output}"]) {
+                ($0.input, $0.extension) = (.pcm, "txt")
+            }
+            var sink = try await ExecSink(options: command, context: workspace.context(format))
+            try sink.write(PCMChunk(samples: [0x4141], format: format, start: FramePosition(0)))
+        }
+        #expect(String(decoding: try contents(workspace.file("call.txt")), as: UTF8.self) == "AAdone\n")
+    }
+
+    @Test func `a status that is not 0 is an error`() async throws {
+        let error = await #expect(throws: SinkError.self) {
+            let command = options(["sh", "-c", "cat > /dev/null; echo one >&2; printf 'two \\033[31m\\n' >&2; exit 7"])
+            _ = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
+        }
+        #expect(error?.description == "\"sh\" ended with status 7; it said: one / two [31m")
+        #expect(error?.code == .finish)
+    }
+
+    @Test func `a program that takes no input is ended when its deadline is over, and nothing of it stays`() async throws {
+        let workspace = try Workspace(), path = workspace.file("pid")
+        let command = options(["sh", "-c", "echo $$ > \(path); trap '' PIPE; exec sleep 600"]) { $0.deadline = 0.5 }
+        do {
+            var sink = try await ExecSink(options: command, context: workspace.context(format))
+            let error = #expect(throws: SinkError.self) {
+                for chunk in chunks(testSignal(frames: 200_000, format), format) { try sink.write(chunk) }
+            }
+            #expect(error?.description == "\"sh\" took nothing of its input for 0.5 seconds, and is being ended")
+            // Already while the sink is there.
+            try await expectGone(path)
+            _ = consume sink
+        }
+    }
+
+    @Test func `a program that goes on after its input is ended, by the second signal if it must be`() async throws {
+        for script in ["exec sleep 600", "trap '' TERM; cat > /dev/null; while :; do sleep 0.1; done"] {
+            let workspace = try Workspace(), path = workspace.file("pid")
+            let error = await #expect(throws: SinkError.self) {
+                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.3 }
+                _ = try await record(ExecSink.self, [1], workspace.context(format), options: command)
+            }
+            #expect(error?.description.hasPrefix("\"sh\" did not end within 0.3 seconds after its input, and was ended") == true, "\(error)")
+            try await expectGone(path)
+        }
+    }
+
+    @Test func `a descendant that keeps the pipes open holds nobody up`() async throws {
+        let workspace = try Workspace(), path = workspace.file("pid")
+        let command = options(["sh", "-c", "cat > /dev/null; (sleep 600 & echo $! > \(path)); echo done"])
+        let receipt = try await record(ExecSink.self, [1], workspace.context(format), options: command)
+        #expect(receipt.details["stdout"] == "done\n")
+        kill(try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines))), SIGKILL)
+    }
+
+    @Test func `a sink that is let go ends its program, and no descriptor or process stays`() async throws {
+        let before = descriptors()
+        for script in ["cat > /dev/null", "exec sleep 600"] {
+            let workspace = try Workspace(), path = workspace.file("pid")
+            do {
+                let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.5 }
+                var sink = try await ExecSink(options: command, context: workspace.context(format))
+                try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
+                await reached { FileManager.default.contents(atPath: path)?.isEmpty == false }
+            }
+            try await expectGone(path)
+        }
+        await reached { descriptors().count <= before.count + 4 }
+        // The library keeps a few for itself once it was used; each further program adds none.
+        let used = descriptors().count
+        for _ in 0..<20 { _ = try await record(ExecSink.self, [1], try Workspace().context(format)) }
+        await reached { descriptors().count <= used }
+        #expect(descriptors().count <= used)
+    }
+
+    /// Waits until the process whose number stands in a file is gone, and reaped.
+    private func expectGone(_ path: String) async throws {
+        let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
+        await reached { kill(pid, 0) != 0 }
+        #expect(kill(pid, 0) != 0 && errno == ESRCH)
+    }
+
+    private func descriptors() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] }
+}
+
+/// Waits for something to become true, for a minute at most.
+private func reached(_ condition: () async -> Bool) async {
+    for _ in 0..<3000 {
+        if await condition() { return }
+        try? await Task.sleep(for: .milliseconds(20))
+    }
+}
