@@ -1,0 +1,166 @@
+"""Gathers what was measured, and writes it as one table."""
+
+import os
+import pathlib
+import platform
+import statistics
+
+
+def describe_machine():
+    """Processor, cores, memory and kernel."""
+    model = "unknown processor"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.lower().startswith(("model name", "hardware")):
+            model = line.split(":", 1)[1].strip()
+            break
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return f"{model}, {os.cpu_count()} cores, {gigabytes:.0f} GB, Linux {platform.release()}"
+
+
+def median(values):
+    """The median of numbers, key by key where the values are dictionaries; the first of anything else."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    if isinstance(values[0], dict):
+        return {key: median([value.get(key) for value in values]) for key in values[0]}
+    if isinstance(values[0], (int, float)):
+        return statistics.median(values)
+    return values[0]
+
+
+class Row:
+    """All runs of one scenario against one server."""
+
+    def __init__(self, scenario, title, server, servers):
+        self.scenario, self.title, self.server = scenario, title, server
+        self.servers = servers
+        self.runs = []
+
+    def value(self, *path):
+        """The median of a number of the runs, or None."""
+        values = []
+        for run in self.runs:
+            found = run
+            for key in path:
+                found = found.get(key) if isinstance(found, dict) else None
+            values.append(found)
+        return median(values)
+
+    def spread(self, key):
+        """The smallest and the largest of a number, when there were several runs."""
+        values = [run[key] for run in self.runs if run.get(key) is not None]
+        return (min(values), max(values)) if len(values) > 1 else None
+
+    def problems(self):
+        return [problem for run in self.runs for problem in run["problems"]]
+
+
+class Results:
+    """Everything that was measured, by scenario and server."""
+
+    def __init__(self):
+        self.rows = {}
+        # Lines for plots: name to list of (x, y), by plot.
+        self.lines = {}
+        self.configurations = {}
+
+    def add(self, scenario, title, server, servers, result):
+        """Takes the result of a run. What failed is no number: it is shown as failed and counted as a problem."""
+        row = self.rows.setdefault((scenario, server), Row(scenario, title, server, servers))
+        row.runs.append(result)
+        if "configuration" in result:
+            self.configurations[scenario] = result["configuration"]
+
+    def add_point(self, plot, line, x, y):
+        """Takes a point of a plot."""
+        if y is not None:
+            self.lines.setdefault(plot, {}).setdefault(line, []).append((x, y))
+
+    def problems(self):
+        return [problem for row in self.rows.values() for problem in row.problems()]
+
+    def ratio(self, row, key, prefix):
+        """A row's number divided by that of the same scenario's server whose name begins so."""
+        base = next((name for name in row.servers if name.startswith(prefix)), None)
+        other = self.rows.get((row.scenario, base))
+        mine, theirs = row.value(key), other.value(key) if other else None
+        return mine / theirs if mine is not None and theirs else None
+
+    def as_json(self):
+        rows = [{"scenario": row.scenario, "title": row.title, "server": row.server, "median": median(row.runs), "runs": row.runs}
+                for row in self.rows.values()]
+        return {"rows": rows, "lines": self.lines}
+
+
+def text(value, digits=2):
+    """A number for a table: about three digits of it, and a dash for none."""
+    if value is None:
+        return "–"
+    if abs(value) >= 1000 or digits == 0:
+        return f"{value:,.0f}"
+    return f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else digits}f}"
+
+
+def with_spread(row, key):
+    spread = row.spread(key)
+    return text(row.value(key)) + (f" ({text(spread[0])}–{text(spread[1])})" if spread else "")
+
+
+def cells(results, row):
+    """One line of the table."""
+    milliseconds = row.value("start")
+    counts = "syscalls" in row.runs[0]
+    # Numbers of a run that was slowed down by counting would be taken for measured ones.
+    nothing = "–"
+    return [
+        row.title, row.server,
+        nothing if counts else with_spread(row, "cpu"),
+        nothing if counts else text(results.ratio(row, "cpu", "floor")),
+        nothing if counts else text(results.ratio(row, "cpu", "go")),
+        with_spread(row, "framesPerSecond"), text(results.ratio(row, "framesPerSecond", "floor")),
+        nothing if counts else text(row.value("millisecondsPerCall")),
+        nothing if counts else text(row.value("kilobytesPerCall")), nothing if counts else text(row.value("growth")),
+        nothing if counts else text(row.value("behind", "p99"), 0),
+        nothing if counts else text(row.value("pings", "p99"), 1),
+        text(row.value("syscalls"), 1),
+        text(milliseconds * 1000 if milliseconds is not None else None, 0),
+        nothing if counts else text(row.value("lateness", "p99"), 1), text(row.value("generatorCores")),
+        "FAILED" if row.problems() else "ok",
+    ]
+
+
+HEAD = ["scenario", "server", "CPU-s per call-hour", "÷ floor", "÷ go", "frames/s", "÷ floor", "ms per call", "KB per call",
+        "KB per call and minute", "behind p99 ms", "ping p99 ms", "syscalls per call-s", "start ms", "late p99 ms", "load cores", "check"]
+
+
+def table(head, lines):
+    """A Markdown table, padded so that it can be read as it is; columns that say nothing are left out."""
+    used = [index for index in range(len(head)) if any(line[index] not in ("–", "") for line in lines)]
+    grid = [[line[index] for index in used] for line in [head, *lines]]
+    widths = [max(len(line[index]) for line in grid) for index in range(len(used))]
+    rows = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in grid]
+    return "\n".join([rows[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *rows[1:]])
+
+
+def lag_table(results):
+    """What Callreel says of its own lag, for each sink."""
+    lines = []
+    for row in results.rows.values():
+        for sink, lag in (row.value("lag") or {}).items():
+            lines.append([row.title, sink, *(f"≤ {lag[name] * 1000:g}" for name in ("p50", "p99", "max"))])
+    if not lines:
+        return ""
+    return "\n\n" + table(["scenario", "sink", "lag p50 ms", "lag p99 ms", "lag max ms"], lines)
+
+
+def markdown(results, about, plots=None):
+    """The whole report. README.md beside this folder says what each column means."""
+    import json
+    parts = [f"`{about['command']}`, {about['date']}\n{about['machine']}"]
+    if results.rows:
+        parts.append(table(HEAD, [cells(results, row) for row in results.rows.values()]) + lag_table(results))
+    for scenario, configuration in list(results.configurations.items())[:1]:
+        parts.append(f"Callreel's configuration in `{scenario}`; everything that is not here has its default:\n\n"
+                     f"```json\n{json.dumps(configuration)}\n```")
+    return "\n\n".join(parts) + "\n"
