@@ -57,6 +57,7 @@ def read_options(arguments):
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times, and show medians and spread")
     parser.add_argument("--callreel", metavar="PATH", help="measure this binary instead of building one")
     parser.add_argument("--recordings", type=int, default=None, metavar="N", help="the most recordings that start and growth make")
+    parser.add_argument("--hours", type=float, help="audio of the long call in growth, in place of ten hours")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE", help="write the table, with machine, date and command")
     parser.add_argument("--plots", type=pathlib.Path, metavar="DIR", help="measure growth too, and draw it as SVG files")

@@ -1,7 +1,9 @@
 """The scenarios by their names, at full length and in short."""
 
 import dataclasses
+import resource
 
+from .building import say
 from .scenarios import Scenario
 
 EVERYBODY = ("floor", "floor-epoll", "callreel", "go", "node", "python")
@@ -11,17 +13,17 @@ def call_scenarios(short):
     """Scenarios that place calls, in the order in which they run."""
     if short:
         return [
-            Scenario("wav", "paced, WAV", 1000, 5, ("wav",), ("floor", "callreel", "go", "node", "python")),
-            Scenario("three", "paced, WAV + FLAC + raw", 500, 5, ("wav", "flac", "raw"), ("floor", "callreel")),
-            Scenario("flood", "flood, raw", 16, 120, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
-            Scenario("many", "paced, WAV, many", 5000, 6, ("wav",), ("callreel",)),
+            Scenario("wav", "paced, WAV, 1000 calls", 1000, 5, ("wav",), ("floor", "callreel", "go", "node", "python")),
+            Scenario("three", "paced, WAV + FLAC + raw, 500 calls", 500, 5, ("wav", "flac", "raw"), ("floor", "callreel")),
+            Scenario("flood", "flood, raw, 16 calls", 16, 120, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
+            Scenario("many", "paced, WAV, 5000 calls", 5000, 6, ("wav",), ("callreel",)),
             Scenario("syscalls", "system calls, WAV", 100, 3, ("wav",), ("callreel",), counts_syscalls=True),
         ]
     return [
-        Scenario("wav", "paced, WAV", 1000, 30, ("wav",), EVERYBODY),
-        Scenario("three", "paced, WAV + FLAC + raw", 500, 30, ("wav", "flac", "raw"), ("floor", "floor-epoll", "callreel")),
-        Scenario("flood", "flood, raw", 16, 1800, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
-        Scenario("many", "paced, WAV, many", 5000, 30, ("wav",), ("floor", "callreel", "go")),
+        Scenario("wav", "paced, WAV, 1000 calls", 1000, 30, ("wav",), EVERYBODY),
+        Scenario("three", "paced, WAV + FLAC + raw, 500 calls", 500, 30, ("wav", "flac", "raw"), ("floor", "floor-epoll", "callreel")),
+        Scenario("flood", "flood, raw, 16 calls", 16, 1800, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
+        Scenario("many", "paced, WAV, 5000 calls", 5000, 30, ("wav",), ("floor", "callreel", "go")),
         Scenario("syscalls", "system calls, WAV", 200, 8, ("wav",), EVERYBODY, counts_syscalls=True),
     ]
 
@@ -35,4 +37,18 @@ def adjusted(scenario, options):
         changes["seconds"] = options.duration
     if options.servers:
         changes["servers"] = tuple(options.servers)
-    return dataclasses.replace(scenario, **changes)
+    return fitting(dataclasses.replace(scenario, **changes))
+
+
+def fitting(scenario):
+    """A scenario with no more calls than descriptors allow.
+
+    Callreel holds four for a call with a WAV: the socket, the locked directory, and the file twice; and three for every further
+    sink at the most. Where the system gives less than 5000 calls need, fewer are placed, and the title says how many.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = (limit - 100) // (4 + 3 * (len(scenario.sinks) - 1))
+    if scenario.calls <= most:
+        return scenario
+    say(f"{scenario.name}: {limit} open files are allowed here, enough for {most} calls and not for {scenario.calls}")
+    return dataclasses.replace(scenario, calls=most, title=f"{scenario.title}: {most} calls only")

@@ -154,12 +154,39 @@ def lag_table(results):
     return "\n\n" + table(["scenario", "sink", "lag p50 ms", "lag p99 ms", "lag max ms"], lines)
 
 
+def archive_table(results):
+    """What an archive costs at the start and in answers."""
+    lines = []
+    for row in results.rows.values():
+        if row.value("indexed") is not None:
+            numbers = [row.value(key) for key in ("start", "firstAnswer", "indexed", "indexCPU", "page", "api", "apiOldest")]
+            lines.append([row.title, *(text(number * 1000, 1 if index > 3 else 0) for index, number in enumerate(numbers)),
+                          text(row.value("rss") / 1024, 0)])
+    if not lines:
+        return ""
+    head = ["scenario", "start ms", "first answer ms", "all known ms", "CPU ms", "page ms", "API newest ms", "API oldest ms", "MB in memory"]
+    return "\n\n" + table(head, lines)
+
+
+def growth_table(results):
+    """The ends of every line that is drawn."""
+    from .plots import PLOTS
+    lines = []
+    for plot, named in results.lines.items():
+        _, title, x_name, y_name, _ = PLOTS[plot]
+        for name, points in named.items():
+            ends = [f"{text(y)} at {text(x, 0)}" for x, y in (points[0], points[-1])]
+            lines.append([title, f"{y_name}, by {x_name}", name, *ends])
+    return "\n\n" + table(["growth", "what", "line", "first", "last"], lines) if lines else ""
+
+
 def markdown(results, about, plots=None):
     """The whole report. README.md beside this folder says what each column means."""
     import json
     parts = [f"`{about['command']}`, {about['date']}\n{about['machine']}"]
     if results.rows:
-        parts.append(table(HEAD, [cells(results, row) for row in results.rows.values()]) + lag_table(results))
+        calls = [cells(results, row) for row in results.rows.values() if row.value("indexed") is None]
+        parts.append((table(HEAD, calls) if calls else "") + lag_table(results) + archive_table(results) + growth_table(results))
     for scenario, configuration in list(results.configurations.items())[:1]:
         parts.append(f"Callreel's configuration in `{scenario}`; everything that is not here has its default:\n\n"
                      f"```json\n{json.dumps(configuration)}\n```")

@@ -115,6 +115,7 @@ def run_calls(bench, server, scenario):
         "millisecondsPerCall": max(0.0, total_cpu - running * call_hours) / scenario.calls * 1000,
         "kilobytesPerCall": (memory["pss"] - idle_memory["pss"]) / scenario.calls,
         "rssPerCall": (memory["rss"] - idle_memory["rss"]) / scenario.calls,
+        "megabytes": memory["rss"] / 1024,
         "growth": (sampler.growth() or 0) * 60 / scenario.calls,
         "behind": behind,
         "pings": done["pings"],
