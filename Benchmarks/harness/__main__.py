@@ -7,6 +7,7 @@ Scenarios, of which --scenario picks some:
   many       5000 calls in real time, recorded as WAV
   syscalls   system calls for each second of a call; a run of its own, since counting slows a server down
   start      from exec to the first answer, with none and with 100,000 published recordings
+  micro      the pieces that each frame passes through, by themselves; only when asked for, as it builds them first
   growth     cost as work grows: CPU from 10 to 5000 calls, memory over 10 hours of a call, start and page with up to
              100,000 recordings; only when asked for, or with --plots
 
@@ -21,17 +22,18 @@ import pathlib
 import platform
 import resource
 import shlex
+import signal
 import sys
 
 from .bench import Bench
-from .building import HERE, say
+from .building import HERE, run_micro, say
 from .catalogue import EVERYBODY, adjusted, call_scenarios
 from .faults import NAMES as FAULTS
 from .process import raise_descriptor_limit
 from .report import Results, describe_machine, markdown
 from .scenarios import run_calls
 
-SCENARIOS = ("wav", "three", "flood", "many", "syscalls", "start", "growth")
+SCENARIOS = ("wav", "three", "flood", "many", "syscalls", "start", "micro", "growth")
 # What 5000 calls need of the hungriest server, with room.
 DESCRIPTORS = 65536
 
@@ -71,19 +73,26 @@ def read_options(arguments):
 
 def measure(bench, options, results):
     """Runs every scenario that was asked for."""
-    wanted = options.scenario or [name for name in SCENARIOS if name != "growth" or options.plots]
+    wanted = options.scenario or [name for name in SCENARIOS if name not in ("micro", "growth")]
+    if options.plots and "growth" not in wanted:
+        wanted.append("growth")
     for _ in range(options.repeat):
-        for scenario in (adjusted(scenario, options) for scenario in call_scenarios(options.short) if scenario.name in wanted):
+        for scenario in (adjusted(one, options) for one in call_scenarios(options.short) if one.name in wanted):
             for name in scenario.servers:
                 server = bench.servers[name]
                 if not server.offers(scenario.sinks):
                     say(f"{scenario.name}: {name} cannot do {'+'.join(scenario.sinks)}")
                     continue
                 say(f"{scenario.name}: {name}, {scenario.calls} calls of {scenario.seconds:g} s")
-                results.add(scenario.name, scenario.title, name, scenario.servers, run_calls(bench, server, scenario))
+                result = run_calls(bench, server, scenario)
+                for problem in result["problems"][:3]:
+                    say(f"FAILED: {problem}")
+                results.add(scenario.name, scenario.label, name, scenario.servers, result)
         if "start" in wanted and "callreel" in bench.servers:
             from .startup import run_start
             run_start(bench, results, options.recordings or (10_000 if options.short else 100_000))
+    if "micro" in wanted:
+        results.micro = run_micro()
     if "growth" in wanted:
         from .growth import run_growth
         run_growth(bench, results, options)
@@ -96,6 +105,8 @@ def main():
         say(f"Only {descriptors} files may be open at once here: scenarios with thousands of calls may fail.")
     bench = Bench(options.work.resolve(), options.servers or EVERYBODY, options.callreel, options.plant, options.keep)
     results = Results()
+    # Being told to end is an end like any other: servers are stopped, and what was written is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Peers whose files are made through the umask must be readable here whoever runs this.
     os.umask(0o022)
     try:

@@ -15,10 +15,11 @@ def say(text):
 
 
 def run(command, **options):
-    """Runs a compiler, and ends the benchmark with its words when it fails."""
+    """Runs a compiler, and ends the benchmark with its words when it fails; what it printed."""
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(str(part) for part in command)}\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 def is_older(target, sources):
@@ -30,6 +31,12 @@ def compile_c(target, sources, *libraries):
     if is_older(target, [*sources, *sources[0].parent.glob("*.h")]):
         say(f"Compiling {target.name}")
         run(["gcc", "-O3", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", target, *sources, *libraries])
+
+
+def run_micro():
+    """Builds and runs the micro-benchmarks; what they print."""
+    say("Building the micro-benchmarks for release; the first time takes some minutes")
+    return run(["swift", "run", "-c", "release", "-j", "2", "--package-path", HERE / "Micro", "Micro"])
 
 
 class Programs:

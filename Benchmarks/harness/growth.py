@@ -34,10 +34,10 @@ def grow_calls(bench, results, servers, options):
         if calls > (options.calls or CALLS[-1]):
             break
         for name in servers:
-            scenario = fitting(Scenario(f"growth-{calls}", f"growth, {calls} calls", calls, seconds, ("wav",), tuple(servers)))
+            scenario = fitting(Scenario(f"growth-{calls}", "growth, WAV", calls, seconds, ("wav",), tuple(servers)))
             say(f"growth: {name}, {scenario.calls} calls")
             result = run_calls(bench, bench.servers[name], scenario)
-            results.add(scenario.name, scenario.title, name, scenario.servers, result)
+            results.add(scenario.name, scenario.label, name, scenario.servers, result)
             results.add_point("cpu", name, scenario.calls, result.get("cpu"))
             results.add_point("memory", name, scenario.calls, result.get("megabytes"))
 

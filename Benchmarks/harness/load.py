@@ -43,6 +43,8 @@ class Load:
                 raise RuntimeError(f"the load generator did not say \"{name}\" within {limit:.0f} s") from None
             if event is None:
                 raise RuntimeError(f"the load generator ended before \"{name}\": {self.process.stderr.read().strip()}")
+            if event["event"] == "ending" and name == "begun":
+                raise RuntimeError("the first call ended before the last one had begun: more calls than this machine takes in this time")
             if event["event"] == "done" and name != "done":
                 raise RuntimeError(f"all calls were over before \"{name}\": {event['failures']}")
             if event["event"] == name:

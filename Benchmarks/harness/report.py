@@ -1,5 +1,6 @@
 """Gathers what was measured, and writes it as one table."""
 
+import json
 import os
 import pathlib
 import platform
@@ -64,6 +65,8 @@ class Results:
         # Lines for plots: name to list of (x, y), by plot.
         self.lines = {}
         self.configurations = {}
+        # What the micro-benchmarks printed.
+        self.micro = None
 
     def add(self, scenario, title, server, servers, result):
         """Takes the result of a run. What failed is no number: it is shown as failed and counted as a problem."""
@@ -90,7 +93,7 @@ class Results:
     def as_json(self):
         rows = [{"scenario": row.scenario, "title": row.title, "server": row.server, "median": median(row.runs), "runs": row.runs}
                 for row in self.rows.values()]
-        return {"rows": rows, "lines": self.lines}
+        return {"rows": rows, "lines": self.lines, "micro": self.micro}
 
 
 def text(value, digits=2):
@@ -182,12 +185,14 @@ def growth_table(results):
 
 def markdown(results, about, plots=None):
     """The whole report. README.md beside this folder says what each column means."""
-    import json
     parts = [f"`{about['command']}`, {about['date']}\n{about['machine']}"]
     if results.rows:
         calls = [cells(results, row) for row in results.rows.values() if row.value("indexed") is None]
         parts.append((table(HEAD, calls) if calls else "") + lag_table(results) + archive_table(results) + growth_table(results))
-    for scenario, configuration in list(results.configurations.items())[:1]:
-        parts.append(f"Callreel's configuration in `{scenario}`; everything that is not here has its default:\n\n"
-                     f"```json\n{json.dumps(configuration)}\n```")
+    if results.micro:
+        parts.append(f"```\n{results.micro.strip()}\n```")
+    used = [f"// {scenario}\n{json.dumps(configuration)}" for scenario, configuration in results.configurations.items()
+            if not scenario.startswith("growth")]
+    if used:
+        parts.append("Callreel's configurations; everything that is not in them has its default:\n\n```json\n" + "\n".join(used) + "\n```")
     return "\n\n".join(parts) + "\n"

@@ -28,9 +28,14 @@ class Scenario:
     counts_syscalls: bool = False
 
     @property
+    def label(self):
+        """The title for tables, with what the command line and the system's limits have made of the number of calls."""
+        return f"{self.title}, {self.calls} calls"
+
+    @property
     def ramp(self):
-        """Seconds over which the calls begin: no more than some 1000 a second, and a fifth of a call's length."""
-        return 0.0 if self.flood else max(min(self.calls / 1000, self.seconds / 5), 0.2)
+        """Seconds over which the calls begin: 1000 a second, but no more than a quarter of a call's length."""
+        return 0.0 if self.flood else max(min(self.calls / 1000, self.seconds / 4), 0.2)
 
 
 def header_bytes(kind, path):
@@ -47,9 +52,9 @@ def header_bytes(kind, path):
 def run_calls(bench, server, scenario):
     """Runs a scenario against one server, and returns everything that was measured and every problem that was found."""
     folder = bench.new_folder(f"{scenario.name}-{server.name}")
-    process = server.start(folder, scenario.sinks, scenario.calls)
-    load = sampler = counter = None
+    process = load = sampler = counter = None
     try:
+        process = server.start(folder, scenario.sinks, scenario.calls)
         time.sleep(0.5)
         idle_memory, idle_cpu = process.memory(), process.cpu_seconds()
         load = Load(bench.programs, process.port, scenario.calls, scenario.seconds, flood=scenario.flood, speed=scenario.speed,
@@ -78,15 +83,16 @@ def run_calls(bench, server, scenario):
         problems = load_problems(done, scenario.calls, frames) + check(server, bench.audio, scenario.calls, scenario.sinks, frames)
         problems = [f"{scenario.name}, {server.name}: {problem}" for problem in problems]
     except RuntimeError as error:
-        problems = [f"{scenario.name}, {server.name}: {error}"]
-        return {"problems": problems}
+        words = process.last_words() if process else ""
+        return {"problems": [f"{scenario.name}, {server.name}: {error}{f'; the server said: {words}' if words else ''}"]}
     finally:
         if sampler:
             sampler.stop()
         if load:
             load.stop()
-        process.stop()
-    bench.clear(folder)
+        if process:
+            process.stop()
+        bench.clear(folder)
 
     call_hours = scenario.calls * scenario.seconds / 3600
     window = last[0] - first[0]
@@ -124,4 +130,5 @@ def run_calls(bench, server, scenario):
     }
     if counter:
         result["syscalls"] = syscalls and syscalls / (scenario.calls * window)
+        result["syscallsCountedBy"] = counter.tool and counter.tool[0]
     return result
