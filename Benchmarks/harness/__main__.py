@@ -29,11 +29,16 @@ from .bench import Bench
 from .building import HERE, run_micro, say
 from .catalogue import EVERYBODY, adjusted, call_scenarios
 from .faults import NAMES as FAULTS
+from .growth import run_growth
+from .plots import draw_all
 from .process import raise_descriptor_limit
 from .report import Results, describe_machine, markdown
 from .scenarios import run_calls
+from .startup import run_recordings
 
 SCENARIOS = ("wav", "three", "flood", "many", "syscalls", "start", "micro", "growth")
+# Published recordings beside which growth measures.
+ARCHIVES = (10, 100, 1000, 10_000, 100_000)
 # What 5000 calls need of the hungriest server, with room.
 DESCRIPTORS = 65536
 
@@ -88,14 +93,16 @@ def measure(bench, options, results):
                 for problem in result["problems"][:3]:
                     say(f"FAILED: {problem}")
                 results.add(scenario.name, scenario.label, name, scenario.servers, result)
-        if "start" in wanted and "callreel" in bench.servers:
-            from .startup import run_start
-            run_start(bench, results, options.recordings or (10_000 if options.short else 100_000))
     if "micro" in wanted:
         results.micro = run_micro()
     if "growth" in wanted:
-        from .growth import run_growth
         run_growth(bench, results, options)
+    most = options.recordings or (5_000 if options.short else 100_000)
+    counts = {0, most} if "start" in wanted else set()
+    if "growth" in wanted:
+        counts |= {count for count in ARCHIVES if count <= most}
+    if counts and "callreel" in bench.servers:
+        run_recordings(bench, results, counts, options.repeat)
 
 
 def main():
@@ -119,14 +126,13 @@ def main():
         "machine": describe_machine(), "python": platform.python_version(),
         "harnessCPU": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 1),
     }
-    table = markdown(results, about, options.plots)
+    table = markdown(results, about)
     print(table)
     if options.markdown:
         options.markdown.write_text(table)
     if options.json:
         options.json.write_text(json.dumps({"about": about, "results": results.as_json()}, indent=1) + "\n")
     if options.plots:
-        from .plots import draw_all
         draw_all(results, options.plots)
     problems = results.problems()
     for problem in problems[:40]:

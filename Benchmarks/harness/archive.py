@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import shutil
 import time
 
@@ -12,6 +13,7 @@ from .load import Load
 PER_DAY = 1000
 # File systems limit the names of one file; ext4 allows 65,000.
 NAMES_PER_FILE = 30_000
+PLACE = re.compile("<(ID|NAME|FROM|UUID|TIME)>")
 
 
 def real_recording(bench):
@@ -37,7 +39,8 @@ class Archive:
     """A recordings directory that grows to the sizes that are measured."""
 
     def __init__(self, bench):
-        self.manifest, self.audio = real_recording(bench)
+        manifest, self.audio = real_recording(bench)
+        self.template = self._template(manifest)
         self.folder = bench.new_folder("archive")
         self.recordings = self.folder / "recordings"
         self.recordings.mkdir()
@@ -45,27 +48,35 @@ class Archive:
 
     def grow_to(self, count):
         """Adds recordings until there are so many: a manifest each, which is the real one with another id, name, caller and time."""
-        manifest = copy.deepcopy(self.manifest)
         while self.count < count:
             number = self.count
             day = self._day(number // PER_DAY)
-            directory = self.recordings / day
             if number % PER_DAY == 0:
-                directory.mkdir()
+                (self.recordings / day).mkdir()
             if number % NAMES_PER_FILE == 0:
                 self.link = self.folder / f"audio-{number}.wav"
                 shutil.copy(self.audio, self.link)
             clock = number % PER_DAY * 86
             time_of_day = f"{clock // 3600:02d}:{clock // 60 % 60:02d}:{clock % 60:02d}"
             identifier = f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}{number:016x}"
-            name = f"{day}/{time_of_day.replace(':', '')}Z-{447700900000 + number}-{identifier[:8]}"
-            manifest["id"], manifest["name"] = identifier, name
-            manifest["call"]["from"], manifest["call"]["uuid"] = str(447700900000 + number), f"call-{number}"
-            manifest["startedAt"] = manifest["endedAt"] = f"{day}T{time_of_day}.000Z"
-            manifest["sinks"][0]["files"][0]["name"] = name + ".wav"
-            os.link(self.link, self.recordings / f"{name}.wav")
-            (self.recordings / f"{name}.json").write_text(json.dumps(manifest, indent=2, sort_keys=True))
+            caller = str(447700900000 + number)
+            name = f"{day}/{time_of_day.replace(':', '')}Z-{caller}-{identifier[:8]}"
+            facts = {"ID": identifier, "NAME": name, "FROM": caller, "UUID": f"call-{number}", "TIME": f"{day}T{time_of_day}.000Z"}
+            path = f"{self.recordings}/{name}"
+            os.link(self.link, path + ".wav")
+            with open(path + ".json", "w") as file:
+                file.write(PLACE.sub(lambda found: facts[found.group(1)], self.template))
             self.count += 1
+
+    @staticmethod
+    def _template(manifest):
+        """The manifest's text, with places for what is each recording's own. Its writing once is what makes many of them cheap."""
+        manifest = copy.deepcopy(manifest)
+        manifest["id"], manifest["name"] = "<ID>", "<NAME>"
+        manifest["call"]["from"], manifest["call"]["uuid"] = "<FROM>", "<UUID>"
+        manifest["startedAt"] = manifest["endedAt"] = "<TIME>"
+        manifest["sinks"][0]["files"][0]["name"] = "<NAME>.wav"
+        return json.dumps(manifest, indent=2, sort_keys=True) + "\n"
 
     @staticmethod
     def _day(number):

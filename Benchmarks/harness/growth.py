@@ -2,29 +2,24 @@
 
 import time
 
-from .archive import Archive
 from .building import say
 from .catalogue import fitting
 from .checks import check, wait_for_files
 from .load import Load, load_problems
 from .scenarios import Scenario, run_calls
-from .startup import start_beside
 
 CALLS = (10, 30, 100, 300, 1000, 3000, 5000)
-RECORDINGS = (10, 100, 1000, 10_000, 100_000)
 LONG_CALL_HOURS = 10
 # How much faster than real the long call is: ten hours in thirty seconds.
 LONG_CALL_SPEED = 1200
 
 
 def run_growth(bench, results, options):
-    """Measures all three, for the plots."""
+    """Measures the cost of calls by their number, and of one call by its length. Archives are startup.py's."""
     servers = [name for name in ("floor", "callreel", "go") if name in bench.servers]
     grow_calls(bench, results, servers, options)
     for name in servers:
         grow_one_call(bench, results, name, options)
-    if "callreel" in bench.servers:
-        grow_recordings(bench, results, options)
 
 
 def grow_calls(bench, results, servers, options):
@@ -79,18 +74,3 @@ def grow_one_call(bench, results, name, options):
         results.add_point("long-call", name, played / 60, kilobytes / 1024)
     problems = [f"long call, {name}: {problem}" for problem in problems]
     results.add("long-call", f"one call of {hours:g} h", name, (), {"problems": problems, "start": process.start_seconds})
-
-
-def grow_recordings(bench, results, options):
-    """Start, index, page and API, by the number of published recordings."""
-    archive = Archive(bench)
-    most = options.recordings or (10_000 if options.short else RECORDINGS[-1])
-    for count in (count for count in RECORDINGS if count <= most):
-        say(f"growth: callreel, {count:,} recordings")
-        result = start_beside(bench, archive, count)
-        results.add(f"recordings-{count}", f"growth, {count:,} recordings", "callreel", (), result)
-        for line, key in (("serving", "start"), ("all known", "indexed")):
-            results.add_point("start", line, count, result[key] * 1000)
-        for line, key in (("page", "page"), ("API, newest 50", "api"), ("API, oldest 50", "apiOldest")):
-            results.add_point("answers", line, count, result[key] * 1000)
-    bench.clear(archive.folder)

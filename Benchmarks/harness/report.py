@@ -6,6 +6,8 @@ import pathlib
 import platform
 import statistics
 
+from .plots import PLOTS
+
 
 def describe_machine():
     """Processor, cores, memory and kernel."""
@@ -173,7 +175,6 @@ def archive_table(results):
 
 def growth_table(results):
     """The ends of every line that is drawn."""
-    from .plots import PLOTS
     lines = []
     for plot, named in results.lines.items():
         _, title, x_name, y_name, _ = PLOTS[plot]
@@ -183,7 +184,7 @@ def growth_table(results):
     return "\n\n" + table(["growth", "what", "line", "first", "last"], lines) if lines else ""
 
 
-def markdown(results, about, plots=None):
+def markdown(results, about):
     """The whole report. README.md beside this folder says what each column means."""
     parts = [f"`{about['command']}`, {about['date']}\n{about['machine']}"]
     if results.rows:

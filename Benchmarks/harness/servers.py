@@ -4,6 +4,7 @@ import json
 import pathlib
 
 from .building import HERE
+from .metrics import lag_quantiles
 from .process import ServerProcess, answers, free_port
 
 PYTHON = "/usr/bin/python3" if pathlib.Path("/usr/bin/python3").exists() else "python3"
@@ -118,7 +119,6 @@ class Callreel:
         return found
 
     def facts(self, server):
-        from .metrics import lag_quantiles
         return {"configuration": self.used, "lag": lag_quantiles(server.port)}
 
 

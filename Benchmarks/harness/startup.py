@@ -59,10 +59,20 @@ def start_beside(bench, archive, count):
         process.stop()
 
 
-def run_start(bench, results, most):
-    """Measures with an empty archive and with one of the largest size."""
+def run_recordings(bench, results, counts, repeat):
+    """Measures beside archives of these sizes, from the smallest on; those that are not empty are points of the plots too."""
     archive = Archive(bench)
-    for count in (0, most):
+    for count in sorted(counts):
         say(f"start: callreel, {count:,} recordings")
-        results.add(f"start-{count}", f"start, {count:,} recordings", "callreel", (), start_beside(bench, archive, count))
+        name = f"start-{count}"
+        for _ in range(repeat):
+            results.add(name, f"start, {count:,} recordings", "callreel", (), start_beside(bench, archive, count))
+        row = results.rows[name, "callreel"]
+        if count == 0:
+            continue
+        for plot, line, key in (
+            ("start", "serving", "start"), ("start", "all known", "indexed"),
+            ("answers", "page", "page"), ("answers", "API, newest 50", "api"), ("answers", "API, oldest 50", "apiOldest"),
+        ):
+            results.add_point(plot, line, count, row.value(key) * 1000)
     bench.clear(archive.folder)
