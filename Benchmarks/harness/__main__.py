@@ -26,13 +26,13 @@ import signal
 import sys
 
 from .bench import Bench
-from .building import HERE, run_micro, say
+from .building import HERE, REPOSITORY, run_micro, say
 from .catalogue import EVERYBODY, adjusted, call_scenarios
 from .faults import NAMES as FAULTS
 from .growth import run_growth
 from .plots import draw_all
 from .process import raise_descriptor_limit
-from .report import Results, describe_machine, markdown
+from .report import Results, describe_machine, markdown, pictures, revision
 from .scenarios import run_calls
 from .startup import run_recordings
 
@@ -55,6 +55,7 @@ def names(known):
 
 
 def read_options(arguments):
+    """The command line; ends the program with a word about what is wrong with it."""
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="fewer servers and shorter calls: under two minutes, and less to be trusted")
     parser.add_argument("--scenario", type=names(SCENARIOS), metavar="NAME,…", help="only these scenarios")
@@ -106,6 +107,7 @@ def measure(bench, options, results):
 
 
 def main():
+    """Measures, prints, writes what was asked for, and ends with 1 when anything was wrong."""
     options = read_options(sys.argv[1:])
     descriptors = raise_descriptor_limit(DESCRIPTORS)
     if descriptors < DESCRIPTORS:
@@ -123,13 +125,15 @@ def main():
     command = "Benchmarks/run " + shlex.join(sys.argv[1:])
     about = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "command": command.strip(),
-        "machine": describe_machine(), "python": platform.python_version(),
+        "commit": revision(REPOSITORY), "machine": describe_machine(), "python": platform.python_version(),
         "harnessCPU": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 1),
     }
     table = markdown(results, about)
     print(table)
     if options.markdown:
-        options.markdown.write_text(table)
+        heading = "# Benchmarks\n\nWhat each column means stands in [Benchmarks/README.md](../Benchmarks/README.md).\n\n"
+        drawn = pictures(results, os.path.relpath(options.plots, options.markdown.parent)) + "\n" if options.plots else ""
+        options.markdown.write_text(heading + table + ("\n" + drawn if drawn else ""))
     if options.json:
         options.json.write_text(json.dumps({"about": about, "results": results.as_json()}, indent=1) + "\n")
     if options.plots:

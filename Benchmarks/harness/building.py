@@ -11,6 +11,7 @@ SPEECH_SECONDS = 300
 
 
 def say(text):
+    """Tells whoever waits what goes on, beside the table and not in it."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -28,6 +29,7 @@ def is_older(target, sources):
 
 
 def compile_c(target, sources, *libraries):
+    """Compiles a program of C files where it is older than they are."""
     if is_older(target, [*sources, *sources[0].parent.glob("*.h")]):
         say(f"Compiling {target.name}")
         run(["gcc", "-O3", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", target, *sources, *libraries])
@@ -63,6 +65,7 @@ class Programs:
             self.build_callreel()
 
     def build_go(self):
+        """Compiles the Go peer with what Debian has packaged."""
         source = HERE / "peers/go"
         if is_older(self.go, list(source.glob("*.go"))):
             say("Compiling go-peer")
@@ -71,6 +74,7 @@ class Programs:
             run(["go", "build", "-o", self.go, "."], cwd=source, env=environment)
 
     def build_callreel(self):
+        """Builds the server of this repository for release."""
         say("Building Callreel for release; the first time takes some minutes")
         command = ["swift", "build", "-c", "release", "-j", "2", "--product", "callreel"]
         run(command, cwd=REPOSITORY)

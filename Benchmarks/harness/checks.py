@@ -36,6 +36,7 @@ def wav_data(file):
 
 
 def check_wav(path, audio, call, frames):
+    """What is wrong with a WAV, or None."""
     with open(path, "rb") as file:
         try:
             place, length = wav_data(file)
@@ -48,12 +49,14 @@ def check_wav(path, audio, call, frames):
 
 
 def check_raw(path, audio, call, frames):
+    """What is wrong with a file of bare samples, or None."""
     with open(path, "rb") as file:
         problem = audio.difference(file, call, frames)
         return problem or ("is longer than the call" if file.read(1) else None)
 
 
 def check_flac(path, audio, call, frames, decode):
+    """What is wrong with a FLAC, or None."""
     with open(path, "rb") as file:
         head = file.read(42)
     if head[:4] != b"fLaC" or head[4] & 0x7F != 0:
@@ -95,6 +98,7 @@ def wait_for_files(server, calls, sinks, frames, limit=180.0):
 
 
 def is_finished_wav(path, frames):
+    """Whether a WAV's header says already that the whole call is in it."""
     with open(path, "rb") as file:
         try:
             return wav_data(file)[1] == frames * FRAME_BYTES

@@ -37,6 +37,7 @@ def plant(fault, server, sinks):
 
 
 def flip_bit(path):
+    """Turns one bit in the middle of a file over."""
     with open(path, "r+b") as file:
         file.seek(path.stat().st_size // 2)
         byte = file.read(1)[0]

@@ -50,6 +50,7 @@ class Axis:
         self.begin, self.end = begin, end
 
     def place(self, value):
+        """Where a number stands, in units of the drawing."""
         low, high = self.ticks[0], self.ticks[-1]
         if self.is_logarithmic:
             share = (math.log10(max(value, low)) - math.log10(low)) / (math.log10(high) - math.log10(low))
@@ -58,6 +59,7 @@ class Axis:
         return self.begin + share * (self.end - self.begin)
 
     def label(self, tick):
+        """A step as text."""
         return f"{tick:,.0f}" if tick >= 10 or tick == int(tick) else f"{tick:g}"
 
     def is_labelled(self, tick):

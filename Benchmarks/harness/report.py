@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import statistics
+import subprocess
 
 from .plots import PLOTS
 
@@ -56,6 +57,7 @@ class Row:
         return (min(values), max(values)) if len(values) > 1 else None
 
     def problems(self):
+        """Everything that was wrong in any run."""
         return [problem for run in self.runs for problem in run["problems"]]
 
 
@@ -83,6 +85,7 @@ class Results:
             self.lines.setdefault(plot, {}).setdefault(line, []).append((x, y))
 
     def problems(self):
+        """Everything that was wrong in any run of any server."""
         return [problem for row in self.rows.values() for problem in row.problems()]
 
     def ratio(self, row, key, prefix):
@@ -93,6 +96,7 @@ class Results:
         return mine / theirs if mine is not None and theirs else None
 
     def as_json(self):
+        """Every run, and the medians."""
         rows = [{"scenario": row.scenario, "title": row.title, "server": row.server, "median": median(row.runs), "runs": row.runs}
                 for row in self.rows.values()]
         return {"rows": rows, "lines": self.lines, "micro": self.micro}
@@ -108,6 +112,7 @@ def text(value, digits=2):
 
 
 def with_spread(row, key):
+    """A median, with the least and the most behind it where there were several runs."""
     spread = row.spread(key)
     return text(row.value(key)) + (f" ({text(spread[0])}–{text(spread[1])})" if spread else "")
 
@@ -186,7 +191,8 @@ def growth_table(results):
 
 def markdown(results, about):
     """The whole report. README.md beside this folder says what each column means."""
-    parts = [f"`{about['command']}`, {about['date']}\n{about['machine']}"]
+    revision = f", commit {about['commit']}" if about["commit"] else ""
+    parts = [f"`{about['command']}`\n{about['date']}{revision}\n{about['machine']}"]
     if results.rows:
         calls = [cells(results, row) for row in results.rows.values() if row.value("indexed") is None]
         parts.append((table(HEAD, calls) if calls else "") + lag_table(results) + archive_table(results) + growth_table(results))
@@ -197,3 +203,17 @@ def markdown(results, about):
     if used:
         parts.append("Callreel's configurations; everything that is not in them has its default:\n\n```json\n" + "\n".join(used) + "\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def pictures(results, folder):
+    """The plots that were drawn, for a Markdown file from which they stand in this folder."""
+    return "\n\n".join(f"![{PLOTS[plot][1]}]({folder}/{PLOTS[plot][0]})" for plot in results.lines)
+
+
+def revision(repository):
+    """The commit that is measured, with a plus where the tree has changes; empty where there is no git."""
+    try:
+        name = subprocess.run(["git", "-C", repository, "describe", "--always", "--dirty=+"], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return name.stdout.strip()

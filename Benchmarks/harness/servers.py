@@ -63,6 +63,7 @@ class Callreel:
         self.binary = binary
 
     def offers(self, sinks):
+        """It can do every combination."""
         return True
 
     def configuration(self, folder, port, sinks, calls):
@@ -76,6 +77,7 @@ class Callreel:
         }
 
     def start(self, folder, sinks, calls):
+        """As of a peer; ready is whoever answers at /healthz."""
         self.folder = folder / "recordings"
         port = free_port()
         self.used = self.configuration(self.folder, port, sinks, calls)
@@ -87,6 +89,7 @@ class Callreel:
         return server
 
     def growing(self, sink):
+        """Files of this sink that calls are being written to."""
         return list((self.folder / ".partial").glob(f"*/*.{sink}"))
 
     def manifests(self):
@@ -94,6 +97,7 @@ class Callreel:
         return [(path, json.loads(path.read_text())) for path in self.folder.glob("[!.]*/*.json")]
 
     def recorded(self):
+        """What the manifests name: the files of each call, by sink."""
         calls = {}
         for path, manifest in self.manifests():
             files = calls.setdefault(manifest["call"]["uuid"], {})
@@ -119,7 +123,10 @@ class Callreel:
         return found
 
     def facts(self, server):
-        return {"configuration": self.used, "lag": lag_quantiles(server.port)}
+        """The configuration that it ran with, and its own measurement of its lag."""
+        # Reports are published: where somebody's work folder stands is nobody's business.
+        shown = {**self.used, "recordings": {"directory": "recordings"}}
+        return {"configuration": shown, "lag": lag_quantiles(server.port)}
 
 
 def known_servers(programs):
