@@ -1,0 +1,52 @@
+import CallreelCore
+import CallreelSinks
+import Foundation
+import Logging
+
+/// The way from samples to a sink's thread: session, queue and worker, with a sink that only counts.
+///
+/// It is measured as the difference between a long call and a short one, so that beginning and publishing a call are not in it.
+struct Handover {
+    /// Frames of 20 ms in one read.
+    let framesPerRead: Int
+    private let room: SinkRoom
+    private let plans: [SinkPlan]
+
+    /// Makes the plan for a number of sinks.
+    init(framesPerRead: Int, sinks: Int) throws {
+        self.framesPerRead = framesPerRead
+        room = try SinkRoom()
+        var problems: [ConfigurationProblem] = []
+        // Room for the whole call: what is measured is the hand-over, not the waiting.
+        let entry = JSONValue.object(["type": .string("null"), "buffer": .integer(600)])
+        plans = SinkPlan.read(.array(Array(repeating: entry, count: sinks)), at: .root, registry: .builtIn, problems: &problems)
+        precondition(problems.isEmpty, "\(problems)")
+    }
+
+    /// CPU nanoseconds for a frame.
+    func nanoseconds() async throws -> Double {
+        let long = 25_000, short = 250
+        return (try await cpuTime(frames: long) - cpuTime(frames: short)) / Double(long - short)
+    }
+
+    /// CPU nanoseconds of a whole call.
+    private func cpuTime(frames: Int) async throws -> Double {
+        let recorder = Recorder(
+            store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")), plans: plans, registry: .builtIn,
+            logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
+        try await recorder.prepare()
+        let samples = speechlike(frames: framesPerRead * 320)
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await recorder.keepTime() }
+            let session = recorder.startCall(CallFacts(carrier: "micro"), format: SinkRoom.format, onRoom: {})
+            async let recording = recorder.record(session)
+            let begin = Stopwatch.now()
+            for _ in 0..<(frames / framesPerRead) { precondition(session.receive(samples), "the queue is full") }
+            session.end("measured")
+            _ = try await recording.get()
+            let end = Stopwatch.now()
+            group.cancelAll()
+            return end - begin
+        }
+    }
+}
