@@ -63,26 +63,19 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// The same call cut differently, and beginning later on the timeline, as after a failure or in a second part.
-    mutating func checkChunking(_ take: Take) async {
-        let call = take.call
-        let cuts: [(String, [Int], FramePosition)] = [
-            ("uneven chunks (1, 319, 160, 2, 777, 3, 41 frames and so on)", [1, 319, 160, 2, 777, 3, 41], FramePosition(7_340_033)),
-            ("one chunk", [max(1, call.frames)], .start),
-        ]
-        for (what, lengths, start) in cuts {
-            await compare(take, call.chunks(lengths, from: start), "in \(what) from frame \(start.frames) on", .chunking)
-        }
-    }
-
-    /// Records the same call in another way, and expects the same of it.
-    mutating func compare(_ take: Take, _ chunks: [PCMChunk], checkpoints: Bool = false, _ what: String, _ rule: SinkContractRule) async {
+    /// Records the same call in another way, and expects the same of it. Returns what came of it, if it came to its end.
+    @discardableResult
+    mutating func compare(
+        _ take: Take, _ chunks: [PCMChunk], checkpoints: Bool = false, _ what: String, _ rule: SinkContractRule
+    ) async -> Outcome? {
         let call = take.call
         do throws(LifeError) {
             let other = try await record(call, chunks, checkpoints: checkpoints)
             if let difference = Self.difference(other, take.outcome) { note(rule, "\(what): \(difference)", call.format) }
+            return other
         } catch {
             note(rule, "\(what): \(error)", call.format)
+            return nil
         }
     }
 

@@ -242,6 +242,17 @@ struct FinishedCall {
         #expect(!FileSystem.exists(new))
     }
 
+    @Test func `a file that is not looked into is told apart: no repair in its sink, or no such sink`() throws {
+        let bench = try StoreBench()
+        _ = try bench.call(["meter": "levels", "stranger": "audio"])
+        let finding = try #require(Recovery(store: bench.store, registry: testRegistry, logger: silentLogger).run(dryRun: true).first)
+        #expect(
+            finding.files.map(\.note) == [
+                "is published as it stands: sinks of type \"meter\" offer no repair",
+                "is published as it stands: this program has no sink \"stranger\"",
+            ])
+    }
+
     @Test func `publishing that fails half way takes back the names that it gave`() throws {
         let bench = try StoreBench()
         let call = try bench.call()

@@ -38,6 +38,14 @@ import Testing
         #expect(found.first?.reason.contains("as peak") == true, "\(found)")
     }
 
+    @Test(arguments: RunSink.Mistake.allCases)
+    func `what depends on the cut is found in files that nobody decodes, and in details`(mistake: RunSink.Mistake) async throws {
+        let found = try await checkSinkContract(RunSink.self, options: RunSink.Options(mistake))
+        #expect(found.map(\.rule) == (mistake == .none ? [] : [.chunking]), "\(found)")
+        let name = mistake == .count ? "the detail runs" : "call.runs"
+        #expect(found.allSatisfy { $0.reason.contains("\(name) is another") }, "\(found)")
+    }
+
     @Test(arguments: RareWriter.Moment.allCases)
     func `a write that is swallowed is found wherever it is, though the rest is an error or a success`(moment: RareWriter.Moment) async throws {
         let found = try await checkSinkContract(RareWriter.self, options: RareWriter.Options(swallows: moment))

@@ -167,9 +167,7 @@ package struct Recovery: Sendable {
                 let result = try registry[sink.type]?.repair(store.path(file, of: partial.id), sink.format ?? format, dryRun)
                 file.frames = result?.frames
                 whole.append(file)
-                let note =
-                    result.map { $0.change ?? "is whole" } ?? "is published as it stands: nothing is known about files of a sink \"\(sink.type)\""
-                finding.files.append((file.name, result?.frames, note))
+                finding.files.append((file.name, result?.frames, result.map { $0.change ?? "is whole" } ?? unrepaired(sink.type)))
             } catch {
                 sink.state = .failed
                 sink.error = error.description
@@ -179,6 +177,12 @@ package struct Recovery: Sendable {
         }
         files = whole
         sink.written = format.frames(files.reduce(0) { $0 + ($1.frames ?? 0) }, of: sink.format ?? format)
+    }
+
+    /// What becomes of a file that nobody could look into.
+    private func unrepaired(_ type: String) -> String {
+        let reason = registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
+        return "is published as it stands: \(reason)"
     }
 
     /// Names what nobody has claimed.

@@ -225,7 +225,9 @@ extension Configuration {
             throw ConfigurationError(file: file, problems: [.init(at: .root, "is not JSON: \(error.reason)")])
         } catch {
             let reason =
-                (error as? CocoaError)?.code == .fileReadNoSuchFile ? "there is no such file" : "cannot be read: \(error.localizedDescription)"
+                (error as? CocoaError)?.code == .fileReadNoSuchFile
+                ? "there is no such file; name another with --config, or write one from `config example`"
+                : "cannot be read: \(error.localizedDescription)"
             throw ConfigurationError(file: file, problems: [.init(at: .root, reason)])
         }
         var problems: [ConfigurationProblem] = []
