@@ -158,6 +158,10 @@ import Testing
                 let handshake = PythonCall.handshake(16000, #", "uuid": "\#(leg)", "conversation_uuid": "c""#)
                 calls.append(try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start())
             }
+            // Before that, what is said of one leg would be taken for the other's, which is up.
+            _ = try await eventually("both legs that are up") {
+                try await json(server.http + "/api/calls")["live"]?.elements.count == 2 ? true : nil
+            }
             for number in 0..<5 {
                 for leg in ["b", "a"] {
                     try await event(#"{"uuid":"\#(leg)","conversation_uuid":"c","status":"answered","n":\#(number),"from":"\#(leg)\#(leg)"}"#)
