@@ -1,5 +1,5 @@
 """What a client does that means harm, one deed for each name. Takes the deed, host, port and a number; prints a JSON object of what it saw."""
-import json, os, resource, socket, struct, sys, time
+import json, os, resource, select, socket, struct, sys, time
 
 deed, host, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -79,21 +79,14 @@ def flood(connection, data):
 
 
 def many():
-    """Opens connections that say nothing, keeps them for a minute, and says how many were refused."""
-    held, refused = [], 0
-    for _ in range(number):
-        held.append(connect())
-    # Connections are accepted in their order: once the last one is answered, all of them have been seen.
-    last = connect()
-    last.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    everything(last)
-    time.sleep(0.5)
-    for connection in held:
-        connection.setblocking(False)
-        try:
+    """Opens connections that say nothing, keeps them for a minute, and says how many were refused when no more are for a second."""
+    held, refused = [connect() for _ in range(number)], 0
+    waiting, patience = set(held), 20
+    while answered := select.select(waiting, [], [], patience)[0]:
+        for connection in answered:
             refused += status(connection.recv(4096)) == 503
-        except BlockingIOError:
-            pass
+            waiting.remove(connection)
+        patience = 1
     print(json.dumps({"open": len(held) - refused, "refused": refused}), flush=True)
     time.sleep(60)
 
