@@ -1,5 +1,5 @@
 """What a client does that means harm, one deed for each name. Takes the deed, host, port and a number; prints a JSON object of what it saw."""
-import json, os, resource, select, socket, struct, sys, time
+import json, os, resource, selectors, socket, struct, sys, time
 
 deed, host, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -80,12 +80,13 @@ def flood(connection, data):
 
 def many():
     """Opens connections that say nothing, keeps them for a minute, and says how many were refused when no more are for a second."""
-    held, refused = [connect() for _ in range(number)], 0
-    waiting, patience = set(held), 20
-    while answered := select.select(waiting, [], [], patience)[0]:
-        for connection in answered:
-            refused += status(connection.recv(4096)) == 503
-            waiting.remove(connection)
+    held, refused, waiting, patience = [connect() for _ in range(number)], 0, selectors.DefaultSelector(), 5
+    for connection in held:
+        waiting.register(connection, selectors.EVENT_READ)
+    while answered := waiting.select(patience):
+        for key, _ in answered:
+            refused += status(key.fileobj.recv(4096)) == 503
+            waiting.unregister(key.fileobj)
         patience = 1
     print(json.dumps({"open": len(held) - refused, "refused": refused}), flush=True)
     time.sleep(60)
