@@ -44,11 +44,11 @@ def adjusted(scenario, options):
 def fitting(scenario):
     """A scenario with no more calls than descriptors allow.
 
-    Callreel holds four for a call with a WAV: the socket, the locked directory, and the file twice; and three for every further
-    sink at the most. Where the system gives less than 5000 calls need, fewer are placed, and the table says how many.
+    Callreel holds three for a call with a WAV: the socket, the locked directory and the file; and three for every further sink at
+    the most. Where the system gives less than 5000 calls need, fewer are placed, and the table says how many.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    most = (limit - 100) // (4 + 3 * (len(scenario.sinks) - 1))
+    most = (limit - 100) // (3 + 3 * (len(scenario.sinks) - 1))
     if scenario.calls <= most:
         return scenario
     say(f"{scenario.name}: {limit} open files are allowed here, enough for {most} calls and not for {scenario.calls}")
