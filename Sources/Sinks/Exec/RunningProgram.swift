@@ -137,7 +137,7 @@ struct RunningProgram: ~Copyable {
 
     /// The failure of a program that has closed its input: with its status, if that comes soon, as it does when it has ended.
     private mutating func earlyEnd(_ reason: String) -> ProgramFailure {
-        let limit = ContinuousClock.now + min(.seconds(deadline), .seconds(1))
+        let limit = ContinuousClock.now + min(.seconds(deadline), ProgramTask.grace)
         while task.status == nil, ContinuousClock.now < limit {
             poll([output, errors, end], until: limit)
             drain()
