@@ -9,8 +9,8 @@
 /// Where a C library's bytes go, and what became of them: a file, and a place in it that the library moves.
 ///
 /// Bytes are held until ``flush()``, or until they fill a piece, so that a library that writes a little at a time costs few system
-/// calls. Whether writing failed is remembered here, because libraries forget it. Reached from C
-/// through its address; whoever owns the library's handle keeps it alive. The descriptor stays its owner's, and must outlive the handle.
+/// calls. Whether writing failed is remembered here, because libraries forget it. Reached from C through its address; whoever owns the
+/// library's handle keeps it alive. The descriptor stays its owner's, and must outlive the handle.
 final class CodecOutput {
     /// Bytes that are held at most: more than a usual batch of audio, since every call has such a buffer.
     private static let pieceSize = 1 << 13
@@ -87,10 +87,7 @@ final class CodecOutput {
     }
 
     /// Takes bytes again after a failure: where no more audio fits, a header may still be rewritten.
-    func retry() {
-        failure = nil
-        heldStart = position
-    }
+    func retry() { failure = nil }
 
     /// The output behind a library's user data.
     static func behind(_ client: UnsafeMutableRawPointer?) -> CodecOutput {

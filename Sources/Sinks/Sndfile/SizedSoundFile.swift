@@ -24,8 +24,7 @@ struct SizedSoundFile {
             let sound = try SoundFile(reading: file.path)
             found = (sound.kind, sound.format)
         } catch {
-            // Its words are those of whatever thread failed last.
-            throw file.damaged("not a file that libsndfile reads")
+            throw file.damaged(error.reason)
         }
         guard let kind = found.kind, kind.container == sizes.container, let sample = kind.bytesPerSample else {
             throw file.damaged("not a file of samples in an encoding that Callreel writes")

@@ -21,6 +21,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
     private let kind: SoundKind
     private let format: AudioFormat
     private var frames = 0
+    // Before `file`, because fields are destroyed in this order and closing it writes to the descriptor.
     private var sound: SoundFile
     private let file: OutputFile
 

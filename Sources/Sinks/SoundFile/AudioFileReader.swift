@@ -7,7 +7,7 @@ package struct AudioFileError: Error, Sendable, CustomStringConvertible {
     /// What is wrong with it, in the words of the library that tried to read it.
     package let reason: String
 
-    /// Such as `call.txt: Format not recognised.`
+    /// Such as `call.txt: not a sound file that libsndfile reads`
     package var description: String { "\(path): \(reason)" }
 }
 

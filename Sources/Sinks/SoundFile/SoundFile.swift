@@ -55,7 +55,8 @@ import CallreelCore
         let output = CodecOutput(descriptor: descriptor)
         var calls = unsafe SF_VIRTUAL_IO(get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
         guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {
-            throw unsafe Self.failure(of: nil, output)
+            if let number = output.failure { throw CodecFailure("write failed", systemError: number) }
+            throw CodecFailure("libsndfile cannot begin such a file of \(format)", blame: .options)
         }
         // Without this a float file holds ±32768 where every reader expects ±1.
         unsafe sf_command(handle, Int32(SFC_SET_SCALE_INT_FLOAT_WRITE), nil, Int32(SF_TRUE))
@@ -70,7 +71,8 @@ import CallreelCore
                 for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle, output) }
             }
         } catch {
-            unsafe sf_close(handle)
+            // The library writes while it closes.
+            withExtendedLifetime(output) { _ = unsafe sf_close(handle) }
             throw error
         }
         unsafe self.handle = handle
@@ -84,8 +86,14 @@ import CallreelCore
     /// Opens a file of any kind that libsndfile reads.
     init(reading path: String) throws(CodecFailure) {
         var info = SF_INFO()
-        errno = 0
-        guard let handle = unsafe sf_open(path, Int32(SFM_READ), &info) else { throw unsafe Self.failure(of: nil, nil) }
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        let number = errno
+        guard descriptor >= 0 else { throw CodecFailure(systemMessage(number), systemError: number) }
+        // The descriptor is the library's from here on: it closes one that it cannot read, too. Why it cannot is not asked: without a
+        // handle, its words are those of whatever thread failed last.
+        guard let handle = unsafe sf_open_fd(descriptor, Int32(SFM_READ), &info, Int32(SF_TRUE)) else {
+            throw CodecFailure("not a sound file that libsndfile reads")
+        }
         unsafe self.handle = handle
         output = nil
         format = AudioFormat(sampleRate: Int(info.samplerate), channels: Int(info.channels))
@@ -144,7 +152,7 @@ import CallreelCore
     consuming func close() throws(CodecFailure) {
         isOpen = false
         let code = unsafe sf_close(handle)
-        if output?.flush() == false { throw unsafe Self.failure(of: nil, output) }
+        if output?.flush() == false { throw CodecFailure("write failed", systemError: output?.failure) }
         if code != 0 { throw unsafe CodecFailure(String(cString: sf_error_number(code))) }
     }
 
@@ -191,8 +199,8 @@ import CallreelCore
         if done != Int32(SF_TRUE) { throw CodecFailure("the encoder does not take a quality of \(quality)", blame: .options) }
     }
 
-    /// The failure of the call just made; nil stands for one that opened nothing.
-    private static func failure(of handle: OpaquePointer?, _ output: CodecOutput?) -> CodecFailure {
+    /// The failure of the call just made.
+    private static func failure(of handle: OpaquePointer, _ output: CodecOutput?) -> CodecFailure {
         if let number = output?.failure { return CodecFailure("write failed", systemError: number) }
         let number = errno
         let isSystem = unsafe sf_error(handle) == SF_ERR_SYSTEM

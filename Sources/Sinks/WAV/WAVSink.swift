@@ -53,7 +53,7 @@ public struct WAVSink: ~Copyable, AudioSink {
 private struct Part: ~Copyable {
     /// The frames that the file holds.
     private(set) var frames = 0
-    /// What writes to the file.
+    /// What writes to the file. Before `file`, because fields are destroyed in this order and closing it writes to the descriptor.
     private var sound: SoundFile
     /// The file under it.
     let file: OutputFile
