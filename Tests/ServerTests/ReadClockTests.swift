@@ -49,7 +49,7 @@ import Testing
         #expect(!buffers.record(actualReadBytes: ReadBuffers.large) && buffers.nextBufferSize() == ReadBuffers.large)
         #expect(!buffers.record(actualReadBytes: 100) && buffers.nextBufferSize() == 8000)
         #expect(buffers.buffer(allocator: ByteBufferAllocator()).capacity >= 8000)
-        #expect(ReadBuffers(bytesPerRead: 800).nextBufferSize() == 4096)
+        #expect(ReadBuffers(bytesPerRead: 800).nextBufferSize() == 2048)
         #expect(ReadBuffers(bytesPerRead: 1 << 20).nextBufferSize() == ReadBuffers.large)
     }
 }

@@ -23,13 +23,14 @@ final class CallConsumer: WebSocketConsumer {
     func attach(to socket: WebSocketHandler<CallConsumer>) {}
 
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) {
-        if let refusal = dialect.refusesAudio() { throw refusal }
+        // Once the call has begun, its audio is nothing to the dialect.
+        if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
         unsafe assembler.append(byteCount: piece.count) { unsafe piece.unmask(into: $0) }
     }
 
     func receiveBinaryEnd(from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {
         // An empty binary message says nothing, but it is still audio before the handshake.
-        if let refusal = dialect.refusesAudio() { throw refusal }
+        if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
     }
 
     func receive(text: [UInt8], from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {

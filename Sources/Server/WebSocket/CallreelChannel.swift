@@ -63,7 +63,11 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             let upgrader = NIOTypedHTTPServerUpgradeHandler(
                 httpEncoder: encoder, extraHTTPHandlers: [decoder, clock, gate],
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [CallUpgrader(recorder: recorder, upgrade: upgrade, policy: policy, admission: admission, logger: log)],
+                    upgraders: [
+                        CallUpgrader(
+                            recorder: recorder, upgrade: upgrade, policy: policy, isEncrypted: door.certificates != nil, admission: admission,
+                            logger: log)
+                    ],
                     notUpgradingCompletionHandler: { [door] channel in
                         Self.serveHTTP(on: channel, secure: door.certificates != nil, logger: log)
                     }))
@@ -116,6 +120,7 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     let recorder: Recorder
     let upgrade: WebSocketUpgrade
     let policy: WebSocketPolicy
+    let isEncrypted: Bool
     let admission: Admission
     let logger: Logger
     let supportedProtocol = "websocket"
@@ -132,18 +137,20 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let started = channel.eventLoop.makePromise(of: CallSession?.self)
             let options = channel.syncOptions
             try options?.setOption(.autoRead, value: false)
-            try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: policy.readSize))
+            let socket = isEncrypted ? nil : try channel.pipeline.syncOperations.socket
+            // What the clock reads past NIO needs none of its buffers.
+            try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: socket == nil ? policy.readSize : 0))
             if upgradeRequest.uri == upgrade.echoPath {
                 started.succeed(nil)
                 let echo = EchoConsumer(logger: logger)
                 try channel.pipeline.syncOperations.addHandler(
-                    WebSocketHandler(consumer: echo, policy: policy, onRefusal: admission.countRefusal))
+                    WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: admission.countRefusal))
                 return .call(started.futureResult)
             }
             let dialect = VonageDialect(token: upgrade.callGuard.token(of: upgradeRequest))
             let call = CallConsumer(recorder: recorder, dialect: dialect, started: started, logger: logger)
             try channel.pipeline.syncOperations.addHandler(
-                WebSocketHandler(consumer: call, policy: policy, onRefusal: admission.countRefusal))
+                WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: admission.countRefusal))
             return .call(started.futureResult)
         }
     }

@@ -11,7 +11,7 @@ struct ReadBuffers: RecvByteBufferAllocator {
 
     /// Makes an allocator for a call that sends about so many bytes between two reads.
     init(bytesPerRead: Int) {
-        usual = min(Self.large, max(1 << 12, bytesPerRead))
+        usual = min(Self.large, max(1 << 11, bytesPerRead))
         size = usual
     }
 

@@ -15,6 +15,9 @@ final class ReadClock {
         fileprivate let number: Int
     }
 
+    /// What the calls of the loop are read with, one after the other.
+    let reader = SocketReader()
+
     private let eventLoop: any EventLoop
     private let interval: TimeAmount
     private var groups = [[Int: () -> Void]](repeating: [:], count: ReadClock.groupCount)

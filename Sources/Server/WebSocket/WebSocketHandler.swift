@@ -6,6 +6,8 @@ import NIOExtras
 ///
 /// The socket of a call is read on a clock, not for each frame: one system call then takes many frames. While the consumer has
 /// no room it is not read at all, and TCP holds the sender back. Everything here runs on the channel's event loop.
+///
+/// A call without TLS is read by its clock past NIO, which reads what comes before the call, behind its end, and faster than life.
 final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -30,6 +32,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var state = State.waiting
     var context: ChannelHandlerContext?
     private var tickTicket: (clock: ReadClock, ticket: ReadClock.Ticket)?
+    /// What the clock reads past NIO, as long as the channel is open.
+    private var socket: NIOBSDSocket.Handle?
     var deadline: Scheduled<Void>?
     /// Bytes of one second of a live call; nil reads everything as fast as it comes.
     private var bytesPerSecond: Int?
@@ -43,10 +47,16 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     private var isPinged = false
 
     /// Makes the handler of a new connection.
-    /// - Parameter onRefusal: hears why a connection is failed or ended by this side, to be counted.
-    init(consumer: Consumer, policy: WebSocketPolicy, onRefusal: @escaping @Sendable (RefusalReason) -> Void) {
+    /// - Parameters:
+    ///   - socket: the channel's, where what comes from it are the bytes of frames and nothing is in between, such as TLS.
+    ///   - onRefusal: hears why a connection is failed or ended by this side, to be counted.
+    init(
+        consumer: Consumer, policy: WebSocketPolicy, socket: NIOBSDSocket.Handle? = nil,
+        onRefusal: @escaping @Sendable (RefusalReason) -> Void
+    ) {
         self.consumer = consumer
         self.policy = policy
+        self.socket = socket
         self.onRefusal = onRefusal
         decoder = WebSocketFrameDecoder(role: .server, limits: policy.messages)
         controlFrames = policy.controlFrames
@@ -75,18 +85,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        bytesSinceTick += buffer.readableBytes
-        let now = context.eventLoop.now
-        lastReceived = now
-        isPinged = false
-        if case .ended = state { return }
-        controlFrames.refill(now: now)
-        textMessages.refill(now: now)
-        do throws(WebSocketError) {
-            try decode(buffer)
-        } catch {
-            fail(error)
-        }
+        unsafe buffer.withUnsafeReadableBytes { unsafe receive($0, now: context.eventLoop.now) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -105,6 +104,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        socket = nil
         end("the connection was lost")
         context.fireChannelInactive()
     }
@@ -181,23 +181,40 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     // MARK: - Reading
 
-    private func decode(_ buffer: ByteBuffer) throws(WebSocketError) {
-        let outcome: Result<Void, WebSocketError> = unsafe buffer.withUnsafeReadableBytes { bytes in
-            do throws(WebSocketError) {
-                return .success(unsafe try decoder.decode(bytes, into: self))
-            } catch {
-                return .failure(error)
-            }
+    /// Takes what a read of the socket gave.
+    private func receive(_ bytes: UnsafeRawBufferPointer, now: NIODeadline) {
+        bytesSinceTick += bytes.count
+        lastReceived = now
+        isPinged = false
+        if case .ended = state { return }
+        controlFrames.refill(now: now)
+        textMessages.refill(now: now)
+        do throws(WebSocketError) {
+            unsafe try decoder.decode(bytes, into: self)
+        } catch {
+            fail(error)
         }
-        try outcome.get()
+    }
+
+    /// Reads what has come since the last tick. Once only: where that was not all, or cannot be done here, NIO goes on.
+    private func read(_ context: ChannelHandlerContext, by clock: ReadClock) {
+        guard let socket else { return context.read() }
+        switch unsafe clock.reader.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
+        case .some: consumer.receiveReadEnd(from: self)
+        case .full:
+            consumer.receiveReadEnd(from: self)
+            if !isHeldBack { context.read() }
+        case .ended: context.read()
+        case .failed(let error): errorCaught(context: context, error: error)
+        }
     }
 
     /// Reads the socket, and looks whether the other side is still there: a connection that was cut somewhere on its way
     /// looks just like a silent one.
     private func tick() {
         bytesSinceTick = 0
-        guard !isHeldBack, let context else { return }
-        context.read()
+        guard !isHeldBack, let context, let (clock, _) = tickTicket else { return }
+        read(context, by: clock)
         let silence = context.eventLoop.now - lastReceived
         if silence > policy.idleLimit {
             fail(
