@@ -9,11 +9,11 @@
 /// Where a C library's bytes go, and what became of them: a file, and a place in it that the library moves.
 ///
 /// Bytes are held until ``flush()``, or until they fill a piece, so that a library that writes a little at a time costs few system
-/// calls. Whether writing failed is remembered here, because libraries forget it. Reached from C through its address; whoever owns the
+/// calls. Between two batches nothing is held, and no memory for it. Whether writing failed is remembered here, because libraries forget it. Reached from C through its address; whoever owns the
 /// library's handle keeps it alive. The descriptor stays its owner's, and must outlive the handle.
 final class CodecOutput {
-    /// Bytes that are held at most: more than a usual batch of audio, since every call has such a buffer.
-    private static let pieceSize = 1 << 13
+    /// Bytes that are held at most: more than a usual batch of audio.
+    private static let pieceSize = 1 << 14
 
     private let descriptor: Int32
     /// The error number of the first write that failed. Everything after it fails too.
@@ -30,29 +30,26 @@ final class CodecOutput {
     private var frameStart = 0
 
     /// Makes an output for an empty file.
-    init(descriptor: Int32) {
-        self.descriptor = descriptor
-        held.reserveCapacity(Self.pieceSize)
-    }
+    init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Takes bytes for the place that has been reached. Says whether all is well so far.
     /// - Parameter isFrame: if they cannot all be written, none of them is left in the file.
     func write(_ bytes: UnsafeRawBufferPointer, isFrame: Bool = false) -> Bool {
         if position != heldStart + held.count {
-            guard flush() else { return false }
+            guard writeHeld() else { return false }
             heldStart = position
         }
         if isFrame {
             if frameEnds.isEmpty { frameStart = position }
             frameEnds.append(position + bytes.count)
         }
+        if held.capacity == 0 { held.reserveCapacity(Self.pieceSize) }
         var done = 0
         while failure == nil, done < bytes.count {
-            let room = Self.pieceSize - (heldStart + held.count) % Self.pieceSize
-            let count = min(room, bytes.count - done)
+            let count = min(Self.pieceSize - held.count, bytes.count - done)
             unsafe held.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[done..<done + count]))
             done += count
-            if count == room { _ = flush() }
+            if held.count == Self.pieceSize { _ = writeHeld() }
         }
         position += bytes.count
         byteCount = max(byteCount, position)
@@ -61,6 +58,11 @@ final class CodecOutput {
 
     /// Hands what is held to the system. Says whether all is well so far.
     func flush() -> Bool {
+        defer { held = [] }
+        return writeHeld()
+    }
+
+    private func writeHeld() -> Bool {
         guard failure == nil else { return false }
         var done = 0
         while done < held.count {

@@ -19,8 +19,8 @@ import CallreelCore
     private let metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]
     private let output: CodecOutput
     private let channels: Int
-    /// Samples as libFLAC wants them, reused.
-    private var wide: [Int32]
+    /// Frames that the library is fed at once.
+    private static let framesAtOnce = 1024
 
     /// Writes the beginning of a native FLAC stream to an empty file.
     ///
@@ -57,25 +57,30 @@ import CallreelCore
         unsafe self.metadata = metadata
         self.output = output
         channels = format.channels
-        wide = [Int32](repeating: 0, count: 1024 * format.channels)
     }
 
     /// Encodes interleaved frames. Every block that becomes full is in the file when this returns.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
+        // Not kept between two batches: the memory is then the next call's, and still in the processor's cache.
+        let wide = UnsafeMutablePointer<Int32>.allocate(capacity: Self.framesAtOnce * channels)
+        defer { unsafe wide.deallocate() }
         var done = 0
         while done < samples.count {
-            let piece = min(samples.count - done, wide.count)
+            let piece = min(samples.count - done, Self.framesAtOnce * channels)
             // Without bounds in the loop, so that it is done many samples at a time.
             unsafe samples.withUnsafeBufferPointer { source in
-                unsafe wide.withUnsafeMutableBufferPointer { target in
-                    for index in 0..<piece { unsafe target[index] = Int32(source[done + index]) }
-                }
+                for index in 0..<piece { unsafe wide[index] = Int32(source[done + index]) }
             }
-            let went = unsafe FLAC__stream_encoder_process_interleaved(encoder, wide, UInt32(piece / channels))
-            if went == 0 { throw failure }
+            guard unsafe process(wide, frames: piece / channels) else { throw failure }
             done += piece
         }
         if !output.flush() { throw failure }
+    }
+
+    /// Feeds the library. One channel is interleaved and planar at once, and planar costs less.
+    private func process(_ samples: UnsafePointer<Int32>, frames: Int) -> Bool {
+        if channels > 1 { return unsafe FLAC__stream_encoder_process_interleaved(encoder, samples, UInt32(frames)) != 0 }
+        return unsafe withUnsafePointer(to: Optional(samples)) { unsafe FLAC__stream_encoder_process(encoder, $0, UInt32(frames)) != 0 }
     }
 
     /// Writes the last block, and the length and checksum at the beginning of the file.
