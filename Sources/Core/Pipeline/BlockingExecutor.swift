@@ -2,7 +2,7 @@ import Foundation
 
 /// Threads on which code may block: sinks write here, files are synced and hashed here, and nowhere else.
 ///
-/// As many threads as there are cores serve the jobs. When all of them have been stuck for a moment while jobs wait,
+/// As many threads as there are cores serve the jobs, unless told otherwise. When all of them have been stuck for a moment while jobs wait,
 /// more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
 /// threads end when they have been idle for a while. One task's jobs run one after the other, as in any executor.
 ///
@@ -11,7 +11,7 @@ import Foundation
 package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     // Unchecked: every stored variable below is read and written only while `condition` is locked.
 
-    /// How many threads may exist at once. Beyond it, jobs wait for one to come free.
+    /// How many threads may exist at once, unless told otherwise. Beyond it, jobs wait for one to come free.
     package static let threadLimit = 64
     /// How long a surplus thread waits for work before it ends.
     static let idleLimit: TimeInterval = 10
@@ -19,7 +19,8 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private static let nap: UInt32 = 1000
 
     private let name: String
-    private let coreThreads = max(2, ProcessInfo.processInfo.activeProcessorCount)
+    private let coreThreads: Int
+    private let threadLimit: Int
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []
     private var nextJob = 0
@@ -32,7 +33,14 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private var begunBefore = 0
 
     /// Makes an executor without threads; they come with the work.
-    package init(name: String) { self.name = name }
+    /// - Parameters:
+    ///   - threads: how many serve the jobs as long as none is stuck; nil is as many as there are cores.
+    ///   - threadLimit: how many may exist at once.
+    package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit) {
+        self.name = name
+        self.threadLimit = threadLimit
+        coreThreads = threads ?? max(2, ProcessInfo.processInfo.activeProcessorCount)
+    }
 
     /// Takes a job from the Swift runtime.
     package func enqueue(_ job: consuming ExecutorJob) {
@@ -47,7 +55,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// Makes a further thread when jobs wait and none was begun since the last call: all threads are stuck.
     func relieve() {
         condition.lock()
-        if nextJob < jobs.count, idle + napping == 0, begun == begunBefore, threads < Self.threadLimit { startThread() }
+        if nextJob < jobs.count, idle + napping == 0, begun == begunBefore, threads < threadLimit { startThread() }
         begunBefore = begun
         condition.unlock()
     }

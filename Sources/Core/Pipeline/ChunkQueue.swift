@@ -40,7 +40,7 @@ final class ChunkQueue: Sendable {
         var lastProgress: ContinuousClock.Instant
         var nextCheckpoint: ContinuousClock.Instant
         var isDirty = false
-        var waiter: CheckedContinuation<Item, Never>?
+        var waiter: Waiter?
     }
 
     private let capacity: Int
@@ -115,14 +115,15 @@ final class ChunkQueue: Sendable {
 
     /// Takes what comes next, waiting until there is something. Only the sink's worker calls this.
     func next() async -> Item {
-        await withCheckedContinuation { continuation in
+        await unsafe withUnsafeContinuation { continuation in
+            let waiter = unsafe Waiter(continuation)
             let now = ContinuousClock.now
             let (wake, room) = state.withLock { state -> (Wake?, Bool) in
                 state.lastProgress = now
-                if state.isDirty, now >= state.nextCheckpoint { return (Wake(continuation, takeCheckpoint(&state, now)), false) }
+                if state.isDirty, now >= state.nextCheckpoint { return (Wake(waiter, takeCheckpoint(&state, now)), false) }
                 guard let item = state.items.popFirst() else {
-                    if state.mode == .closed { return (Wake(continuation, .end), false) }
-                    state.waiter = continuation
+                    if state.mode == .closed { return (Wake(waiter, .end), false) }
+                    state.waiter = waiter
                     return (nil, false)
                 }
                 if case .chunk(let chunk) = item { state.queuedFrames -= chunk.frameCount }
@@ -132,7 +133,7 @@ final class ChunkQueue: Sendable {
                 let announce = room && state.callIsWaiting
                 if announce { state.callIsWaiting = false }
                 state.isDirty = true
-                return (Wake(continuation, item), announce)
+                return (Wake(waiter, item), announce)
             }
             if room { onRoom() }
             wake?()
@@ -202,16 +203,27 @@ final class ChunkQueue: Sendable {
         return .checkpoint
     }
 
+    /// The worker that waits. It is woken once: whoever takes it out of the state does it, and nobody else can.
+    ///
+    /// A checked continuation would be an object more for every chunk.
+    @safe private struct Waiter: Sendable {
+        private let continuation: UnsafeContinuation<Item, Never>
+
+        init(_ continuation: UnsafeContinuation<Item, Never>) { unsafe self.continuation = continuation }
+
+        func wake(_ item: Item) { unsafe continuation.resume(returning: item) }
+    }
+
     /// A worker to be woken once the lock is open again.
     private struct Wake {
-        private let continuation: CheckedContinuation<Item, Never>
+        private let waiter: Waiter
         private let item: Item
 
-        init(_ continuation: CheckedContinuation<Item, Never>, _ item: Item) {
-            self.continuation = continuation
+        init(_ waiter: Waiter, _ item: Item) {
+            self.waiter = waiter
             self.item = item
         }
 
-        func callAsFunction() { continuation.resume(returning: item) }
+        func callAsFunction() { waiter.wake(item) }
     }
 }

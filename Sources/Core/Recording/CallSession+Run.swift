@@ -64,7 +64,7 @@ extension CallSession {
         return place == 0 ? name : "\(name).fallback"
     }
 
-    /// Starts a sink on its own threads.
+    /// Starts a sink on one of its entry's threads.
     ///
     /// The task is not a child of ours on purpose: a sink that blocks for ever can be neither cancelled nor awaited,
     /// and the recording must be published without it. It ends with its sink, or with the process.
@@ -73,7 +73,7 @@ extension CallSession {
         let job = SinkJob(
             places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
             format: format, rateConverter: plan.rateConverter)
-        Task(executorPreference: plan.executor) { [self] in
+        Task(executorPreference: plan.threads.next()) { [self] in
             let report = await plan.runner.run(job)
             if !report.isFinished, let error = report.error {
                 logger.error(

@@ -123,7 +123,7 @@ package final class Recorder: Sendable {
             for session in sessions { session.tick(now: now) }
             metrics.all.callsLive.set(Int64(sessions.count))
             for index in plans.indices { metrics.sinks[index].queuedSeconds.set(sessions.map { $0.queuedSeconds(index) }.max() ?? 0) }
-            for plan in plans { plan.executor.relieve() }
+            for plan in plans { plan.threads.relieve() }
             ledger.relieve()
         }
     }

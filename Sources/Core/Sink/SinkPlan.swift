@@ -15,7 +15,7 @@ package struct SinkPlan: Sendable {
     /// What changes the rate where the entry asks for another; nil where it does not.
     let rateConverter: SinkRegistry.RateConverterMaker?
     /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
-    let executor: BlockingExecutor
+    let threads: SinkThreads
 
     /// The directories under which the sink's files may appear, the first choice first; nil is the recordings directory.
     func roots(in store: RecordingStore) -> [String?] {
@@ -66,7 +66,7 @@ package struct SinkPlan: Sendable {
                 SinkPlan(
                     type: entry.type, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
                     rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
-                    executor: BlockingExecutor(name: name)))
+                    threads: SinkThreads(name: name)))
         }
         return plans
     }
