@@ -9,8 +9,9 @@
 /// Where a C library's bytes go, and what became of them: a file, and a place in it that the library moves.
 ///
 /// Bytes are held until ``flush()``, or until they fill a piece, so that a library that writes a little at a time costs few system
-/// calls. Between two batches nothing is held, and no memory for it. Whether writing failed is remembered here, because libraries forget it. Reached from C through its address; whoever owns the
-/// library's handle keeps it alive. The descriptor stays its owner's, and must outlive the handle.
+/// calls. Between two batches nothing is held, and no memory for it. Whether writing failed is remembered here, because libraries
+/// forget it. Reached from C through its address; whoever owns the library's handle keeps it alive. The descriptor stays its
+/// owner's, and must outlive the handle.
 final class CodecOutput {
     /// Bytes that are held at most: more than a usual batch of audio.
     private static let pieceSize = 1 << 14

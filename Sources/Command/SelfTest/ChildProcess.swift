@@ -2,9 +2,8 @@ import Foundation
 import Synchronization
 
 /// A program that the self-test started: only such programs are ever signalled.
+// Unchecked: `process` is configured before it is shared, and afterwards only asked and signalled.
 final class ChildProcess: @unchecked Sendable {
-    // Unchecked: `process` is configured before it is shared, and afterwards only asked and signalled.
-
     /// How a program ended: its exit status, or 128 and the number of the signal.
     struct Result: Sendable {
         let status: Int32

@@ -2,15 +2,16 @@ import Foundation
 
 /// Threads on which code may block: sinks write here, files are synced and hashed here, and nowhere else.
 ///
-/// As many threads as there are cores serve the jobs, unless told otherwise. When all of them have been stuck for a moment while jobs wait,
-/// more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
+/// As many threads as there are cores serve the jobs, unless told otherwise. When all of them have been stuck for a moment while
+/// jobs wait, more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
 /// threads end when they have been idle for a while. One task's jobs run one after the other, as in any executor.
 ///
 /// Work comes in bursts: an event loop reads a group of calls and wakes the sinks of each. A thread that has nothing more to do
 /// therefore naps for a moment before it goes to sleep, and finds the whole burst instead of being woken for each call.
+// Unchecked: every stored variable is read and written only while `condition` is locked.
 package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
-    // Unchecked: every stored variable below is read and written only while `condition` is locked.
-
+    /// How many threads serve the jobs as long as none is stuck, unless told otherwise.
+    static let coreCount = max(2, ProcessInfo.processInfo.activeProcessorCount)
     /// How many threads may exist at once, unless told otherwise. Beyond it, jobs wait for one to come free.
     package static let threadLimit = 64
     /// How long a surplus thread waits for work before it ends.
@@ -39,7 +40,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit) {
         self.name = name
         self.threadLimit = threadLimit
-        coreThreads = threads ?? max(2, ProcessInfo.processInfo.activeProcessorCount)
+        coreThreads = threads ?? Self.coreCount
     }
 
     /// Takes a job from the Swift runtime.

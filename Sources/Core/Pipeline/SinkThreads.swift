@@ -1,4 +1,3 @@
-import Foundation
 import Synchronization
 
 /// The threads of one sink entry: as many as there are cores, with every call's sink on one of them from its beginning to its end.
@@ -12,7 +11,7 @@ final class SinkThreads: Sendable {
 
     /// Makes the threads of an entry; they come with the work.
     init(name: String) {
-        let cores = max(2, ProcessInfo.processInfo.activeProcessorCount)
+        let cores = BlockingExecutor.coreCount
         executors = (0..<cores).map { _ in
             BlockingExecutor(name: name, threads: 1, threadLimit: max(2, BlockingExecutor.threadLimit / cores))
         }
