@@ -4,6 +4,15 @@ import Testing
 
 @testable import CallreelCore
 
+/// The calling thread's nice value.
+private func niceness() -> Int32 {
+    #if canImport(Glibc)
+        getpriority(.init(PRIO_PROCESS.rawValue), 0)
+    #else
+        getpriority(PRIO_PROCESS, 0)
+    #endif
+}
+
 /// The running thread's name, for code that may not look at threads because it is asynchronous.
 private func threadName() -> String? { Thread.current.name }
 
@@ -57,6 +66,14 @@ private actor Caller {
             return gate.waiting == count
         }
         #expect(await Task.detached { 42 }.value == 42)
+    }
+
+    @Test func `threads in the background come after all others`() async {
+        let own = niceness()
+        #expect(await BlockingExecutor(name: "test").run { niceness() } == own)
+        #if os(Linux)
+            #expect(await BlockingExecutor(name: "test", isBackground: true).run { niceness() } == 19)
+        #endif
     }
 
     @Test func `threads carry the executor's name`() async throws {

@@ -117,7 +117,7 @@ import Testing
         options.failsOnce = true
         let job = SinkJob(
             places: [workspace.place(), fallback.place(stem: "fallback")], queue: bench.queue)
-        let report = await SinkWorker<ProbeSink>.run(options: options, job: job)
+        let report = await SinkService<ProbeSink>.run(options, job)
         #expect(report.isFinished)
         let parts = [workspace.file("call.pcm"), fallback.file("fallback.pcm")].compactMap { FileManager.default.contents(atPath: $0) }
         var assembler = LinearPCMAssembler(format: .telephone)

@@ -78,7 +78,7 @@ import Testing
         _ = bench.push(3000)
         bench.queue.close()
         let job = SinkJob(places: [workspace.place()], queue: bench.queue)
-        let report = await SinkWorker<ShortSink>.run(options: .init(), job: job)
+        let report = await SinkService<ShortSink>.run(.init(), job)
         #expect(report.isFinished)
         #expect(report.written == 7000)
         #expect(report.details["parts"] == .array([2500, 2500, 2000].map { .object(["frames": .integer($0)]) }))

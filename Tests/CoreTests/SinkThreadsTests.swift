@@ -1,38 +1,88 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import CallreelCore
 
 @Suite struct SinkThreadsTests {
-    @Test func `a sink stays on its thread, whatever the others do`() async {
+    @Test func `a sink stays on its thread, whatever the others do`() async throws {
         let threads = SinkThreads(name: "test")
-        let homes = await withTaskGroup(of: Set<ObjectIdentifier>.self) { group in
-            for _ in 0..<40 {
-                let executor = threads.next()
-                group.addTask {
-                    var seen: Set<ObjectIdentifier> = []
-                    for _ in 0..<100 { seen.insert(await executor.run { ObjectIdentifier(Thread.current) }) }
-                    return seen
-                }
-            }
-            return await group.reduce(into: []) { $0.append($1) }
-        }
-        #expect(homes.allSatisfy { $0.count == 1 })
+        let clients = (0..<40).map { _ in Client(threads.next()) { await Task.yield() } }
+        for _ in 0..<100 { for client in clients { client.call() } }
+        try await until("all are served") { clients.allSatisfy { $0.served == 100 } }
+        #expect(clients.allSatisfy { $0.homes.count == 1 })
         // The sinks are spread over all of them.
-        #expect(Set(homes.joined()).count == max(2, ProcessInfo.processInfo.activeProcessorCount))
+        #expect(clients.reduce(into: Set()) { $0.formUnion($1.homes) }.count == max(2, ProcessInfo.processInfo.activeProcessorCount))
+    }
+
+    @Test func `clients are served in the order in which they call`() async throws {
+        let thread = SinkThread(name: "test"), gate = Gate(), order = Collected<Int>()
+        defer { gate.open() }
+        thread.serve(Client(thread) { gate.wait() })
+        try await until("the thread is busy") { gate.waiting == 1 }
+        for number in 0..<100 { thread.serve(Client(thread) { order.append(number) }) }
+        gate.open()
+        try await until("all are served") { order.count == 100 }
+        #expect(order.values == Array(0..<100))
+    }
+
+    @Test func `a sink that suspends does not hold up those behind it`() async throws {
+        let thread = SinkThread(name: "test"), (room, ring) = AsyncStream<Void>.makeStream(), order = Collected<Int>()
+        let slow = Client(thread) {
+            for await _ in room { return order.append(0) }
+        }
+        slow.call()
+        for number in 1...3 { thread.serve(Client(thread) { order.append(number) }) }
+        try await until("the others are served") { order.count == 3 }
+        ring.yield()
+        try await until("it is served too") { order.count == 4 }
+        #expect(order.values == [1, 2, 3, 0])
+        #expect(slow.homes.count == 1)
     }
 
     @Test func `the sinks behind one that is stuck get help`() async throws {
         let threads = SinkThreads(name: "test"), gate = Gate(), served = Collected<Int>()
         defer { gate.open() }
         let stuck = max(2, ProcessInfo.processInfo.activeProcessorCount)
-        for _ in 0..<stuck { Task(executorPreference: threads.next()) { gate.wait() } }
-        try await until("all threads are stuck") { gate.waiting == stuck }
-        for number in 0..<10 { Task(executorPreference: threads.next()) { served.append(number) } }
+        // At once: those who called before the thread got stuck have nobody else to call for them either.
+        for _ in 0..<stuck {
+            let thread = threads.next()
+            thread.serve(Client(thread) { gate.wait() })
+            for number in 0..<5 { thread.serve(Client(thread) { served.append(number) }) }
+        }
         try await until("the others are served") {
             threads.relieve()
-            return served.count == 10
+            return served.count == 5 * stuck
         }
         #expect(gate.waiting == stuck)
     }
+}
+
+/// Somebody who does the same at each call, and notes where.
+private final class Client: SinkThread.Client {
+    private let thread: SinkThread
+    private let work: @Sendable () async -> Void
+    private let state = Mutex((homes: Set<ObjectIdentifier>(), served: 0))
+
+    init(_ thread: SinkThread, work: @escaping @Sendable () async -> Void) {
+        self.thread = thread
+        self.work = work
+    }
+
+    /// The threads on which it was served.
+    var homes: Set<ObjectIdentifier> { state.withLock { $0.homes } }
+
+    /// How often it was served.
+    var served: Int { state.withLock { $0.served } }
+
+    func call() { thread.serve(self) }
+
+    func serve() async {
+        note()
+        await work()
+        note()
+        state.withLock { $0.served += 1 }
+    }
+
+    private func note() { _ = state.withLock { $0.homes.insert(ObjectIdentifier(Thread.current)) } }
 }

@@ -109,6 +109,22 @@ import Testing
         expectClosedAccounts(try await bench.end())
     }
 
+    @Test func `sinks that wait for the disk at their end hold up no call that goes on`() async throws {
+        let probe = Probe()
+        let bench = try CallBench([(probe, #"{"blocks": "finish"}"#)])
+        let count = BlockingExecutor.coreCount
+        let over = (0..<count).map { _ in bench.recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {} }
+        let recordings = over.map { session in Task { await bench.recorder.record(session) } }
+        for session in over { session.end("over") }
+        try await until("as many are being closed as there are threads") { probe.gate.waiting == count }
+        // Nobody relieves the threads: the call is on one of them, and does not wait behind those.
+        bench.receive(160)
+        try await until("the call is written") { probe.samples.count == 160 }
+        probe.gate.open()
+        for recording in recordings { expectClosedAccounts(try await recording.value.get()) }
+        expectClosedAccounts(try await bench.end())
+    }
+
     @Test func `a long gap is written in pieces of a second`() async throws {
         let probe = Probe()
         let bench = QueueBench()
@@ -120,7 +136,7 @@ import Testing
         var options = ProbeOptions()
         options.probe = probe.name
         let job = SinkJob(places: [workspace.place()], queue: bench.queue)
-        let report = await SinkWorker<ProbeSink>.run(options: options, job: job)
+        let report = await SinkService<ProbeSink>.run(options, job)
         #expect(report.written == 4000)
         #expect(report.silence == 20_000)
         #expect(report.files.map(\.frames) == [24_000])

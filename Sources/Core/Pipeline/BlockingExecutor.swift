@@ -1,5 +1,11 @@
 import Foundation
 
+#if canImport(Musl)
+    import Musl
+#elseif canImport(Glibc)
+    import Glibc
+#endif
+
 /// Threads on which code may block: sinks write here, files are synced and hashed here, and nowhere else.
 ///
 /// As many threads as there are cores serve the jobs, unless told otherwise. When all of them have been stuck for a moment while
@@ -22,6 +28,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private let name: String
     private let coreThreads: Int
     private let threadLimit: Int
+    private let isBackground: Bool
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []
     private var nextJob = 0
@@ -37,8 +44,10 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// - Parameters:
     ///   - threads: how many serve the jobs as long as none is stuck; nil is as many as there are cores.
     ///   - threadLimit: how many may exist at once.
-    package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit) {
+    ///   - isBackground: whether the threads run only where nothing else wants to, as far as the system can do that.
+    package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
         self.name = name
+        self.isBackground = isBackground
         self.threadLimit = threadLimit
         coreThreads = threads ?? Self.coreCount
     }
@@ -64,10 +73,27 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// Starts a thread. The lock is held.
     private func startThread() {
         threads += 1
-        let thread = Thread { [self] in work() }
+        let thread = Thread { [self] in
+            if isBackground { Self.stepBack() }
+            work()
+        }
         thread.start()
         // After the start: before it, there is nothing on Linux that could have the name.
         thread.name = "sink \(name)"
+    }
+
+    /// Gives the calling thread the least share of the processors that is left when others want them.
+    private static func stepBack() {
+        #if canImport(Darwin)
+            Thread.current.qualityOfService = .background
+        #else
+            // On Linux nice values belong to threads (sched(7)), and 0 is the calling one. Where it is refused, nothing is lost but time.
+            #if canImport(Musl)
+                setpriority(PRIO_PROCESS, 0, 19)
+            #else
+                setpriority(.init(PRIO_PROCESS.rawValue), 0, 19)
+            #endif
+        #endif
     }
 
     /// What a thread does: jobs in the order in which they came, until it is surplus and idle.

@@ -3,17 +3,23 @@ import Synchronization
 
 /// The bounded queue between a call and one of its sinks.
 ///
-/// The call pushes; the sink's worker takes; the heartbeat ticks. The call is told when there is no more room and
-/// then stops reading its socket. A sink that stays full without progress is left behind: from then on what it misses
+/// The call pushes; the sink's worker takes, rests when there is nothing, and is woken; the heartbeat ticks. The call is told when
+/// there is no more room and then stops reading its socket. A sink that stays full without progress is left behind: from then on what it misses
 /// is counted as a gap, which it gets as silence when it moves again, so that its timeline stays the call's.
 final class ChunkQueue: Sendable {
+    /// Who takes from a queue.
+    protocol Consumer: AnyObject, Sendable {
+        /// There is something to take. Called once after each ``ChunkQueue/rest(_:)`` that returned true, from any thread; it must not block.
+        func wake()
+    }
+
     /// What the worker does next.
     enum Item: Sendable {
         case chunk(PCMChunk)
         /// Write so many frames of silence, from this place on.
         case gap(frames: Int, start: FramePosition)
         case checkpoint
-        /// The call is over and everything was taken.
+        /// The call is over and everything was taken. This is taken as often as it is asked for.
         case end
     }
 
@@ -40,7 +46,8 @@ final class ChunkQueue: Sendable {
         var lastProgress: ContinuousClock.Instant
         var nextCheckpoint: ContinuousClock.Instant
         var isDirty = false
-        var waiter: Waiter?
+        /// Who rests, and is to be woken when there is something to take.
+        var resting: (any Consumer)?
     }
 
     private let capacity: Int
@@ -82,7 +89,7 @@ final class ChunkQueue: Sendable {
 
     /// Adds a chunk. Never blocks, never fails; says whether there is room for more.
     func push(_ chunk: PCMChunk) -> Bool {
-        let (hasRoom, wake) = state.withLock { state -> (Bool, Wake?) in
+        let (hasRoom, woken) = state.withLock { state -> (Bool, (any Consumer)?) in
             switch state.mode {
             case .failed, .closed:
                 return (true, nil)
@@ -95,48 +102,47 @@ final class ChunkQueue: Sendable {
                 }
                 return (true, nil)
             case .open:
-                if let waiter = state.waiter {
-                    state.waiter = nil
-                    state.isDirty = true
-                    state.lastProgress = .now
-                    return (true, Wake(waiter, .chunk(chunk)))
-                }
                 if state.items.isEmpty { state.lastProgress = .now }
                 state.items.append(.chunk(chunk))
                 state.queuedFrames += chunk.frameCount
+                // Whoever rests takes it at once, however long it is.
+                if let resting = state.resting.take() { return (true, resting) }
                 // A call that waits already goes on waiting until room is announced, also when it pushes what it still has.
                 if state.queuedFrames >= capacity { state.callIsWaiting = true }
                 return (!state.callIsWaiting, nil)
             }
         }
-        wake?()
+        woken?.wake()
         return hasRoom
     }
 
-    /// Takes what comes next, waiting until there is something. Only the sink's worker calls this.
-    func next() async -> Item {
-        await unsafe withUnsafeContinuation { continuation in
-            let waiter = unsafe Waiter(continuation)
-            let now = ContinuousClock.now
-            let (wake, room) = state.withLock { state -> (Wake?, Bool) in
-                state.lastProgress = now
-                if state.isDirty, now >= state.nextCheckpoint { return (Wake(waiter, takeCheckpoint(&state, now)), false) }
-                guard let item = state.items.popFirst() else {
-                    if state.mode == .closed { return (Wake(waiter, .end), false) }
-                    state.waiter = waiter
-                    return (nil, false)
-                }
-                if case .chunk(let chunk) = item { state.queuedFrames -= chunk.frameCount }
-                // Half empty, so that the socket is not stopped and started with every chunk.
-                let room = state.queuedFrames <= capacity / 2
-                if room, state.mode == .stalled { state.mode = .open }
-                let announce = room && state.callIsWaiting
-                if announce { state.callIsWaiting = false }
-                state.isDirty = true
-                return (Wake(waiter, item), announce)
-            }
-            if room { onRoom() }
-            wake?()
+    /// Takes what comes next, if there is something now. Only the sink's worker calls this.
+    func take() -> Item? {
+        let now = ContinuousClock.now
+        let (item, room) = state.withLock { state -> (Item?, Bool) in
+            state.lastProgress = now
+            if state.isDirty, now >= state.nextCheckpoint { return (takeCheckpoint(&state, now), false) }
+            guard let item = state.items.popFirst() else { return (state.mode == .closed ? .end : nil, false) }
+            if case .checkpoint = item { return (item, false) }
+            if case .chunk(let chunk) = item { state.queuedFrames -= chunk.frameCount }
+            // Half empty, so that the socket is not stopped and started with every chunk.
+            let room = state.queuedFrames <= capacity / 2
+            if room, state.mode == .stalled { state.mode = .open }
+            let announce = room && state.callIsWaiting
+            if announce { state.callIsWaiting = false }
+            state.isDirty = true
+            return (item, announce)
+        }
+        if room { onRoom() }
+        return item
+    }
+
+    /// Lets the worker rest until it is woken; false when there is something to take, so that it may not.
+    func rest(_ consumer: any Consumer) -> Bool {
+        state.withLock { state in
+            guard state.items.isEmpty, state.mode != .closed else { return false }
+            state.resting = consumer
+            return true
         }
     }
 
@@ -154,14 +160,13 @@ final class ChunkQueue: Sendable {
 
     /// No more chunks will come; the worker gets what is left and then the end.
     func close() {
-        let wake = state.withLock { state -> Wake? in
+        let woken = state.withLock { state -> (any Consumer)? in
             guard state.mode != .failed else { return nil }
             state.mode = .closed
             state.lastProgress = .now
-            defer { state.waiter = nil }
-            return state.waiter.map { Wake($0, .end) }
+            return state.resting.take()
         }
-        wake?()
+        woken?.wake()
     }
 
     /// The sink has failed: what is queued and what comes is lost to it, and holds up nobody.
@@ -178,7 +183,7 @@ final class ChunkQueue: Sendable {
 
     /// Looks at the clock: wakes the worker for a due checkpoint, and gives up waiting for a sink that does not move.
     func tick(now: ContinuousClock.Instant) -> Pulse {
-        let (pulse, wake) = state.withLock { state -> (Pulse, Wake?) in
+        let (pulse, woken) = state.withLock { state -> (Pulse, (any Consumer)?) in
             var pulse = Pulse()
             if state.mode == .open, state.callIsWaiting, now - state.lastProgress >= stallLimit {
                 state.mode = .stalled
@@ -186,44 +191,19 @@ final class ChunkQueue: Sendable {
                 pulse.stalledNow = true
             }
             pulse.isLost = state.mode == .closed && now - state.lastProgress >= finishLimit
-            if state.isDirty, now >= state.nextCheckpoint, let waiter = state.waiter {
-                state.waiter = nil
-                return (pulse, Wake(waiter, takeCheckpoint(&state, now)))
-            }
-            return (pulse, nil)
+            guard state.isDirty, now >= state.nextCheckpoint, let resting = state.resting.take() else { return (pulse, nil) }
+            state.items.append(takeCheckpoint(&state, now))
+            return (pulse, resting)
         }
-        wake?()
+        woken?.wake()
         if pulse.stalledNow { onRoom() }
         return pulse
     }
 
+    /// A checkpoint that is due.
     private func takeCheckpoint(_ state: inout State, _ now: ContinuousClock.Instant) -> Item {
         state.isDirty = false
         state.nextCheckpoint = now + checkpointInterval
         return .checkpoint
-    }
-
-    /// The worker that waits. It is woken once: whoever takes it out of the state does it, and nobody else can.
-    ///
-    /// A checked continuation would be an object more for every chunk.
-    @safe private struct Waiter: Sendable {
-        private let continuation: UnsafeContinuation<Item, Never>
-
-        init(_ continuation: UnsafeContinuation<Item, Never>) { unsafe self.continuation = continuation }
-
-        func wake(_ item: Item) { unsafe continuation.resume(returning: item) }
-    }
-
-    /// A worker to be woken once the lock is open again.
-    private struct Wake {
-        private let waiter: Waiter
-        private let item: Item
-
-        init(_ waiter: Waiter, _ item: Item) {
-            self.waiter = waiter
-            self.item = item
-        }
-
-        func callAsFunction() { waiter.wake(item) }
     }
 }

@@ -1,27 +1,94 @@
+import DequeModule
 import Synchronization
 
-/// The threads of one sink entry: as many as there are cores, with every call's sink on one of them from its beginning to its end.
+/// The threads of one sink entry: as many as there are cores, with every call's sink on one of them as long as the call lasts.
 ///
-/// So the same thread, and mostly the same core, has what a sink needs at hand, and threads do not queue for each other's work. A
-/// thread that is stuck gets help, which then serves the sinks that wait behind it.
+/// So the same thread, and mostly the same core, has what a sink needs at hand, and threads do not queue for each other's work. What
+/// waits for the disk at a call's end is done on other threads, so that it holds up no call that goes on.
 final class SinkThreads: Sendable {
-    private let executors: [BlockingExecutor]
+    private let threads: [SinkThread]
     /// How many sinks were given a thread so far.
     private let assigned = Atomic(0)
+    /// Where sinks are closed.
+    let closing: BlockingExecutor
 
     /// Makes the threads of an entry; they come with the work.
     init(name: String) {
-        let cores = BlockingExecutor.coreCount
-        executors = (0..<cores).map { _ in
-            BlockingExecutor(name: name, threads: 1, threadLimit: max(2, BlockingExecutor.threadLimit / cores))
-        }
+        closing = BlockingExecutor(name: name)
+        threads = (0..<BlockingExecutor.coreCount).map { _ in SinkThread(name: name) }
     }
 
     /// The thread for a call's sink, in turn.
-    func next() -> BlockingExecutor {
-        executors[assigned.wrappingAdd(1, ordering: .relaxed).oldValue % executors.count]
+    func next() -> SinkThread {
+        threads[assigned.wrappingAdd(1, ordering: .relaxed).oldValue % threads.count]
     }
 
     /// Gets help for threads that are stuck while there is work. The heartbeat calls this.
-    func relieve() { for executor in executors { executor.relieve() } }
+    func relieve() {
+        for thread in threads { thread.relieve() }
+        closing.relieve()
+    }
+}
+
+/// A thread with the sinks that it serves, each as long as it has something to do.
+///
+/// One task serves whoever has called, one after the other, so that a call's sink costs no task of its own and no switch between tasks.
+/// A sink that suspends lets another task serve those behind it; one that blocks the thread gets help, which does the same.
+final class SinkThread: Sendable {
+    /// Who is served.
+    protocol Client: AnyObject, Sendable {
+        /// Does what there is to do. Called once for each ``SinkThread/serve(_:)``, on the thread or on its help.
+        func serve() async
+    }
+
+    private struct State {
+        /// Who has called, and in which order.
+        var callers: Deque<any Client> = []
+        /// Whether a task will look who has called.
+        var isTaskComing = false
+
+        /// Says whether a task has to be started, which is then on its way.
+        mutating func callTask() -> Bool {
+            defer { isTaskComing = true }
+            return !isTaskComing
+        }
+    }
+
+    let executor: BlockingExecutor
+    private let state = Mutex(State())
+
+    /// Makes a thread; it comes with the work.
+    init(name: String) {
+        executor = BlockingExecutor(
+            name: name, threads: 1, threadLimit: max(2, BlockingExecutor.threadLimit / BlockingExecutor.coreCount))
+    }
+
+    /// Serves a client once, after those who called before. Never blocks.
+    func serve(_ client: any Client) {
+        let isTaskNeeded = state.withLock { state in
+            state.callers.append(client)
+            return state.callTask()
+        }
+        if isTaskNeeded { startTask() }
+    }
+
+    /// Gets help when the thread is stuck while there is work.
+    func relieve() { executor.relieve() }
+
+    private func startTask() {
+        Task(executorPreference: executor) { [self] in
+            state.withLock { $0.isTaskComing = false }
+            while let client = takeCaller() { await client.serve() }
+        }
+    }
+
+    /// The next client. As long as others wait behind it, a task is on its way to them: this one may not come back soon.
+    private func takeCaller() -> (any Client)? {
+        let (client, isTaskNeeded) = state.withLock { state in
+            let client = state.callers.popFirst()
+            return (client, !state.callers.isEmpty && state.callTask())
+        }
+        if isTaskNeeded { startTask() }
+        return client
+    }
 }

@@ -1,10 +1,55 @@
 import Logging
 import Metrics
 
+/// One sink's worker as its queue and its thread know it: woken by the one, served by the other.
+// Unchecked: the worker is touched by ``serve()`` alone. Its thread's list has this object once at a time, because the queue wakes it only
+// after it has gone to rest, and that is after the last touch; the queue's lock is between the two.
+final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkThread.Client, @unchecked Sendable {
+    private var worker: SinkWorker<Sink>
+    private let queue: ChunkQueue
+    private let threads: SinkThreads
+    private let thread: SinkThread
+    private let whenDone: @Sendable (SinkReport) -> Void
+
+    /// Makes the service of one sink in one call, and has it served from now on.
+    /// - Parameter whenDone: called once, when the call has ended or the sink has failed for good.
+    static func start(_ options: Sink.Options, _ job: SinkJob, on threads: SinkThreads, whenDone: @escaping @Sendable (SinkReport) -> Void) {
+        let service = SinkService(options, job, threads, whenDone)
+        service.thread.serve(service)
+    }
+
+    private init(_ options: Sink.Options, _ job: SinkJob, _ threads: SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) {
+        worker = SinkWorker(options, job)
+        queue = job.queue
+        self.threads = threads
+        thread = threads.next()
+        self.whenDone = whenDone
+    }
+
+    func wake() { thread.serve(self) }
+
+    func serve() async {
+        repeat {
+            switch await worker.work() {
+            case .rested: break
+            case .reachedEnd: return finish()
+            case .done(let report): return whenDone(report)
+            }
+        } while !queue.rest(self)
+    }
+
+    /// Has the sink closed apart from those that still have a call: it waits for the disk.
+    private func finish() {
+        Task(executorPreference: threads.closing) { [self] in
+            if case .done(let report) = await worker.work(mayFinish: true) { whenDone(report) }
+        }
+    }
+}
+
 /// Drives one sink type through one call: open, write, checkpoint, finish, for each part of it; and again, in the fallback or
 /// after a while, where a part fails. Everything that is true of all sinks is done here.
 ///
-/// Runs on the caller's executor, where blocking is allowed.
+/// Works while there is something to take, and keeps what it needs to go on later, on the caller's executor, where blocking is allowed.
 struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Seconds of audio that are held for a sink that has to go on from another's files. What a sink has taken but has not yet in
     /// its file must fit: an encoder's block, a writer's buffer.
@@ -17,6 +62,11 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Frames of one part.
     private let frameLimit: Int
     private var report = SinkReport()
+    private var failures = FailureLog()
+    /// Which of the job's places is written to.
+    private var place = 0
+    /// Whether a sink is open there and has what came before.
+    private var isServing = false
     private var account = SinkAccount()
     private var recent: RecentChunks
     /// The part that is open.
@@ -32,17 +82,13 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     private var begin = 0
     /// The end of the gap that is being written.
     private var gapEnd = 0
+    /// When the files are to be synced to stable storage.
+    private var nextSync = ContinuousClock.now
     /// The call is over, and there is nothing more to write.
     private var isClosing = false
 
-    /// Runs until the call has ended or the sink has failed for good.
-    static func run(options: Sink.Options, job: SinkJob) async -> SinkReport {
-        var worker = SinkWorker(options, job)
-        await worker.run()
-        return worker.settled()
-    }
-
-    private init(_ options: Sink.Options, _ job: SinkJob) {
+    /// Makes the worker of one sink in one call, before anything was opened.
+    init(_ options: Sink.Options, _ job: SinkJob) {
         self.options = options
         self.job = job
         let format = job.envelope.format(of: job.format)
@@ -53,101 +99,129 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         recent = RecentChunks(limit: mayGoOn ? job.format.frames(seconds: Self.recentSeconds) : 0)
     }
 
-    private mutating func run() async {
-        var failures = FailureLog()
+    /// What came of some work.
+    enum Outcome {
+        /// There is nothing to take for now.
+        case rested
+        /// The call is over and everything was taken; the sink is to be finished.
+        case reachedEnd
+        /// The sink is finished, or has failed for good.
+        case done(SinkReport)
+    }
+
+    /// Works until there is nothing more to do for now.
+    /// - Parameter mayFinish: whether the sink may be finished as well, which may take a while.
+    mutating func work(mayFinish: Bool = false) async -> Outcome {
         while true {
-            for (index, place) in job.places.enumerated() {
-                do throws(SinkError) {
-                    try await serve(place)
-                    report.isFinished = true
-                } catch {
-                    failures.note(error)
+            do throws(SinkError) {
+                if !isServing { try await openPlace() }
+                while let item = job.queue.take() {
+                    if case .end = item, !mayFinish { return .reachedEnd }
+                    try await serve(item)
+                    if report.isFinished { return .done(settled()) }
                 }
-                report.error = failures.summary(isOver: report.isFinished)
-                if report.isFinished { return }
-                let isLast = index + 1 == job.places.count
-                let isFinal = isClosing || isLast && !mayRetry(after: failures)
-                // What comes now is nothing to a sink that has failed for good: the call does not wait for its files to be looked at.
-                if isFinal { job.queue.fail() }
-                let logger = context?.logger
-                salvage()
-                if isFinal {
-                    if !report.hasOpened { job.health.failed(report.error?.description ?? "") }
-                    return
-                }
-                let next = isLast ? job.places[0] : job.places[index + 1]
-                logger?.error(
-                    "sink failed, and goes on \(isLast ? "after a while" : "in its fallback")",
-                    metadata: ["reason": "\(failures.last?.description ?? "")", "directory": "\(next.directory)"])
+                return .rested
+            } catch {
+                guard await goesOn(after: error) else { return .done(settled()) }
             }
-            failures.endRound()
-            job.health.failed(failures.last?.description ?? "")
-            await job.queue.wait(seconds: job.envelope.retry)
         }
     }
 
+    /// Sees to what a failed sink left, and finds out where to go on; false is nowhere.
+    private mutating func goesOn(after error: SinkError) async -> Bool {
+        isServing = false
+        failures.note(error)
+        let isLast = place + 1 == job.places.count
+        let isFinal = isClosing || isLast && !mayRetry
+        // What comes now is nothing to a sink that has failed for good: the call does not wait for its files to be looked at.
+        if isFinal { job.queue.fail() }
+        let logger = context?.logger
+        salvage()
+        if isFinal {
+            if !report.hasOpened { job.health.failed(failures.summary(isOver: false)?.description ?? "") }
+            return false
+        }
+        place = isLast ? 0 : place + 1
+        logger?.error(
+            "sink failed, and goes on \(isLast ? "after a while" : "in its fallback")",
+            metadata: ["reason": "\(error)", "directory": "\(job.places[place].directory)"])
+        if isLast {
+            failures.endRound()
+            job.health.failed(error.description)
+            await job.queue.wait(seconds: job.envelope.retry)
+        }
+        return true
+    }
+
     /// Whether a sink that failed everywhere is tried again. Whatever ends the call, or will not be better next time, is final.
-    private func mayRetry(after failures: FailureLog) -> Bool {
+    private var mayRetry: Bool {
         job.envelope.retry > 0 && failures.last?.blame == .destination && !job.queue.isClosed
             && !(job.envelope.required && !report.hasOpened) && job.envelope.onError == .continue
     }
 
-    /// Serves the call with one sink, part after part, from where the one before it left off.
-    private mutating func serve(_ place: SinkPlace) async throws(SinkError) {
+    /// Opens a sink that goes on from where the one before it left off.
+    private mutating func openPlace() async throws(SinkError) {
         conversion = nil
         account.restart(at: begin)
-        try await openPart(place)
+        try await openPart()
         for chunk in recent.from(begin) {
-            try await write(chunk, place)
+            try await write(chunk)
             job.queue.noteProgress()
         }
-        try await writeGap(place)
-        let sync = Duration.seconds(job.envelope.sync)
-        var nextSync = ContinuousClock.now + sync
-        loop: while true {
-            switch await job.queue.next() {
-            case .chunk(let chunk):
-                recent.append(chunk)
-                let begin = ContinuousClock.now
-                try await write(chunk, place)
-                let end = ContinuousClock.now
-                job.metrics.writeTime.record(duration: end - begin)
-                job.metrics.lag.record(duration: end - chunk.receivedAt)
-            case .gap(let frames, let start):
-                account.note(.silence, start.frames..<start.frames + frames)
-                gapEnd = start.frames + frames
-                try await writeGap(place)
-            case .checkpoint:
-                try await sink?.checkpoint()
-                if sync > .zero, ContinuousClock.now >= nextSync {
-                    try context?.synchronizeFiles()
-                    nextSync = .now + sync
-                }
-            case .end:
-                break loop
+        try await writeGap()
+        nextSync = .now + .seconds(job.envelope.sync)
+        isServing = true
+    }
+
+    /// Serves what was taken from the queue.
+    private mutating func serve(_ item: ChunkQueue.Item) async throws(SinkError) {
+        switch item {
+        case .chunk(let chunk):
+            recent.append(chunk)
+            let begin = ContinuousClock.now
+            try await write(chunk)
+            let end = ContinuousClock.now
+            job.metrics.writeTime.record(duration: end - begin)
+            job.metrics.lag.record(duration: end - chunk.receivedAt)
+        case .gap(let frames, let start):
+            account.note(.silence, start.frames..<start.frames + frames)
+            gapEnd = start.frames + frames
+            try await writeGap()
+        case .checkpoint:
+            try await sink?.checkpoint()
+            if job.envelope.sync > 0, ContinuousClock.now >= nextSync {
+                try context?.synchronizeFiles()
+                nextSync = .now + .seconds(job.envelope.sync)
             }
+        case .end:
+            try await finish()
         }
-        try await flushConversion(place)
+    }
+
+    /// Brings the sink to its regular end.
+    private mutating func finish() async throws(SinkError) {
+        try await flushConversion()
         isClosing = true
         let begin = ContinuousClock.now
         try await closePart(at: account.position)
         job.metrics.finishTime.record(duration: .now - begin)
+        report.isFinished = true
     }
 
     /// Writes what is left of the gap in pieces of at most a second, so that a long one takes no memory.
-    private mutating func writeGap(_ place: SinkPlace) async throws(SinkError) {
+    private mutating func writeGap() async throws(SinkError) {
         while account.position < gapEnd {
             let start = account.position
             let frames = min(gapEnd - start, job.format.sampleRate)
             let piece = PCMChunk.silence(frames: frames, format: job.format, start: FramePosition(start))
             recent.append(piece)
-            try await write(piece, place)
+            try await write(piece)
             job.queue.noteProgress()
         }
     }
 
     /// Writes a chunk of the call as the entry wants it: masked or left out while the recording is paused, in its own shape.
-    private mutating func write(_ chunk: PCMChunk, _ place: SinkPlace) async throws(SinkError) {
+    private mutating func write(_ chunk: PCMChunk) async throws(SinkError) {
         var chunk = chunk
         if chunk.isPaused {
             switch job.envelope.onPause {
@@ -156,7 +230,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
                 account.note(.masked, chunk.start.frames..<chunk.end.frames)
                 chunk = chunk.silenced
             case .skip:
-                try await flushConversion(place)
+                try await flushConversion()
                 try await closePart(at: account.position)
                 account.note(.skipped, chunk.start.frames..<chunk.end.frames)
                 account.advance(to: chunk.end)
@@ -164,25 +238,25 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
                 return
             }
         }
-        guard format != job.format else { return try await deliver(chunk, place) }
+        guard format != job.format else { return try await deliver(chunk) }
         if conversion == nil {
             conversion = try Conversion(from: job.format, to: format, at: chunk.start, maker: job.rateConverter)
         }
-        if let converted = try conversion?.convert(chunk) { try await deliver(converted, place) }
+        if let converted = try conversion?.convert(chunk) { try await deliver(converted) }
         account.advance(to: chunk.end)
     }
 
     /// Writes what the conversion holds back.
-    private mutating func flushConversion(_ place: SinkPlace) async throws(SinkError) {
-        if let rest = try conversion?.finish() { try await deliver(rest, place) }
+    private mutating func flushConversion() async throws(SinkError) {
+        if let rest = try conversion?.finish() { try await deliver(rest) }
         conversion = nil
     }
 
     /// Gives a chunk in the sink's own shape to the sink, in as many parts as it takes.
-    private mutating func deliver(_ chunk: PCMChunk, _ place: SinkPlace) async throws(SinkError) {
+    private mutating func deliver(_ chunk: PCMChunk) async throws(SinkError) {
         var rest = chunk
         while rest.frameCount > 0 {
-            if sink == nil { try await openPart(place) }
+            if sink == nil { try await openPart() }
             let piece = rest.prefix(frameLimit - partFrames)
             try await sink?.write(piece)
             partFrames += piece.frameCount
@@ -201,8 +275,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     }
 
     /// Opens the next part.
-    private mutating func openPart(_ place: SinkPlace) async throws(SinkError) {
-        let context = place.nextPart()
+    private mutating func openPart() async throws(SinkError) {
+        let context = job.places[place].nextPart()
         self.context = context
         try context.prepareDirectory()
         partFrames = 0
@@ -248,8 +322,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     }
 
     /// The report, with the account closed.
-    private consuming func settled() -> SinkReport {
+    private func settled() -> SinkReport {
         var report = report
+        report.error = failures.summary(isOver: report.isFinished)
         report.written = account.written
         report.silence = account.silence
         report.masked = account.masked

@@ -66,15 +66,14 @@ extension CallSession {
 
     /// Starts a sink on one of its entry's threads.
     ///
-    /// The task is not a child of ours on purpose: a sink that blocks for ever can be neither cancelled nor awaited,
-    /// and the recording must be published without it. It ends with its sink, or with the process.
+    /// Nobody waits for it but the bell: a sink that blocks for ever can be neither cancelled nor awaited, and the recording must be
+    /// published without it. It ends by itself, or with the process.
     private func startWorker(_ index: Int, _ places: [SinkPlace]) {
         let plan = plans[index]
         let job = SinkJob(
             places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
             format: format, rateConverter: plan.rateConverter)
-        Task(executorPreference: plan.threads.next()) { [self] in
-            let report = await plan.runner.run(job)
+        plan.runner.start(job, plan.threads) { [self] report in
             if !report.isFinished, let error = report.error {
                 logger.error(
                     "sink failed", metadata: ["sink.name": "\(plan.name)", "reason": "\(error)", "blame": "\(error.blame.rawValue)"])
@@ -123,7 +122,7 @@ extension CallSession {
         let (manifest, reports) = state.withLock { state in (settled(state), state.reports) }
         // A sink that was given up may still write: its files stay where they are, and the next start looks at them.
         let abandoned = reports.contains { $0 == nil }
-        let sealed = await ledger.run { [store] in store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial) }
+        let sealed = await sealer.run { [store] in store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial) }
         var attempt = 1
         while true {
             do {

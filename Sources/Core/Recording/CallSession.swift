@@ -61,7 +61,10 @@ package final class CallSession: Sendable, Identifiable {
 
     let plans: [SinkPlan]
     let store: RecordingStore
+    /// Where its manifests are written.
     let ledger: BlockingExecutor
+    /// Where its files are hashed.
+    let sealer: BlockingExecutor
     let fanout: Fanout
     let state: Mutex<State>
     /// Rings when `run` has something to look at.
@@ -76,7 +79,7 @@ package final class CallSession: Sendable, Identifiable {
     ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
-        call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
+        call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor, sealer: BlockingExecutor,
         eventLimit: Int = CallSession.eventLimit, metrics: CallMetrics, logger: Logger,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
@@ -85,6 +88,7 @@ package final class CallSession: Sendable, Identifiable {
         self.plans = plans
         self.store = store
         self.ledger = ledger
+        self.sealer = sealer
         self.metrics = metrics
         self.onStop = onStop
         startedAt = Date()

@@ -40,6 +40,8 @@ package final class Recorder: Sendable {
     private let probe: SinkProbe
     private let registry: SinkRegistry
     private let ledger = BlockingExecutor(name: "ledger")
+    /// Where the files of calls that are over are hashed: calls that are not come first.
+    private let sealer = BlockingExecutor(name: "sealer", isBackground: true)
     private let logger: Logger
     private let state = Mutex(State())
     /// Held while a published manifest is read, changed and replaced, so that two changes do not undo each other.
@@ -125,6 +127,7 @@ package final class Recorder: Sendable {
             for index in plans.indices { metrics.sinks[index].queuedSeconds.set(sessions.map { $0.queuedSeconds(index) }.max() ?? 0) }
             for plan in plans { plan.threads.relieve() }
             ledger.relieve()
+            sealer.relieve()
         }
     }
 
@@ -149,7 +152,7 @@ package final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, plans: plans, store: store, ledger: ledger, eventLimit: eventLimit, metrics: metrics, logger: logger,
+                call: call, format: format, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit, metrics: metrics, logger: logger,
                 onRoom: onRoom, onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])

@@ -1,7 +1,7 @@
 /// A destination for a call's audio: a file format, a meter, a transcriber, anything that takes frames.
 ///
 /// Four verbs, one life: **open** (`init`), **write**, **checkpoint**, **finish**. One instance serves a call, or a stretch of it.
-/// It is called by one task only and needs no lock. Its verbs may block: they run on threads that are kept for
+/// Its verbs are called one after the other, and it needs no lock. They may block: they run on threads that are kept for
 /// that, never on an event loop. They may as well be really asynchronous.
 ///
 /// An error ends this sink for this call; the other sinks and the call go on, and the recording's manifest says

@@ -70,7 +70,7 @@ public struct SinkRegistry: Sendable {
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
                 return SinkRunner(
                     refusal: { format in Sink.refusal(of: format, options: options) },
-                    run: { job in await SinkWorker<Sink>.run(options: options, job: job) },
+                    start: { job, threads, whenDone in SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone) },
                     open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
             repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
@@ -91,8 +91,8 @@ extension SinkRegistry {
 struct SinkRunner: Sendable {
     /// What is wrong with the options for audio of a shape.
     let refusal: @Sendable (AudioFormat) -> String?
-    /// Serves one call: opens the sink, drains the queue into it, finishes it.
-    let run: @Sendable (SinkJob) async -> SinkReport
+    /// Begins to serve one call: opens the sink, drains the queue into it, finishes it, and reports.
+    let start: @Sendable (SinkJob, SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) -> Void
     /// Opens the sink and lets it go, to see whether that can be done.
     let open: @Sendable (SinkContext) async throws(SinkError) -> Void
 }

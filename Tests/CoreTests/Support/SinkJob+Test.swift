@@ -13,3 +13,21 @@ extension SinkJob {
             places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, format: .telephone, rateConverter: rateConverter)
     }
 }
+
+extension SinkRunner {
+    /// Serves a call to its end on threads of its own.
+    func run(_ job: SinkJob) async -> SinkReport {
+        await withCheckedContinuation { continuation in
+            start(job, SinkThreads(name: "test")) { continuation.resume(returning: $0) }
+        }
+    }
+}
+
+extension SinkService where Sink: ~Copyable {
+    /// Serves a call to its end on threads of its own.
+    static func run(_ options: Sink.Options, _ job: SinkJob) async -> SinkReport {
+        await withCheckedContinuation { continuation in
+            start(options, job, on: SinkThreads(name: "test")) { continuation.resume(returning: $0) }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+import Synchronization
+
+@testable import CallreelCore
+
+extension ChunkQueue {
+    /// Takes what comes next, waiting until there is something.
+    func next() async -> Item {
+        while true {
+            if let item = take() { return item }
+            await withCheckedContinuation { continuation in
+                if !rest(Sleeper(continuation)) { continuation.resume() }
+            }
+        }
+    }
+}
+
+/// A task that sleeps until its queue wakes it.
+private final class Sleeper: ChunkQueue.Consumer {
+    private let continuation: CheckedContinuation<Void, Never>
+
+    init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = continuation }
+
+    func wake() { continuation.resume() }
+}
