@@ -47,7 +47,8 @@ package struct LinearPCMAssembler: Sendable {
         swap(&taken, &samples)
         byteCount -= whole * 2
         if byteCount > 0 { samples = Array(taken[whole..<whole + (byteCount + 1) / 2]) }
-        roomAtOnce = whole + 16
+        // A little more: a read has a frame more or less than the one before.
+        roomAtOnce = whole + whole / 8 + 16
         taken.removeLast(taken.count - whole)
         #if _endian(big)
             for index in taken.indices { taken[index] = Int16(littleEndian: taken[index]) }
@@ -58,6 +59,11 @@ package struct LinearPCMAssembler: Sendable {
     /// Makes room for so many samples at least: for as many as were taken last, since the next batch will be like it.
     private mutating func makeRoom(_ needed: Int) {
         let count = max(needed, min(2 * samples.count, needed + 4096), roomAtOnce)
-        samples.append(contentsOf: repeatElement(0, count: count - samples.count))
+        let filled = (byteCount + 1) / 2
+        samples = unsafe [Int16](unsafeUninitializedCapacity: count) { buffer, initialized in
+            _ = unsafe buffer.initialize(fromContentsOf: samples[..<filled])
+            // What is behind them is written by `append` before anything reads it; zeros would be written for nothing.
+            initialized = count
+        }
     }
 }
