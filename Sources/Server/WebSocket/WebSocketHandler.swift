@@ -7,7 +7,8 @@ import NIOExtras
 /// The socket of a call is read on a clock, not for each frame: one system call then takes many frames. While the consumer has
 /// no room it is not read at all, and TCP holds the sender back. Everything here runs on the channel's event loop.
 ///
-/// A call without TLS is read by its clock past NIO, which reads what comes before the call, behind its end, and faster than life.
+/// A call without TLS is read past NIO, which reads what comes before the call and behind its end, and tells when there is more of one
+/// that is faster than life.
 final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -90,17 +91,15 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     func channelReadComplete(context: ChannelHandlerContext) {
         consumer.receiveReadEnd(from: self)
-        // The clock reads a running call; before and after it we go on at once.
-        if case .open = state, !isFasterThanLife { return }
-        if !isHeldBack { context.read() }
+        if !isForClock, !isHeldBack { readOn(context) }
     }
 
-    /// Whether so much has come since the last tick that this is no live call, or one that catches up: it is read as
-    /// fast as the sinks take it.
-    private var isFasterThanLife: Bool {
-        guard let bytesPerSecond else { return true }
+    /// Whether the clock is to read next: a running call, unless so much has come since the last tick that this is no live call, or one
+    /// that catches up. It is read as fast as the sinks take it, as is what comes before and after the call.
+    private var isForClock: Bool {
+        guard case .open = state, let bytesPerSecond else { return false }
         let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
-        return Double(bytesSinceTick) > max(2 * perTick, Double(2 * policy.readSize))
+        return Double(bytesSinceTick) <= max(2 * perTick, Double(2 * policy.readSize))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -196,16 +195,26 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads what has come since the last tick. Once only: where that was not all, or cannot be done here, NIO goes on.
-    private func read(_ context: ChannelHandlerContext, by clock: ReadClock) {
-        guard let socket else { return context.read() }
+    /// Reads what has come, once. Where that cannot be done here, NIO does it, as soon as something comes.
+    private func read(_ context: ChannelHandlerContext) {
+        guard let socket, let (clock, _) = tickTicket else { return context.read() }
         switch unsafe clock.reader.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
-        case .some: consumer.receiveReadEnd(from: self)
+        case .some:
+            consumer.receiveReadEnd(from: self)
+            if !isForClock, !isHeldBack { context.read() }
         case .full:
             consumer.receiveReadEnd(from: self)
-            if !isHeldBack { context.read() }
+            if !isHeldBack { readOn(context) }
         case .ended: context.read()
         case .failed(let error): errorCaught(context: context, error: error)
+        }
+    }
+
+    /// Reads again at once, after whatever else the event loop has to do now.
+    private func readOn(_ context: ChannelHandlerContext) {
+        guard socket != nil, tickTicket != nil else { return context.read() }
+        context.eventLoop.assumeIsolated().execute { [self] in
+            if let context = self.context, !isHeldBack { read(context) }
         }
     }
 
@@ -213,8 +222,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// looks just like a silent one.
     private func tick() {
         bytesSinceTick = 0
-        guard !isHeldBack, let context, let (clock, _) = tickTicket else { return }
-        read(context, by: clock)
+        guard !isHeldBack, let context else { return }
+        read(context)
         let silence = context.eventLoop.now - lastReceived
         if silence > policy.idleLimit {
             fail(
