@@ -40,6 +40,22 @@ import Testing
         #expect(slow.homes.count == 1)
     }
 
+    @Test func `a sink with much to take lets the others have their turn`() async throws {
+        let threads = SinkThreads(name: "test"), gate = Gate(), probe = Probe(), seen = Collected<Int>(), workspace = try Workspace()
+        let thread = (0..<BlockingExecutor.coreCount).map { _ in threads.next() }[0]
+        thread.serve(Client(thread) { gate.wait() })
+        let bench = QueueBench()
+        for _ in 0..<100 { _ = bench.push(10) }
+        bench.queue.close()
+        var options = ProbeOptions()
+        options.probe = probe.name
+        SinkService<ProbeSink>.start(options, SinkJob(places: [workspace.place()], queue: bench.queue), on: threads) { _ in }
+        thread.serve(Client(thread) { seen.append(probe.samples.count) })
+        gate.open()
+        try await until("the sink is finished") { probe.isFinished }
+        #expect(seen.values.count == 1 && seen.values[0] < 1000)
+    }
+
     @Test func `the sinks behind one that is stuck get help`() async throws {
         let threads = SinkThreads(name: "test"), gate = Gate(), served = Collected<Int>()
         defer { gate.open() }

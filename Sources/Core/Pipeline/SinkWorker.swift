@@ -1,51 +1,6 @@
 import Logging
 import Metrics
 
-/// One sink's worker as its queue and its thread know it: woken by the one, served by the other.
-// Unchecked: the worker is touched by ``serve()`` alone. Its thread's list has this object once at a time, because the queue wakes it only
-// after it has gone to rest, and that is after the last touch; the queue's lock is between the two.
-final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkThread.Client, @unchecked Sendable {
-    private var worker: SinkWorker<Sink>
-    private let queue: ChunkQueue
-    private let threads: SinkThreads
-    private let thread: SinkThread
-    private let whenDone: @Sendable (SinkReport) -> Void
-
-    /// Makes the service of one sink in one call, and has it served from now on.
-    /// - Parameter whenDone: called once, when the call has ended or the sink has failed for good.
-    static func start(_ options: Sink.Options, _ job: SinkJob, on threads: SinkThreads, whenDone: @escaping @Sendable (SinkReport) -> Void) {
-        let service = SinkService(options, job, threads, whenDone)
-        service.thread.serve(service)
-    }
-
-    private init(_ options: Sink.Options, _ job: SinkJob, _ threads: SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) {
-        worker = SinkWorker(options, job)
-        queue = job.queue
-        self.threads = threads
-        thread = threads.next()
-        self.whenDone = whenDone
-    }
-
-    func wake() { thread.serve(self) }
-
-    func serve() async {
-        repeat {
-            switch await worker.work() {
-            case .rested: break
-            case .reachedEnd: return finish()
-            case .done(let report): return whenDone(report)
-            }
-        } while !queue.rest(self)
-    }
-
-    /// Has the sink closed apart from those that still have a call: it waits for the disk.
-    private func finish() {
-        Task(executorPreference: threads.closing) { [self] in
-            if case .done(let report) = await worker.work(mayFinish: true) { whenDone(report) }
-        }
-    }
-}
-
 /// Drives one sink type through one call: open, write, checkpoint, finish, for each part of it; and again, in the fallback or
 /// after a while, where a part fails. Everything that is true of all sinks is done here.
 ///
@@ -54,6 +9,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Seconds of audio that are held for a sink that has to go on from another's files. What a sink has taken but has not yet in
     /// its file must fit: an encoder's block, a writer's buffer.
     private static var recentSeconds: Double { 5 }
+    /// What is taken from the queue in one turn: all that there is of a live call, and little of one that comes as fast as it can.
+    private static var turn: Int { 8 }
 
     private let options: Sink.Options
     private let job: SinkJob
@@ -101,26 +58,28 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
 
     /// What came of some work.
     enum Outcome {
-        /// There is nothing to take for now.
-        case rested
+        /// There is nothing to take for now, or it is another's turn.
+        case paused
         /// The call is over and everything was taken; the sink is to be finished.
         case reachedEnd
         /// The sink is finished, or has failed for good.
         case done(SinkReport)
     }
 
-    /// Works until there is nothing more to do for now.
+    /// Works until there is nothing more to do for now, or a turn is over.
     /// - Parameter mayFinish: whether the sink may be finished as well, which may take a while.
     mutating func work(mayFinish: Bool = false) async -> Outcome {
         while true {
             do throws(SinkError) {
                 if !isServing { try await openPlace() }
-                while let item = job.queue.take() {
+                var taken = 0
+                while taken < Self.turn || mayFinish, let item = job.queue.take() {
+                    taken += 1
                     if case .end = item, !mayFinish { return .reachedEnd }
                     try await serve(item)
                     if report.isFinished { return .done(settled()) }
                 }
-                return .rested
+                return .paused
             } catch {
                 guard await goesOn(after: error) else { return .done(settled()) }
             }
