@@ -26,6 +26,24 @@ let fuzzing: Target =
     : .executableTarget(
         name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"], swiftSettings: settings)
 
+/// What `Benchmarks/run` builds to measure pieces by themselves, and no other build does.
+///
+/// Of the server there are files as they stand in its own source, by symbolic links: nothing there has to be visible outside for the sake of
+/// being measured, and the border between the two targets is where the border between the server's modules is.
+let micro: [Target] =
+    Context.environment["CALLREEL_MICRO"] == nil
+    ? []
+    : [
+        .target(name: "AudioPieces", path: "Benchmarks/Micro/AudioPieces"),
+        .target(name: "DoorPieces", dependencies: ["AudioPieces"], path: "Benchmarks/Micro/DoorPieces"),
+        .executableTarget(
+            name: "callreel-micro",
+            dependencies: ["CallreelCore", "CallreelSinks", "DoorPieces", .product(name: "Logging", package: "swift-log")],
+            path: "Benchmarks/Micro/Program",
+            // As in the server: an asynchronous verb of a sink runs where its caller runs.
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
+    ]
+
 let package = Package(
     name: "callreel",
     platforms: [.macOS(.v15)],
@@ -170,6 +188,6 @@ let package = Package(
         .testTarget(
             name: "CommandTests", dependencies: ["CallreelCore", "TestSupport", "callreel"],
             path: "Tests/CommandTests", swiftSettings: settings),
-    ],
+    ] + micro,
     swiftLanguageModes: [.v6]
 )

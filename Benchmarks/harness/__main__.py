@@ -95,7 +95,7 @@ def measure(bench, options, results):
                     say(f"FAILED: {problem}")
                 results.add(scenario.name, scenario.label, name, scenario.servers, result)
     if "micro" in wanted:
-        results.micro = run_micro()
+        results.micro = run_micro(bench.programs.folder)
     if "growth" in wanted:
         run_growth(bench, results, options)
     most = options.recordings or (5_000 if options.short else 100_000)

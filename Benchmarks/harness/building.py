@@ -35,10 +35,12 @@ def compile_c(target, sources, *libraries):
         run(["gcc", "-O3", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", target, *sources, *libraries])
 
 
-def run_micro():
+def run_micro(folder):
     """Builds and runs the micro-benchmarks; what they print."""
     say("Building the micro-benchmarks for release; the first time takes some minutes")
-    return run(["swift", "run", "-c", "release", "-j", "2", "--package-path", HERE / "Micro", "Micro"])
+    return run(
+        ["swift", "run", "-c", "release", "-j", "2", "--package-path", REPOSITORY, "--scratch-path", folder / "micro", "callreel-micro"],
+        env={**os.environ, "CALLREEL_MICRO": "build"})
 
 
 class Programs:

@@ -1,4 +1,4 @@
-// Measures the pieces that every frame of audio passes through, each by itself: swift run -c release --package-path Benchmarks/Micro
+// Measures the pieces that every frame of audio passes through, each by itself: Benchmarks/run --scenario micro
 //
 // A frame is 20 ms at 16 kHz, 640 bytes; ten of them are what one read of a live call brings. Numbers are CPU time of the process.
 
