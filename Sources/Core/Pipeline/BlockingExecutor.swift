@@ -22,6 +22,9 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     package static let threadLimit = 64
     /// How long a surplus thread waits for work before it ends.
     static let idleLimit: TimeInterval = 10
+    /// The nice value of threads in the background: about a tenth of a processor that somebody else wants (sched(7)). Not the
+    /// highest one: on a machine that is busy for hours, what is done here still has to be done.
+    static let niceness: Int32 = 10
     /// How long a thread naps, in microseconds: longer than a burst, and nothing beside the interval at which sockets are read.
     private static let nap: UInt32 = 1000
 
@@ -44,7 +47,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// - Parameters:
     ///   - threads: how many serve the jobs as long as none is stuck; nil is as many as there are cores.
     ///   - threadLimit: how many may exist at once.
-    ///   - isBackground: whether the threads run only where nothing else wants to, as far as the system can do that.
+    ///   - isBackground: whether the threads leave the processors to others that want them, as far as the system can do that.
     package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
         self.name = name
         self.isBackground = isBackground
@@ -82,16 +85,16 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         thread.name = "sink \(name)"
     }
 
-    /// Gives the calling thread the least share of the processors that is left when others want them.
+    /// Gives the calling thread a small share of the processors when others want them.
     private static func stepBack() {
         #if canImport(Darwin)
             Thread.current.qualityOfService = .background
         #else
             // On Linux nice values belong to threads (sched(7)), and 0 is the calling one. Where it is refused, nothing is lost but time.
             #if canImport(Musl)
-                setpriority(PRIO_PROCESS, 0, 19)
+                setpriority(PRIO_PROCESS, 0, niceness)
             #else
-                setpriority(.init(PRIO_PROCESS.rawValue), 0, 19)
+                setpriority(.init(PRIO_PROCESS.rawValue), 0, niceness)
             #endif
         #endif
     }
