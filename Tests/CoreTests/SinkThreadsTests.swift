@@ -7,12 +7,19 @@ import Testing
 @Suite struct SinkThreadsTests {
     @Test func `a sink stays on its thread, whatever the others do`() async throws {
         let threads = SinkThreads(name: "test")
-        let clients = (0..<40).map { _ in Client(threads.next()) { await Task.yield() } }
+        let clients = (0..<40).map { _ in Client(threads.thread()) { await Task.yield() } }
         for _ in 0..<100 { for client in clients { client.call() } }
         try await until("all are served") { clients.allSatisfy { $0.served == 100 } }
         #expect(clients.allSatisfy { $0.homes.count == 1 })
         // The sinks are spread over all of them.
         #expect(clients.reduce(into: Set()) { $0.formUnion($1.homes) }.count == max(2, ProcessInfo.processInfo.activeProcessorCount))
+    }
+
+    @Test func `calls of a group share a thread, and groups are spread over all of them`() {
+        let threads = SinkThreads(name: "test"), count = BlockingExecutor.coreCount
+        let homes = (0..<2 * count).map { ObjectIdentifier(threads.thread(for: $0)) }
+        #expect(homes[..<count] == homes[count...])
+        #expect(Set(homes).count == count)
     }
 
     @Test func `clients are served in the order in which they call`() async throws {
@@ -42,7 +49,7 @@ import Testing
 
     @Test func `a sink with much to take lets the others have their turn`() async throws {
         let threads = SinkThreads(name: "test"), gate = Gate(), probe = Probe(), seen = Collected<Int>(), workspace = try Workspace()
-        let thread = (0..<BlockingExecutor.coreCount).map { _ in threads.next() }[0]
+        let thread = (0..<BlockingExecutor.coreCount).map { _ in threads.thread() }[0]
         thread.serve(Client(thread) { gate.wait() })
         let bench = QueueBench()
         for _ in 0..<100 { _ = bench.push(10) }
@@ -62,7 +69,7 @@ import Testing
         let stuck = max(2, ProcessInfo.processInfo.activeProcessorCount)
         // At once: those who called before the thread got stuck have nobody else to call for them either.
         for _ in 0..<stuck {
-            let thread = threads.next()
+            let thread = threads.thread()
             thread.serve(Client(thread) { gate.wait() })
             for number in 0..<5 { thread.serve(Client(thread) { served.append(number) }) }
         }

@@ -38,7 +38,7 @@ final class SinkProbe: Sendable {
                 continue
             }
             // Not a child of ours: what blocks for ever can be neither cancelled nor awaited. It ends with its sink, or the process.
-            Task(executorPreference: plan.threads.next().executor) { [self] in
+            Task(executorPreference: plan.threads.thread().executor) { [self] in
                 let problem = await attempt(plan)
                 underWay.withLock { $0[index] = nil }
                 note(plan, problem)

@@ -31,4 +31,6 @@ struct SinkJob: Sendable {
     /// The shape of the call's audio.
     let format: AudioFormat
     let rateConverter: SinkRegistry.RateConverterMaker?
+    /// Which calls it shares its thread with; nil is any.
+    let group: Int?
 }

@@ -20,7 +20,7 @@ final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkT
         worker = SinkWorker(options, job)
         queue = job.queue
         self.threads = threads
-        thread = threads.next()
+        thread = threads.thread(for: job.group)
         self.whenDone = whenDone
     }
 

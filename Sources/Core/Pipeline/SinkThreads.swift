@@ -7,7 +7,7 @@ import Synchronization
 /// waits for the disk at a call's end is done on other threads, so that it holds up no call that goes on.
 final class SinkThreads: Sendable {
     private let threads: [SinkThread]
-    /// How many sinks were given a thread so far.
+    /// How many sinks of no group were given a thread so far.
     private let assigned = Atomic(0)
     /// Where sinks are closed.
     let closing: BlockingExecutor
@@ -18,9 +18,9 @@ final class SinkThreads: Sendable {
         threads = (0..<BlockingExecutor.coreCount).map { _ in SinkThread(name: name) }
     }
 
-    /// The thread for a call's sink, in turn.
-    func next() -> SinkThread {
-        threads[assigned.wrappingAdd(1, ordering: .relaxed).oldValue % threads.count]
+    /// The thread for a call's sink: the same for all calls of a group, which are read together and so wake one thread; in turn for others.
+    func thread(for group: Int? = nil) -> SinkThread {
+        threads[(group ?? assigned.wrappingAdd(1, ordering: .relaxed).oldValue) % threads.count]
     }
 
     /// Gets help for threads that are stuck while there is work. The heartbeat calls this.

@@ -72,7 +72,7 @@ extension CallSession {
         let plan = plans[index]
         let job = SinkJob(
             places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
-            format: format, rateConverter: plan.rateConverter)
+            format: format, rateConverter: plan.rateConverter, group: group)
         plan.runner.start(job, plan.threads) { [self] report in
             if !report.isFinished, let error = report.error {
                 logger.error(

@@ -60,6 +60,8 @@ package final class CallSession: Sendable, Identifiable {
     package let logger: Logger
 
     let plans: [SinkPlan]
+    /// Which calls are read together with this one.
+    let group: Int?
     let store: RecordingStore
     /// Where its manifests are written.
     let ledger: BlockingExecutor
@@ -75,16 +77,18 @@ package final class CallSession: Sendable, Identifiable {
 
     /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them.
     /// - Parameters:
+    ///   - group: which calls are read together with this one; nil is none.
     ///   - eventLimit: events that its manifest keeps.
     ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
-        call: CallFacts, format: AudioFormat, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor, sealer: BlockingExecutor,
+        call: CallFacts, format: AudioFormat, group: Int? = nil, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor, sealer: BlockingExecutor,
         eventLimit: Int = CallSession.eventLimit, metrics: CallMetrics, logger: Logger,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
+        self.group = group
         self.plans = plans
         self.store = store
         self.ledger = ledger

@@ -141,10 +141,11 @@ package final class Recorder: Sendable {
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
     ///
+    /// Calls of one `group` are read in one turn, by the same thread; nil is a call by itself.
     /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
     /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
     package func startCall(
-        _ call: CallFacts, format: AudioFormat, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
+        _ call: CallFacts, format: AudioFormat, group: Int? = nil, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) -> CallSession {
         // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
         let (session, events) = state.withLock { state in
@@ -152,7 +153,7 @@ package final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit, metrics: metrics,
+                call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit, metrics: metrics,
                 logger: logger, onRoom: onRoom, onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])

@@ -65,7 +65,7 @@ final class CallConsumer: WebSocketConsumer {
         guard session == nil, let eventLoop = socket.eventLoop else { return }
         let handler = NIOLoopBound(socket, eventLoop: eventLoop)
         let session = recorder.startCall(
-            facts, format: format, onRoom: { eventLoop.execute { handler.value.resume() } },
+            facts, format: format, group: socket.clock?.number, onRoom: { eventLoop.execute { handler.value.resume() } },
             onStop: { reason in
                 // A sink's failure ends the call. What it was is nothing to the other side.
                 let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")

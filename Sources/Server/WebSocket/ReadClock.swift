@@ -15,6 +15,8 @@ final class ReadClock {
         fileprivate let number: Int
     }
 
+    /// Which of the server's clocks this is.
+    let number: Int
     /// What the calls of the loop are read with, one after the other.
     let reader = SocketReader()
 
@@ -27,7 +29,8 @@ final class ReadClock {
     private var timer: RepeatedTask?
 
     /// Makes a clock that stands still until there is somebody to wake.
-    init(eventLoop: any EventLoop, interval: TimeAmount) {
+    init(eventLoop: any EventLoop, interval: TimeAmount, number: Int) {
+        self.number = number
         self.eventLoop = eventLoop
         self.interval = interval
     }
@@ -75,7 +78,7 @@ final class ReadClocks: Sendable {
         let bound = clocks.withLock { clocks in
             let key = ObjectIdentifier(eventLoop)
             if let clock = clocks[key] { return clock }
-            let clock = NIOLoopBound(ReadClock(eventLoop: eventLoop, interval: interval), eventLoop: eventLoop)
+            let clock = NIOLoopBound(ReadClock(eventLoop: eventLoop, interval: interval, number: clocks.count), eventLoop: eventLoop)
             clocks[key] = clock
             return clock
         }

@@ -137,10 +137,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// The loop that all of this runs on.
     var eventLoop: (any EventLoop)? { context?.eventLoop }
 
+    /// What reads the calls of that loop.
+    var clock: ReadClock? { context.map { policy.clocks.clock(of: $0.eventLoop) } }
+
     /// The handshake is over. From here on the call's length and the other side's silence are watched.
     /// - Parameter bytesPerSecond: what a live call sends, which is then read on the clock; nil reads at once.
     func begin(bytesPerSecond: Int?) {
-        guard let context, case .waiting = state else { return }
+        guard case .waiting = state else { return }
         state = .open
         self.bytesPerSecond = bytesPerSecond
         setDeadline(policy.lengthLimit) { handler in
@@ -149,8 +152,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
                 WebSocketError(.policyViolation, "no call may last longer than \(limit)", countedAs: .callLength),
                 why: "the call reached the longest time that calls may last, \(limit)")
         }
-        let clock = policy.clocks.clock(of: context.eventLoop)
-        tickTicket = (clock, clock.add { [unowned self] in tick() })
+        if let clock { tickTicket = (clock, clock.add { [unowned self] in tick() }) }
     }
 
     /// Reads by the clock no longer.

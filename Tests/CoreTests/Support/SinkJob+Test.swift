@@ -10,7 +10,8 @@ extension SinkJob {
     ) {
         let metrics = RecorderMetrics(NOOPMetricsHandler.instance).sink("test", type: "test")
         self.init(
-            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, format: .telephone, rateConverter: rateConverter)
+            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, format: .telephone, rateConverter: rateConverter,
+            group: nil)
     }
 }
 
