@@ -5,10 +5,10 @@
 package struct LinearPCMAssembler: Sendable {
     /// The shape of the stream.
     package let format: AudioFormat
-    /// The bytes so far, with room for more behind them; the last sample may be half filled.
+    /// The whole samples so far, with room for more behind them.
     private var samples: [Int16] = []
-    /// Bytes so far.
-    private var byteCount = 0
+    /// The first byte of a sample whose second byte has not come.
+    private var half: UInt8?
     /// Room that is made for a new batch, in samples.
     private var roomAtOnce = 0
 
@@ -16,20 +16,27 @@ package struct LinearPCMAssembler: Sendable {
     package init(format: AudioFormat) { self.format = format }
 
     /// Whole frames that can be taken now.
-    package var frameCount: Int { byteCount / format.bytesPerFrame }
+    package var frameCount: Int { samples.count / format.channels }
 
     /// Bytes of a frame that is not whole; at the end of a call they are what is lost.
-    package var leftoverByteCount: Int { byteCount % format.bytesPerFrame }
+    package var leftoverByteCount: Int { samples.count % format.channels * 2 + (half == nil ? 0 : 1) }
 
     /// Adds bytes in the order in which they came, letting the caller put them straight into place.
     /// - Parameter fill: initializes every byte of the buffer that it is given.
     package mutating func append(byteCount count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
-        let needed = (byteCount + count + 1) / 2
-        if needed > samples.count { makeRoom(needed) }
-        unsafe samples.withUnsafeMutableBytes { buffer in
-            unsafe fill(UnsafeMutableRawBufferPointer(rebasing: buffer[byteCount..<byteCount + count]))
+        let begun = half == nil ? 0 : 1
+        let bytes = begun + count
+        let needed = (bytes + 1) / 2
+        if needed > samples.capacity - samples.count { makeRoom(needed) }
+        samples.append(addingCapacity: needed) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, initialized in
+                let place = unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[(2 * initialized)...])
+                if let half { unsafe place[0] = half }
+                unsafe fill(UnsafeMutableRawBufferPointer(rebasing: place[begun..<bytes]))
+                half = bytes.isMultiple(of: 2) ? nil : unsafe place[bytes - 1]
+                initialized += bytes / 2
+            }
         }
-        byteCount += count
     }
 
     /// Adds bytes in the order in which they came.
@@ -45,25 +52,23 @@ package struct LinearPCMAssembler: Sendable {
         guard whole > 0 else { return nil }
         var taken: [Int16] = []
         swap(&taken, &samples)
-        byteCount -= whole * 2
-        if byteCount > 0 { samples = Array(taken[whole..<whole + (byteCount + 1) / 2]) }
         // A little more: a read has a frame more or less than the one before.
         roomAtOnce = whole + whole / 8 + 16
-        taken.removeLast(taken.count - whole)
+        if taken.count > whole {
+            samples = Array(taken[whole...])
+            taken.removeLast(taken.count - whole)
+        }
         #if _endian(big)
             for index in taken.indices { taken[index] = Int16(littleEndian: taken[index]) }
         #endif
         return taken
     }
 
-    /// Makes room for so many samples at least: for as many as were taken last, since the next batch will be like it.
+    /// Makes room for so many further samples at least: for as many as were taken last, since the next batch will be like it.
     private mutating func makeRoom(_ needed: Int) {
-        let count = max(needed, min(2 * samples.count, needed + 4096), roomAtOnce)
-        let filled = (byteCount + 1) / 2
-        samples = unsafe [Int16](unsafeUninitializedCapacity: count) { buffer, initialized in
-            _ = unsafe buffer.initialize(fromContentsOf: samples[..<filled])
-            // What is behind them is written by `append` before anything reads it; zeros would be written for nothing.
-            initialized = count
-        }
+        let count = samples.count + needed
+        var roomy = SampleMemory.room(for: max(count, min(2 * samples.count, count + 4096), roomAtOnce))
+        roomy.append(contentsOf: samples)
+        samples = roomy
     }
 }

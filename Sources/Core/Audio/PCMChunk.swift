@@ -12,16 +12,19 @@ public struct PCMChunk: Sendable {
     ///
     /// Whoever hands them to a C library or writes them to a file borrows them with ``withSamples(_:)``.
     public let samples: [Int16]
+    /// What has their memory used again, where that is worth it.
+    private let memory: SampleMemory?
 
     /// Makes a chunk of interleaved samples, which must be whole frames.
     public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
         self.init(samples: samples, format: format, start: start, isPaused: false)
     }
 
-    /// Makes a chunk that came while the recording was paused, or not.
+    /// Makes a chunk that came while the recording was paused, or not. Its memory may be another chunk's when nobody has this one any more.
     init(samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool, receivedAt: ContinuousClock.Instant = .now) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
         self.samples = samples
+        memory = SampleMemory(of: samples)
         self.format = format
         self.start = start
         self.isPaused = isPaused

@@ -1,0 +1,1 @@
+../../../Sources/Core/Audio/SampleMemory.swift
