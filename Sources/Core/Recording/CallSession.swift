@@ -82,8 +82,8 @@ package final class CallSession: Sendable, Identifiable {
     ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
     init(
-        call: CallFacts, format: AudioFormat, group: Int? = nil, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor, sealer: BlockingExecutor,
-        eventLimit: Int = CallSession.eventLimit, metrics: CallMetrics, logger: Logger,
+        call: CallFacts, format: AudioFormat, group: Int? = nil, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
+        sealer: BlockingExecutor, eventLimit: Int = CallSession.eventLimit, metrics: CallMetrics, logger: Logger,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) {
         id = RecordingID()

@@ -153,8 +153,8 @@ package final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit, metrics: metrics,
-                logger: logger, onRoom: onRoom, onStop: onStop)
+                call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit,
+                metrics: metrics, logger: logger, onRoom: onRoom, onStop: onStop)
             state.live[session.id] = session
             return (session, waiting?.events ?? [])
         }

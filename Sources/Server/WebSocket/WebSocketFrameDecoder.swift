@@ -83,11 +83,18 @@ struct WebSocketFrameDecoder: Sendable {
         var offset = 0
         while offset < bytes.count, !isClosed {
             if !isInPayload {
-                header[headerCount] = unsafe bytes[offset]
-                headerCount += 1
-                offset += 1
-                if headerCount == 2 { try readFixedHeader() }
-                guard headerCount == headerSize else { continue }
+                if headerCount == 0, bytes.count - offset >= header.count {
+                    // All of it is here: read at once, and not byte by byte.
+                    header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: InlineArray<14, UInt8>.self)
+                    try readFixedHeader()
+                    offset += headerSize
+                } else {
+                    header[headerCount] = unsafe bytes[offset]
+                    headerCount += 1
+                    offset += 1
+                    if headerCount == 2 { try readFixedHeader() }
+                    guard headerCount == headerSize else { continue }
+                }
                 try readExtendedHeader()
                 // An empty frame is whole already.
                 if remaining == 0 { try endFrame(receiver) }
