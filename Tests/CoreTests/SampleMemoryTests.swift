@@ -18,7 +18,10 @@ import Testing
             let home = place(of: samples)
             _ = chunk(samples)
             samples = []
-            return place(of: SampleMemory.room(for: large)) == home
+            // What malloc has at hand is what was freed last: that must not be it.
+            var fresh: [Int16] = []
+            fresh.reserveCapacity(large)
+            return place(of: SampleMemory.room(for: large)) == home && place(of: fresh) != home
         }
         #expect(isUsedAgain)
     }
