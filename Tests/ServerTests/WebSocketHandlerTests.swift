@@ -55,6 +55,16 @@ private final class Counted: Sendable {
         return frames
     }
 
+    @Test func `a call that is over leaves nothing of itself in memory`() throws {
+        weak var handler: WebSocketHandler<CallConsumer>?
+        do { handler = try channel.pipeline.syncOperations.handler(type: WebSocketHandler<CallConsumer>.self) }
+        #expect(handler != nil)
+        try startCall()
+        try send(.binary, [1, 2, 3, 4])
+        _ = try channel.finish()
+        #expect(handler == nil)
+    }
+
     @Test func `pings are answered as long as the other side reads`() throws {
         try startCall()
         for _ in 0..<3 { try send(.ping, [1, 2, 3]) }

@@ -9,7 +9,7 @@ final class SampleMemory: Sendable {
     private static let least = 1 << 14
     /// Samples of the largest that is kept: 256 KiB.
     private static let most = 1 << 17
-    /// How many are kept at once: what a few calls have on its way to their sinks.
+    /// How many are kept at once: what a few calls have on its way to their sinks, and 32 MiB at most.
     private static let limit = 128
 
     private static let free = Mutex<[[Int16]]>([])
@@ -27,7 +27,7 @@ final class SampleMemory: Sendable {
 
     /// An empty array with room for so many samples at least.
     static func room(for count: Int) -> [Int16] {
-        if count >= least, var kept = free.withLock({ $0.popLast() }), kept.capacity >= count {
+        if least...most ~= count, var kept = free.withLock({ $0.popLast() }), kept.capacity >= count {
             kept.removeAll(keepingCapacity: true)
             return kept
         }

@@ -80,6 +80,9 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
             if isBackground { Self.stepBack() }
             work()
         }
+        #if canImport(Darwin)
+            if isBackground { thread.qualityOfService = .utility }
+        #endif
         thread.start()
         // After the start: before it, there is nothing on Linux that could have the name.
         thread.name = "sink \(name)"
@@ -87,15 +90,12 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
 
     /// Gives the calling thread a small share of the processors when others want them.
     private static func stepBack() {
-        #if canImport(Darwin)
-            Thread.current.qualityOfService = .background
-        #else
-            // On Linux nice values belong to threads (sched(7)), and 0 is the calling one. Where it is refused, nothing is lost but time.
-            #if canImport(Musl)
-                setpriority(PRIO_PROCESS, 0, niceness)
-            #else
-                setpriority(.init(PRIO_PROCESS.rawValue), 0, niceness)
-            #endif
+        // On Linux nice values belong to threads (sched(7)), and 0 is the calling one. Where it is refused, nothing is lost but time.
+        #if canImport(Musl)
+            setpriority(PRIO_PROCESS, 0, max(niceness, getpriority(PRIO_PROCESS, 0)))
+        #elseif canImport(Glibc)
+            let process = __priority_which_t(PRIO_PROCESS.rawValue)
+            setpriority(process, 0, max(niceness, getpriority(process, 0)))
         #endif
     }
 

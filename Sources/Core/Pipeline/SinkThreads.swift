@@ -41,6 +41,9 @@ final class SinkThread: Sendable {
         func serve() async
     }
 
+    /// How many one task serves. Then it is the turn of what else the thread has to do, which also shows that it is not stuck.
+    private static let clientsOfTask = 32
+
     private struct State {
         /// Who has called, and in which order.
         var callers: Deque<any Client> = []
@@ -78,7 +81,10 @@ final class SinkThread: Sendable {
     private func startTask() {
         Task(executorPreference: executor) { [self] in
             state.withLock { $0.isTaskComing = false }
-            while let client = takeCaller() { await client.serve() }
+            for _ in 0..<Self.clientsOfTask {
+                guard let client = takeCaller() else { return }
+                await client.serve()
+            }
         }
     }
 

@@ -141,7 +141,7 @@ package final class Recorder: Sendable {
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
     ///
-    /// Calls of one `group` are read in one turn, by the same thread; nil is a call by itself.
+    /// Calls of one `group` are read in one turn; nil is a call by itself.
     /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
     /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
     package func startCall(

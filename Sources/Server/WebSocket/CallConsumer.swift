@@ -63,18 +63,22 @@ final class CallConsumer: WebSocketConsumer {
 
     private func begin(_ facts: CallFacts, _ format: AudioFormat, on socket: WebSocketHandler<CallConsumer>) {
         guard session == nil, let eventLoop = socket.eventLoop else { return }
-        let handler = NIOLoopBound(socket, eventLoop: eventLoop)
+        socket.begin(bytesPerSecond: format.sampleRate * format.bytesPerFrame)
+        let door = NIOLoopBound(Door(socket: socket), eventLoop: eventLoop)
         let session = recorder.startCall(
-            facts, format: format, group: socket.clock?.number, onRoom: { eventLoop.execute { handler.value.resume() } },
+            facts, format: format, group: socket.readGroup, onRoom: { eventLoop.execute { door.value.socket?.resume() } },
             onStop: { reason in
                 // A sink's failure ends the call. What it was is nothing to the other side.
                 let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")
-                eventLoop.execute { handler.value.fail(error, why: reason) }
+                eventLoop.execute { door.value.socket?.fail(error, why: reason) }
             })
         logger = session.logger
         assembler = LinearPCMAssembler(format: format)
         self.session = session
-        socket.begin(bytesPerSecond: format.sampleRate * format.bytesPerFrame)
         started.succeed(session)
+    }
+    /// The call's socket as its session knows it: not longer than there is one, since the socket has us, and we have the session.
+    private struct Door {
+        weak var socket: WebSocketHandler<CallConsumer>?
     }
 }

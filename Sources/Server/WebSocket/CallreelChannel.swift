@@ -138,8 +138,9 @@ private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let options = channel.syncOptions
             try options?.setOption(.autoRead, value: false)
             let socket = isEncrypted ? nil : try channel.pipeline.syncOperations.socket
-            // What the clock reads past NIO needs none of its buffers.
+            // What is read past NIO needs none of its buffers: it only begins, and tells when there is more.
             try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: socket == nil ? policy.readSize : 0))
+            if socket != nil { try options?.setOption(.maxMessagesPerRead, value: 1) }
             if upgradeRequest.uri == upgrade.echoPath {
                 started.succeed(nil)
                 let echo = EchoConsumer(logger: logger)

@@ -11,12 +11,13 @@ final class ReadClock {
 
     /// A call's place on the clock.
     struct Ticket {
-        fileprivate let group: Int
+        /// The number of its group among those of all clocks.
+        let group: Int
         fileprivate let number: Int
     }
 
-    /// Which of the server's clocks this is.
-    let number: Int
+    /// The number of its first group among those of all clocks.
+    private let firstGroup: Int
     /// What the calls of the loop are read with, one after the other.
     let reader = SocketReader()
 
@@ -30,7 +31,7 @@ final class ReadClock {
 
     /// Makes a clock that stands still until there is somebody to wake.
     init(eventLoop: any EventLoop, interval: TimeAmount, number: Int) {
-        self.number = number
+        firstGroup = number * Self.groupCount
         self.eventLoop = eventLoop
         self.interval = interval
     }
@@ -41,12 +42,12 @@ final class ReadClock {
         issued += 1
         groups[group][issued] = action
         if timer == nil { start() }
-        return Ticket(group: group, number: issued)
+        return Ticket(group: firstGroup + group, number: issued)
     }
 
     /// Ends what was added. The clock stands still when nothing is left.
     func remove(_ ticket: Ticket) {
-        groups[ticket.group][ticket.number] = nil
+        groups[ticket.group - firstGroup][ticket.number] = nil
         guard groups.allSatisfy(\.isEmpty) else { return }
         timer?.cancel()
         timer = nil

@@ -40,6 +40,9 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     private var bytesPerSecond: Int?
     /// The consumer has no room: the socket is not read.
     var isHeldBack = false
+    /// Reads past NIO without a look at other sockets, and whether another one is to come.
+    private var readsInRow = 0
+    private var isReadingOn = false
     /// Bytes that have come since the clock last read.
     private var bytesSinceTick = 0
     /// When anything came last.
@@ -137,13 +140,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// The loop that all of this runs on.
     var eventLoop: (any EventLoop)? { context?.eventLoop }
 
-    /// What reads the calls of that loop.
-    var clock: ReadClock? { context.map { policy.clocks.clock(of: $0.eventLoop) } }
+    /// Which calls are read in one turn with this one; nil before it has begun.
+    var readGroup: Int? { tickTicket?.ticket.group }
 
     /// The handshake is over. From here on the call's length and the other side's silence are watched.
     /// - Parameter bytesPerSecond: what a live call sends, which is then read on the clock; nil reads at once.
     func begin(bytesPerSecond: Int?) {
-        guard case .waiting = state else { return }
+        guard let context, case .waiting = state else { return }
         state = .open
         self.bytesPerSecond = bytesPerSecond
         setDeadline(policy.lengthLimit) { handler in
@@ -152,7 +155,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
                 WebSocketError(.policyViolation, "no call may last longer than \(limit)", countedAs: .callLength),
                 why: "the call reached the longest time that calls may last, \(limit)")
         }
-        if let clock { tickTicket = (clock, clock.add { [unowned self] in tick() }) }
+        let clock = policy.clocks.clock(of: context.eventLoop)
+        tickTicket = (clock, clock.add { [unowned self] in tick() })
     }
 
     /// Reads by the clock no longer.
@@ -202,6 +206,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         guard let socket, let (clock, _) = tickTicket else { return context.read() }
         switch unsafe clock.reader.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
         case .some:
+            readsInRow = 0
             consumer.receiveReadEnd(from: self)
             if !isForClock, !isHeldBack { context.read() }
         case .full:
@@ -212,10 +217,18 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads again at once, after whatever else the event loop has to do now.
+    /// Reads again, after what else the event loop has been given to do. It looks at its other sockets only when nothing is left of that,
+    /// so that NIO reads after a few times.
     private func readOn(_ context: ChannelHandlerContext) {
-        guard socket != nil, tickTicket != nil else { return context.read() }
+        if isReadingOn { return }
+        guard socket != nil, tickTicket != nil, readsInRow < 8 else {
+            readsInRow = 0
+            return context.read()
+        }
+        readsInRow += 1
+        isReadingOn = true
         context.eventLoop.assumeIsolated().execute { [self] in
+            isReadingOn = false
             if let context = self.context, !isHeldBack { read(context) }
         }
     }
