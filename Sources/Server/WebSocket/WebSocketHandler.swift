@@ -218,10 +218,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     }
 
     /// Reads again, after what else the event loop has been given to do. It looks at its other sockets only when nothing is left of that,
-    /// so that NIO reads after a few times.
+    /// so that NIO reads now and then.
     private func readOn(_ context: ChannelHandlerContext) {
         if isReadingOn { return }
-        guard socket != nil, tickTicket != nil, readsInRow < 8 else {
+        guard socket != nil, tickTicket != nil, readsInRow < 32 else {
             readsInRow = 0
             return context.read()
         }
