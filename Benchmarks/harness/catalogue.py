@@ -16,7 +16,7 @@ def call_scenarios(short):
             Scenario("wav", "paced, WAV", 1000, 4, ("wav",), ("floor", "callreel", "go", "node", "python")),
             Scenario("three", "paced, WAV + FLAC + raw", 500, 4, ("wav", "flac", "raw"), ("floor", "callreel")),
             Scenario("flood", "flood, raw", 16, 120, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
-            Scenario("many", "paced, WAV", 5000, 10, ("wav",), ("callreel",)),
+            Scenario("many", "paced, WAV", 5000, 20, ("wav",), ("callreel",)),
             Scenario("syscalls", "system calls, WAV", 50, 3, ("wav",), ("callreel",), counts_syscalls=True),
         ]
     return [
