@@ -3,7 +3,7 @@ import Synchronization
 /// A chunk's hold on its memory: when the last who has the chunk lets go, the memory is for the next chunks.
 ///
 /// For large chunks only, as calls bring them that come faster than life. malloc gives such blocks back to the system and gets
-/// them again page by page, which is a fifth of such a call's cost; small ones it has at hand by itself.
+/// them again page by page, which is a tenth of such a call's cost; small ones it has at hand by itself.
 final class SampleMemory: Sendable {
     /// Samples from which on memory is kept: 32 KiB.
     private static let least = 1 << 14
