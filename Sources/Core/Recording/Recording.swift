@@ -30,17 +30,39 @@ package struct Recording: Sendable, Codable, Identifiable {
         package var bytes: Int
         /// Frames in it, where the sink said so.
         package var frames: Int?
+        /// The frame of the call at which it begins; nil where that is not known.
+        package var start: FramePosition?
         /// SHA-256 of its bytes, in hexadecimal; nil while the file grows.
         package var sha256: String?
 
         /// Makes a file's entry.
-        package init(name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, sha256: String? = nil) {
+        package init(
+            name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, start: FramePosition? = nil, sha256: String? = nil
+        ) {
             self.name = name
             self.directory = directory
             self.bytes = bytes
             self.frames = frames
+            self.start = start
             self.sha256 = sha256
         }
+    }
+
+    /// The frames of the call that a sink does not hold as audio, as stretches of the call's timeline.
+    ///
+    /// The totals of the sink are the lengths of these lists.
+    package struct Ranges: Hashable, Sendable, Codable {
+        /// Silence in place of dropped audio.
+        package var silence: FrameRanges?
+        /// Silence in place of audio that came while the recording was paused.
+        package var masked: FrameRanges?
+        /// Left out because the recording was paused.
+        package var skipped: FrameRanges?
+        /// Not in any file, because the sink failed or stalled.
+        package var lost: FrameRanges?
+
+        /// Makes the ranges of a sink that holds the whole call.
+        package init() {}
     }
 
     /// What became of one sink.
@@ -58,6 +80,8 @@ package struct Recording: Sendable, Codable, Identifiable {
         package var skipped: Int?
         /// Frames of the call that are not in it at all, because it failed or stalled.
         package var lost: Int = 0
+        /// Where on the call's timeline the frames are that it does not hold as audio; nil in a manifest of an older program.
+        package var ranges: Ranges?
         /// The shape of its audio, by which its files' frames are counted; nil is the call's.
         package var format: AudioFormat?
         /// What it gets while the recording is paused; nil is silence.
