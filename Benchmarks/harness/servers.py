@@ -90,7 +90,14 @@ class Callreel:
 
     def growing(self, sink):
         """Files of this sink that calls are being written to."""
-        return list((self.folder / ".partial").glob(f"*/*.{sink}"))
+        found = []
+        for call in (self.folder / ".partial").glob("[0-9a-f]*"):
+            # A call that has just ended takes its directory with it.
+            try:
+                found += call.glob(f"*.{sink}")
+            except FileNotFoundError:
+                continue
+        return found
 
     def manifests(self):
         """The published manifests, with their paths."""
