@@ -50,7 +50,8 @@ package struct CallreelService: Service {
         door = try Door(configuration)
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
-            marks: configuration.recordings.marks, eventLimit: configuration.limits.events, metrics: metrics, logger: logger)
+            marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
+            lateEventLimit: configuration.limits.lateEvents, metrics: metrics, logger: logger)
         self.recorder = recorder
         admission = Admission(metrics: metrics, calls: configuration.limits.calls) { recorder.readiness.obstacles.first }
     }

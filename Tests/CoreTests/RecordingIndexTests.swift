@@ -42,6 +42,20 @@ import Testing
         #expect(index.name(of: CallFacts(carrier: "test")) == nil)
     }
 
+    @Test func `a recording is found by its identifier and by its name, whatever order they came in`() {
+        let index = RecordingIndex()
+        let all = (0..<500).map { recording("name-\($0)", endedAt: Double(($0 * 7919) % 500), uuid: "uuid-\($0 % 250)") }
+        for one in all { index.add(one) }
+        #expect(all.allSatisfy { index.recording($0.id)?.name == $0.name && index.recording(named: $0.name)?.id == $0.id })
+        #expect(index.recording(named: "name") == nil && index.recording(RecordingID()) == nil)
+        for number in 0..<250 {
+            let newest = [all[number], all[number + 250]].max { $0.endedAt ?? .distantPast < $1.endedAt ?? .distantPast }
+            #expect(index.name(of: CallFacts(carrier: "test", uuid: "uuid-\(number)")) == newest?.name)
+        }
+        let ends = index.page(limit: 500, offset: 0).compactMap(\.endedAt)
+        #expect(ends.count == 500 && ends == ends.sorted(by: >))
+    }
+
     @Test func `manifests are found in every folder, and what is hidden or something else is passed over`() throws {
         let workspace = try Workspace()
         let index = RecordingIndex()

@@ -35,14 +35,6 @@ public struct CallFacts: Hashable, Sendable, Codable {
         return conversation != nil && conversation == other.conversation
     }
 
-    /// The candidate that these facts speak of: the one with the same uuid, or else, as one conversation may have several
-    /// legs that are recorded each on its own, the first one of the conversation.
-    func best<Candidates: Collection>(in candidates: Candidates, facts: (Candidates.Element) -> CallFacts) -> Candidates.Element? {
-        if let uuid, let leg = candidates.first(where: { facts($0).uuid == uuid }) { return leg }
-        guard let conversation else { return nil }
-        return candidates.first { facts($0).conversation == conversation }
-    }
-
     /// Fills what is not known yet from other facts about the same call. Facts about another leg of its conversation say
     /// nothing about this one.
     public mutating func complete(with other: CallFacts) {

@@ -7,25 +7,16 @@ import Synchronization
 package final class Recorder: Sendable {
     /// How often clocks are looked at: stalls, due checkpoints, stuck threads.
     static let heartbeat = Duration.milliseconds(250)
+    /// How often the manifests are told of late events that were dropped.
+    static let settleInterval = Duration.seconds(10)
     /// Facts about calls whose audio has not come, or came long ago, that are kept at once.
     static let waitingLimit = 1000
 
+    /// Events that may be added to one recording after its call, where the configuration does not say.
+    package static let lateEventLimit = LateEvents.standardLimit
+
     /// Events of one expected call that are kept.
     static let waitingEventLimit = 20
-
-    /// What a carrier said about a call before its audio came.
-    fileprivate struct Waiting {
-        var facts: CallFacts
-        var events: [Recording.Event] = []
-    }
-
-    fileprivate struct State {
-        var live: [RecordingID: CallSession] = [:]
-        /// Oldest first.
-        var waiting: [Waiting] = []
-        /// No further call is wanted.
-        var isDraining = false
-    }
 
     /// Where recordings go.
     package let store: RecordingStore
@@ -36,24 +27,24 @@ package final class Recorder: Sendable {
 
     let disks: DiskWatch
     private let eventLimit: Int
-    private let metrics: CallMetrics
+    let metrics: CallMetrics
     private let probe: SinkProbe
     private let registry: SinkRegistry
     private let ledger = BlockingExecutor(name: "ledger")
     /// Where the files of calls that are over are hashed: calls that are not come first.
     private let sealer = BlockingExecutor(name: "sealer", isBackground: true)
     private let logger: Logger
-    private let state = Mutex(State())
-    /// Held while a published manifest is read, changed and replaced, so that two changes do not undo each other.
-    private let lateChanges = Mutex(())
+    let state = Mutex(State())
+    let lateEvents: LateEvents
 
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
     ///
-    /// `marks` say how much room the disks must have, and `eventLimit` how many events one manifest keeps. Numbers go to `metrics`;
-    /// ``metricDescriptions`` says what they are.
+    /// `marks` say how much room the disks must have. `eventLimit` is how many events one manifest keeps, `lateEventLimit` how many of
+    /// them may come after the call. Numbers go to `metrics`; ``metricDescriptions`` says what they are.
     package init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
-        eventLimit: Int = CallSession.eventLimit, metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
+        eventLimit: Int = CallSession.eventLimit, lateEventLimit: Int = Recorder.lateEventLimit,
+        metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) {
         self.store = store
         self.plans = plans
@@ -62,6 +53,7 @@ package final class Recorder: Sendable {
         self.logger = logger
         let all = RecorderMetrics(factory)
         metrics = CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) })
+        lateEvents = LateEvents(store: store, limit: lateEventLimit, eventLimit: eventLimit, metrics: all, logger: logger)
         probe = SinkProbe(plans: plans, store: store, logger: logger)
         // A sink that may go on elsewhere, or that calls do not depend on, is no reason to refuse them.
         var places = [DiskWatch.Place(directory: store.directory, isVital: true)]
@@ -93,8 +85,15 @@ package final class Recorder: Sendable {
                 }
             }
             group.addTask { await self.watchPlaces() }
+            group.addTask { [lateEvents] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.settleInterval)
+                    await lateEvents.settle()
+                }
+            }
             await keepTime()
         }
+        await lateEvents.settle()
     }
 
     /// Looks at the disks and tries the sinks that calls depend on, until the task is cancelled.
@@ -135,9 +134,9 @@ package final class Recorder: Sendable {
     package var liveCalls: [CallSession.Snapshot] { sessions.map(\.snapshot).sorted { $0.startedAt < $1.startedAt } }
 
     /// A running call.
-    package func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id] } }
+    package func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id]?.session } }
 
-    private var sessions: [CallSession] { state.withLock { Array($0.live.values) } }
+    private var sessions: [CallSession] { state.withLock { $0.live.values.map(\.session) } }
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
     ///
@@ -148,18 +147,21 @@ package final class Recorder: Sendable {
         _ call: CallFacts, format: AudioFormat, group: Int? = nil, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
     ) -> CallSession {
         // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
-        let (session, events) = state.withLock { state in
+        let (session, facts, waiting) = state.withLock { state in
             var call = call
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
                 call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit,
                 metrics: metrics, logger: logger, onRoom: onRoom, onStop: onStop)
-            state.live[session.id] = session
-            return (session, waiting?.events ?? [])
+            state.live[session.id] = Live(session: session, facts: call)
+            state.liveNames.add(session.id, call)
+            state.begun += 1
+            return (session, call, waiting)
         }
         metrics.all.callsStarted.increment()
-        for event in events { _ = session.take(event, facts: session.facts) }
+        for event in waiting?.events ?? [] { _ = session.take(event, facts: facts) }
+        if let dropped = waiting?.droppedEvents, dropped > 0 { session.state.withLock { $0.manifest.droppedEvents += dropped } }
         return session
     }
 
@@ -172,87 +174,9 @@ package final class Recorder: Sendable {
         case .success(let recording): index.add(recording)
         case .failure: metrics.all.callsNotPublished.increment()
         }
-        state.withLock { _ = $0.live.removeValue(forKey: session.id) }
+        state.withLock { state in
+            if let call = state.live.removeValue(forKey: session.id) { state.liveNames.remove(session.id, call.facts) }
+        }
         return result
-    }
-
-    // MARK: - What carriers say beside the audio
-
-    /// Keeps facts about a call whose audio is expected. Facts that name no call are not kept: nothing could find them.
-    package func expect(_ facts: CallFacts) {
-        guard facts.namesCall else { return }
-        state.withLock { $0.changeWaiting(facts, limit: Self.waitingLimit) { _ in } }
-    }
-
-    /// Keeps an event with the call that it belongs to: one that runs, one that is published, or one that is expected.
-    ///
-    /// What the event says of the call finds it: its uuid, or else its conversation.
-    package func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
-        guard facts.namesCall else { return }
-        let event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
-        // Under one lock: a call that begins or is published meanwhile would miss the event.
-        let (session, name) = state.withLock { state -> (CallSession?, String?) in
-            if let session = state.liveCall(facts) { return (session, nil) }
-            if let name = index.name(of: facts) { return (nil, name) }
-            state.changeWaiting(facts, limit: Self.waitingLimit) { waiting in
-                if waiting.events.count < Self.waitingEventLimit, JSONValue.object(data).json().utf8.count <= CallSession.eventByteLimit {
-                    waiting.events.append(event)
-                }
-            }
-            return (nil, nil)
-        }
-        if let name = session?.take(event, facts: facts)?.name ?? name {
-            await ledger.run { [self] in append(event, to: name) }
-        }
-    }
-
-    /// Adds an event to a published manifest. Blocks.
-    private func append(_ event: Recording.Event, to name: String) {
-        lateChanges.withLock { _ in
-            do {
-                var manifest = try store.manifest(named: name)
-                // Carriers repeat events; the same one is kept once.
-                if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return }
-                guard manifest.events.count < eventLimit, JSONValue.object(event.data).json().utf8.count <= CallSession.eventByteLimit
-                else { return }
-                var event = event
-                event.frame = FramePosition(manifest.framesReceived)
-                manifest.events.append(event)
-                try store.update(manifest)
-            } catch {
-                logger.error("an event came too late to be kept", metadata: ["recording": "\(name)", "event": "\(event.type)", "reason": "\(error)"])
-            }
-        }
-    }
-}
-
-extension Recorder.State {
-    /// The running call that facts speak of. The oldest first, so that the answer does not depend on chance where several
-    /// legs share a conversation.
-    fileprivate func liveCall(_ facts: CallFacts) -> CallSession? {
-        facts.best(in: live.values.sorted { $0.startedAt < $1.startedAt }, facts: \.facts)
-    }
-
-    /// Takes all that is known of a call whose audio comes now, whichever of its names it was said under. What is known of
-    /// another leg of its conversation is that leg's.
-    fileprivate mutating func takeWaiting(_ facts: CallFacts) -> Recorder.Waiting? {
-        var taken: Recorder.Waiting?
-        while let index = waiting.firstIndex(where: { facts.isSameLeg(as: $0.facts) }) {
-            let next = waiting.remove(at: index)
-            taken?.facts.complete(with: next.facts)
-            taken?.events += next.events
-            taken = taken ?? next
-        }
-        return taken
-    }
-
-    /// Changes what is known of an expected call; the oldest expectation makes room for a new one.
-    fileprivate mutating func changeWaiting(_ facts: CallFacts, limit: Int, _ change: (inout Recorder.Waiting) -> Void) {
-        let index = facts.best(in: waiting.indices, facts: { waiting[$0].facts })
-        var entry = index.map { waiting.remove(at: $0) } ?? Recorder.Waiting(facts: facts)
-        entry.facts.complete(with: facts)
-        change(&entry)
-        waiting.append(entry)
-        if waiting.count > limit { waiting.removeFirst() }
     }
 }

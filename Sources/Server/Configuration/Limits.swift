@@ -18,6 +18,7 @@ extension Configuration {
         package var textMessagesPerSecond = 200
         package var burstSeconds = 10
         package var events = CallSession.eventLimit
+        package var lateEvents = Recorder.lateEventLimit
 
         package init() {}
 
@@ -62,6 +63,9 @@ extension Configuration {
             .integer(
                 "events", \.events, in: 0...1_000_000,
                 "Events that one manifest keeps; further ones are only counted in it."),
+            .integer(
+                "lateEvents", \.lateEvents, in: 0...10_000,
+                "Events that may be added to one manifest after its call has ended; further ones are only counted in it."),
         ]
     }
 }

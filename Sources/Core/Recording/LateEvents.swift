@@ -1,0 +1,122 @@
+import CoreMetrics
+import Foundation
+import Logging
+import Synchronization
+
+/// Adds events that come after a call's end to its published manifest.
+///
+/// Each write replaces the whole manifest, so writes are few: events that come while one is written are written together
+/// by the next. One recording takes a limited number of late events; further ones are counted in the manifest's
+/// `droppedEvents` and in the metrics.
+final class LateEvents: Sendable {
+    /// Late events that one recording takes, where the configuration does not say.
+    static let standardLimit = 200
+    /// Bytes of JSON that the late events of one recording may have.
+    static let byteLimit = 1 << 17
+    /// Recordings of which something is remembered at once.
+    static let memoryLimit = 1000
+
+    private struct State {
+        /// Events that wait to be written, by the recording's name.
+        var waiting: [String: [Recording.Event]] = [:]
+        /// Dropped events that no manifest counts yet, by the recording's name.
+        var dropped: [String: Int] = [:]
+        /// Recordings that take no further event, so that one more costs no read of their manifest.
+        var full: Set<String> = []
+    }
+
+    private let store: RecordingStore
+    /// Late events that one recording takes.
+    private let limit: Int
+    /// Events that one manifest keeps, late or not.
+    private let eventLimit: Int
+    private let metrics: RecorderMetrics
+    private let logger: Logger
+    private let state = Mutex(State())
+    /// One thread: two changes of one manifest never undo each other. It is no other writer's thread.
+    private let executor = BlockingExecutor(name: "late-events", threads: 1, threadLimit: 1)
+
+    init(store: RecordingStore, limit: Int, eventLimit: Int, metrics: RecorderMetrics, logger: Logger) {
+        self.store = store
+        self.limit = limit
+        self.eventLimit = eventLimit
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    /// Adds an event to the manifest of a published recording. Returns when the event is on the disk or has been counted.
+    func add(_ event: Recording.Event, to name: String) async {
+        let isSmall = Self.size(event) <= CallSession.eventByteLimit
+        let (isTaken, mustSettle) = state.withLock { state in
+            guard isSmall, !state.full.contains(name), state.waiting[name, default: []].count < limit else {
+                state.dropped[name, default: 0] += 1
+                return (false, state.dropped.count > Self.memoryLimit)
+            }
+            state.waiting[name, default: []].append(event)
+            return (true, false)
+        }
+        if isTaken { return await executor.run { [self] in write(name) } }
+        metrics.droppedEvents.increment()
+        if mustSettle { await settle() }
+    }
+
+    /// Writes into the manifests how many events were dropped since the last time.
+    func settle() async {
+        let names = state.withLock { Array($0.dropped.keys) }
+        guard !names.isEmpty else { return }
+        await executor.run { [self] in
+            for name in names { write(name) }
+        }
+    }
+
+    /// Writes what waits for one recording. Blocks. Does nothing if an earlier write took it along.
+    private func write(_ name: String) {
+        let (events, dropped) = state.withLock { state in
+            (state.waiting.removeValue(forKey: name) ?? [], state.dropped.removeValue(forKey: name) ?? 0)
+        }
+        guard !events.isEmpty || dropped > 0 else { return }
+        do {
+            var manifest = try store.manifest(named: name)
+            let before = (manifest.events.count, manifest.droppedEvents)
+            manifest.droppedEvents += dropped
+            let refused = add(events, to: &manifest)
+            if before != (manifest.events.count, manifest.droppedEvents) { try store.update(manifest) }
+            guard refused > 0 else { return }
+            metrics.droppedEvents.increment(by: refused)
+            state.withLock { state in
+                if state.full.count >= Self.memoryLimit { state.full = [] }
+                state.full.insert(name)
+            }
+        } catch {
+            metrics.droppedEvents.increment(by: events.count)
+            logger.error("late events not kept", metadata: ["recording": "\(name)", "events": "\(events.count)", "reason": "\(error)"])
+        }
+    }
+
+    /// Adds events as far as there is room, counts the others, and returns how many those are.
+    private func add(_ events: [Recording.Event], to manifest: inout Recording) -> Int {
+        let end = manifest.endedAt ?? manifest.startedAt
+        var late = manifest.events.lazy.filter { $0.at > end }.map { Self.size($0) }.reduce(into: (count: 0, bytes: 0)) {
+            $0.count += 1
+            $0.bytes += $1
+        }
+        var refused = 0
+        for var event in events {
+            // Carriers repeat events; the same one is kept once.
+            if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { continue }
+            let bytes = Self.size(event)
+            guard manifest.events.count < eventLimit, late.count < limit, late.bytes + bytes <= Self.byteLimit else {
+                refused += 1
+                continue
+            }
+            late.count += 1
+            late.bytes += bytes
+            event.frame = FramePosition(manifest.framesReceived)
+            manifest.events.append(event)
+        }
+        manifest.droppedEvents += refused
+        return refused
+    }
+
+    private static func size(_ event: Recording.Event) -> Int { JSONValue.object(event.data).json().utf8.count }
+}
