@@ -7,7 +7,13 @@ import Logging
 struct Repair: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Finishes recordings that were interrupted, as every start of the server does.",
-        discussion: "Nothing is deleted. What cannot be understood stays in the directory's .partial and is named; the exit code is then 1.")
+        discussion: """
+            Nothing is deleted. A call whose files are not all there waits: their disk may not be mounted. What cannot be repaired stays \
+            in the directory's .partial and is named; the exit code is then 1.
+
+            Settle a call once you have looked at it: what cannot be repaired is moved to .callreel/unrepaired of the same directory, what \
+            is missing is given up, and the manifest says both.
+            """)
 
     @Argument(help: "The recordings directory.")
     var directory: String
@@ -15,23 +21,55 @@ struct Repair: AsyncParsableCommand {
     @Flag(help: "Only say what would be done.")
     var dryRun = false
 
+    @Option(help: "Settle the problems of this call, or of all calls. ID is the name of the call's directory under .partial.")
+    var settle: Settling?
+
     func run() async throws {
         let template: NameTemplate
-        do { template = try NameTemplate("{id}") } catch { throw ValidationError(error.description) }
+        // For a call whose manifest is lost, which says its name.
+        do { template = try NameTemplate("{date}/{id}") } catch { throw ValidationError(error.description) }
         let store = RecordingStore(directory: directory, template: template)
         var isDirectory: ObjCBool = false
         guard unsafe FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
             throw ValidationError("\(directory) is not a directory")
         }
         let recovery = Recovery(store: store, registry: CommandLineTool.registry, logger: Terminal.logger(level: .critical))
-        let findings = await BlockingExecutor(name: "repair").run { [dryRun] in recovery.run(dryRun: dryRun) }
-        for finding in findings {
-            if let name = finding.name { Terminal.say("\(dryRun ? "would publish" : "published") \(name)") }
-            for file in finding.files { Terminal.say("  \(file.name): \(file.frames.map { "\($0) frames, " } ?? "")\(file.note)") }
-            for problem in finding.problems { Terminal.note("  left where it is: \(problem)") }
+        let findings = await BlockingExecutor(name: "repair").run { [dryRun, settle] in
+            recovery.run(dryRun: dryRun, settling: settle?.settlement ?? .none)
         }
+        for finding in findings { say(finding) }
         let problems = findings.reduce(0) { $0 + $1.problems.count }
         Terminal.say("\(findings.count) interrupted recording\(findings.count == 1 ? "" : "s"), \(problems) problem\(problems == 1 ? "" : "s")")
-        if problems > 0 { throw ExitCode.failure }
+        if problems > 0 {
+            Terminal.note("Look at what is named, then run: callreel repair \(directory) --settle all")
+            throw ExitCode.failure
+        }
+    }
+
+    private func say(_ finding: Recovery.Finding) {
+        let name = finding.name ?? finding.directory
+        switch finding.outcome {
+        case .published: Terminal.say("\(dryRun ? "would publish" : "published") \(name)")
+        case .wasPublished: Terminal.say("\(name) was published before")
+        case .waits: Terminal.say("\(name) waits")
+        }
+        for file in finding.files { Terminal.say("  \(file.name): \(file.frames.map { "\($0) frames, " } ?? "")\(file.note)") }
+        for file in finding.setAside { Terminal.say("  \(file.name): put aside as \(file.place)") }
+        for problem in finding.problems { Terminal.note("  left where it is: \(problem)") }
+    }
+
+    /// The calls to settle, as an argument.
+    struct Settling: ExpressibleByArgument, Sendable {
+        let settlement: Recovery.Settlement
+
+        init?(argument: String) {
+            if argument == "all" {
+                settlement = .all
+            } else if let id = RecordingID(argument) {
+                settlement = .only(id)
+            } else {
+                return nil
+            }
+        }
     }
 }

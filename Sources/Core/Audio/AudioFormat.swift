@@ -22,7 +22,8 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let sampleRate = try container.decode(Int.self, forKey: .sampleRate), channels = try container.decode(Int.self, forKey: .channels)
-        guard sampleRate > 0, channels > 0 else {
+        // The limits are far beyond audio: they keep conversions from overflowing.
+        guard 1000...1_000_000 ~= sampleRate, 1...255 ~= channels else {
             throw DecodingError.dataCorruptedError(
                 forKey: .channels, in: container, debugDescription: "\(sampleRate) Hz with \(channels) channels is not an audio format")
         }

@@ -206,6 +206,7 @@ extension CallSession {
                 manifest.sinks[index].blame = .destination
             } else {
                 manifest.sinks[index].state = report.isFinished && manifest.sinks[index].lost == 0 ? .complete : .failed
+                if manifest.framesReceived == 0, report.isFinished { manifest.sinks[index].state = .empty }
                 manifest.sinks[index].error = report.error?.description
                 manifest.sinks[index].blame = report.error?.blame
             }

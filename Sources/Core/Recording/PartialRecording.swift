@@ -8,6 +8,11 @@ struct CallFile: Hashable, Sendable {
     var name: String
     /// Frames in it, where they are known.
     var frames: Int?
+    /// The frame of the call at which it begins; nil where that is not known.
+    var start: Int?
+
+    /// The same file, without what is known of it.
+    var place: CallFile { CallFile(root: root, name: name) }
 }
 
 /// A finished call whose files are on stable storage and measured, under the names that they have in the partial directories.
@@ -17,6 +22,8 @@ struct SealedRecording: Sendable {
     var roots: Set<String> = []
     /// The files to publish.
     var files: [CallFile] = []
+    /// Files without a frame of audio, which are not published.
+    var empty: [CallFile] = []
     /// Whether these are all of the call's files.
     var isComplete = true
 
@@ -83,12 +90,7 @@ struct PartialRecording: Sendable {
     func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
 
     /// What a file is called once it is published.
-    ///
-    /// The name may have got a number, because the one that was wanted is taken: its files get the same.
     func publishedName(_ file: String, as name: String) -> String {
-        let ending = file.dropFirst(stem.count)
-        guard let partName else { return name + ending }
-        let (part, rest) = PartName.split(ending)
-        return partName.replacing(NameTemplate.part, with: "\(part)") + name.dropFirst(self.name.count) + rest
+        Recording.publishedName(file, of: self.name, partName: partName, as: name)
     }
 }

@@ -19,6 +19,8 @@ package struct Recording: Sendable, Codable, Identifiable {
         case stalled
         /// It was finished after an interruption of the whole program.
         case recovered
+        /// It was closed without an error, and the call brought no audio: there is no file.
+        case empty
     }
 
     /// A file that a sink left.
@@ -129,6 +131,8 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var name: String
     /// While the call runs: what its files shall be called instead, where the number of their part stands for `{part}`.
     package var partName: String?
+    /// Where the recording was published from which something was left behind in the call's directory.
+    package var publishedAs: String?
     package var call: CallFacts
     package var format: AudioFormat
     package var startedAt: Date
@@ -214,6 +218,7 @@ extension Recording {
             throw RecordingError("manifest version \(version) is not \(Self.currentVersion)")
         }
         self = try recording.get()
+        try check()
     }
 
     /// What every version has.

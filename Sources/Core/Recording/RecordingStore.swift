@@ -25,7 +25,9 @@ package struct RecordingStore: Sendable {
     /// How recordings are named.
     package let template: NameTemplate
     /// Permission bits of published files; directories get the same with search added for everyone who may read.
-    package let fileMode: Int
+    package var fileMode: Int
+    /// Called after each step of publishing and recovery; nil but in tests.
+    var onStep: (@Sendable (StoreStep) -> Void)?
 
     private var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
 
@@ -78,6 +80,9 @@ package struct RecordingStore: Sendable {
         return isHome ? nil : absolute
     }
 
+    /// Tells a test that a step was taken.
+    func reach(_ step: StoreStep) { onStep?(step) }
+
     /// Where a file of a running call stands.
     func path(_ file: CallFile, of id: RecordingID) -> String {
         PartialRecording.directory(of: id, in: file.root ?? directory) + "/" + file.name
@@ -115,11 +120,19 @@ package struct RecordingStore: Sendable {
             sealed.manifest.sinks[index].directories = nil
             var gone: [CallFile] = []
             for file in files {
+                if file.frames == 0 {
+                    // Nothing plays a file without audio.
+                    sealed.empty.append(file)
+                    continue
+                }
                 do throws(RecordingError) {
                     let found = try FileSystem.seal(path(file, of: partial.id))
+                    reach(.sealed)
                     sealed.files.append(file)
                     sealed.manifest.sinks[index].files.append(
-                        Recording.File(name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, sha256: found.sha256))
+                        Recording.File(
+                            name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
+                            sha256: found.sha256))
                 } catch {
                     gone.append(file)
                     sealed.manifest.sinks[index].fail(error)
@@ -159,6 +172,8 @@ package struct RecordingStore: Sendable {
                 do throws(RecordingError) {
                     // The new names are on the disk before the old ones go.
                     try FileSystem.synchronizeDirectory(parent(of: name, nil))
+                    // Not before: another program that has to finish this call must find what its manifest names.
+                    for file in sealed.empty { FileSystem.removeName(path(file, of: partial.id)) }
                     if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files, roots: sealed.roots) }
                 } catch {
                     // The partial names stay, for the next start to look at.
@@ -205,6 +220,7 @@ package struct RecordingStore: Sendable {
                         return .taken
                     }
                     linked.append(published)
+                    reach(.linked)
                 }
                 try FileSystem.synchronizeDirectory(parent(of: name, root))
             } catch {
@@ -215,6 +231,7 @@ package struct RecordingStore: Sendable {
         }
         do throws(RecordingError) {
             try FileSystem.replace(ready, with: try encode(final), mode: mode_t(fileMode), durably: true, through: ready + ".new")
+            reach(.prepared)
             guard try FileSystem.link(ready, as: target) else {
                 giveUp()
                 return .taken
@@ -223,6 +240,7 @@ package struct RecordingStore: Sendable {
             giveUp()
             throw error
         }
+        reach(.published)
         FileSystem.removeName(ready)
         return .published(final)
     }
@@ -238,7 +256,11 @@ package struct RecordingStore: Sendable {
             guard try FileSystem.link(source, as: root + "/" + published) || FileSystem.isSameFile(source, root + "/" + published) else {
                 throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST)
             }
-            added.append(Recording.File(name: published, directory: file.root, bytes: sealed.bytes, frames: file.frames, sha256: sealed.sha256))
+            added.append(
+                Recording.File(
+                    name: published, directory: file.root, bytes: sealed.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
+                    sha256: sealed.sha256))
+            reach(.linked)
         }
         for root in Set(files.map(\.root)) { try FileSystem.synchronizeDirectory(parent(of: name, root)) }
         return added
@@ -247,10 +269,15 @@ package struct RecordingStore: Sendable {
     /// Takes the partial names away from a call whose files are published under their final names. The manifest goes last:
     /// as long as it stands, it says where the others are.
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
-        for file in files { FileSystem.removeName(path(file, of: partial.id)) }
+        for file in files {
+            FileSystem.removeName(path(file, of: partial.id))
+            reach(.released)
+        }
         for root in roots { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
         for ending in Self.manifestEndings.reversed() { FileSystem.removeName(partial.manifestPath + ending) }
+        reach(.released)
         FileSystem.removeEmptyDirectory(partial.directory)
+        reach(.discarded)
     }
 
     /// Reads a published manifest.

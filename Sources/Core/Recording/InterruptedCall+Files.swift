@@ -1,0 +1,205 @@
+import Foundation
+
+// The files of an interrupted call: those that are there, those that are missing, and those that belong to nothing.
+extension InterruptedCall {
+    /// A file that the manifest of the running call names and that is not there.
+    struct MissingFile {
+        /// The sink that wrote it.
+        let sink: Int
+        /// In words, with its path.
+        let reason: String
+
+        /// Says in the manifest that the file is given up.
+        func note(in manifest: inout Recording) {
+            manifest.sinks[sink].fail(RecordingError(reason))
+        }
+    }
+
+    /// The files of a call, in the recordings directory and in those of its sinks. A directory that cannot be looked at is named.
+    func files(of manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) -> [CallFile] {
+        var files = names.filter { InterimManifest.split($0) == nil }.map { CallFile(name: $0) }
+        for root in manifest.roots.sorted() {
+            let place = PartialRecording.directory(of: id, in: root)
+            do throws(RecordingError) {
+                files += try FileSystem.list(place).map { CallFile(root: root, name: $0.name) }
+            } catch {
+                // Nothing was made there, or it is missing: then the manifest says what should be there.
+                if !error.isMissing { finding.problems.append(error.description) }
+            }
+        }
+        return files
+    }
+
+    /// The files that the manifest names and that are not there. Their disk may not be mounted yet.
+    func missing(of manifest: Recording, _ files: [CallFile], published: Set<CallFile> = []) -> [MissingFile] {
+        let present = Set(files.map(\.place))
+        var missing: [MissingFile] = []
+        for (index, sink) in manifest.sinks.enumerated() {
+            for file in sink.files {
+                let place = CallFile(root: file.directory, name: file.name)
+                guard !present.contains(place), !published.contains(place), !isLostInPowerCut(file, manifest) else { continue }
+                guard FileStatus.isMissing(setAsidePath(place)) else { continue }
+                missing.append(MissingFile(sink: index, reason: reason(place, sink)))
+            }
+            // A sink that names no file may have made one in its last moment, in the directory that it tries first.
+            if sink.files.isEmpty, let first = sink.directories?.first, FileStatus.isMissing(first) {
+                missing.append(
+                    MissingFile(sink: index, reason: "\(first), the directory of the sink \(sink.name), does not exist; is its disk mounted?"))
+            }
+        }
+        return missing
+    }
+
+    private func reason(_ file: CallFile, _ sink: Recording.Sink) -> String {
+        let path = store.path(file, of: id)
+        if let root = file.root, FileStatus.isMissing(root) {
+            return "\(path) of the sink \(sink.name) is missing, and so is \(root); is its disk mounted?"
+        }
+        return "\(path) of the sink \(sink.name) is missing"
+    }
+
+    /// Whether a power cut took a file that was never brought to stable storage: the directory stands, and the machine was started since.
+    private func isLostInPowerCut(_ file: Recording.File, _ manifest: Recording) -> Bool {
+        let place = PartialRecording.directory(of: id, in: file.directory ?? store.directory)
+        guard (file.frames ?? 0) == 0, file.bytes == 0, FileSystem.isDirectory(place) else { return false }
+        return FileSystem.isBeforeBoot(manifest.endedAt ?? lastSign)
+    }
+
+    /// Takes out files without a byte, which hold nothing: they were made just before the end. Returns them.
+    func takeEmpty(_ files: inout [CallFile], of manifest: inout Recording) -> [CallFile] {
+        let empty = files.filter { FileSystem.isEmptyFile(store.path($0, of: id)) }
+        files.removeAll(where: empty.contains)
+        for index in manifest.sinks.indices {
+            manifest.sinks[index].files.removeAll { file in empty.contains { $0.root == file.directory && $0.name == file.name } }
+        }
+        return empty
+    }
+
+    /// Removes files. The manifest on the disk does not name them any more: else another run would miss them.
+    func remove(_ files: [CallFile]) {
+        for file in files { FileSystem.removeName(store.path(file, of: id)) }
+    }
+
+    /// The sink that each file belongs to: as the manifest of the running call says; a file that was made in its last moment, by its
+    /// place or its name.
+    func ownership(of files: [CallFile], in manifest: Recording, _ partial: PartialRecording) -> [[CallFile]] {
+        let stem = partial.stem
+        var owned = manifest.sinks.map { sink in
+            sink.files.compactMap { file in
+                files.first { $0.root == file.directory && $0.name == file.name }.map { found in
+                    var found = found
+                    found.start = file.start?.frames
+                    return found
+                }
+            }
+        }
+        let known = Set(owned.joined().map(\.place))
+        for file in files where !known.contains(file.place) {
+            let here = manifest.sinks.indices.filter { file.root != nil && manifest.sinks[$0].directories?.contains(file.root ?? "") == true }
+            let index =
+                (here.count == 1 && file.name.hasPrefix("\(stem).") ? here.first : nil)
+                ?? manifest.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
+                ?? manifest.sinks.firstIndex { (file.name as NSString).pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
+            if let index { owned[index].append(file) }
+        }
+        return owned
+    }
+
+    /// Names what belongs to no sink.
+    func leftovers(_ files: [CallFile], _ owned: [CallFile], _ finding: inout Recovery.Finding) {
+        let claimed = Set(owned.map(\.place))
+        for file in files where !claimed.contains(file.place) {
+            let path = store.path(file, of: id)
+            if finding.problems.contains(where: { $0.contains(path) }) { continue }
+            finding.problems.append("\(path) belongs to no sink of this call")
+        }
+    }
+
+    /// The place for a file that cannot be repaired: beside the recordings on the same disk, hidden from lists.
+    func setAsidePath(_ file: CallFile) -> String {
+        "\(file.root ?? store.directory)/\(Self.setAsideDirectory)/\(id)/\(file.name)"
+    }
+
+    private static var setAsideDirectory: String { ".callreel/unrepaired" }
+
+    /// Moves one file to the place for what cannot be repaired, and returns its new path. Nothing there is replaced.
+    @discardableResult
+    func putAside(_ file: CallFile, _ finding: inout Recovery.Finding) throws(RecordingError) -> String {
+        let wanted = setAsidePath(file)
+        try FileSystem.makeDirectories((wanted as NSString).deletingLastPathComponent, mode: FileSystem.directoryMode(forFiles: store.fileMode))
+        var target = wanted
+        var number = 2
+        while !FileStatus.isMissing(target) {
+            target = "\(wanted)-\(number)"
+            number += 1
+        }
+        try FileSystem.move(store.path(file, of: id), to: target)
+        finding.setAside.append((file.name, target))
+        store.reach(.setAside)
+        return target
+    }
+
+    /// Puts aside what stays behind once a call is settled: nothing is deleted, and nothing of it is asked about again.
+    /// - Parameters:
+    ///   - files: all files of the call that are there.
+    ///   - kept: those that are published.
+    func setAside(_ files: [CallFile], _ kept: [CallFile], _ manifest: inout Recording, _ finding: inout Recovery.Finding) throws(RecordingError) {
+        guard settles, !dryRun else { return }
+        let kept = Set(kept.map(\.place))
+        for file in files where !kept.contains(file.place) {
+            let source = store.path(file, of: id)
+            let reason = finding.problems.first { $0.contains(source) } ?? "could not be repaired"
+            let place = try putAside(file, &finding)
+            manifest.noteSettled(reason, file: file.name, place: place)
+            finding.problems.removeAll { $0.contains(source) }
+        }
+        for problem in finding.problems { manifest.noteSettled(problem) }
+        finding.problems = []
+    }
+
+    /// Puts everything of a call aside for which there is no manifest.
+    func setAsideAll(_ files: [CallFile], _ finding: inout Recovery.Finding) throws(RecordingError) {
+        for file in files { try putAside(file, &finding) }
+        for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root)) }
+        FileSystem.removeEmptyDirectory(directory)
+    }
+
+    /// Takes back the published names of a call that was being published: its files may have to be repaired first, and may get others.
+    func takeBack(_ manifest: Recording, publishedAs name: String?) throws(RecordingError) {
+        guard let name, !dryRun else { return }
+        for file in manifest.sinks.flatMap(\.files) {
+            let place = CallFile(root: file.directory, name: file.name)
+            let source = store.path(place, of: id)
+            let target = (file.directory ?? store.directory) + "/" + manifest.publishedName(file.name, as: name)
+            if FileSystem.isSameFile(source, target) {
+                FileSystem.removeName(target)
+            } else if FileStatus.isMissing(source), let sha256 = file.sha256, (try? FileSystem.measure(target).sha256) == sha256 {
+                // Without second names for files, it was moved.
+                try FileSystem.move(target, to: source)
+            }
+        }
+    }
+}
+
+extension Recording {
+    /// Keeps in the manifest that an operator settled a problem.
+    mutating func noteSettled(_ reason: String, file: String? = nil, place: String? = nil) {
+        var data: [String: JSONValue] = ["reason": .string(reason)]
+        data["file"] = file.map(JSONValue.string)
+        data["place"] = place.map(JSONValue.string)
+        events.append(Event(frame: FramePosition(framesReceived), at: Date(), type: Event.settled, data: data))
+    }
+}
+
+extension Recording.Event {
+    /// An operator put a file of the call aside, or gave up a missing one.
+    package static let settled = "settled"
+}
+
+extension FileSystem {
+    /// Gives a file another name on its disk, durably. The name is free.
+    static func move(_ path: String, to target: String) throws(RecordingError) {
+        guard unsafe rename(path, target) == 0 else { throw RecordingError("cannot move \(path) to \(target)", underlying: errno) }
+        try synchronizeDirectory((target as NSString).deletingLastPathComponent)
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+
+/// One interrupted call on its way to be published. The value holds the call's lock.
+struct InterruptedCall {
+    let id: RecordingID
+    let directory: String
+    let lock: DirectoryLock
+    let dryRun: Bool
+    /// Whether an operator has decided that what cannot be repaired is put aside and what is missing is given up.
+    let settles: Bool
+    let registry: SinkRegistry
+    let roots: [String]
+    var store: RecordingStore
+    /// When the call was last known to run, before anything was changed.
+    private(set) var lastSign: Date?
+
+    init(_ recovery: Recovery, _ id: RecordingID, _ directory: String, _ lock: DirectoryLock, dryRun: Bool, settles: Bool) {
+        self.id = id
+        self.directory = directory
+        self.lock = lock
+        self.dryRun = dryRun
+        self.settles = settles
+        registry = recovery.registry
+        roots = recovery.roots
+        store = recovery.store
+    }
+
+    /// Recovers the call. Returns false when there is nothing to say about it.
+    mutating func recover(_ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void) throws(RecordingError) -> Bool {
+        let names: [String]
+        do throws(RecordingError) {
+            names = try FileSystem.list(directory).map(\.name)
+        } catch {
+            // Published, and gone, since it was listed.
+            if error.isMissing { return false }
+            throw error
+        }
+        guard !names.isEmpty else {
+            // A program died after it made the directory, or before it removed it.
+            if !dryRun { FileSystem.removeEmptyDirectory(directory) }
+            return false
+        }
+        lastSign = names.compactMap { FileSystem.modified(directory + "/" + $0) }.max()
+        let found = InterimManifest(of: id, in: directory)
+        let known: Recording?
+        if let found { known = found.recording } else { known = try rebuilt(names, &finding) }
+        guard var manifest = known else { return !finding.setAside.isEmpty }
+        let partial = PartialRecording(id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
+        finding.name = manifest.name
+        store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
+        if try wasDeleted(manifest, names, &finding) { return true }
+        if let published = try published(as: manifest) {
+            let files = files(of: manifest, names, &finding)
+            try finish(published, manifest, partial, files, &finding, onRecovery)
+            return true
+        }
+        try takeBack(manifest, publishedAs: found?.publishing)
+        var files = files(of: manifest, try FileSystem.list(directory).map(\.name), &finding)
+        let missing = missing(of: manifest, files)
+        finding.problems += missing.map(\.reason)
+        guard finding.problems.isEmpty || settles else { return true }
+        close(&manifest, files)
+        let empty = takeEmpty(&files, of: &manifest)
+        if !dryRun {
+            try save(manifest, in: partial)
+            remove(empty)
+        }
+        var owned = ownership(of: files, in: manifest, partial)
+        let before = manifest
+        for index in manifest.sinks.indices { repair(&manifest.sinks[index], files: &owned[index], manifest.format, &finding) }
+        for file in missing { file.note(in: &manifest) }
+        settleAccounts(&manifest, files: owned, before)
+        leftovers(files, owned.flatMap { $0 }, &finding)
+        finding.outcome = .published
+        guard !dryRun else { return true }
+        try setAside(files, owned.flatMap { $0 }, &manifest, &finding)
+        let sealed = store.seal(manifest, files: owned, in: partial)
+        finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter { $0.state == .failed && $1.state != .failed }.compactMap(\.0.error)
+        let keepsPartial = !finding.problems.isEmpty
+        let result = try store.publish(sealed, from: partial, keepPartial: keepsPartial)
+        if keepsPartial { try leave(manifest, as: result.name, partial) }
+        finding.name = result.name
+        onRecovery(result)
+        return true
+    }
+
+    /// Keeps in the directory of a published call where it was published: if the recording is deleted, what was left behind must not
+    /// bring it back.
+    func leave(_ manifest: Recording, as name: String, _ partial: PartialRecording) throws(RecordingError) {
+        var manifest = manifest
+        manifest.publishedAs = name
+        try save(manifest, in: partial)
+    }
+
+    /// Saves the manifest before the first file is changed: another run must find the same. A full disk may have a reserve.
+    func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
+        do {
+            try store.save(manifest, in: partial)
+        } catch  where error.underlying == ENOSPC {
+            store.spendReserve()
+            try store.save(manifest, in: partial)
+        }
+        store.reach(.saved)
+    }
+
+    /// The end of the call, where the program had not written it: the last moment at which it is known to have run. What a repair
+    /// does later must not count, so this is found out and saved before.
+    private mutating func close(_ manifest: inout Recording, _ files: [CallFile]) {
+        guard manifest.endedAt == nil else { return }
+        let signs = [lastSign] + files.map { FileSystem.modified(store.path($0, of: id)) }
+        manifest.endedAt = max(manifest.startedAt, signs.compactMap { $0 }.max() ?? manifest.startedAt)
+        manifest.endReason = manifest.endReason ?? "interrupted: the program ended while the call was running"
+    }
+}

@@ -1,0 +1,23 @@
+/// A moment of publishing or recovery after which a program may die. Tests end the program at each of them.
+enum StoreStep: String, CaseIterable, Sendable {
+    /// The manifest of an unfinished call was replaced.
+    case saved
+    /// A file of an interrupted call was made whole.
+    case repaired
+    /// A file is on stable storage and measured.
+    case sealed
+    /// A file has its published name.
+    case linked
+    /// The last manifest stands under the call's directory.
+    case prepared
+    /// The manifest has its published name: the call is published.
+    case published
+    /// A file has lost its name under the call's directory.
+    case released
+    /// A published manifest was replaced.
+    case updated
+    /// A file that cannot be repaired was put aside.
+    case setAside
+    /// The call's directory is gone.
+    case discarded
+}
