@@ -78,6 +78,62 @@ import Testing
         #expect(!index.isScanning)
     }
 
+    private func plant(_ recording: Recording, _ workspace: Workspace) throws {
+        try workspace.plant("\(recording.name).json", String(decoding: try recording.encoded(), as: UTF8.self))
+    }
+
+    private func names(_ index: RecordingIndex) -> [String] { index.page(limit: 100, offset: 0).map(\.name).sorted() }
+
+    @Test func `a scan that is repeated finds what came and what went`() throws {
+        let workspace = try Workspace(), index = RecordingIndex()
+        for name in ["a", "day/b", "day/c", "day/deep/d", "other/e"] { try plant(recording(name, endedAt: 1), workspace) }
+        index.scan(workspace.path)
+        #expect(names(index) == ["a", "day/b", "day/c", "day/deep/d", "other/e"])
+        try FileManager.default.removeItem(atPath: workspace.file("other"))
+        try FileManager.default.removeItem(atPath: workspace.file("day/c.json"))
+        try plant(recording("new/f", endedAt: 1), workspace)
+        index.scan(workspace.path)
+        #expect(names(index) == ["a", "day/b", "day/deep/d", "new/f"])
+        try FileManager.default.removeItem(atPath: workspace.file("day"))
+        index.scan(workspace.path)
+        #expect(names(index) == ["a", "new/f"] && index.count == 2)
+    }
+
+    @Test func `a recording that was published between two scans leaves the list when it is deleted, and not before`() throws {
+        let workspace = try Workspace(), index = RecordingIndex()
+        index.scan(workspace.path)
+        let one = recording("day/one", endedAt: 1)
+        try plant(one, workspace)
+        index.add(one)
+        index.scan(workspace.path)
+        #expect(names(index) == ["day/one"])
+        let two = recording("day/two", endedAt: 2)
+        try plant(two, workspace)
+        index.add(two)
+        try FileManager.default.removeItem(atPath: workspace.file("day"))
+        index.scan(workspace.path)
+        #expect(index.count == 0)
+    }
+
+    @Test func `a day that is moved to another disk stays in the list by its link, and a recording that moves is listed once`() throws {
+        let workspace = try Workspace(), disk = try Workspace(), index = RecordingIndex()
+        let one = recording("day/one", endedAt: 1)
+        try plant(one, workspace)
+        index.scan(workspace.path)
+        try FileManager.default.moveItem(atPath: workspace.file("day"), toPath: disk.file("day"))
+        index.scan(workspace.path)
+        #expect(index.count == 0)
+        try FileManager.default.createSymbolicLink(atPath: workspace.file("day"), withDestinationPath: disk.file("day"))
+        try FileManager.default.createSymbolicLink(atPath: disk.file("day/circle"), withDestinationPath: workspace.path)
+        index.scan(workspace.path)
+        #expect(names(index) == ["day/one"])
+        try FileManager.default.removeItem(atPath: workspace.file("day"))
+        try FileManager.default.moveItem(atPath: disk.file("day"), toPath: workspace.file("kept"))
+        index.scan(workspace.path)
+        index.scan(workspace.path)
+        #expect(index.count == 1)
+    }
+
     @Test func `a directory that is not there is an empty one`() {
         let index = RecordingIndex()
         index.scan("/nowhere/at/all")

@@ -54,6 +54,10 @@ extension Recorder {
                 result.warnings.append("the sink \(plan.name) cannot be opened: \(problem)")
             }
         }
+        let waiting = archive.waitingCalls
+        if waiting > 0 {
+            result.warnings.append("\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: see the log, and callreel repair")
+        }
         return result
     }
 }

@@ -26,6 +26,8 @@ package final class Recorder: Sendable {
     package let plans: [SinkPlan]
 
     let disks: DiskWatch
+    /// Finishes interrupted calls and keeps the index current.
+    let archive = ArchiveKeeper()
     private let eventLimit: Int
     let metrics: CallMetrics
     private let probe: SinkProbe
@@ -75,13 +77,12 @@ package final class Recorder: Sendable {
     /// cancelled. Calls can be recorded meanwhile.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { [ledger, index, store, registry, metrics, logger] in
-                await ledger.run {
-                    _ = Recovery(store: store, registry: registry, logger: logger).run {
-                        index.add($0)
-                        metrics.all.callsRecovered.increment()
-                    }
-                    index.scan(store.directory)
+            group.addTask { [archive, index, store, plans, registry, metrics, logger] in
+                await archive.run(index, store.directory) {
+                    let roots = Set(plans.flatMap { $0.roots(in: store).compactMap { $0 } }).sorted()
+                    return Recovery(store: store, registry: registry, roots: roots, logger: logger)
+                } onRecovery: { _ in
+                    metrics.all.callsRecovered.increment()
                 }
             }
             group.addTask { await self.watchPlaces() }

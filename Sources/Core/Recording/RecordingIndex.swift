@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// What is known of the published recordings, newest first, without reading them again for each question.
+/// The published recordings, newest first, without reading their manifests again for each question.
 ///
-/// It is filled from the manifests, in the background at the start and then with each publication; nothing is kept
-/// anywhere else, so it can always be made anew.
+/// It is filled from the manifests: in the background at the start, and with each publication. A scan that is repeated finds what
+/// was added and removed since, and reads only the directories that have changed. Nothing is kept on disk.
 package final class RecordingIndex: Sendable {
     /// One recording; the lists and the names below lead to the same one.
-    private final class Entry: Sendable {
+    fileprivate final class Entry: Sendable {
         let recording: Recording
 
         init(_ recording: Recording) {
@@ -18,7 +18,7 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    private struct State {
+    fileprivate struct State {
         /// Sorted by end, oldest first: a call that has just ended comes last, however long it was.
         var entries: [Entry] = []
         var byID: [RecordingID: Entry] = [:]
@@ -26,6 +26,8 @@ package final class RecordingIndex: Sendable {
         /// The newest recording of a leg, and of a conversation.
         var byUUID: [String: Entry] = [:]
         var byConversation: [String: Entry] = [:]
+        /// For each directory, relative to the recordings directory: its manifests without their endings, and whose they are.
+        var manifests: [String: [String: RecordingID]] = [:]
         var isScanning = false
 
         /// Adds recordings that are not known yet. They are sorted by end, oldest first.
@@ -55,6 +57,8 @@ package final class RecordingIndex: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What the last scan saw. Held while a scan runs.
+    private let tree = Mutex(RecordingTree())
 
     /// Makes an empty index.
     package init() {}
@@ -87,29 +91,91 @@ package final class RecordingIndex: Sendable {
     /// Adds a recording that was published now.
     func add(_ recording: Recording) {
         let entry = Entry(recording)
-        state.withLock { $0.add([entry]) }
+        let (folder, name) = Self.split(recording.name)
+        state.withLock { state in
+            state.manifests[folder, default: [:]][name] = recording.id
+            state.add([entry])
+        }
     }
 
-    /// Reads every manifest under the directory. Blocks; files that are not manifests are passed over.
+    /// Brings the index up to what stands under the directory: manifests that are new are read, and recordings whose manifests have
+    /// gone are taken out. Blocks. Symbolic links are followed; files that are not manifests are passed over.
     func scan(_ directory: String) {
-        state.withLock { $0.isScanning = true }
-        defer { state.withLock { $0.isScanning = false } }
-        guard let paths = FileManager.default.enumerator(atPath: directory) else { return }
-        var found: [Entry] = []
-        for case let path as String in paths {
-            if (path as NSString).lastPathComponent.hasPrefix(".") {
-                paths.skipDescendants()
-                continue
+        tree.withLock { tree in
+            let isFirst = !tree.wasScanned
+            if isFirst { state.withLock { $0.isScanning = true } }
+            defer { if isFirst { state.withLock { $0.isScanning = false } } }
+            let changed = tree.scan(directory)
+            var found: [(folder: String, name: String, entry: Entry)] = []
+            for (folder, names) in changed {
+                let known = state.withLock { $0.manifests[folder] ?? [:] }
+                for name in names where known[name] == nil {
+                    let path = "\(directory)/\(Self.join(folder, name)).json"
+                    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)), let recording = try? Recording(manifest: data)
+                    else { continue }
+                    found.append((folder, name, Entry(recording)))
+                }
             }
-            guard path.hasSuffix(".json") else { continue }
-            guard let data = try? Data(contentsOf: URL(fileURLWithPath: directory + "/" + path)),
-                let recording = try? Recording(manifest: data)
-            else { continue }
-            found.append(Entry(recording))
+            let gone = missing(changed, tree, in: directory)
+            // Sorted before the lock is taken: event loops wait for it.
+            found.sort { $0.entry.recording.newness < $1.entry.recording.newness }
+            state.withLock { state in
+                state.remove(gone)
+                for (folder, name, entry) in found { state.manifests[folder, default: [:]][name] = entry.recording.id }
+                state.add(found.map(\.entry))
+            }
         }
-        // Sorted before the lock is taken: event loops wait for it.
-        found.sort { $0.recording.newness < $1.recording.newness }
-        state.withLock { $0.add(found) }
+    }
+
+    /// Manifests that the index has and that stand no more. The file system is asked about each: one that was published since its
+    /// directory was read stands, and so does one that cannot be looked at.
+    private func missing(_ changed: [String: Set<String>], _ tree: RecordingTree, in directory: String) -> [(folder: String, name: String)] {
+        let manifests = state.withLock { $0.manifests }
+        var gone: [(folder: String, name: String)] = []
+        for (folder, names) in manifests {
+            // A directory that has not changed has lost nothing.
+            if changed[folder] == nil, tree.has(folder) { continue }
+            let seen = changed[folder] ?? []
+            gone += names.keys.filter { !seen.contains($0) && FileStatus.isMissing("\(directory)/\(Self.join(folder, $0)).json") }
+                .map { (folder, $0) }
+        }
+        return gone
+    }
+
+    private static func split(_ path: String) -> (folder: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return ("", path) }
+        return (String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+
+    private static func join(_ folder: String, _ name: String) -> String { folder.isEmpty ? name : "\(folder)/\(name)" }
+}
+
+extension RecordingIndex.State {
+    /// Takes recordings out whose manifests have gone. One that stands elsewhere too is kept.
+    fileprivate mutating func remove(_ gone: [(folder: String, name: String)]) {
+        guard !gone.isEmpty else { return }
+        var ids: Set<RecordingID> = []
+        for (folder, name) in gone {
+            if let id = manifests[folder]?.removeValue(forKey: name) { ids.insert(id) }
+            if manifests[folder]?.isEmpty == true { manifests[folder] = nil }
+        }
+        for names in manifests.values { ids.subtract(names.values) }
+        var uuids: Set<String> = [], conversations: Set<String> = []
+        for id in ids {
+            guard let recording = byID.removeValue(forKey: id)?.recording else { continue }
+            if byName[recording.name]?.recording.id == id { byName[recording.name] = nil }
+            if let uuid = recording.call.uuid { uuids.insert(uuid) }
+            if let conversation = recording.call.conversation { conversations.insert(conversation) }
+        }
+        for uuid in uuids { byUUID[uuid] = nil }
+        for conversation in conversations { byConversation[conversation] = nil }
+        entries.removeAll { ids.contains($0.recording.id) }
+        // Another recording of the same call may be the newest now.
+        guard !uuids.isEmpty || !conversations.isEmpty else { return }
+        for entry in entries {
+            if let uuid = entry.recording.call.uuid, uuids.contains(uuid) { byUUID[uuid] = entry }
+            if let conversation = entry.recording.call.conversation, conversations.contains(conversation) { byConversation[conversation] = entry }
+        }
     }
 }
 
