@@ -8,17 +8,31 @@ struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Decodes every recording and compares it with its manifest.",
         discussion: """
-            Finds files that are damaged, cut, exchanged or missing, files that no manifest names, and formats of one call \
-            that do not hold the same audio. The exit code is 1 when there is any.
+            Finds files that are damaged, cut, exchanged or missing, files that no manifest names, formats of one call that do not hold \
+            the same audio, and places that cannot be read. The exit code is 1 when there is any. Links are followed, and directories \
+            that sinks have of their own are looked at too. Recordings that a sink failed to hold whole are counted as incomplete.
             """)
 
     @Argument(help: "The recordings directory.")
     var directory: String
 
+    @Flag(help: "End with 1 when a recording is incomplete, too.")
+    var strict = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Pass over files and directories of this name, or pattern such as '*.pdf'. May be given again and again.", valueName: "name"))
+    var ignore: [String] = []
+
     func run() async throws {
-        let verification = Verification(directory: directory, registry: CommandLineTool.registry)
+        let verification = Verification(
+            directory: directory, registry: CommandLineTool.registry, ignored: Verification.standardIgnored + ignore)
         let executor = BlockingExecutor(name: "verify")
         let survey = try await executor.run { () throws(RecordingError) in try verification.survey() }
+        guard survey.isArchive || !survey.problems.isEmpty else {
+            throw RecordingError(
+                "\(directory) holds no recordings: it has neither manifests nor the .partial of a recorder. Is its disk mounted?")
+        }
         let total = survey.recordings.count
         var result = Verification.Result()
         result.problems = survey.problems
@@ -45,8 +59,9 @@ struct Verify: AsyncParsableCommand {
                 ["recordings", "\(result.recordings)"], ["audio", "\(Int(result.seconds.rounded())) s"],
                 ["files", "\(result.files), \(result.decoded) of them decoded"], ["bytes", "\(result.bytes)"],
                 ["unfinished", unfinished == 0 ? "0" : "\(unfinished), running or interrupted: see callreel repair"],
-                ["problems", "\(result.problems.count)"],
+                ["incomplete", "\(result.incomplete)"], ["problems", "\(result.problems.count)"],
             ]))
-        if !result.problems.isEmpty { throw ExitCode.failure }
+        if result.recordings == 0 { Terminal.note("\(directory) holds no published recording") }
+        if !result.problems.isEmpty || strict && result.incomplete > 0 { throw ExitCode.failure }
     }
 }

@@ -1,11 +1,10 @@
-import Crypto
 import Foundation
 
 /// Checks published recordings against their manifests: every file, every frame, and that all formats of a call agree.
 package struct Verification: Sendable {
     /// Something that is not as its manifest says.
     package struct Problem: Hashable, Sendable, CustomStringConvertible {
-        /// The file, relative to the recordings directory.
+        /// The file, relative to the recordings directory where it is under it.
         package let file: String
         package let reason: String
 
@@ -21,6 +20,8 @@ package struct Verification: Sendable {
         package var seconds = 0.0
         /// Files that were decoded, and not only measured and hashed.
         package var decoded = 0
+        /// Recordings that say themselves that a sink failed, stalled, or does not hold all of the call's audio.
+        package var incomplete = 0
         package var problems: [Problem] = []
 
         /// Makes an empty result.
@@ -33,141 +34,105 @@ package struct Verification: Sendable {
             bytes += other.bytes
             seconds += other.seconds
             decoded += other.decoded
+            incomplete += other.incomplete
             problems += other.problems
         }
     }
 
-    /// What stands in a directory, before anything is opened but the manifests.
-    package struct Survey: Sendable {
-        /// The recordings whose manifests can be read.
-        package var recordings: [Recording] = []
-        /// Files that no manifest names, and manifests that cannot be read.
-        package var problems: [Problem] = []
-        /// Calls that are running, or were interrupted and wait for a repair.
-        package var unfinished = 0
-    }
-
-    private let directory: String
-    private let registry: SinkRegistry
+    let directory: String
+    let registry: SinkRegistry
+    /// Patterns of names that are passed over, as a shell has them.
+    let ignored: [String]
 
     /// Prepares a check of a recordings directory.
-    package init(directory: String, registry: SinkRegistry) {
-        self.directory = directory
+    /// - Parameter ignored: patterns of names that are passed over, as in `*.pdf`.
+    package init(directory: String, registry: SinkRegistry, ignored: [String] = Verification.standardIgnored) {
+        self.directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
         self.registry = registry
-    }
-
-    /// Lists what there is to check, and what belongs to nothing. Blocks.
-    package func survey() throws(RecordingError) -> Survey {
-        guard FileSystem.isDirectory(directory), let walk = FileManager.default.enumerator(atPath: directory) else {
-            throw RecordingError("\(directory) is not a directory", underlying: nil)
-        }
-        var survey = Survey()
-        let partial = directory + "/" + RecordingStore.partialDirectoryName
-        survey.unfinished = ((try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []).count { RecordingID($0) != nil }
-        var files: [String] = []
-        for case let path as String in walk {
-            if (path as NSString).lastPathComponent.hasPrefix(".") {
-                walk.skipDescendants()
-            } else if !FileSystem.isDirectory(directory + "/" + path) {
-                files.append(path)
-            }
-        }
-        var unreadable: [String: String] = [:]
-        for path in files where path.hasSuffix(".json") {
-            do {
-                let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory + "/" + path)))
-                survey.recordings.append(recording)
-                if recording.name + ".json" != path { unreadable[path] = "is the manifest of \(recording.name)" }
-            } catch {
-                unreadable[path] = "is not a manifest: \(error)"
-            }
-        }
-        let named = Set(survey.recordings.flatMap { $0.sinks.flatMap(\.files).map(\.name) + [$0.name + ".json"] })
-        for path in files.sorted() where !named.contains(path) {
-            survey.problems.append(Problem(file: path, reason: unreadable[path] ?? "is named by no manifest"))
-        }
-        return survey
+        self.ignored = ignored
     }
 
     /// Checks one recording. Blocks.
+    ///
+    /// A server may change the recording meanwhile: it is looked at again when something seems wrong and its manifest has changed or gone.
     package func check(_ recording: Recording) -> Result {
+        let result = checkOnce(recording)
+        guard !result.problems.isEmpty else { return result }
+        let path = manifestPath(recording)
+        if FileStatus.isMissing(path) {
+            // Deleted since it was listed, which is for whoever deleted it to know. One that never stood here is judged as it is.
+            let folder = (path as NSString).deletingLastPathComponent
+            return recording.sinks.flatMap(\.files).allSatisfy { FileStatus.isMissing(RecordingStore.path($0, in: directory)) }
+                && !FileStatus.isMissing(folder) ? Result() : result
+        }
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)), let now = try? Recording(manifest: data), now.id == recording.id,
+            (try? now.encoded()) != (try? recording.encoded())
+        else { return result }
+        return checkOnce(now)
+    }
+
+    private func checkOnce(_ recording: Recording) -> Result {
         var result = Result()
         result.recordings = 1
         result.seconds = recording.seconds
-        var whole: [(sink: String, hash: String)] = []
+        if recording.isIncomplete { result.incomplete = 1 }
+        let file = recording.name + ".json"
+        var comparison = TimelineComparison(recording)
         for sink in recording.sinks {
-            guard sink.accounted == recording.framesReceived else {
-                let sum = "\(sink.account) + \(sink.lost) lost"
-                result.problems.append(
-                    Problem(
-                        file: recording.name + ".json", reason: "sink \(sink.name): \(sum) frames are not the \(recording.framesReceived) received"))
-                continue
-            }
-            if let hash = check(sink, recording, &result) { whole.append((sink.name, hash)) }
+            result.problems += sink.accountProblems(in: recording).map { Problem(file: file, reason: "sink \(sink.name): \($0)") }
+            check(sink, recording, &comparison, &result)
         }
-        if let first = whole.first {
-            for other in whole where other.hash != first.hash {
-                result.problems.append(Problem(file: recording.name, reason: "\(other.sink) and \(first.sink) do not hold the same audio"))
-            }
-        }
+        result.problems += comparison.problems.map { Problem(file: recording.name, reason: $0) }
         return result
     }
 
-    /// Checks the files of one sink. Returns the hash of its samples when they must be the call's own, all of them.
-    private func check(_ sink: Recording.Sink, _ recording: Recording, _ result: inout Result) -> String? {
-        var samples = SHA256()
+    /// Checks the files of one sink.
+    private func check(_ sink: Recording.Sink, _ recording: Recording, _ comparison: inout TimelineComparison, _ result: inout Result) {
         var frames = 0
         // Whether every file there is was decoded to its end.
         var isDecoded = !sink.files.isEmpty
-        var isComparable = sink.written == recording.framesReceived && sink.format == nil && !sink.files.isEmpty
-        for file in sink.files {
+        comparison.begin(sink)
+        for (index, file) in sink.files.enumerated() {
             result.files += 1
             let before = result.problems.count
             func problem(_ reason: String) { result.problems.append(Problem(file: file.name, reason: reason)) }
             do {
-                let path = RecordingStore.path(file, in: directory)
+                // An archive may be made of links: to a directory of another disk, or to a file there.
+                let path = FileSystem.resolved(RecordingStore.path(file, in: directory))
+                guard try FileStatus(path).kind == .file else { throw RecordingError("\(path) is not a file") }
                 let sealed = try FileSystem.measure(path)
                 result.bytes += sealed.bytes
                 if sealed.bytes != file.bytes { problem("has \(sealed.bytes) bytes, not \(file.bytes)") }
                 if sealed.sha256 != file.sha256 { problem("is not the file that was recorded: its SHA-256 is \(sealed.sha256)") }
-                let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) { span in
-                    unsafe span.withUnsafeBytes { unsafe samples.update(bufferPointer: $0) }
-                }
+                comparison.beginFile(index)
+                let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) { comparison.add($0) }
                 guard let decoded else {
-                    isComparable = false
                     isDecoded = false
+                    comparison.dropFile()
                     continue
                 }
                 result.decoded += 1
                 frames += decoded.frames
-                if !decoded.isLossless { isComparable = false }
                 if let stated = file.frames, decoded.frames != stated { problem("holds \(decoded.frames) frames, not \(stated)") }
+                if decoded.isLossless, result.problems.count == before { comparison.endFile() } else { comparison.dropFile() }
             } catch {
                 problem("\(error)")
                 isDecoded = false
+                comparison.dropFile()
             }
-            if result.problems.count > before { isComparable = false }
         }
         let expected = (sink.format ?? recording.format).frames(sink.held, of: recording.format)
-        // Each part of a sink with another rate begins with a frame of its own.
-        let hasOwnRate = sink.format.map { $0.sampleRate != recording.format.sampleRate } ?? false
-        let tolerance = hasOwnRate ? sink.files.count : 0
-        if isDecoded, abs(frames - expected) > tolerance {
+        if isDecoded, abs(frames - expected) > sink.tolerance(in: recording) {
             let stated = sink.account + (sink.format.map { ", at \($0)" } ?? "")
             let reason = "sink \(sink.name): its files hold \(frames) frames, not the \(stated)"
             result.problems.append(Problem(file: recording.name + ".json", reason: reason))
-            isComparable = false
         }
-        return isComparable ? samples.finalize().map { String($0, radix: 16) }.joined(separator: " ") : nil
     }
 }
 
-extension Recording.Sink {
-    /// What stands in its files and what was left out, in words.
-    fileprivate var account: String {
-        var parts = ["\(written) written", "\(silence) silenced"]
-        if let masked { parts.append("\(masked) masked") }
-        if let skipped { parts.append("\(skipped) skipped") }
-        return parts.joined(separator: " + ")
+extension Recording {
+    /// Whether it says itself that something of the call's audio is missing.
+    package var isIncomplete: Bool {
+        sinks.contains { $0.lost > 0 || $0.silence > 0 || $0.state == .failed || $0.state == .stalled }
     }
 }

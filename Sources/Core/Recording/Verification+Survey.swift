@@ -1,0 +1,166 @@
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+extension Verification {
+    /// Names that are passed over unless told otherwise: what file systems, network storage and desktops keep for themselves.
+    package static let standardIgnored = [
+        "lost+found", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini", "aquota.user",
+        "aquota.group",
+    ]
+
+    /// Seconds in which a recording that is being deleted is gone.
+    private static let deletionTime = 0.5
+
+    /// What stands in a directory, before anything is opened but the manifests.
+    package struct Survey: Sendable {
+        /// The recordings whose manifests can be read.
+        package var recordings: [Recording] = []
+        /// Files that no manifest names, manifests that cannot be read, and places that could not be looked at.
+        package var problems: [Problem] = []
+        /// Calls that are running, or were interrupted and wait for a repair.
+        package var unfinished = 0
+        /// Whether recordings are made here, or stand here.
+        package var isArchive = false
+    }
+
+    /// Lists what there is to check, and what belongs to nothing. Blocks.
+    ///
+    /// Links are followed, and the directories of sinks that have their own are looked at as well. A server may publish meanwhile.
+    package func survey() throws(RecordingError) -> Survey {
+        guard try FileStatus(directory).kind == .directory else { throw RecordingError("\(directory) is not a directory") }
+        var survey = Survey()
+        let partial = directory + "/" + RecordingStore.partialDirectoryName
+        do throws(RecordingError) {
+            survey.unfinished = try FileSystem.list(partial).count { RecordingID($0.name) != nil }
+            survey.isArchive = true
+        } catch {
+            if !error.isMissing { survey.problems.append(problem(partial, error.description)) }
+        }
+        var walk = DirectoryWalk(isIgnored: isIgnored)
+        walk.visit(directory)
+        var unreadable: [String: String] = [:]
+        for path in walk.files where path.hasSuffix(".json") {
+            do {
+                let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path)))
+                survey.recordings.append(recording)
+                if manifestPath(recording) != path { unreadable[path] = "is the manifest of \(recording.name)" }
+            } catch {
+                // It may have been deleted since it was listed.
+                if !FileStatus.isMissing(path) { unreadable[path] = "is not a manifest: \(error)" }
+            }
+        }
+        survey.isArchive = survey.isArchive || !survey.recordings.isEmpty
+        let roots = Set(survey.recordings.flatMap { $0.sinks.flatMap(\.files).compactMap(\.directory) }).union(unfinishedRoots())
+        for root in roots.sorted() where !FileStatus.isMissing(root) { walk.visit(root) }
+        survey.problems += walk.obstacles.map { problem($0.path, $0.reason) }
+        var names = NamedFiles(survey.recordings, in: self)
+        var strangers = walk.files.filter { unreadable[$0] == nil && !names.contains($0) }
+        if !strangers.isEmpty { strangers = secondLook(at: strangers, roots: roots, &names) }
+        if !strangers.isEmpty {
+            // Of a recording that is being deleted, the manifest may go first.
+            Thread.sleep(forTimeInterval: Self.deletionTime)
+            strangers = secondLook(at: strangers, roots: roots, &names)
+        }
+        survey.problems += strangers.map { problem($0, "is named by no manifest") }
+        survey.problems += unreadable.map { problem($0.key, $0.value) }
+        survey.problems.sort { $0.file < $1.file }
+        return survey
+    }
+
+    /// What stands at a path, in words, relative to the recordings directory where it is under it.
+    func problem(_ path: String, _ reason: String) -> Problem {
+        Problem(file: path.hasPrefix(directory + "/") ? String(path.dropFirst(directory.count + 1)) : path, reason: reason)
+    }
+
+    func manifestPath(_ recording: Recording) -> String { "\(directory)/\(recording.name).json" }
+
+    private func isIgnored(_ name: String) -> Bool { ignored.contains { unsafe fnmatch($0, name, 0) == 0 } }
+
+    /// The manifests of calls that run or were interrupted.
+    private func unfinishedManifests() -> [Recording] {
+        let partial = directory + "/" + RecordingStore.partialDirectoryName
+        return ((try? FileSystem.list(partial)) ?? []).compactMap { entry in
+            guard let id = RecordingID(entry.name) else { return nil }
+            return InterimManifest(of: id, in: "\(partial)/\(entry.name)")?.recording
+        }
+    }
+
+    private func unfinishedRoots() -> Set<String> { unfinishedManifests().reduce(into: []) { $0.formUnion($1.roots) } }
+
+    /// Files that still belong to nothing after their calls had the time to be published.
+    ///
+    /// The order makes it exact. A call's files have their names under `.partial` until its manifest stands. So a file that has none
+    /// there any more has a manifest by then.
+    private func secondLook(at strangers: [String], roots: Set<String>, _ names: inout NamedFiles) -> [String] {
+        let running = unfinishedManifests()
+        var unfinished: Set<FileStatus.Identity> = []
+        for root in [directory] + roots {
+            let partial = root + "/" + RecordingStore.partialDirectoryName
+            for entry in (try? FileSystem.list(partial)) ?? [] {
+                for file in (try? FileSystem.list("\(partial)/\(entry.name)")) ?? [] {
+                    if let status = try? FileStatus("\(partial)/\(entry.name)/\(file.name)", followsLinks: false) {
+                        unfinished.insert(status.identity)
+                    }
+                }
+            }
+        }
+        var walk = DirectoryWalk(isIgnored: isIgnored)
+        walk.visit(directory)
+        for path in walk.files where path.hasSuffix(".json") {
+            guard let recording = try? Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path))) else { continue }
+            names.insert(recording, in: self)
+        }
+        return strangers.filter { path in
+            guard let status = try? FileStatus(path, followsLinks: false) else { return false }
+            if unfinished.contains(status.identity) || names.contains(path) || names.contains(status.identity) { return false }
+            // Where a file system has no second names, a file moves before its manifest stands.
+            return !running.contains { call in ([nil] + call.roots.map(Optional.some)).contains { call.mayPublish(path, in: $0 ?? directory) } }
+        }
+    }
+}
+
+/// The files that manifests name, by their paths; and by their numbers, for paths that can be written in several ways.
+private struct NamedFiles {
+    private var paths: Set<String> = []
+    /// Files in directories of sinks' own.
+    private var elsewhere: Set<String> = []
+    private var identities: Set<FileStatus.Identity>?
+
+    init(_ recordings: [Recording], in verification: Verification) {
+        for recording in recordings { insert(recording, in: verification) }
+    }
+
+    mutating func insert(_ recording: Recording, in verification: Verification) {
+        paths.insert(verification.manifestPath(recording))
+        for file in recording.sinks.flatMap(\.files) {
+            let path = RecordingStore.path(file, in: verification.directory)
+            if paths.insert(path).inserted, file.directory != nil { elsewhere.insert(path) }
+        }
+        identities = nil
+    }
+
+    func contains(_ path: String) -> Bool { paths.contains(path) }
+
+    mutating func contains(_ identity: FileStatus.Identity) -> Bool {
+        let known = identities ?? Set(elsewhere.compactMap { try? FileStatus($0, followsLinks: false).identity })
+        identities = known
+        return known.contains(identity)
+    }
+}
+
+extension Recording {
+    /// Whether a path is one that this unfinished call may give to a file.
+    fileprivate func mayPublish(_ path: String, in root: String) -> Bool {
+        let stem = partName.map { String($0[..<($0.range(of: NameTemplate.part)?.lowerBound ?? $0.endIndex)]) } ?? name
+        let beginning = root + "/" + stem
+        guard path.hasPrefix(beginning) else { return false }
+        return partName != nil || path.dropFirst(beginning.count).first.map { $0 == "." || $0 == "-" } ?? false
+    }
+}
