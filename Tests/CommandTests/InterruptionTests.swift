@@ -123,9 +123,10 @@ import Testing
         let orphan = place + "/.partial/" + String(repeating: "a", count: 32)
         try FileManager.default.createDirectory(atPath: orphan, withIntermediateDirectories: true)
         try Data("no manifest".utf8).write(to: URL(fileURLWithPath: orphan + "/x.wav"))
-        for _ in 0..<2 {
+        for isFirst in [true, false] {
             let result = try await Program.callreel.run(["repair", place])
             #expect(result.status == 1)
+            #expect(result.text.contains("was published before") == !isFirst, "\(result.text)")
             #expect(
                 result.errors.contains("stranger.bin") && result.errors.contains(".flac") && result.errors.contains("has no manifest"),
                 "\(result.errors)")
@@ -137,6 +138,31 @@ import Testing
         #expect(published.map { ($0 as NSString).pathExtension } == ["json", "raw", "wav"])
         let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: place + "/" + published[0])))
         #expect(recording.sinks.map(\.state) == [.recovered, .failed, .recovered])
+
+        #expect(try await Program.callreel.run(["repair", place, "--settle", "soon"]).status == 64)
+        let settled = try await Program.callreel.run(["repair", place, "--settle", "all"])
+        #expect(settled.status == 0 && settled.text.contains("stranger.bin: put aside as \(place)/.callreel/unrepaired/"), "\(settled.text)")
+        let again = try await Program.callreel.run(["repair", place])
+        #expect(again.status == 0 && again.text.contains("0 interrupted recordings, 0 problems"), "\(again.text) \(again.errors)")
+        let aside = directory.files(in: "recordings/.callreel/unrepaired").map { ($0 as NSString).lastPathComponent }
+        #expect(aside.count == 3 && aside.contains("stranger.bin") && aside.contains("x.wav"), "\(aside)")
+        let strict = try await Program.callreel.run(["verify", place, "--strict"])
+        #expect(
+            strict.status == 1 && strict.text.contains("incomplete  1") && strict.text.contains("problems    0"), "\(strict.text) \(strict.errors)")
+        #expect(try await Program.callreel.run(["verify", place]).status == 0)
+    }
+
+    @Test func `verify takes an empty or mistaken directory for no archive`() async throws {
+        let directory = TemporaryDirectory()
+        try FileManager.default.createDirectory(atPath: directory.path + "/empty", withIntermediateDirectories: true)
+        for place in ["empty", "missing"] {
+            let result = try await Program.callreel.run(["verify", directory.path + "/" + place])
+            #expect(result.status == 1 && result.errors.contains(place) && !result.text.contains("problems"), "\(result.text) \(result.errors)")
+        }
+        // One that a recorder has begun to use is one, and says that it holds nothing.
+        try FileManager.default.createDirectory(atPath: directory.path + "/empty/.partial", withIntermediateDirectories: true)
+        let begun = try await Program.callreel.run(["verify", directory.path + "/empty"])
+        #expect(begun.status == 0 && begun.errors.contains("no published recording"))
     }
 
     @Test func `verify finds whatever is done to an archive`() async throws {

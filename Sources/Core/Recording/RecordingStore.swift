@@ -119,9 +119,10 @@ package struct RecordingStore: Sendable {
             sealed.manifest.sinks[index].files = []
             sealed.manifest.sinks[index].directories = nil
             var gone: [CallFile] = []
+            // Nothing plays a file without audio. Where a sink says that it took some, the file shows that it is not there.
+            let dropsEmpty = manifest.sinks[index].held == 0 || files.contains { $0.frames != 0 }
             for file in files {
-                if file.frames == 0 {
-                    // Nothing plays a file without audio.
+                if file.frames == 0, dropsEmpty {
                     sealed.empty.append(file)
                     continue
                 }
