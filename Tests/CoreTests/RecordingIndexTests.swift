@@ -28,6 +28,10 @@ import Testing
         index.add(one)
         index.add(one)
         #expect(index.count == 1)
+        var changed = one
+        changed.framesReceived = 7
+        index.add(changed)
+        #expect(index.page(limit: 2, offset: 0).map(\.framesReceived) == [7] && index.recording(one.id)?.framesReceived == 7)
         #expect(index.page(limit: 1, offset: 0).first?.events.isEmpty == true)
         #expect(index.page(limit: 1, offset: 0).first?.call.headers.isEmpty == true)
     }

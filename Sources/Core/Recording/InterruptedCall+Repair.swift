@@ -18,6 +18,13 @@ extension InterruptedCall {
             do throws(SinkError) {
                 let path = store.path(file, of: id), shape = sink.format ?? format
                 let entry = known.first { $0.directory == file.root && $0.name == file.name }
+                if let entry, isSealed(path, as: entry) {
+                    // It was finished and measured: nothing needs to look into it.
+                    file.frames = entry.frames
+                    whole.append(file)
+                    finding.files.append((file.name, entry.frames, "is whole"))
+                    continue
+                }
                 let cut = try cutUnwritten(path, sink.type, shape, synced: entry?.bytes ?? 0)
                 let result = try registry[sink.type]?.repair(path, shape, dryRun)
                 if !dryRun { store.reach(.repaired) }
@@ -35,6 +42,12 @@ extension InterruptedCall {
             }
         }
         files = whole
+    }
+
+    /// Whether a file is, to the byte, what its finished sink left.
+    private func isSealed(_ path: String, as entry: Recording.File) -> Bool {
+        guard let sha256 = entry.sha256, FileSystem.size(path) == entry.bytes else { return false }
+        return (try? FileSystem.measure(path).sha256) == sha256
     }
 
     /// What becomes of a file that nothing could look into.

@@ -88,12 +88,16 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    /// Adds a recording that was published now.
+    /// Adds a recording that was published now, or takes the place of what was known of it.
     func add(_ recording: Recording) {
         let entry = Entry(recording)
         let (folder, name) = Self.split(recording.name)
         state.withLock { state in
             state.manifests[folder, default: [:]][name] = recording.id
+            if let old = state.byID.removeValue(forKey: recording.id) {
+                state.entries.removeAll { $0 === old }
+                if state.byName[old.recording.name] === old { state.byName[old.recording.name] = nil }
+            }
             state.add([entry])
         }
     }
