@@ -7,11 +7,12 @@ import Testing
 
 @Suite struct CallTokenTests {
     private let start = Date(timeIntervalSince1970: 1_700_000_000)
+    private let moment = ContinuousClock.now
 
     /// Why a token is refused; nil if it is taken.
-    private func refusal(_ tokens: CallTokens, _ uri: String, after seconds: Double = 0) -> String? {
+    private func refusal(_ tokens: CallTokens, _ uri: String, after seconds: Double = 0, clockSetBy step: Double = 0) -> String? {
         do throws(Unauthorized) {
-            try tokens.redeem(uri, now: start + seconds)
+            try tokens.redeem(uri, now: start + seconds + step, at: moment + .seconds(seconds))
             return nil
         } catch {
             return error.reason
@@ -23,8 +24,8 @@ import Testing
         let one = "/cable?token=" + tokens.issue(for: "u", now: start)
         #expect(refusal(tokens, one) == nil)
         #expect(refusal(tokens, one) == "the call's token was used before")
-        let two = "/cable?a=b&token=" + tokens.issue(for: "u", now: start) + "&c=d"
-        #expect(refusal(tokens, two, after: 60) == "the call's token has expired")
+        let two = "/cable?a=b&token=" + tokens.issue(for: "u", now: start, at: moment + .seconds(1)) + "&c=d"
+        #expect(refusal(tokens, two, after: 61) == "the call's token has expired")
         #expect(refusal(tokens, two, after: 59) == nil)
         #expect(
             refusal(CallTokens(key: nil, lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours"
@@ -32,6 +33,22 @@ import Testing
         let key = String(repeating: "k", count: 32)
         let before = CallTokens(key: key, lifetime: 60).issue(for: "u", now: start)
         #expect(refusal(CallTokens(key: key, lifetime: 60), "/cable?token=" + before) == nil)
+    }
+
+    @Test(arguments: [-86_400.0, -61, 61, 86_400])
+    func `a clock that is set does not make a token older or younger`(step: Double) {
+        let tokens = CallTokens(key: String(repeating: "k", count: 32), lifetime: 60)
+        let uris = (0..<2).map { _ in "/cable?token=" + tokens.issue(for: "u", now: start, at: moment + .seconds(1)) }
+        #expect(refusal(tokens, uris[0], after: 30, clockSetBy: step) == nil)
+        #expect(refusal(tokens, uris[1], after: 61, clockSetBy: step) == "the call's token has expired")
+        #expect(refusal(tokens, uris[0], after: 31, clockSetBy: step) == "the call's token was used before")
+    }
+
+    @Test func `another process with the same key goes by the time of day`() {
+        let key = String(repeating: "k", count: 32)
+        let one = CallTokens(key: key, lifetime: 60), other = CallTokens(key: key, lifetime: 60)
+        #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 59) == nil)
+        #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 60) == "the call's token has expired")
     }
 
     @Test func `no character of a token can be changed`() {

@@ -6,18 +6,37 @@ struct CallToken: Sendable {
     /// What its authentication code is of, so that a key that is used elsewhere too makes no tokens there.
     private static let purpose = Array("callreel call token 1".utf8)
     private static let nonceSize = 16, digestSize = 16, codeSize = 32
+    /// Bytes of the nonce that say which process made the token, and when it is too late by that process's own clock.
+    static let issuerSize = 6
+    private static let deadlineSize = 4
 
     /// Seconds since 1970 at which it is too late.
     let expires: UInt64
-    /// Makes it unlike all others.
+    /// Makes it unlike all others: the process that made it, the time on that process's clock, and chance.
     let nonce: [UInt8]
     /// Which call it is for: the beginning of its uuid's SHA-256; zeros for any.
     let call: [UInt8]
 
     /// Makes a new token.
-    init(expires: UInt64, call: [UInt8]) {
+    /// - Parameters:
+    ///   - issuer: which process makes it.
+    ///   - deadline: when it is too late, in seconds on that process's own clock.
+    init(expires: UInt64, issuer: [UInt8], deadline: UInt32, call: [UInt8]) {
+        let time = (0..<Self.deadlineSize).reversed().map { UInt8(truncatingIfNeeded: deadline >> ($0 * 8)) }
+        let random = Self.random(Self.nonceSize - Self.issuerSize - Self.deadlineSize)
+        self.init(expires: expires, nonce: issuer + time + random, call: call)
+    }
+
+    /// So many bytes that nobody can guess.
+    static func random(_ count: Int) -> [UInt8] {
         var random = SystemRandomNumberGenerator()
-        self.init(expires: expires, nonce: (0..<Self.nonceSize).map { _ in .random(in: .min ... .max, using: &random) }, call: call)
+        return (0..<count).map { _ in .random(in: .min ... .max, using: &random) }
+    }
+
+    /// When it is too late on the clock of a process, in seconds; nil if another process made the token.
+    func deadline(of issuer: [UInt8]) -> UInt32? {
+        guard nonce.starts(with: issuer) else { return nil }
+        return nonce.dropFirst(Self.issuerSize).prefix(Self.deadlineSize).reduce(0) { $0 << 8 | UInt32($1) }
     }
 
     private init(expires: UInt64, nonce: [UInt8], call: [UInt8]) {
