@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import CallreelCore
@@ -21,30 +22,62 @@ import Testing
         #expect(heard.values == [1, 2, 3])
     }
 
-    @Test func `a cancelled task hears it all the same`() async throws {
-        let bell = Bell(), heard = Collected<Void>()
+    @Test func `a cancelled task waits all the same, and hears the ring`() async throws {
+        let bell = Bell(), begun = Collected<Void>(), heard = Collected<Bool>()
+        let isRung = Atomic(false)
         let listener = Task {
+            while !Task.isCancelled { await Task.yield() }
+            begun.append(())
             await bell.wait()
-            heard.append(())
-            await bell.wait()
+            heard.append(isRung.load(ordering: .sequentiallyConsistent))
         }
         listener.cancel()
+        try await until("it waits") { begun.count == 1 }
+        // Time enough for a wait that does not wait to come back.
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(heard.count == 0)
+        isRung.store(true, ordering: .sequentiallyConsistent)
         bell.ring()
-        try await until("it is heard") { heard.count == 1 }
-        bell.ring()
+        try await until("it is heard") { heard.values == [true] }
         await listener.value
     }
 
-    @Test func `a listener that looks after each ring misses nothing`() async {
-        let bell = Bell(), said = Collected<Int>()
-        async let saying: Void = {
-            for number in 0..<5000 {
-                said.append(number)
+    /// Each ring is answered before the next: one that is lost leaves both waiting.
+    @Test func `two that answer each other's ring lose none`() async throws {
+        let ping = Bell(), pong = Bell(), rounds = Atomic(0)
+        let count = 2000
+        let answering = Task.detached {
+            for _ in 0..<count {
+                await ping.wait()
+                pong.ring()
+            }
+        }
+        let asking = Task.detached {
+            for _ in 0..<count {
+                ping.ring()
+                await pong.wait()
+                rounds.wrappingAdd(1, ordering: .relaxed)
+            }
+        }
+        try await until("all are answered") { rounds.load(ordering: .relaxed) == count }
+        await answering.value
+        await asking.value
+    }
+
+    /// What was done before a ring is seen by whoever hears it: the last ring of a burst is not lost behind the first.
+    @Test func `a listener that looks after each ring sees what came before the last`() async throws {
+        for _ in 0..<100 {
+            let bell = Bell(), said = Atomic(0), seen = Atomic(0)
+            let listener = Task.detached {
+                while said.load(ordering: .sequentiallyConsistent) < 3 { await bell.wait() }
+                seen.store(1, ordering: .sequentiallyConsistent)
+            }
+            for _ in 0..<3 {
+                said.wrappingAdd(1, ordering: .sequentiallyConsistent)
                 bell.ring()
             }
-        }()
-        while said.count < 5000 { await bell.wait() }
-        await saying
-        #expect(said.count == 5000)
+            try await until("the listener has seen all three") { seen.load(ordering: .sequentiallyConsistent) == 1 }
+            await listener.value
+        }
     }
 }

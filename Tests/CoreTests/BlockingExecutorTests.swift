@@ -155,6 +155,18 @@ private actor Caller {
             return gate.waiting == BlockingExecutor.threadLimit
         }
         for _ in 0..<100 { executor.relieve() }
-        #expect(gate.waiting == BlockingExecutor.threadLimit)
+        #expect(executor.threadCount == BlockingExecutor.threadLimit)
+    }
+
+    @Test func `threads that are not needed any more end, and those of right stay`() async throws {
+        let executor = BlockingExecutor(name: "test", threads: 2, threadLimit: 5, idleLimit: 0.01), gate = Gate()
+        for _ in 0..<5 { Task(executorPreference: executor) { gate.wait() } }
+        try await until("all are stuck") {
+            executor.relieve()
+            return gate.waiting == 5
+        }
+        gate.open()
+        try await until("the surplus is gone") { executor.threadCount == 2 }
+        #expect(await executor.run { 42 } == 42)
     }
 }

@@ -95,30 +95,33 @@ import Testing
         var random = Generator(state: seed)
         let bench = QueueBench()
         var expected: [Int16] = []
-        var next = 0
+        var next = 0, writes = 0
         // Full, so that it is left behind; what follows is a gap, and then there is room again.
         while next < 4000 {
             let frames = Int.random(in: 1...700, using: &random)
             _ = bench.push(frames)
             expected += ramp(next..<next + frames)
             next += frames
+            writes += 1
         }
         _ = bench.queue.tick(now: farFuture)
         let gap = Int.random(in: 1...20_000, using: &random)
         _ = bench.push(gap)
         expected += [Int16](repeating: 0, count: gap)
         next += gap
+        writes += (gap + 7999) / 8000
         bench.queue.close()
         let probe = Probe(), workspace = try Workspace(), fallback = try Workspace()
         var options = ProbeOptions()
         options.probe = probe.name
         options.holds = Int.random(in: 0...3000, using: &random)
-        options.failsAtWrite = Int.random(in: 1...20, using: &random)
+        options.failsAtWrite = Int.random(in: 1...writes, using: &random)
         options.failsOnce = true
         let job = SinkJob(
             places: [workspace.place(), fallback.place(stem: "fallback")], queue: bench.queue)
         let report = await SinkService<ProbeSink>.run(options, job)
         #expect(report.isFinished)
+        #expect(report.error?.description == "told to fail at write \(options.failsAtWrite)")
         let parts = [workspace.file("call.pcm"), fallback.file("fallback.pcm")].compactMap { FileManager.default.contents(atPath: $0) }
         var assembler = LinearPCMAssembler(format: .telephone)
         for part in parts { assembler.append(part.bytes) }

@@ -20,7 +20,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     static let coreCount = max(2, ProcessInfo.processInfo.activeProcessorCount)
     /// How many threads may exist at once, unless told otherwise. Beyond it, jobs wait for one to come free.
     package static let threadLimit = 64
-    /// How long a surplus thread waits for work before it ends.
+    /// How long a surplus thread waits for work before it ends, unless told otherwise.
     static let idleLimit: TimeInterval = 10
     /// The nice value of threads in the background: about a tenth of a processor that somebody else wants (sched(7)). Not the
     /// highest one: on a machine that is busy for hours, what is done here still has to be done.
@@ -31,6 +31,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private let name: String
     private let coreThreads: Int
     private let threadLimit: Int
+    private let idleLimit: TimeInterval
     private let isBackground: Bool
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []
@@ -47,12 +48,25 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     /// - Parameters:
     ///   - threads: how many serve the jobs as long as none is stuck; nil is as many as there are cores.
     ///   - threadLimit: how many may exist at once.
+    ///   - idleLimit: seconds that a surplus thread waits for work before it ends.
     ///   - isBackground: whether the threads leave the processors to others that want them, as far as the system can do that.
-    package init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
+    package convenience init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
+        self.init(name: name, threads: threads, threadLimit: threadLimit, idleLimit: Self.idleLimit, isBackground: isBackground)
+    }
+
+    init(name: String, threads: Int?, threadLimit: Int, idleLimit: TimeInterval, isBackground: Bool = false) {
+        self.idleLimit = idleLimit
         self.name = name
         self.isBackground = isBackground
         self.threadLimit = threadLimit
         coreThreads = threads ?? Self.coreCount
+    }
+
+    /// Threads that there are now.
+    var threadCount: Int {
+        condition.lock()
+        defer { condition.unlock() }
+        return threads
     }
 
     /// Takes a job from the Swift runtime.
@@ -128,7 +142,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
                 continue
             }
             idle += 1
-            let woken = threads > coreThreads ? condition.wait(until: Date(timeIntervalSinceNow: Self.idleLimit)) : wait()
+            let woken = threads > coreThreads ? condition.wait(until: Date(timeIntervalSinceNow: idleLimit)) : wait()
             idle -= 1
             if !woken, nextJob == jobs.count, threads > coreThreads { break }
         }
