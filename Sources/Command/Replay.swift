@@ -34,7 +34,7 @@ struct Replay: AsyncParsableCommand {
         let room = Bell()
         let session = recorder.startCall(
             CallFacts(carrier: "replay", headers: ["file": .string((file as NSString).lastPathComponent)]), format: format,
-            onRoom: { room.ring() })
+            mayHold: true, onRoom: { room.ring() })
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }
             async let recording = recorder.record(session)

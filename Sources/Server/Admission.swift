@@ -1,6 +1,5 @@
 import CallreelCore
 import CoreMetrics
-
 import NIOCore
 import Synchronization
 

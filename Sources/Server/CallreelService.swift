@@ -51,7 +51,7 @@ package struct CallreelService: Service {
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
             marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
-            lateEventLimit: configuration.limits.lateEvents, metrics: metrics, logger: logger)
+            lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard, metrics: metrics, logger: logger)
         self.recorder = recorder
         admission = Admission(metrics: metrics, calls: configuration.limits.calls) { recorder.readiness.obstacles.first }
     }

@@ -9,22 +9,24 @@ final class QueueBench: Sendable {
     let announcements = Collected<Void>()
     private let pushed = Mutex(0)
 
-    init(checkpoint: Double = 3600, stallLimit: Double = 10, finishLimit: Double = 60) {
+    init(checkpoint: Double = 3600, stallLimit: Double = 10, holdLimit: Double = 10, finishLimit: Double = 60) {
         var envelope = SinkEnvelope()
         envelope.buffer = 0.5
         envelope.checkpoint = checkpoint
         envelope.stallLimit = stallLimit
+        envelope.holdLimit = holdLimit
         envelope.finishLimit = finishLimit
         queue = ChunkQueue(envelope: envelope, format: .telephone) { [announcements] in announcements.append(()) }
     }
 
     /// Pushes the next so many frames.
-    func push(_ frames: Int) -> Bool {
+    func push(_ frames: Int, isPaused: Bool = false, now: ContinuousClock.Instant? = nil) -> Bool {
         let start = pushed.withLock { pushed in
             defer { pushed += frames }
             return pushed
         }
-        return queue.push(PCMChunk(samples: ramp(start..<start + frames), format: .telephone, start: FramePosition(start)))
+        return queue.push(
+            PCMChunk(samples: ramp(start..<start + frames), format: .telephone, start: FramePosition(start), isPaused: isPaused), now: now)
     }
 
     /// The next item in words.
@@ -35,7 +37,7 @@ extension ChunkQueue.Item {
     var words: String {
         switch self {
         case .chunk(let chunk): "chunk \(chunk.start.frames)..<\(chunk.end.frames)"
-        case .gap(let frames, let start): "gap \(start.frames)..<\(start.frames + frames)"
+        case .gap(let frames, let start, let isPaused): "\(isPaused ? "paused " : "")gap \(start.frames)..<\(start.frames + frames)"
         case .checkpoint: "checkpoint"
         case .end: "end"
         }

@@ -73,7 +73,7 @@ private struct Doubler: RateConverter {
 
 extension SinkRegistry {
     /// The sinks for tests, with something that changes a rate.
-    fileprivate static var doubling: SinkRegistry {
+    static var doubling: SinkRegistry {
         var registry = testRegistry
         registry.rateConverter = { source, target, channels throws(SinkError) in
             precondition(source * 2 == target && channels == 1)

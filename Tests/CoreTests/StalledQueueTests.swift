@@ -133,7 +133,7 @@ import Testing
             case .chunk(let chunk):
                 isOrdered = isOrdered && chunk.start.frames == written + silence
                 written += chunk.frameCount
-            case .gap(let frames, let start):
+            case .gap(let frames, let start, _):
                 isOrdered = isOrdered && start.frames == written + silence
                 silence += frames
             case .checkpoint: await Task.yield()

@@ -55,6 +55,8 @@ final class Probe: Sendable {
     /// Where the sink blocks, when its options tell it to.
     let gate = Gate()
     let life = Mutex(Life())
+    /// As long as this is set, writes wait.
+    let isHeld = Atomic(false)
 
     private static let all = Mutex<[String: Probe]>([:])
 
@@ -97,6 +99,12 @@ struct ProbeOptions: Configurable {
     var failsOnce = false
     /// The write that fails; 0 is none.
     var failsAtWrite = 0
+    /// The opening that fails; 0 is none.
+    var failsAtOpen = 0
+    /// How many writes in a hundred fail, and openings half as often, by chance.
+    var failures = 0
+    /// Frames by which the receipt is wrong.
+    var miscounts = 0
     /// Whether nothing but other options would mend it.
     var isHopeless = false
 
@@ -108,6 +116,9 @@ struct ProbeOptions: Configurable {
         .boolean("removesItsFile", \.removesItsFile, "Whether the file is gone when the sink has finished."),
         .integer("holds", \.holds, in: 0...100_000, "Frames that are held back from the file until the end."),
         .integer("failsAtWrite", \.failsAtWrite, in: 0...1000, "The write that fails; 0 is none."),
+        .integer("failsAtOpen", \.failsAtOpen, in: 0...1000, "The opening that fails; 0 is none."),
+        .integer("failures", \.failures, in: 0...100, "Writes in a hundred that fail."),
+        .integer("miscounts", \.miscounts, in: -1_000_000...1_000_000, "Frames by which the receipt is wrong."),
         .boolean("isHopeless", \.isHopeless, "Whether it blames its options."),
         .boolean("failsOnce", \.failsOnce, "Whether it fails in its first place only."),
     ]
@@ -133,6 +144,10 @@ struct ProbeSink: AudioSink, ~Copyable {
             options.fails = .never
             options.failsAtWrite = 0
         }
+        let openings = probe.life.withLock { $0.contexts.count }
+        if openings == options.failsAtOpen || openings > 1 && Int.random(in: 0..<200) < options.failures {
+            throw SinkError(.open, "told to fail at opening \(openings)")
+        }
         let file = try context.createFile("pcm")
         try probe.reach(.open, options)
         self.options = options
@@ -142,6 +157,8 @@ struct ProbeSink: AudioSink, ~Copyable {
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         writes += 1
+        while probe.isHeld.load(ordering: .relaxed) { usleep(200) }
+        if Int.random(in: 0..<100) < options.failures { throw SinkError(.write, "told to fail now and then") }
         try reach(.write)
         if writes == 3 { try reach(.thirdWrite) }
         if writes == options.failsAtWrite { throw SinkError(.write, "told to fail at write \(writes)") }
@@ -174,7 +191,9 @@ struct ProbeSink: AudioSink, ~Copyable {
             try? FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
         }
         probe.life.withLock { $0.isFinished = true }
-        return SinkReceipt(frames: frames, framesByFile: [file.name: frames], details: ["writes": .integer(writes)])
+        return SinkReceipt(
+            frames: frames + options.miscounts, framesByFile: options.miscounts == 0 ? [file.name: frames] : [:],
+            details: ["writes": .integer(writes)])
     }
 
     static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
@@ -203,14 +222,18 @@ final class MeterSink: AudioSink, Sendable {
     static let summary = "Measures nothing."
 
     private let level: Int
+    private let frames = Atomic(0)
 
     init(options: MeterOptions, context: SinkContext) async throws(SinkError) { level = options.level }
 
-    func write(_ chunk: borrowing PCMChunk) async throws(SinkError) { await Task.yield() }
+    func write(_ chunk: borrowing PCMChunk) async throws(SinkError) {
+        frames.wrappingAdd(chunk.frameCount, ordering: .relaxed)
+        await Task.yield()
+    }
 
     consuming func finish() async throws(SinkError) -> SinkReceipt {
         await Task.yield()
-        return SinkReceipt(frames: 0, details: ["level": .integer(level), "peak": .number(-.infinity)])
+        return SinkReceipt(frames: frames.load(ordering: .relaxed), details: ["level": .integer(level), "peak": .number(-.infinity)])
     }
 }
 

@@ -36,12 +36,12 @@ struct TestServer: Sendable {
     ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
         sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = trusting, more: String = "",
-        echoPath: String? = "/echo", in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
+        echoPath: String? = "/echo", readInterval: Double = 0.02, in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         let text = """
-            {"listen": {"port": 0, "readInterval": 0.02, "drainTimeout": 0\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
+            {"listen": {"port": 0, "readInterval": \(readInterval), "drainTimeout": 0\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)

@@ -46,6 +46,10 @@ extension Recorder {
             case .low, .critical: result.warnings.append(sight.description)
             }
         }
+        for plan in plans where plan.health.callsBehind > 0 {
+            let calls = plan.health.callsBehind
+            result.warnings.append("the sink \(plan.name) does not keep up with \(calls) call\(calls == 1 ? "" : "s")")
+        }
         for plan in plans {
             guard let problem = plan.health.problem else { continue }
             if plan.envelope.required {

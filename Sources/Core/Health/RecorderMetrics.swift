@@ -13,6 +13,7 @@ struct RecorderMetrics: Sendable {
     let framesReceived: Counter
     let malformedMessages: Counter
     let droppedEvents: Counter
+    let maskedEvents: Counter
     private let factory: any MetricsFactory
 
     /// Makes the metrics in a factory; all of them are there from the start, at zero.
@@ -26,6 +27,7 @@ struct RecorderMetrics: Sendable {
         framesReceived = Counter(label: "callreel_frames_received_total", factory: factory)
         malformedMessages = Counter(label: "callreel_messages_malformed_total", factory: factory)
         droppedEvents = Counter(label: "callreel_events_dropped_total", factory: factory)
+        maskedEvents = Counter(label: "callreel_events_masked_total", factory: factory)
     }
 
     /// The metrics of one entry of the configuration.
@@ -47,6 +49,9 @@ struct SinkMetrics: Sendable {
     let dropped: Counter
     let failures: Counter
     let stalls: Counter
+    /// Seconds in which calls waited for the sink, counted while they run.
+    let held: FloatingPointCounter
+    let callsBehind: Meter
     let queuedSeconds: Meter
     let writeTime: Timer
     let finishTime: Timer
@@ -60,6 +65,8 @@ struct SinkMetrics: Sendable {
         dropped = Counter(label: "callreel_sink_frames_dropped_total", dimensions: sink, factory: factory)
         failures = Counter(label: "callreel_sink_failures_total", dimensions: sink, factory: factory)
         stalls = Counter(label: "callreel_sink_stalls_total", dimensions: sink, factory: factory)
+        held = FloatingPointCounter(label: "callreel_sink_held_seconds_total", dimensions: sink, factory: factory)
+        callsBehind = Meter(label: "callreel_sink_calls_behind", dimensions: sink, factory: factory)
         queuedSeconds = Meter(label: "callreel_sink_queued_seconds", dimensions: sink, factory: factory)
         writeTime = Timer(label: "callreel_sink_write_seconds", dimensions: sink, factory: factory)
         finishTime = Timer(label: "callreel_sink_finish_seconds", dimensions: sink, factory: factory)
@@ -93,12 +100,15 @@ extension Recorder {
         "callreel_frames_received_total": "Frames of audio received in all calls.",
         "callreel_messages_malformed_total": "Messages of carriers that could not be understood.",
         "callreel_events_dropped_total": "Events of calls that were not kept because there were too many.",
+        "callreel_events_masked_total": "Events that were not kept because they tell what was typed or said while a recording was paused.",
         "callreel_sink_frames_written_total": "Frames of published calls that are in the sink's output.",
         "callreel_sink_frames_silenced_total": "Frames of published calls that are silence in the sink's output, because it was too slow.",
         "callreel_sink_frames_lost_total": "Frames of published calls that are not in the sink's output at all.",
         "callreel_sink_frames_dropped_total": "Frames that a stalled sink missed, counted while the call runs.",
         "callreel_sink_failures_total": "Calls in which the sink failed or did not come to its end.",
         "callreel_sink_stalls_total": "Times that the sink did not keep up and was left behind.",
+        "callreel_sink_held_seconds_total": "Seconds in which calls waited for the sink, because its buffer was full.",
+        "callreel_sink_calls_behind": "Running calls with which the sink does not keep up.",
         "callreel_sink_queued_seconds": "Seconds of audio that wait for the sink, in the call where most waits.",
         "callreel_sink_write_seconds": "How long the sink took for one batch of audio.",
         "callreel_sink_finish_seconds": "How long the sink took to close its output.",

@@ -4,8 +4,8 @@ struct Fanout: Sendable {
     let queues: [ChunkQueue]
 
     /// Makes a queue for each plan.
-    init(plans: [SinkPlan], format: AudioFormat, onRoom: @escaping @Sendable () -> Void) {
-        queues = plans.map { ChunkQueue(envelope: $0.envelope, format: format, onRoom: onRoom) }
+    init(plans: [SinkPlan], format: AudioFormat, mayHold: Bool, onRoom: @escaping @Sendable () -> Void) {
+        queues = plans.map { ChunkQueue(envelope: $0.envelope, format: format, mayHold: mayHold, onRoom: onRoom) }
     }
 
     /// Adds a chunk everywhere, and says whether there is room for more everywhere.

@@ -1,9 +1,7 @@
-import DequeModule
-
-/// What a sink took of the call's timeline, and what of it is in its files. Everything is counted in frames from the call's first.
-struct SinkAccount {
-    /// What may stand in a sink in place of the call's audio.
-    enum Substitute: CaseIterable {
+/// What is in a sink's files in place of which frames of the call. Everything is counted in frames from the call's first.
+struct SinkAccount: Sendable {
+    /// Something that stands in a sink in place of the call's audio.
+    enum Substitute: Sendable {
         /// Silence in place of dropped audio.
         case silence
         /// Silence in place of what came while the recording was paused.
@@ -12,79 +10,84 @@ struct SinkAccount {
         case skipped
     }
 
-    /// How far the sink has come on the timeline.
-    private(set) var position = 0
-    /// What is not the call's audio, in order.
-    private var substitutes: [Substitute: [Range<Int>]] = [:]
-    /// What is in files, in order.
-    private var kept: [Range<Int>] = []
+    /// The whole of a sink's account: the five numbers add up to what was received, and each is the length of its list.
+    struct Tally: Sendable {
+        /// Frames of the call's audio in the files.
+        var written = 0
+        /// Where the other frames are.
+        var ranges = Recording.Ranges()
+    }
 
-    /// Frames of the call's audio in the files.
-    var written: Int { kept.map(\.count).reduce(0, +) - silence - masked }
+    private var silence = FrameRanges()
+    private var masked = FrameRanges()
+    private var skipped = FrameRanges()
+    /// What is in files.
+    private var kept = FrameRanges()
 
-    /// Frames of silence in the files, in place of dropped ones.
-    var silence: Int { keptFrames(.silence) }
-
-    /// Frames of silence in the files, in place of what came while the recording was paused.
-    var masked: Int { keptFrames(.masked) }
-
-    /// Frames that are in no file because the recording was paused.
-    var skipped: Int { substitutes[.skipped, default: []].map(\.count).reduce(0, +) }
-
-    /// The sink has taken everything before this place.
-    mutating func advance(to end: FramePosition) { position = max(position, end.frames) }
-
-    /// Another sink goes on from this place, which may be one that was reached before.
-    mutating func restart(at begin: Int) { position = begin }
-
-    /// This stretch is not the call's audio. One that is told of again, to another sink, counts once.
+    /// This stretch is not the call's audio. A stretch that is noted again, because another sink goes on, counts once.
     mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
-        var ranges = substitutes[substitute, default: []]
-        let start = max(range.lowerBound, ranges.last?.upperBound ?? 0)
-        guard start < range.upperBound else { return }
-        if let last = ranges.last, last.upperBound == start {
-            ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-        } else {
-            ranges.append(start..<range.upperBound)
+        switch substitute {
+        case .silence: silence.insert(range)
+        case .masked: masked.insert(range)
+        case .skipped: skipped.insert(range)
         }
-        substitutes[substitute] = ranges
     }
 
     /// This stretch is in a file.
-    mutating func keep(_ range: Range<Int>) {
-        if let last = kept.last, last.upperBound == range.lowerBound {
-            kept[kept.count - 1] = last.lowerBound..<range.upperBound
-        } else {
-            kept.append(range)
-        }
+    mutating func keep(_ range: Range<Int>) { kept.insert(range) }
+
+    /// How far the files and the skipped stretches reach.
+    private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
+
+    /// The account as far as the files reach.
+    var tally: Tally { tally(received: end) }
+
+    /// The account of a call of so many frames. What is neither in a file nor skipped is lost.
+    func tally(received: Int) -> Tally {
+        let call = 0..<max(0, received)
+        let held = kept.clamped(to: call)
+        let skipped = skipped.clamped(to: call).subtracting(held)
+        let silence = silence.within(held)
+        let masked = masked.within(held).subtracting(silence)
+        var tally = Tally()
+        tally.written = held.frames - silence.frames - masked.frames
+        tally.ranges.silence = silence
+        tally.ranges.masked = masked
+        tally.ranges.skipped = skipped
+        tally.ranges.lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
+        return tally
     }
 
-    private func keptFrames(_ substitute: Substitute) -> Int {
-        kept.reduce(0) { sum, range in substitutes[substitute, default: []].reduce(sum) { $0 + $1.clamped(to: range).count } }
+    /// What is known of a call that runs: the account up to a place, and behind it what is known already not to be the call's audio.
+    func interim(open part: Range<Int>?) -> Tally {
+        var account = self
+        if let part { account.keep(part) }
+        var tally = account.tally
+        tally.ranges.silence = silence
+        tally.ranges.masked = masked
+        tally.ranges.skipped = skipped
+        return tally
     }
 }
 
-/// The last chunks that a sink took, so that another one can go on where its files end.
-struct RecentChunks {
-    /// Frames that are kept at least.
-    let limit: Int
-    private var chunks: Deque<PCMChunk> = []
+extension FrameRanges {
+    /// The frames that are in another list too.
+    func within(_ other: FrameRanges) -> FrameRanges { subtracting(subtracting(other)) }
+}
 
-    /// Keeps at least so many frames; none when nobody can go on.
-    init(limit: Int) { self.limit = limit }
-
-    /// The first frame that is still here, if any is.
-    var start: Int? { chunks.first?.start.frames }
-
-    /// Adds the chunk that is about to be written.
-    mutating func append(_ chunk: PCMChunk) {
-        guard limit > 0 else { return }
-        chunks.append(chunk)
-        while let first = chunks.first, chunk.end.frames - first.end.frames >= limit { chunks.removeFirst() }
-    }
-
-    /// What is here from a place on.
-    func from(_ frame: Int) -> [PCMChunk] {
-        chunks.compactMap { $0.end.frames <= frame ? nil : $0.dropFirst(frame - $0.start.frames) }
+extension Recording.Sink {
+    /// Takes over an account: the totals are the lengths of the lists.
+    mutating func take(_ tally: SinkAccount.Tally) {
+        func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
+        ranges = Recording.Ranges()
+        ranges?.silence = list(tally.ranges.silence)
+        ranges?.masked = list(tally.ranges.masked)
+        ranges?.skipped = list(tally.ranges.skipped)
+        ranges?.lost = list(tally.ranges.lost)
+        written = tally.written
+        silence = ranges?.silence?.frames ?? 0
+        masked = ranges?.masked?.frames
+        skipped = ranges?.skipped?.frames
+        lost = ranges?.lost?.frames ?? 0
     }
 }

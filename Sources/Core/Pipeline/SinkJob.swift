@@ -1,13 +1,7 @@
 /// What became of a sink in one call, in the framework's own counting.
 struct SinkReport: Sendable {
-    /// Frames of the call's audio in its files, or taken by it where it makes none.
-    var written = 0
-    /// Frames of silence in place of dropped ones, counted in the same way.
-    var silence = 0
-    /// Frames of silence in place of what came while the recording was paused.
-    var masked = 0
-    /// Frames that were left out because the recording was paused.
-    var skipped = 0
+    /// What of the call is in its files, or was taken by it where it makes none.
+    var account = SinkAccount()
     /// What it left, in the order of the timeline.
     var files: [CallFile] = []
     /// What the sink itself reported.
@@ -18,6 +12,8 @@ struct SinkReport: Sendable {
     var isFinished = false
     /// Why it failed, or had to go on in its fallback or another part.
     var error: SinkError?
+    /// What it said at an end that does not agree with what it was given.
+    var miscount: SinkError?
 }
 
 /// One sink's part in one call.
@@ -28,6 +24,8 @@ struct SinkJob: Sendable {
     let envelope: SinkEnvelope
     let health: SinkHealth
     let metrics: SinkMetrics
+    /// Where the account is kept as long as the sink runs.
+    let account: LiveAccount
     /// The shape of the call's audio.
     let format: AudioFormat
     let rateConverter: SinkRegistry.RateConverterMaker?

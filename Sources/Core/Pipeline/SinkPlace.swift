@@ -8,8 +8,8 @@ final class SinkPlace: Sendable {
     private let stem: String
     /// Makes the context of a part from its stem.
     private let makeContext: @Sendable (String) -> SinkContext
-    /// The parts so far, those that left no file aside.
-    private let parts = Mutex<[SinkContext]>([])
+    /// The parts so far, those that left no file aside, and where each begins.
+    private let parts = Mutex<[(context: SinkContext, start: Int)]>([])
 
     /// Describes a place; nothing is made yet.
     init(directory: String, stem: String, makeContext: @escaping @Sendable (_ stem: String) -> SinkContext) {
@@ -18,18 +18,22 @@ final class SinkPlace: Sendable {
         self.makeContext = makeContext
     }
 
-    /// The context of the next part. One that left no file gives its number to it.
-    func nextPart() -> SinkContext {
+    /// The context of the next part, which begins at a frame of the call. One that left no file gives its number to it.
+    func nextPart(start: Int) -> SinkContext {
         parts.withLock { parts in
-            if let last = parts.last, last.createdFiles.isEmpty { parts.removeLast() }
+            if let last = parts.last, last.context.createdFiles.isEmpty { parts.removeLast() }
             let context = makeContext(PartName.stem(stem, part: parts.count + 1))
-            parts.append(context)
+            parts.append((context, start))
             return context
         }
     }
 
-    /// All files that were made here so far.
-    var files: [CallFile] { parts.withLock { $0 }.flatMap { $0.files() } }
+    /// All files that were made here so far. How many frames each has is not known, and several files of one part begin together.
+    var files: [CallFile] {
+        parts.withLock { $0 }.flatMap { part in
+            part.context.createdFiles.map { CallFile(root: part.context.root, name: $0, start: part.start) }
+        }
+    }
 }
 
 /// How the files of a sink's parts are called while the call runs: `call.wav`, `call.part2.wav`, `call.part3.wav`.

@@ -72,7 +72,7 @@ extension CallSession {
         let plan = plans[index]
         let job = SinkJob(
             places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
-            format: format, rateConverter: plan.rateConverter, group: group)
+            account: accounts[index], format: format, rateConverter: plan.rateConverter, group: group)
         plan.runner.start(job, plan.threads) { [self] report in
             if !report.isFinished, let error = report.error {
                 logger.error(
@@ -105,7 +105,10 @@ extension CallSession {
             if var manifest {
                 // Where the program dies, this is how the next one knows whose files these are.
                 for (index, places) in places.enumerated() {
-                    manifest.sinks[index].files = places.flatMap(\.files).map { Recording.File(name: $0.name, directory: $0.root, bytes: 0) }
+                    manifest.sinks[index].files = places.flatMap(\.files).map {
+                        Recording.File(name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
+                    }
+                    manifest.sinks[index].take(accounts[index].tally)
                 }
                 let manifest = manifest
                 do {
@@ -172,8 +175,11 @@ extension CallSession {
                 var next = known
                 next.events = state.manifest.events
                 next.droppedEvents = state.manifest.droppedEvents
+                next.maskedEvents = state.manifest.maskedEvents
                 next.call = state.manifest.call
-                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.call == known.call {
+                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.maskedEvents == known.maskedEvents,
+                    next.call == known.call
+                {
                     state.published = known
                     return nil
                 }
@@ -194,19 +200,19 @@ extension CallSession {
         var manifest = state.manifest
         for index in plans.indices {
             let report = state.reports[index] ?? SinkReport()
-            manifest.sinks[index].written = report.written
-            manifest.sinks[index].silence = report.silence
-            manifest.sinks[index].masked = report.masked == 0 ? nil : report.masked
-            manifest.sinks[index].skipped = report.skipped == 0 ? nil : report.skipped
-            manifest.sinks[index].lost = manifest.framesReceived - manifest.sinks[index].accounted
+            manifest.sinks[index].take(report.account.tally(received: manifest.framesReceived))
+            let (held, stalls) = fanout.queues[index].holds
+            manifest.sinks[index].stalls = stalls == 0 ? nil : stalls
+            manifest.sinks[index].heldSeconds = held == 0 ? nil : (held * 1000).rounded() / 1000
             manifest.sinks[index].details = report.details.isEmpty ? nil : report.details
             if state.reports[index] == nil {
                 manifest.sinks[index].state = .stalled
                 manifest.sinks[index].error = "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
                 manifest.sinks[index].blame = .destination
             } else {
-                manifest.sinks[index].state = report.isFinished && manifest.sinks[index].lost == 0 ? .complete : .failed
-                if manifest.framesReceived == 0, report.isFinished { manifest.sinks[index].state = .empty }
+                manifest.sinks[index].state =
+                    report.isFinished && manifest.sinks[index].lost == 0 && report.miscount == nil ? .complete : .failed
+                if manifest.framesReceived == 0, manifest.sinks[index].state == .complete { manifest.sinks[index].state = .empty }
                 manifest.sinks[index].error = report.error?.description
                 manifest.sinks[index].blame = report.error?.blame
             }

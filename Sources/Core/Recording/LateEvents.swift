@@ -77,10 +77,10 @@ final class LateEvents: Sendable {
         guard !events.isEmpty || dropped > 0 else { return }
         do {
             var manifest = try store.manifest(named: name)
-            let before = (manifest.events.count, manifest.droppedEvents)
+            let before = (manifest.events.count, manifest.droppedEvents, manifest.maskedEvents)
             manifest.droppedEvents += dropped
             let refused = add(events, to: &manifest)
-            if before != (manifest.events.count, manifest.droppedEvents) { try store.update(manifest) }
+            if before != (manifest.events.count, manifest.droppedEvents, manifest.maskedEvents) { try store.update(manifest) }
             guard refused > 0 else { return }
             metrics.droppedEvents.increment(by: refused)
             state.withLock { state in
@@ -104,6 +104,11 @@ final class LateEvents: Sendable {
         for var event in events {
             // Carriers repeat events; the same one is kept once.
             if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { continue }
+            if manifest.mayTellOfPause(event) {
+                manifest.maskedEvents = (manifest.maskedEvents ?? 0) + 1
+                metrics.maskedEvents.increment()
+                continue
+            }
             let bytes = Self.size(event)
             guard manifest.events.count < eventLimit, late.count < limit, late.bytes + bytes <= Self.byteLimit else {
                 refused += 1

@@ -36,7 +36,7 @@ struct SealedRecording: Sendable {
             guard !gone.isEmpty else { continue }
             manifest.sinks[index].files.removeAll { $0.directory == root }
             manifest.sinks[index].fail(error)
-            manifest.lose(gone.reduce(0) { $0 + ($1.frames ?? 0) }, of: index)
+            manifest.lose(gone.map { ($0.start?.frames, $0.frames ?? 0) }, of: index)
         }
     }
 }
@@ -45,18 +45,41 @@ extension Recording {
     /// The directories, besides the recordings directory, where files of this running call may stand.
     var roots: Set<String> { Set(sinks.flatMap { $0.directories ?? [] }) }
 
-    /// Counts as lost what files of a sink hold that will not be published: so many frames, or all when no file is left.
-    mutating func lose(_ frames: Int, of index: Int) {
-        let gone = sinks[index].files.isEmpty ? sinks[index].held : format.frames(frames, of: sinks[index].format ?? format)
-        let audio = min(gone, sinks[index].written)
-        sinks[index].written -= audio
-        sinks[index].silence -= min(gone - audio, sinks[index].silence)
-        sinks[index].lost = 0
-        sinks[index].lost = framesReceived - sinks[index].accounted
+    /// Counts as lost what files of a sink hold that will not be published: of each, where it begins on the call's timeline, if that
+    /// is known, and its frames. When no file is left, all is lost.
+    mutating func lose(_ files: [(start: Int?, frames: Int)], of index: Int) {
+        let shape = sinks[index].format ?? format
+        let lengths = files.map { format.frames(max(0, $0.frames), of: shape) }
+        if sinks[index].files.isEmpty {
+            sinks[index].lose(FrameRanges([0..<max(0, framesReceived)]), received: framesReceived)
+        } else if sinks[index].ranges != nil, files.allSatisfy({ $0.start != nil }) {
+            let stretches = zip(files, lengths).map { file, length in (file.start ?? 0)..<(file.start ?? 0) + length }
+            sinks[index].lose(FrameRanges(stretches), received: framesReceived)
+        } else {
+            // A file of an older program's call: how much is known, but not where.
+            let gone = lengths.reduce(0, +), audio = min(gone, sinks[index].written)
+            sinks[index].ranges = nil
+            sinks[index].written -= audio
+            sinks[index].silence -= min(gone - audio, sinks[index].silence)
+            sinks[index].lost = 0
+            sinks[index].lost = framesReceived - sinks[index].accounted
+        }
     }
 }
 
 extension Recording.Sink {
+    /// Counts stretches of the call as lost that were in files. What was skipped stays skipped.
+    mutating func lose(_ stretches: FrameRanges, received: Int) {
+        var account = ranges ?? Recording.Ranges()
+        let outside = (account.lost ?? FrameRanges()).union(account.skipped ?? FrameRanges())
+        let held = FrameRanges([0..<max(0, received)]).subtracting(outside).subtracting(stretches)
+        account.silence = account.silence?.within(held)
+        account.masked = account.masked?.within(held)
+        account.lost = FrameRanges([0..<max(0, received)]).subtracting(held).subtracting(account.skipped ?? FrameRanges())
+        let written = held.frames - (account.silence?.frames ?? 0) - (account.masked?.frames ?? 0)
+        take(SinkAccount.Tally(written: written, ranges: account))
+    }
+
     /// The sink has failed, because of its files; an earlier reason stands.
     mutating func fail(_ reason: RecordingError) {
         state = .failed

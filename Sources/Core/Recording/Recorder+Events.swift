@@ -46,22 +46,25 @@ extension Recorder {
     /// What the event says of the call finds it: its uuid, or else its conversation.
     package func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
         guard facts.namesCall else { return }
-        let event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
+        var event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
         let isSmall = JSONValue.object(data).json().utf8.count <= CallSession.eventByteLimit
         while true {
             let (session, begun) = state.withLock { ($0.liveCall(facts), $0.begun) }
             if let session {
+                // A call's events have the time of day of the call, whatever becomes of the system's clock.
+                event.at = session.clock.now
                 if let published = session.take(event, facts: facts) { await lateEvents.add(event, to: published.name) }
                 return
             }
             // Not under the recorder's lock, for which event loops wait.
             if let name = index.name(of: facts) { return await lateEvents.add(event, to: name) }
+            let early = event
             let dropped = state.withLock { state -> Int? in
                 // A call that has begun since then, and may be published already, would miss the event: look again.
                 guard state.begun == begun else { return nil }
                 return state.changeWaiting(facts, limit: Self.waitingLimit) { waiting in
                     guard isSmall, waiting.events.count < Self.waitingEventLimit else { return false }
-                    waiting.events.append(event)
+                    waiting.events.append(early)
                     return true
                 }
             }

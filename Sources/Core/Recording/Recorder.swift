@@ -15,6 +15,9 @@ package final class Recorder: Sendable {
     /// Events that may be added to one recording after its call, where the configuration does not say.
     package static let lateEventLimit = LateEvents.standardLimit
 
+    /// Seconds for which a pause goes on after all that was spoken in it has been read, unless told otherwise.
+    package static let pauseGuard = 0.5
+
     /// Events of one expected call that are kept.
     static let waitingEventLimit = 20
 
@@ -29,6 +32,7 @@ package final class Recorder: Sendable {
     /// Finishes interrupted calls and keeps the index current.
     let archive = ArchiveKeeper()
     private let eventLimit: Int
+    private let pauseGuard: Double
     let metrics: CallMetrics
     private let probe: SinkProbe
     private let registry: SinkRegistry
@@ -42,15 +46,17 @@ package final class Recorder: Sendable {
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
     ///
     /// `marks` say how much room the disks must have. `eventLimit` is how many events one manifest keeps, `lateEventLimit` how many of
-    /// them may come after the call. Numbers go to `metrics`; ``metricDescriptions`` says what they are.
+    /// them may come after the call. A pause goes on for `pauseGuard` seconds after it is to end. Numbers go to `metrics`; ``metricDescriptions`` says what they are.
     package init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
         eventLimit: Int = CallSession.eventLimit, lateEventLimit: Int = Recorder.lateEventLimit,
+        pauseGuard: Double = Recorder.pauseGuard,
         metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) {
         self.store = store
         self.plans = plans
         self.eventLimit = eventLimit
+        self.pauseGuard = pauseGuard
         self.registry = registry
         self.logger = logger
         let all = RecorderMetrics(factory)
@@ -124,7 +130,12 @@ package final class Recorder: Sendable {
             let sessions = sessions
             for session in sessions { session.tick(now: now) }
             metrics.all.callsLive.set(Int64(sessions.count))
-            for index in plans.indices { metrics.sinks[index].queuedSeconds.set(sessions.map { $0.queuedSeconds(index) }.max() ?? 0) }
+            for index in plans.indices {
+                metrics.sinks[index].queuedSeconds.set(sessions.map { $0.queuedSeconds(index) }.max() ?? 0)
+                let behind = sessions.count { $0.isBehind(index) }
+                metrics.sinks[index].callsBehind.set(Int64(behind))
+                plans[index].health.noteBehind(behind)
+            }
             for plan in plans { plan.threads.relieve() }
             ledger.relieve()
             sealer.relieve()
@@ -141,11 +152,15 @@ package final class Recorder: Sendable {
 
     /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
     ///
-    /// Calls of one `group` are read in one turn; nil is a call by itself.
+    /// Calls of one `group` are read in one turn; nil is a call by itself. Audio that `mayHold` waits for a sink as long as that makes
+    /// progress, as a file can and a live call cannot.
     /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
     /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
+    /// `onDrain` is called, from any thread, when the recording goes on after a pause: whoever is told calls `noteDrained` on the session
+    /// when it has handed in all audio that has come by then. Without it, all audio that has come is handed in already.
     package func startCall(
-        _ call: CallFacts, format: AudioFormat, group: Int? = nil, onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil
+        _ call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void,
+        onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
     ) -> CallSession {
         // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
         let (session, facts, waiting) = state.withLock { state in
@@ -154,7 +169,7 @@ package final class Recorder: Sendable {
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
                 call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit,
-                metrics: metrics, logger: logger, onRoom: onRoom, onStop: onStop)
+                mayHold: mayHold, metrics: metrics, logger: logger, pauseGuard: pauseGuard, onRoom: onRoom, onStop: onStop, onDrain: onDrain)
             state.live[session.id] = Live(session: session, facts: call)
             state.liveNames.add(session.id, call)
             state.begun += 1

@@ -84,6 +84,10 @@ package struct Recording: Sendable, Codable, Identifiable {
         package var lost: Int = 0
         /// Where on the call's timeline the frames are that it does not hold as audio; nil in a manifest of an older program.
         package var ranges: Ranges?
+        /// Seconds in which the call waited for it; nil is none.
+        package var heldSeconds: Double?
+        /// How often it did not keep up and was left behind; nil is never.
+        package var stalls: Int?
         /// The shape of its audio, by which its files' frames are counted; nil is the call's.
         package var format: AudioFormat?
         /// What it gets while the recording is paused; nil is silence.
@@ -147,6 +151,8 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var malformedMessages: Int = 0
     /// Events that were not kept because there were too many.
     package var droppedEvents: Int = 0
+    /// Events that tell what was typed or said while the recording was paused, and were not kept; nil is none.
+    package var maskedEvents: Int?
     package var events: [Event] = []
     package var sinks: [Sink]
 

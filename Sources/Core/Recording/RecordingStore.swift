@@ -141,7 +141,7 @@ package struct RecordingStore: Sendable {
             }
             guard !gone.isEmpty else { continue }
             sealed.isComplete = false
-            sealed.manifest.lose(gone.reduce(0) { $0 + ($1.frames ?? 0) }, of: index)
+            sealed.manifest.lose(gone.map { ($0.start, $0.frames ?? 0) }, of: index)
         }
         return sealed
     }

@@ -111,9 +111,17 @@ extension SinkContext {
     /// Bytes in the sink's files now.
     var byteCount: Int { createdFiles.reduce(0) { $0 + (FileSystem.size(directory + "/" + $1) ?? 0) } }
 
-    /// The sink's files so far, with their frames where they are known.
-    func files(frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
-        createdFiles.map { CallFile(root: root, name: $0, frames: frames($0)) }
+    /// The sink's files so far, with their frames where they are known. Each begins where the one before it ends.
+    /// - Parameters:
+    ///   - start: the frame of the call at which the first of them begins.
+    ///   - call: the shape of the call's audio.
+    func files(start: Int, call: AudioFormat, frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
+        var place = 0
+        return createdFiles.map { name in
+            let count = frames(name)
+            defer { place += max(0, count ?? 0) }
+            return CallFile(root: root, name: name, frames: count, start: start + call.frames(place, of: format))
+        }
     }
 
     /// Removes the sink's files that hold nothing at all, as a full disk leaves them, and says whether there were any.

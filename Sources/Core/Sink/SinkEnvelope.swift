@@ -16,6 +16,8 @@ package struct SinkEnvelope: Configurable {
     package var buffer = 30.0
     /// Seconds without progress after which a full sink is left behind, so that the call goes on without it.
     package var stallLimit = 10.0
+    /// Seconds for which the sink may hold the call back by being slower than it; then it is left behind. 0 is never.
+    package var holdLimit = 10.0
     /// Seconds between two checkpoints.
     package var checkpoint = 1.0
     /// Seconds between two syncs of the files to stable storage while the call runs; 0 is only at its end.
@@ -80,6 +82,10 @@ package struct SinkEnvelope: Configurable {
         .number(
             "stallLimit", \.stallLimit, in: 0.1...600,
             "Seconds without progress after which a full sink is left behind; what it misses becomes silence."),
+        .number(
+            "holdLimit", \.holdLimit, in: 0...86400,
+            "Seconds for which a full sink that moves, but slower than the call, may hold the call back; then it is left behind. 0 never holds it."
+        ),
         .number("checkpoint", \.checkpoint, in: 0.1...3600, "Seconds between two checkpoints, each of which makes the file readable as it stands."),
         .number(
             "sync", \.sync, in: 0...3600,

@@ -1,6 +1,7 @@
 /// What a sink left when it finished.
 public struct SinkReceipt: Sendable {
-    /// Frames that the sink says its output holds.
+    /// Frames that the sink's output holds: all that it was given. The framework compares it with its own counting, and a difference
+    /// is an error of the sink.
     public var frames: Int
     /// Facts worth keeping in the manifest, such as an encoder's settings or a measured level.
     public var details: [String: JSONValue]

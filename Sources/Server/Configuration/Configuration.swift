@@ -53,6 +53,7 @@ package struct Configuration: Sendable {
         package var mode = "0640"
         package var lowSpace = 1000
         package var criticalSpace = 100
+        package var pauseGuard = Recorder.pauseGuard
 
         package init() {}
 
@@ -81,6 +82,10 @@ package struct Configuration: Sendable {
             .integer(
                 "criticalSpace", \.criticalSpace, in: 0...1_000_000_000,
                 "Megabytes of free space below which new calls are refused with 503; running ones go on. 0 never does."),
+            .number(
+                "pauseGuard", \.pauseGuard, in: 0...60,
+                "Seconds for which a call stays masked after its recording was resumed, so that nothing of the pause that is still on its way is kept."
+            ),
         ]
 
         /// The bits of four octal digits, if they let the owner read and write and carry nothing but permissions.

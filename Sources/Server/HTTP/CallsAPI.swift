@@ -59,13 +59,18 @@ struct CallsAPI: Sendable {
 
     private static func live(_ call: CallSession.Snapshot) -> JSONValue {
         let sinks = call.sinks.map { sink -> JSONValue in
-            .object(["name": .string(sink.name), "type": .string(sink.type), "state": .string(sink.state.rawValue)])
+            .object([
+                "name": .string(sink.name), "type": .string(sink.type), "state": .string(sink.state.rawValue),
+                "heldSeconds": .number((sink.heldSeconds * 10).rounded() / 10),
+            ])
         }
         return .object([
             "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from), "to": optional(call.call.to),
             "startedAt": .string(call.startedAt.manifestText), "seconds": .number(call.format.seconds(frames: call.framesReceived)),
             "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels), "sinks": .array(sinks),
-            "paused": .boolean(call.isPaused),
+            "paused": .boolean(call.isPaused), "resuming": .boolean(call.isResuming), "maskedFrom": optional(call.maskedFrom),
+            "clearFrom": optional(call.clearFrom),
+            "stillRecording": .array(call.isPaused ? call.sinks.filter(\.recordsPauses).map { .string($0.name) } : []),
         ])
     }
 
@@ -87,8 +92,11 @@ struct CallsAPI: Sendable {
             + recording.sinks.filter { $0.state == .complete && $0.error != nil }.map { sink -> JSONValue in
                 .string("\(sink.name): is complete, though it could not go on in one piece: \(sink.error ?? "")")
             }
+            + recording.sinks.filter { ($0.stalls ?? 0) > 0 }.map { sink -> JSONValue in
+                .string("\(sink.name): did not keep up \(sink.stalls ?? 0) times, and held the call back for \(sink.heldSeconds ?? 0) s")
+            }
             + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
-                .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s were lost to a slow disk and are silence")
+                .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it did not keep up")
             }
         return .object([
             "id": .string(recording.id.description), "name": .string(recording.name), "from": optional(recording.call.from),
@@ -99,6 +107,8 @@ struct CallsAPI: Sendable {
             "files": .array(files), "problems": .array(problems),
         ])
     }
+
+    private static func optional(_ number: Int?) -> JSONValue { number.map(JSONValue.integer) ?? .null }
 
     private static func optional(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
 }

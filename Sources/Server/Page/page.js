@@ -145,9 +145,11 @@ function patchLive(parts, call) {
   patchParties(parts, call);
   setText(parts.start, instant(timeOnly, call.startedAt));
   const sinks = call.sinks || [];
-  const isTrouble = ({ state }) => state === "failed" || state === "stalled";
+  const isTrouble = ({ state }) => ["failed", "stalled", "lagging"].includes(state);
   setText(parts.sinks, sinks.filter((sink) => !isTrouble(sink)).map(({ name, state }) => `${name} ${state}`).join(", "));
-  const paused = call.paused ? ["The recording is paused."] : [];
+  const exceptions = call.stillRecording || [];
+  const paused = call.paused ? [`The recording is ${call.resuming ? "about to go on" : "paused"}.`] : [];
+  if (exceptions.length) paused.push(`Not paused, because of onPause: ${exceptions.join(", ")}.`);
   patchProblems(parts.problems, [...paused, ...sinks.filter(isTrouble).map(({ name, state }) => `${name}: ${state}`)]);
   clocks.set(parts.clock, { seconds: call.seconds || 0, at: performance.now() });
 }

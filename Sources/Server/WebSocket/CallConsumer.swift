@@ -48,6 +48,8 @@ final class CallConsumer: WebSocketConsumer {
         if !deliver() { socket.holdBack() }
     }
 
+    func receiveDrained() { session?.noteDrained() }
+
     func end(_ reason: String) {
         guard let session else { return started.succeed(nil) }
         // Audio that has arrived is in the recording.
@@ -71,7 +73,8 @@ final class CallConsumer: WebSocketConsumer {
                 // A sink's failure ends the call. What it was is nothing to the other side.
                 let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")
                 eventLoop.execute { door.value.socket?.fail(error, why: reason) }
-            })
+            },
+            onDrain: { eventLoop.execute { door.value.socket?.drain() } })
         logger = session.logger
         assembler = LinearPCMAssembler(format: format)
         self.session = session

@@ -23,5 +23,7 @@ final class EchoConsumer: WebSocketConsumer {
 
     func receiveReadEnd(from socket: WebSocketHandler<EchoConsumer>) {}
 
+    func receiveDrained() {}
+
     func end(_ reason: String) {}
 }

@@ -18,6 +18,8 @@ protocol WebSocketConsumer: AnyObject, SendableMetatype {
     func receive(text: [UInt8], from socket: WebSocketHandler<Self>) throws(WebSocketError)
     /// What one read of the socket gave has been handed in.
     func receiveReadEnd(from socket: WebSocketHandler<Self>)
+    /// Everything was handed in that had come when ``WebSocketHandler/drain()`` was called.
+    func receiveDrained()
     /// Nothing follows. May come more than once; the first reason stands.
     func end(_ reason: String)
 }

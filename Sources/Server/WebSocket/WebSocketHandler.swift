@@ -45,6 +45,12 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     private var isReadingOn = false
     /// Bytes that have come since the clock last read.
     private var bytesSinceTick = 0
+    /// Someone wants to know when everything was read that has come by now; the number of ticks since then.
+    private var ticksOfDrain: Int?
+    /// Whether the socket was not read at some time since the last tick.
+    private var wasHeldBack = false
+    /// Whether the call was at the pace of a live one in the last whole interval.
+    private var wasAtPace = true
     /// When anything came last.
     var lastReceived = NIODeadline.distantPast
     /// A ping is under way.
@@ -100,7 +106,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// Whether the clock is to read next: a running call, unless so much has come since the last tick that this is no live call, or one
     /// that catches up. It is read as fast as the sinks take it, as is what comes before and after the call.
     private var isForClock: Bool {
-        guard case .open = state, let bytesPerSecond else { return false }
+        guard case .open = state else { return false }
+        return isAtPace
+    }
+
+    /// Whether no more has come since the last tick than a live call sends: it does not catch up.
+    private var isAtPace: Bool {
+        guard let bytesPerSecond else { return false }
         let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
         return Double(bytesSinceTick) <= max(2 * perTick, Double(2 * policy.readSize))
     }
@@ -173,7 +185,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     }
 
     /// There is no room: nothing more is read until ``resume()``.
-    func holdBack() { isHeldBack = true }
+    func holdBack() {
+        isHeldBack = true
+        wasHeldBack = true
+    }
 
     /// There is room again: reading goes on.
     func resume() {
@@ -182,6 +197,20 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         // The time in which nothing was read says nothing about the other side.
         lastReceived = context?.eventLoop.now ?? .now()
         context?.read()
+    }
+
+    /// Reads what has come by now, and tells the consumer when it has all of it.
+    ///
+    /// A call that catches up has more on its way than the socket holds: it has all of it only when it is at the pace of a live call.
+    func drain() {
+        ticksOfDrain = 0
+        guard !isHeldBack, let context else { return }
+        if socket != nil { read(context) }
+    }
+
+    private func endDrain() {
+        ticksOfDrain = nil
+        consumer.receiveDrained()
     }
 
     // MARK: - Reading
@@ -208,6 +237,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         case .some:
             readsInRow = 0
             consumer.receiveReadEnd(from: self)
+            // The socket is empty.
+            if ticksOfDrain != nil, wasAtPace, isAtPace, !isHeldBack, !wasHeldBack { endDrain() }
             if !isForClock, !isHeldBack { context.read() }
         case .full:
             consumer.receiveReadEnd(from: self)
@@ -236,7 +267,14 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// Reads the socket, and looks whether the other side is still there: a connection that was cut somewhere on its way
     /// looks just like a silent one.
     private func tick() {
+        // Where NIO reads, nobody says that the socket is empty: but a whole interval at the pace of a live call shows it.
+        wasAtPace = isAtPace && !isHeldBack && !wasHeldBack
+        if let ticks = ticksOfDrain {
+            ticksOfDrain = ticks + 1
+            if ticks > 0, wasAtPace { endDrain() }
+        }
         bytesSinceTick = 0
+        wasHeldBack = isHeldBack
         guard !isHeldBack, let context else { return }
         read(context)
         let silence = context.eventLoop.now - lastReceived

@@ -11,6 +11,7 @@ final class CallBench: Sendable {
     let recorder: Recorder
     let session: CallSession
     let log = Collected<String>()
+    let everything = Collected<String>()
     /// How often room was announced.
     let announcements = Collected<Void>()
     private let pushed = Mutex(0)
@@ -19,7 +20,7 @@ final class CallBench: Sendable {
     /// Starts a call. Each sink is JSON text of an entry, in which `PROBE` stands for the probe of the same place.
     init(
         _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"), format: AudioFormat = .telephone,
-        template: String = "call", registry: SinkRegistry = testRegistry
+        template: String = "call", registry: SinkRegistry = testRegistry, pauseGuard: Double = 0, onDrain: (@Sendable () -> Void)? = nil
     ) throws {
         workspace = try Workspace()
         let entries = try sinks.map { probe, text in
@@ -33,8 +34,13 @@ final class CallBench: Sendable {
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate(template))
         try store.prepare()
-        recorder = Recorder(store: store, plans: plans, registry: registry, logger: Logger(label: "test") { [log] _ in LogBook(entries: log) })
-        let session = recorder.startCall(call, format: format) { [announcements] in announcements.append(()) }
+        recorder = Recorder(
+            store: store, plans: plans, registry: registry, pauseGuard: pauseGuard,
+            logger: Logger(label: "test") { [log, everything] _ in
+                LogBook(entries: log, everything: everything)
+            }
+        )
+        let session = recorder.startCall(call, format: format, onRoom: { [announcements] in announcements.append(()) }, onDrain: onDrain)
         self.session = session
         recording = Task { [recorder] in await recorder.record(session) }
     }
@@ -65,7 +71,7 @@ final class CallBench: Sendable {
     func cancel() { recording.cancel() }
 
     /// How a sink is doing.
-    func state(_ index: Int) -> Recording.SinkState { session.snapshot.sinks[index].state }
+    func state(_ index: Int) -> CallSession.SinkStatus.State { session.snapshot.sinks[index].state }
 
     /// What a sink's published file holds.
     func samples(_ file: Recording.File) throws -> [Int16] {

@@ -14,6 +14,10 @@ extension ChunkQueue {
     }
 }
 
+extension ChunkQueue.Pulse {
+    var stalledNow: Bool { stall != nil }
+}
+
 /// A task that sleeps until its queue wakes it.
 private final class Sleeper: ChunkQueue.Consumer {
     private let continuation: CheckedContinuation<Void, Never>

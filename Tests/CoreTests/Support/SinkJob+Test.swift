@@ -10,9 +10,14 @@ extension SinkJob {
     ) {
         let metrics = RecorderMetrics(NOOPMetricsHandler.instance).sink("test", type: "test")
         self.init(
-            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, format: .telephone, rateConverter: rateConverter,
-            group: nil)
+            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, account: LiveAccount(), format: .telephone,
+            rateConverter: rateConverter, group: nil)
     }
+}
+
+extension SinkReport {
+    var written: Int { account.tally.written }
+    var silence: Int { account.tally.ranges.silence?.frames ?? 0 }
 }
 
 extension SinkRunner {

@@ -78,6 +78,8 @@ extension AudioFormat {
 /// A log handler that keeps what is said.
 struct LogBook: LogHandler {
     let entries: Collected<String>
+    /// What is said with all that is said along with it.
+    var everything = Collected<String>()
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.trace
 
@@ -88,6 +90,7 @@ struct LogBook: LogHandler {
 
     func log(event: LogEvent) {
         entries.append("\(event.message)")
+        everything.append("\(event.message) \(metadata.merging(event.metadata ?? [:]) { _, new in new })")
     }
 }
 
