@@ -18,5 +18,6 @@ struct Drain: Service {
         while !recorder.liveCalls.isEmpty, ContinuousClock.now < deadline, !hurry.isGiven, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(50))
         }
+        recorder.leave()
     }
 }

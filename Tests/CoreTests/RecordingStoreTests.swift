@@ -9,8 +9,9 @@ struct StoreBench {
     let workspace: Workspace
     let store: RecordingStore
 
-    init(template: String = "day/call", mode: Int = 0o640) throws {
-        workspace = try Workspace()
+    init(template: String = "day/call", mode: Int = 0o640, in workspace: Workspace? = nil) throws {
+        let workspace = try workspace ?? Workspace()
+        self.workspace = workspace
         store = RecordingStore(directory: workspace.path, template: try NameTemplate(template), fileMode: mode)
         try store.prepare()
     }
@@ -43,8 +44,8 @@ struct FinishedCall {
     let partial: PartialRecording
     let files: [[String]]
 
-    func seal() -> SealedRecording {
-        store.seal(manifest, files: files.map { names in names.map { CallFile(name: $0, frames: 7) } }, in: partial)
+    func seal() throws(RecordingError) -> SealedRecording {
+        try store.seal(manifest, files: files.map { names in names.map { CallFile(name: $0, frames: 7) } }, in: partial)
     }
 
     func publish(keepPartial: Bool = false) throws(RecordingError) -> Recording {
@@ -148,21 +149,18 @@ struct FinishedCall {
         }
     }
 
-    @Test func `a sink that may still write keeps its directory`() throws {
+    @Test func `a sink that may still write keeps its directory, and nothing of what is published`() throws {
         let bench = try StoreBench()
         let call = try bench.call()
         _ = try call.publish(keepPartial: true)
         let id = call.manifest.id
-        #expect(
-            try bench.workspace.files() == [
-                ".partial/\(id)/call.flac", ".partial/\(id)/call.json", ".partial/\(id)/call.raw", "day/call.flac", "day/call.json", "day/call.raw",
-            ])
+        #expect(try bench.workspace.files() == [".partial/\(id)/call.json", "day/call.flac", "day/call.json", "day/call.raw"])
     }
 
     @Test func `publishing that fails leaves no published name, and can be tried again`() throws {
         let bench = try StoreBench()
         let call = try bench.call()
-        let sealed = call.seal()
+        let sealed = try call.seal()
         // A file that goes between sealing and publishing: what was linked before it must go again.
         let missing = call.partial.directory + "/call.raw"
         try FileManager.default.moveItem(atPath: missing, toPath: missing + ".away")
@@ -253,16 +251,56 @@ struct FinishedCall {
             ])
     }
 
-    @Test func `publishing that fails half way takes back the names that it gave`() throws {
+    @Test func `no file is published before the manifest is ready`() throws {
         let bench = try StoreBench()
         let call = try bench.call()
-        // The last step before the manifest is published cannot be done.
         let obstacle = call.partial.manifestPath + ".final.new"
         try FileManager.default.createDirectory(atPath: obstacle + "/x", withIntermediateDirectories: true)
         #expect(throws: RecordingError.self) { _ = try call.publish() }
-        #expect(try bench.published() == ["day"])
+        #expect(try bench.published().isEmpty)
         try FileManager.default.removeItem(atPath: obstacle)
         #expect(try call.publish().name == "day/call")
+    }
+
+    @Test func `a call that could not be published has its account on the disk before anything else is tried`() throws {
+        let bench = try StoreBench()
+        let call = try bench.call()
+        try bench.workspace.plant("day", "in the way of a directory")
+        #expect(throws: RecordingError.self) { _ = try call.publish() }
+        let final = try Recording(manifest: try bench.workspace.data(".partial/\(call.manifest.id)/call.json.final"))
+        #expect(final.sinks.map(\.state) == [.complete, .complete])
+        #expect(final.sinks.flatMap(\.files).allSatisfy { $0.sha256 != nil && $0.frames == 7 })
+    }
+
+    /// As on exFAT. A directory cannot have a second name either, so one plays such a file.
+    @Test func `where there are no second names, a file is renamed, never over another one, and gets its first name back`() throws {
+        let workspace = try Workspace()
+        try workspace.plant("partial/file/x", "audio")
+        try workspace.plant("taken/x", "another")
+        #expect(try !FileSystem.link(workspace.file("partial/file"), as: workspace.file("taken")))
+        #expect(try workspace.text("taken/x") == "another" && workspace.text("partial/file/x") == "audio")
+        #expect(try FileSystem.link(workspace.file("partial/file"), as: workspace.file("published")))
+        #expect(try workspace.files() == ["partial", "published/x", "taken/x"])
+        FileSystem.takeBack(workspace.file("published"), of: workspace.file("partial/file"))
+        #expect(try workspace.files() == ["partial/file/x", "taken/x"])
+    }
+
+    @Test func `a file that was renamed before a crash is known by what it holds`() throws {
+        let bench = try StoreBench()
+        let call = try bench.call()
+        let sealed = try call.seal()
+        try FileManager.default.createDirectory(atPath: bench.workspace.file("day"), withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: call.partial.directory + "/call.flac", toPath: bench.workspace.file("day/call.flac"))
+        let published = try bench.store.publish(sealed, from: call.partial, keepPartial: false)
+        #expect(published.name == "day/call")
+        #expect(try bench.published() == ["day/call.flac", "day/call.json", "day/call.raw"])
+        // Another file of that name is not it.
+        let second = try bench.call()
+        let again = try second.seal()
+        try FileManager.default.removeItem(atPath: second.partial.directory + "/call.flac")
+        try bench.workspace.plant("day/call-2.flac", "of another call")
+        #expect(throws: RecordingError.self) { _ = try bench.store.publish(again, from: second.partial, keepPartial: false) }
+        #expect(try bench.workspace.text("day/call-2.flac") == "of another call")
     }
 
     @Test func `a published manifest is replaced as a whole`() throws {

@@ -73,13 +73,48 @@ import Testing
         #expect(recording.sinks[1].lost == 1600)
         #expect(recording.sinks[1].error?.contains("did not come to an end in time") == true)
         #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<1600))
-        // Its file stays where it is, because it may still write there; what is published does not change.
+        // Its file stays where it is, because it may still write there; the file that is published has no other name.
         #expect(recording.sinks[1].files.isEmpty)
-        let manifest = try bench.workspace.data("call.json")
-        #expect(try bench.workspace.files().contains(".partial/\(recording.id)/call.stuck.pcm"))
+        let place = ".partial/\(recording.id)"
+        #expect(try bench.workspace.files().filter { $0.hasPrefix(place) } == ["\(place)/call.json", "\(place)/call.stuck.pcm"])
+        // As long as it may write, its call is held against repairs.
+        #expect(try DirectoryLock(existing: bench.workspace.file(place)) == nil)
+        let keeper = Task { await bench.recorder.finishWaiting() }
+        defer { keeper.cancel() }
+        let published = try bench.workspace.data("call.json")
+        #expect(try Recording(manifest: published).sinks[1].state == .stalled)
+
         stuck.gate.open()
-        try await until("the sink is gone after all") { stuck.isGone }
-        #expect(try bench.workspace.data("call.json") == manifest)
+        try await until("its file is named by the manifest, and nothing is left behind") {
+            try bench.recorder.store.manifest(named: "call").sinks[1].state != .stalled && bench.recorder.isIdle
+        }
+        let late = try bench.recorder.store.manifest(named: "call")
+        expectClosedAccounts(late)
+        #expect(late.sinks.map(\.state) == [.complete, .complete])
+        #expect(late.sinks[1].error == nil && late.sinks[1].lost == 0)
+        #expect(try bench.samples(late.sinks[1].files[0]) == ramp(0..<1600))
+        #expect(Verification(directory: bench.workspace.path, registry: testRegistry).check(late).problems.isEmpty)
+        #expect(try bench.workspace.files() == [".partial", "call.json", "call.pcm", "call.stuck.pcm"])
+    }
+
+    @Test func `a recording that is deleted while a sink of it hangs does not come back`() async throws {
+        let stuck = Probe()
+        let bench = try CallBench([(Probe(), "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "write"}"#)])
+        bench.receive(160)
+        bench.session.end("over")
+        try await until("the sink is held, and the other one done") { stuck.isBlocked && bench.state(0) == .complete }
+        bench.session.tick(now: .now)
+        bench.session.tick(now: farFuture)
+        let recording = try await bench.published()
+        for name in ["call.json", "call.pcm"] { try FileManager.default.removeItem(atPath: bench.workspace.file(name)) }
+        let interim = try Recording(manifest: try bench.workspace.data(".partial/\(recording.id)/call.json"))
+        #expect(interim.publishedAs == "call")
+        stuck.gate.open()
+        try await until("the sink is gone") { stuck.isGone }
+        let keeper = Task { await bench.recorder.finishWaiting() }
+        defer { keeper.cancel() }
+        try await until("it is given up") { bench.log.values.contains("late files of a deleted recording stay where they are") }
+        #expect(try bench.workspace.files().filter { !$0.hasPrefix(".partial") }.isEmpty)
     }
 
     @Test func `a sink that was given up, and came to its end before the others did, is complete`() async throws {

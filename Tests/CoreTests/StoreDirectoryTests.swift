@@ -38,6 +38,57 @@ import Testing
         }
     }
 
+    /// chmod(2) with the plain bits takes it away, and with it the group that may read the files.
+    @Test func `files and directories get the group of a directory that passes it on`() throws {
+        let workspace = try Workspace()
+        try FileManager.default.setAttributes([.posixPermissions: 0o2755], ofItemAtPath: workspace.path)
+        let bench = try StoreBench(in: workspace)
+        let call = try bench.call()
+        #expect(try workspace.mode(".partial") == 0o2750)
+        #expect(try workspace.mode(".partial/\(call.manifest.id)") == 0o2750)
+        _ = try call.publish()
+        #expect(try workspace.mode("day") == 0o2750)
+    }
+
+    @Test func `a directory that must exist is not made`() throws {
+        let workspace = try Workspace()
+        let store = RecordingStore(directory: workspace.file("mnt/recordings"), template: try NameTemplate("{id}"), mustExist: true)
+        let error = #expect(throws: RecordingError.self) { try store.prepare() }
+        #expect(error?.description.contains(workspace.file("mnt/recordings")) == true)
+        #expect(try workspace.files().isEmpty)
+        try FileManager.default.createDirectory(atPath: workspace.file("mnt/recordings"), withIntermediateDirectories: true)
+        try store.prepare()
+    }
+
+    @Test func `nothing is made below a recordings directory that has gone`() throws {
+        let bench = try StoreBench()
+        let call = try bench.call()
+        try FileManager.default.moveItem(atPath: bench.workspace.path, toPath: bench.workspace.path + "-away")
+        defer { try? FileManager.default.removeItem(atPath: bench.workspace.path + "-away") }
+        #expect(throws: RecordingError.self) { _ = try bench.call() }
+        #expect(throws: RecordingError.self) { _ = try call.publish() }
+        #expect(!FileSystem.exists(bench.workspace.path))
+    }
+
+    @Test func `the room of a file system is a number, whatever it reports`() {
+        func room(_ blocks: UInt64, _ size: UInt64, _ files: UInt64 = 1, _ all: UInt64 = 1) -> FileSystem.Room {
+            FileSystem.room(blocks: blocks, blockSize: size, files: files, totalFiles: all)
+        }
+        #expect(room(1000, 4096).bytes == 4_096_000)
+        // Where reserved blocks are in use.
+        #expect(room(UInt64(bitPattern: -100), 4096).bytes == 0)
+        #expect(room(1 << 62, 4096).bytes == .max)
+        #expect(room(1, 1, UInt64(bitPattern: -1)).files == 0)
+        #expect(room(1, 1, 0, 0).files == nil, "btrfs counts none")
+    }
+
+    @Test(arguments: [
+        ("a/b", "/work/a/b"), ("./a//b/", "/work/a/b"), ("../x", "/x"), ("../../..", "/"), ("/a/../b/.", "/b"), ("/", "/"), ("~/x", "/work/~/x"),
+    ])
+    func `a path is made absolute without a look at the disk`(path: String, absolute: String) {
+        #expect(RecordingStore.absolute(path, from: "/work") == absolute)
+    }
+
     @Test func `a directory that somebody else made keeps its mode`() throws {
         let workspace = try Workspace()
         try FileManager.default.createDirectory(
@@ -50,7 +101,7 @@ import Testing
         let workspace = try Workspace()
         try workspace.plant("target", "old")
         try workspace.plant("target.new", "half of")
-        try FileSystem.replace(workspace.file("target"), with: Data("new".utf8), mode: 0o640, durably: true, through: workspace.file("target.new"))
+        try FileSystem.replace(workspace.file("target"), with: Data("new".utf8), mode: 0o640, through: workspace.file("target.new"))
         #expect(try workspace.text("target") == "new")
         #expect(try workspace.files() == ["target"])
     }

@@ -39,29 +39,49 @@ extension Recorder {
     package var readiness: Readiness {
         var result = Readiness()
         if isDraining { result.obstacles.append(.init(.draining, "the server is shutting down")) }
-        for sight in disks.current {
-            switch sight.level {
-            case .fine: break
-            case .critical where sight.place.isVital: result.obstacles.append(.init(.disk, sight.description))
-            case .low, .critical: result.warnings.append(sight.description)
+        if let problem = storage.home.problem { result.obstacles.append(.init(.disk, problem)) }
+        note(storage.home, isVital: true, in: &result)
+        for directory in storage.others { note(directory, isVital: isVital(directory), in: &result) }
+        for (index, plan) in plans.enumerated() {
+            let places = storage.places(of: index)
+            // The recordings directory has spoken for itself.
+            let problems = places.filter { $0.root != nil }.compactMap(\.directory.problem)
+            let problem = problems.count == places.count ? problems.first : plan.health.problem
+            if let problem {
+                if plan.envelope.required {
+                    result.obstacles.append(.init(.sink, "the required sink \(plan.name) cannot be opened: \(problem)"))
+                } else {
+                    result.warnings.append("the sink \(plan.name) cannot be opened: \(problem)")
+                }
+            } else if let problem = problems.first {
+                result.warnings.append("the sink \(plan.name) has only one of its two directories: \(problem)")
             }
         }
         for plan in plans where plan.health.callsBehind > 0 {
             let calls = plan.health.callsBehind
             result.warnings.append("the sink \(plan.name) does not keep up with \(calls) call\(calls == 1 ? "" : "s")")
         }
-        for plan in plans {
-            guard let problem = plan.health.problem else { continue }
-            if plan.envelope.required {
-                result.obstacles.append(.init(.sink, "the required sink \(plan.name) cannot be opened: \(problem)"))
-            } else {
-                result.warnings.append("the sink \(plan.name) cannot be opened: \(problem)")
-            }
+        if let unpublished {
+            let noun = unpublished.count == 1 ? "recording waits" : "recordings wait"
+            result.warnings.append("\(unpublished.count) \(noun) to be published: \(unpublished.cause)")
         }
         let waiting = archive.waitingCalls
         if waiting > 0 {
             result.warnings.append("\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: see the log, and callreel repair")
         }
         return result
+    }
+
+    /// Whether calls cannot be recorded as they must be without a directory.
+    private func isVital(_ directory: StorageDirectory) -> Bool {
+        plans.indices.contains { index in
+            let places = storage.places(of: index)
+            return plans[index].envelope.required && places.count == 1 && places[0].directory === directory
+        }
+    }
+
+    private func note(_ directory: StorageDirectory, isVital: Bool, in result: inout Readiness) {
+        guard let shortage = directory.shortage else { return }
+        if isVital, directory.level == .critical { result.obstacles.append(.init(.disk, shortage)) } else { result.warnings.append(shortage) }
     }
 }

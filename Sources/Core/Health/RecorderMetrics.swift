@@ -8,6 +8,7 @@ struct RecorderMetrics: Sendable {
     let callsStarted: Counter
     let callsRecorded: Counter
     let callsNotPublished: Counter
+    let callsUnpublished: Meter
     let callsRecovered: Counter
     let callsLive: Meter
     let framesReceived: Counter
@@ -22,6 +23,7 @@ struct RecorderMetrics: Sendable {
         callsStarted = Counter(label: "callreel_calls_started_total", factory: factory)
         callsRecorded = Counter(label: "callreel_calls_recorded_total", factory: factory)
         callsNotPublished = Counter(label: "callreel_calls_not_published_total", factory: factory)
+        callsUnpublished = Meter(label: "callreel_calls_unpublished", factory: factory)
         callsRecovered = Counter(label: "callreel_calls_recovered_total", factory: factory)
         callsLive = Meter(label: "callreel_calls_live", factory: factory)
         framesReceived = Counter(label: "callreel_frames_received_total", factory: factory)
@@ -94,7 +96,9 @@ extension Recorder {
     package static let metricDescriptions = [
         "callreel_calls_started_total": "Calls whose audio began to be recorded.",
         "callreel_calls_recorded_total": "Calls that were published.",
-        "callreel_calls_not_published_total": "Calls that could not be published; what there is of them stands in the partial directory.",
+        "callreel_calls_not_published_total":
+            "Calls that could not be published at their end. Publishing is tried again while the program runs, and at its next start.",
+        "callreel_calls_unpublished": "Calls that are over and wait to be published.",
         "callreel_calls_recovered_total": "Calls that were interrupted by an earlier program's end, and published since.",
         "callreel_calls_live": "Calls that are being recorded or published now.",
         "callreel_frames_received_total": "Frames of audio received in all calls.",

@@ -13,13 +13,15 @@ final class SinkProbe: Sendable {
 
     private let plans: [SinkPlan]
     private let store: RecordingStore
+    private let storage: Storage
     private let logger: Logger
     /// When each try began that has not come to an end; by sink.
     private let underWay: Mutex<[ContinuousClock.Instant?]>
 
-    init(plans: [SinkPlan], store: RecordingStore, logger: Logger) {
+    init(plans: [SinkPlan], store: RecordingStore, storage: Storage, logger: Logger) {
         self.plans = plans
         self.store = store
+        self.storage = storage
         self.logger = logger
         underWay = Mutex(plans.map { _ in nil })
     }
@@ -39,7 +41,7 @@ final class SinkProbe: Sendable {
             }
             // Not a child of ours: what blocks for ever can be neither cancelled nor awaited. It ends with its sink, or the process.
             Task(executorPreference: plan.threads.thread().executor) { [self] in
-                let problem = await attempt(plan)
+                let problem = await attempt(plan, storage.places(of: index))
                 underWay.withLock { $0[index] = nil }
                 note(plan, problem)
             }
@@ -47,14 +49,15 @@ final class SinkProbe: Sendable {
     }
 
     /// Why the sink cannot be opened, in its fallback neither.
-    private func attempt(_ plan: SinkPlan) async -> String? {
+    private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
         var problem: SinkError?
-        for root in plan.roots(in: store) {
-            let directory = (root ?? store.directory) + "/" + RecordingStore.partialDirectoryName + "/probe-\(RecordingID())"
+        for (number, place) in places.enumerated() {
+            let directory = place.directory.path + "/" + RecordingStore.partialDirectoryName + "/\(Rehearsal.prefix)\(RecordingID())"
             let context = SinkContext(
                 recordingID: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date(),
                 format: plan.envelope.format(of: AudioFormat(sampleRate: 16000)),
-                sinkName: plan.name, directory: directory, root: root, fileStem: "probe", fileMode: store.fileMode, logger: logger, onCreate: {})
+                sinkName: plan.name, directory: directory, root: place.root, fileStem: "probe", fileMode: store.fileMode, logger: logger,
+                guardian: .init(place.directory, isLast: number + 1 == places.count), onCreate: {})
             defer { context.removeFiles() }
             do throws(SinkError) {
                 try context.prepareDirectory()

@@ -18,29 +18,30 @@ final class ArchiveKeeper: Sendable {
     var waitingCalls: Int { waiting.withLock { $0 } }
 
     /// Recovers what was interrupted, reads the archive, and looks at both again until the task is cancelled.
-    /// - Parameters:
-    ///   - makeRecovery: called on a thread that may block.
-    ///   - onRecovery: told of each recording that was published or changed.
+    /// - Parameter onRecovery: told of each recording that was published or changed.
     func run(
-        _ index: RecordingIndex, _ directory: String, makeRecovery: @escaping @Sendable () -> Recovery,
-        onRecovery: @escaping @Sendable (Recording) -> Void
+        _ index: RecordingIndex, _ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void
     ) async {
-        let recovery = await thread.run { makeRecovery() }
         var nextTry = ContinuousClock.now
         while !Task.isCancelled {
             let begin = ContinuousClock.now
             let recovers = begin >= nextTry
-            if recovers { nextTry = begin + Self.retryInterval }
-            await thread.run { [self] in
+            let isDecided = try? await home.run(on: thread) { [self] () throws(RecordingError) in
+                var isDecided = true
                 if recovers {
                     let findings = recovery.run {
                         index.add($0)
                         onRecovery($0)
                     }
                     waiting.withLock { $0 = findings.count { !$0.problems.isEmpty } }
+                    // Whether another server still runs, which shares the directory, is known after a while.
+                    isDecided = recovery.leases.map { !$0.isWaiting } ?? true
+                    recovery.leases?.releaseClaims()
                 }
-                index.scan(directory)
+                index.scan(home.path)
+                return isDecided
             }
+            if recovers { nextTry = begin + (isDecided ?? true ? Self.retryInterval : Lease.interval) }
             try? await Task.sleep(for: max(Self.interval, (.now - begin) * Self.share))
         }
     }

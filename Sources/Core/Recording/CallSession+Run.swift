@@ -23,7 +23,8 @@ extension CallSession {
             "call started", metadata: ["call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)"])
         let partial: PartialRecording
         do {
-            partial = try await ledger.run { [store] () throws(RecordingError) in try store.begin(started) }
+            partial = try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.begin(started) }
+            state.withLock { $0.partial = partial }
         } catch {
             for queue in fanout.queues { queue.fail() }
             end("nothing could be recorded")
@@ -31,28 +32,31 @@ extension CallSession {
             throw error
         }
         let places = makePlaces(started, partial)
+        state.withLock { $0.places = places }
         for index in plans.indices { startWorker(index, places[index]) }
         await withTaskCancellationHandler {
             await waitForEnd(places, partial)
         } onCancel: {
             end("the recorder was stopped")
         }
-        return try await publish(partial)
+        return try await publish()
     }
 
     /// For each sink the places where it may write: its directory, then its fallback.
     private func makePlaces(_ manifest: Recording, _ partial: PartialRecording) -> [[SinkPlace]] {
-        plans.map { plan in
+        plans.enumerated().map { index, plan in
             var logger = logger
             logger[metadataKey: "sink.name"] = "\(plan.name)"
             logger[metadataKey: "sink.type"] = "\(plan.type)"
-            return plan.roots(in: store).enumerated().map { place, root in
-                let directory = PartialRecording.directory(of: id, in: root ?? store.directory)
-                return SinkPlace(directory: directory, stem: stem(plan, partial, place)) { [self, logger] stem in
+            let places = environment.storage.places(of: index)
+            return places.enumerated().map { number, place in
+                let directory = PartialRecording.directory(of: id, in: place.directory.path)
+                let guardian = DirectoryGuardian(place.directory, isLast: number + 1 == places.count)
+                return SinkPlace(directory: directory, stem: stem(plan, partial, number)) { [self, logger] stem in
                     SinkContext(
                         recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: plan.envelope.format(of: format),
-                        sinkName: plan.name, directory: directory, root: root, fileStem: stem, fileMode: store.fileMode, logger: logger,
-                        onCreate: { [self] in saveNow() })
+                        sinkName: plan.name, directory: directory, root: place.root, fileStem: stem, fileMode: store.fileMode, logger: logger,
+                        guardian: guardian, onCreate: { [self] in saveNow() })
                 }
             }
         }
@@ -112,46 +116,22 @@ extension CallSession {
                 }
                 let manifest = manifest
                 do {
-                    try await ledger.run { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
+                    let begin = ContinuousClock.now
+                    try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
+                    // A disk that is slow is not made slower: the next save, for the sake of events, waits for longer.
+                    let pause = (ContinuousClock.now - begin) * 20
+                    state.withLock { $0.nextSave = max($0.nextSave, .now + min(pause, .seconds(60))) }
                 } catch {
                     logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
+                    if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
+                    state.withLock { $0.isUnsaved = true }
                 }
-            }
-        }
-    }
-
-    /// Publishes the recording. A disk that refuses is asked again a few times; after that the files stay where they are.
-    private func publish(_ partial: PartialRecording) async throws(RecordingError) -> Recording {
-        let (manifest, reports) = state.withLock { state in (settled(state), state.reports) }
-        // A sink that was given up may still write: its files stay where they are, and the next start looks at them.
-        let abandoned = reports.contains { $0 == nil }
-        let sealed = await sealer.run { [store] in store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial) }
-        var attempt = 1
-        while true {
-            do {
-                let published = try await ledger.run { [store] () throws(RecordingError) in
-                    try store.publish(sealed, from: partial, keepPartial: abandoned)
-                }
-                logger.info(
-                    "call recorded",
-                    metadata: [
-                        "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
-                        "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
-                    ])
-                count(published)
-                return await complete(published)
-            } catch {
-                logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(partial.directory)"])
-                guard attempt < 3 else { throw error }
-                if error.underlying == ENOSPC { await ledger.run { [store] in store.spendReserve() } }
-                attempt += 1
-                try? await Task.sleep(for: .seconds(1))
             }
         }
     }
 
     /// Adds a published call to the metrics, and says in the log what is not in its files.
-    private func count(_ recording: Recording) {
+    func count(_ recording: Recording) {
         metrics.all.callsRecorded.increment()
         for sink in recording.sinks where sink.lost + sink.silence > 0 {
             logger.error(
@@ -165,38 +145,8 @@ extension CallSession {
         for index in plans.indices { countDrops(index) }
     }
 
-    /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that
-    /// it does not say. From then on, what is said belongs to the published recording.
-    private func complete(_ published: Recording) async -> Recording {
-        var published = published
-        while true {
-            let known = published
-            let more = state.withLock { state -> Recording? in
-                var next = known
-                next.events = state.manifest.events
-                next.droppedEvents = state.manifest.droppedEvents
-                next.maskedEvents = state.manifest.maskedEvents
-                next.call = state.manifest.call
-                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.maskedEvents == known.maskedEvents,
-                    next.call == known.call
-                {
-                    state.published = known
-                    return nil
-                }
-                return next
-            }
-            guard let more else { return published }
-            do {
-                try await ledger.run { [store] () throws(RecordingError) in try store.update(more) }
-            } catch {
-                logger.error("events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
-            }
-            published = more
-        }
-    }
-
     /// The manifest with every sink's account closed.
-    private func settled(_ state: borrowing State) -> Recording {
+    func settled(_ state: borrowing State) -> Recording {
         var manifest = state.manifest
         for index in plans.indices {
             let report = state.reports[index] ?? SinkReport()

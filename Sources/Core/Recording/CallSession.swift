@@ -80,6 +80,12 @@ package final class CallSession: Sendable, Identifiable {
         var eventBytes = 0
         /// The recording as it was published; what comes now is not this session's any more.
         var published: Recording?
+        /// Where each sink may write.
+        var places: [[SinkPlace]] = []
+        /// Where its files are while it runs, once that was made.
+        var partial: PartialRecording?
+        /// Its files, synced and measured, once that was done.
+        var sealed: SealedRecording?
     }
 
     /// Whether a sink's account has changed in a way that the manifest on disk shall have soon.
@@ -99,14 +105,9 @@ package final class CallSession: Sendable, Identifiable {
     /// A logger that carries the call's identifier.
     package let logger: Logger
 
-    let plans: [SinkPlan]
+    let environment: Environment
     /// Which calls are read together with this one.
     let group: Int?
-    let store: RecordingStore
-    /// Where its manifests are written.
-    let ledger: BlockingExecutor
-    /// Where its files are hashed.
-    let sealer: BlockingExecutor
     let fanout: Fanout
     /// What each sink has of the call so far.
     let accounts: [LiveAccount]
@@ -114,41 +115,33 @@ package final class CallSession: Sendable, Identifiable {
     let state: Mutex<State>
     /// Rings when `run` has something to look at.
     let bell = Bell()
-    let metrics: CallMetrics
     /// Asks the door to end the call; nil where there is none.
     private let onStop: (@Sendable (String) -> Void)?
     /// Asks the door to say when nothing is left to read that has come before; nil where nothing can be left.
     private let onDrain: (@Sendable () -> Void)?
 
-    /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them.
+    /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them. Touches no disk.
     /// - Parameters:
     ///   - group: which calls are read together with this one; nil is none.
-    ///   - eventLimit: events that its manifest keeps.
     ///   - mayHold: whether the audio waits for a sink as long as that makes progress, as a file can and a live call cannot.
     ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
     ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
-    ///   - pauseGuard: seconds for which a pause goes on after everything was read that had come when it was to end.
     ///   - onDrain: called, from any thread, when ``noteDrained()`` is wanted, once what has come by then is read.
     init(
-        call: CallFacts, format: AudioFormat, group: Int? = nil, plans: [SinkPlan], store: RecordingStore, ledger: BlockingExecutor,
-        sealer: BlockingExecutor, eventLimit: Int = CallSession.eventLimit, mayHold: Bool = false, metrics: CallMetrics, logger: Logger,
-        pauseGuard: Double = Recorder.pauseGuard,
+        call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, environment: Environment,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
         self.group = group
-        self.plans = plans
-        self.store = store
-        self.ledger = ledger
-        self.sealer = sealer
-        self.metrics = metrics
+        self.environment = environment
         self.onStop = onStop
         self.onDrain = onDrain
         let clock = CallClock()
         self.clock = clock
         let startedAt = clock.start
-        var logger = logger
+        let plans = environment.plans, store = environment.store
+        var logger = environment.logger
         logger[metadataKey: "call.id"] = "\(id)"
         self.logger = logger
         fanout = Fanout(plans: plans, format: format, mayHold: mayHold, onRoom: onRoom)
@@ -158,8 +151,8 @@ package final class CallSession: Sendable, Identifiable {
         var manifest = Recording(
             id: id, name: store.template.name(id: id, call: call, startedAt: startedAt), call: call, format: format,
             startedAt: startedAt,
-            sinks: plans.map { plan in
-                let directories = [plan.envelope.directory, plan.envelope.fallback].compactMap(store.root)
+            sinks: plans.enumerated().map { index, plan in
+                let directories = environment.storage.places(of: index).compactMap(\.root)
                 var sink = Recording.Sink(
                     type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
                 let shape = plan.envelope.format(of: format)
@@ -170,8 +163,8 @@ package final class CallSession: Sendable, Identifiable {
         manifest.partName = store.template.partName(id: id, call: call, startedAt: startedAt)
         state = Mutex(
             State(
-                manifest: manifest, reports: plans.map { _ in nil }, pause: RecordingPause(guard: pauseGuard, format: format), eventLimit: eventLimit)
-        )
+                manifest: manifest, reports: plans.map { _ in nil }, pause: RecordingPause(guard: environment.pauseGuard, format: format),
+                eventLimit: environment.eventLimit))
     }
 
     /// The call as it stands.

@@ -12,18 +12,31 @@ import Foundation
 /// The few file operations that recordings need, each with an error that names its path. All of them may block.
 enum FileSystem {
     /// Makes a directory and those above it where they are missing.
-    static func makeDirectories(_ path: String, mode: mode_t) throws(RecordingError) {
+    /// - Parameter root: a directory above it that is never made. If it is missing, its disk is not mounted.
+    static func makeDirectories(_ path: String, below root: String? = nil, mode: mode_t) throws(RecordingError) {
         if isDirectory(path) { return }
+        if path == root { throw RecordingError("\(path) is missing; is its disk mounted?", underlying: ENOENT) }
         let parent = (path as NSString).deletingLastPathComponent
-        if !parent.isEmpty, parent != path { try makeDirectories(parent, mode: mode) }
-        if unsafe mkdir(path, mode) == 0 {
-            // As with files, the configuration decides who may read, not the umask.
-            guard unsafe chmod(path, mode) == 0 else { throw RecordingError("cannot set the mode of \(path)", underlying: errno) }
-        } else if errno != EEXIST {
-            throw RecordingError("cannot make the directory \(path)", underlying: errno)
+        if !parent.isEmpty, parent != path { try makeDirectories(parent, below: root, mode: mode) }
+        do throws(RecordingError) {
+            try makeDirectory(path, mode: mode)
+        } catch  where error.underlying == EEXIST {
+            // Another call made it a moment ago.
         }
         guard isDirectory(path) else { throw RecordingError("\(path) is not a directory", underlying: ENOTDIR) }
         try synchronizeDirectory(parent.isEmpty ? "." : parent)
+    }
+
+    /// Makes one directory. It inherits the group and the setgid bit of the directory above it.
+    static func makeDirectory(_ path: String, mode: mode_t) throws(RecordingError) {
+        guard unsafe mkdir(path, mode) == 0 else { throw RecordingError("cannot make the directory \(path)", underlying: errno) }
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { throw RecordingError("cannot examine \(path)", underlying: errno) }
+        // The configuration decides who may read, not the umask. chmod(2) takes the setgid bit away from a process outside
+        // the group, so it is called only where the umask took something.
+        guard status.st_mode & 0o777 != mode else { return }
+        let inherited = status.st_mode & (S_ISUID | S_ISGID | S_ISVTX)
+        guard unsafe chmod(path, mode | inherited) == 0 else { throw RecordingError("cannot set the mode of \(path)", underlying: errno) }
     }
 
     /// The permission bits of directories: those of the files, with search added for everyone who may read.
@@ -53,11 +66,38 @@ enum FileSystem {
         return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
     }
 
-    /// Bytes that may still be written under a directory.
-    static func freeBytes(_ path: String) -> Int? {
+    /// Room that is left under a directory.
+    struct Room: Equatable {
+        /// Bytes that may still be written.
+        var bytes: Int
+        /// Files that may still be made; nil where the file system does not count them.
+        var files: Int?
+    }
+
+    /// The room that is left under a directory, or nil where the system does not say.
+    static func room(_ path: String) -> Room? {
         var status = statvfs()
         guard unsafe statvfs(path, &status) == 0 else { return nil }
-        return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+        return room(
+            blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize), files: UInt64(status.f_favail), totalFiles: UInt64(status.f_files))
+    }
+
+    /// The room that the numbers of `statvfs(3)` mean. They come from a file system and may be anything.
+    static func room(blocks: UInt64, blockSize: UInt64, files: UInt64, totalFiles: UInt64) -> Room {
+        // Where blocks that are reserved for root are in use, some file systems report a negative number.
+        let blocks = Int64(bitPattern: blocks) < 0 ? 0 : blocks
+        let (product, overflows) = blocks.multipliedReportingOverflow(by: blockSize)
+        return Room(
+            bytes: overflows ? .max : Int(clamping: product), files: totalFiles == 0 ? nil : Int64(bitPattern: files) < 0 ? 0 : Int(clamping: files))
+    }
+
+    /// Bytes that may still be written under a directory.
+    static func freeBytes(_ path: String) -> Int? { room(path)?.bytes }
+
+    /// The file system that a path is on, or nil where nothing stands there.
+    static func device(_ path: String) -> UInt64? {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? UInt64(truncatingIfNeeded: status.st_dev) : nil
     }
 
     /// Makes a file of zeros that really takes its room on the disk, or none.
@@ -106,26 +146,46 @@ enum FileSystem {
     }
 
     /// Writes a file whole or not at all: readers see the old content or the new one.
-    /// - Parameter durably: whether the content is on stable storage before the file is replaced.
-    static func replace(_ path: String, with data: Data, mode: mode_t, durably: Bool, through temporary: String) throws(RecordingError) {
+    ///
+    /// The content is on stable storage before the file is replaced. Without that, XFS and btrfs have an empty file after a power cut.
+    static func replace(_ path: String, with data: Data, mode: mode_t, through temporary: String) throws(RecordingError) {
         unsafe unlink(temporary)
-        do {
+        do throws(SinkError) {
             let name = (temporary as NSString).lastPathComponent, directory = (temporary as NSString).deletingLastPathComponent
             let file = try OutputFile(name: name, directory: directory, mode: mode)
             try file.write(data.bytes)
-            if durably { try file.close() }
+            try file.close()
         } catch {
+            unsafe unlink(temporary)
             throw RecordingError(error.reason, underlying: error.underlying)
         }
         guard unsafe rename(temporary, path) == 0 else { throw RecordingError("cannot replace \(path)", underlying: errno) }
     }
 
     /// Gives a file a second name, which must be free. Returns false when it is taken.
+    ///
+    /// Where the file system has no hard links, such as exFAT, the file is renamed instead, by a rename that cannot replace.
     static func link(_ path: String, as name: String) throws(RecordingError) -> Bool {
         if unsafe Self.systemLink(path, name) == 0 { return true }
+        let failure = errno
+        if failure == EEXIST { return false }
+        guard Self.meansNoLinks(failure) else { throw RecordingError("cannot publish \(path) as \(name)", underlying: failure) }
+        if ExclusiveRename.rename(path, name) { return true }
         if errno == EEXIST { return false }
+        if errno == EINVAL || errno == ENOSYS || errno == EPERM {
+            throw RecordingError(
+                "cannot publish \(path) as \(name): its file system has neither hard links nor a rename that never replaces", underlying: failure)
+        }
         throw RecordingError("cannot publish \(path) as \(name)", underlying: errno)
     }
+
+    /// Takes back a name that ``link(_:as:)`` gave. The file has its first name again.
+    static func takeBack(_ name: String, of path: String) {
+        if exists(path) { removeName(name) } else { _ = ExclusiveRename.rename(name, path) }
+    }
+
+    /// Whether `link(2)` failed because the file system has no hard links.
+    private static func meansNoLinks(_ number: Int32) -> Bool { number == EPERM || number == EOPNOTSUPP || number == ENOTSUP || number == ENOSYS }
 
     private static func systemLink(_ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>) -> Int32 {
         #if canImport(Darwin)
@@ -191,46 +251,3 @@ enum FileSystem {
         return (total, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
     }
 }
-
-/// Holds a directory against other programs, until the last copy is gone or the process ends in whatever way.
-final class DirectoryLock: Sendable {
-    private let descriptor: Int32
-
-    /// What stands before the name of a directory that is being made.
-    static let newPrefix = "new-"
-
-    /// Makes a directory that is locked from the moment that it has its name: whoever finds it free knows that its program is gone.
-    static func make(_ path: String, mode: mode_t) throws(RecordingError) -> DirectoryLock {
-        let parent = (path as NSString).deletingLastPathComponent
-        try FileSystem.makeDirectories(parent, mode: mode)
-        let new = "\(parent)/\(newPrefix)\((path as NSString).lastPathComponent)"
-        guard unsafe mkdir(new, mode) == 0, unsafe chmod(new, mode) == 0 else {
-            throw RecordingError("cannot make the directory \(new)", underlying: errno)
-        }
-        guard let lock = try DirectoryLock(existing: new) else { throw RecordingError("another program holds \(new)") }
-        guard unsafe rename(new, path) == 0 else { throw RecordingError("cannot rename \(new) to \(path)", underlying: errno) }
-        try FileSystem.synchronizeDirectory(parent)
-        return lock
-    }
-
-    /// Takes the lock, or returns nil when somebody holds it, or when the directory has gone.
-    init?(existing path: String) throws(RecordingError) {
-        do {
-            descriptor = try Self.open(path)
-        } catch  where error.underlying == ENOENT {
-            return nil
-        }
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { return nil }
-    }
-
-    private static func open(_ path: String) throws(RecordingError) -> Int32 {
-        let descriptor = unsafe systemOpen(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw RecordingError("cannot open the directory \(path)", underlying: errno) }
-        return descriptor
-    }
-
-    deinit { if descriptor >= 0 { close(descriptor) } }
-}
-
-/// `open(2)`, under a name that a method called `open` does not hide.
-private func systemOpen(_ path: UnsafePointer<CChar>, _ flags: Int32) -> Int32 { unsafe open(path, flags) }

@@ -74,7 +74,7 @@ struct InterruptedCall {
         finding.outcome = .published
         guard !dryRun else { return true }
         try setAside(files, owned.flatMap { $0 }, &manifest, &finding)
-        let sealed = store.seal(manifest, files: owned, in: partial)
+        let sealed = try store.seal(manifest, files: owned, in: partial)
         finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter { $0.state == .failed && $1.state != .failed }.compactMap(\.0.error)
         let keepsPartial = !finding.problems.isEmpty
         let result = try store.publish(sealed, from: partial, keepPartial: keepsPartial)
@@ -96,7 +96,7 @@ struct InterruptedCall {
     func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
         do {
             try store.save(manifest, in: partial)
-        } catch  where error.underlying == ENOSPC {
+        } catch  where error.isFullDisk {
             store.spendReserve()
             try store.save(manifest, in: partial)
         }

@@ -69,6 +69,20 @@ final class LateEvents: Sendable {
         }
     }
 
+    /// Changes a published manifest, on the thread of all such changes.
+    func amend(_ name: String, _ change: @escaping @Sendable (inout Recording) -> Void) async throws(RecordingError) {
+        try await executor.run { [store] () throws(RecordingError) in
+            var manifest: Recording
+            do {
+                manifest = try store.manifest(named: name)
+            } catch {
+                throw RecordingError("the published manifest \(name).json cannot be read: \(error)")
+            }
+            change(&manifest)
+            try store.update(manifest)
+        }
+    }
+
     /// Writes what waits for one recording. Blocks. Does nothing if an earlier write took it along.
     private func write(_ name: String) {
         let (events, dropped) = state.withLock { state in

@@ -26,6 +26,22 @@ struct SealedRecording: Sendable {
     var empty: [CallFile] = []
     /// Whether these are all of the call's files.
     var isComplete = true
+    /// Files that could not be synced or read. They stay where they are: a second sync may report success without having the data.
+    var broken: [CallFile] = []
+
+    /// The manifest to publish under a name.
+    func manifest(as name: String, from partial: PartialRecording) -> Recording {
+        var final = manifest
+        final.name = name
+        final.partName = nil
+        final.owner = nil
+        for sink in final.sinks.indices {
+            for file in final.sinks[sink].files.indices {
+                final.sinks[sink].files[file].name = partial.publishedName(final.sinks[sink].files[file].name, as: name)
+            }
+        }
+        return final
+    }
 
     /// Leaves out what stands under a directory that failed: it stays where it is.
     mutating func drop(_ root: String, _ error: RecordingError) {
@@ -107,7 +123,10 @@ struct PartialRecording: Sendable {
     var stem: String { (name as NSString).lastPathComponent }
 
     /// The manifest so far.
-    var manifestPath: String { "\(directory)/\(stem).json" }
+    var manifestPath: String { "\(directory)/\(Self.manifestName(name))" }
+
+    /// What the manifest of a running call is called.
+    static func manifestName(_ name: String) -> String { (name as NSString).lastPathComponent + ".json" }
 
     /// Whether a file is the manifest, or on its way to become it.
     func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }

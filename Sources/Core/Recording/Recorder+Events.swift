@@ -28,8 +28,12 @@ extension Recorder {
         var nextWaiting = 0
         /// Calls that have begun so far.
         var begun = 0
+        /// Calls that are over and that the recorder still has to do something for.
+        var unfinished: [RecordingID: Unfinished] = [:]
         /// No further call is wanted.
         var isDraining = false
+        /// The calls that are left are being ended, and then the program.
+        var isLeaving = false
     }
 
     // MARK: - What carriers say beside the audio
@@ -76,7 +80,8 @@ extension Recorder {
 extension Recorder.State {
     /// The running call that facts speak of. What they say of it finds it from now on, too.
     mutating func liveCall(_ facts: CallFacts) -> CallSession? {
-        guard let id = liveNames.best(facts), var call = live[id] else { return nil }
+        guard let id = liveNames.best(facts) else { return nil }
+        guard var call = live[id] else { return unfinished[id]?.session }
         call.facts.complete(with: facts)
         live[id] = call
         liveNames.add(id, call.facts)

@@ -3,6 +3,14 @@ import Foundation
 package import Logging
 import Synchronization
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Everything that records: the store, the sinks that were configured, the calls that run, and what carriers say of them.
 package final class Recorder: Sendable {
     /// How often clocks are looked at: stalls, due checkpoints, stuck threads.
@@ -28,20 +36,23 @@ package final class Recorder: Sendable {
     /// The configured sinks.
     package let plans: [SinkPlan]
 
-    let disks: DiskWatch
+    /// The directories that recordings go to.
+    let storage: Storage
+    let environment: CallSession.Environment
     /// Finishes interrupted calls and keeps the index current.
     let archive = ArchiveKeeper()
-    private let eventLimit: Int
-    private let pauseGuard: Double
-    let metrics: CallMetrics
     private let probe: SinkProbe
     private let registry: SinkRegistry
-    private let ledger = BlockingExecutor(name: "ledger")
-    /// Where the files of calls that are over are hashed: calls that are not come first.
-    private let sealer = BlockingExecutor(name: "sealer", isBackground: true)
-    private let logger: Logger
+    /// This program among those that share the recordings directory.
+    private let lease: Lease
+    /// Beats without any disk, so that time goes on while all others are stuck.
+    private let clock = BlockingExecutor(name: "clock", threads: 1, threadLimit: 1)
+    let logger: Logger
     let state = Mutex(State())
     let lateEvents: LateEvents
+
+    var ledger: BlockingExecutor { environment.ledger }
+    var metrics: CallMetrics { environment.metrics }
 
     /// Makes a recorder. Nothing touches the disk before ``prepare()``.
     ///
@@ -53,45 +64,53 @@ package final class Recorder: Sendable {
         pauseGuard: Double = Recorder.pauseGuard,
         metrics factory: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) {
+        let all = RecorderMetrics(factory)
+        let storage = Storage(store: store, plans: plans, marks: marks, metrics: all)
+        var store = store
+        lease = Lease(directory: store.partialDirectory)
+        store.lease = lease
+        store.access = DirectoryAccess { storage.directory($0) }
         self.store = store
+        self.storage = storage
         self.plans = plans
-        self.eventLimit = eventLimit
-        self.pauseGuard = pauseGuard
         self.registry = registry
         self.logger = logger
-        let all = RecorderMetrics(factory)
-        metrics = CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) })
+        environment = CallSession.Environment(
+            plans: plans, store: store, storage: storage, ledger: BlockingExecutor(name: "ledger"),
+            // Calls that are not over come first.
+            sealer: BlockingExecutor(name: "sealer", isBackground: true), eventLimit: eventLimit, pauseGuard: pauseGuard,
+            metrics: CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) }), logger: logger)
         lateEvents = LateEvents(store: store, limit: lateEventLimit, eventLimit: eventLimit, metrics: all, logger: logger)
-        probe = SinkProbe(plans: plans, store: store, logger: logger)
-        // A sink that may go on elsewhere, or that calls do not depend on, is no reason to refuse them.
-        var places = [DiskWatch.Place(directory: store.directory, isVital: true)]
-        for plan in plans {
-            let roots = plan.roots(in: store)
-            for root in roots.compactMap({ $0 }) where !places.contains(where: { $0.directory == root }) {
-                places.append(DiskWatch.Place(directory: root, isVital: plan.envelope.required && roots.count == 1))
-            }
-        }
-        disks = DiskWatch(places, marks: marks, metrics: all)
+        probe = SinkProbe(plans: plans, store: store, storage: storage, logger: logger)
     }
+
+    /// Time that the recordings directory has to answer at the start.
+    static let prepareLimit = Duration.seconds(30)
 
     /// Proves that recordings can be made. An error here is the operator's to mend.
     package func prepare() async throws(RecordingError) {
-        try await ledger.run { [store] () throws(RecordingError) in try store.prepare() }
+        let threads = BlockingExecutor(name: "prepare", threads: 1)
+        let result = await threads.answer(within: Self.prepareLimit) { [store, storage, lease, logger] in
+            Result { () throws(RecordingError) in
+                try store.prepare()
+                try lease.begin()
+                storage.home.look(logger)
+            }
+        }
+        guard let result else {
+            throw RecordingError("\(store.directory) has not answered for \(Self.prepareLimit.components.seconds) seconds", underlying: ETIMEDOUT)
+        }
+        try result.get()
+        await storage.resolve()
     }
 
     /// Finishes interrupted recordings, reads the finished ones, and keeps time for the running calls until the task is
     /// cancelled. Calls can be recorded meanwhile.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { [archive, index, store, plans, registry, metrics, logger] in
-                await archive.run(index, store.directory) {
-                    let roots = Set(plans.flatMap { $0.roots(in: store).compactMap { $0 } }).sorted()
-                    return Recovery(store: store, registry: registry, roots: roots, logger: logger)
-                } onRecovery: { _ in
-                    metrics.all.callsRecovered.increment()
-                }
-            }
+            group.addTask { await self.keepArchive() }
             group.addTask { await self.watchPlaces() }
+            group.addTask { await self.finishWaiting() }
             group.addTask { [lateEvents] in
                 while !Task.isCancelled {
                     try? await Task.sleep(for: Self.settleInterval)
@@ -99,23 +118,49 @@ package final class Recorder: Sendable {
                 }
             }
             await keepTime()
+            if storage.home.hang != nil { storage.home.giveUp() }
         }
+        guard storage.home.hang == nil else { return reportUnpublished() }
+        await finishLast()
         await lateEvents.settle()
+        await ledger.run { [lease] in lease.end() }
     }
 
-    /// Looks at the disks and tries the sinks that calls depend on, until the task is cancelled.
+    /// Recovers interrupted calls, and keeps the index up to what stands on the disk, until the task is cancelled.
+    private func keepArchive() async {
+        let leases = Leases(own: lease, directory: store.partialDirectory)
+        let recovery = Recovery(store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
+        await archive.run(index, recovery, in: storage.home) { [metrics] _ in metrics.all.callsRecovered.increment() }
+    }
+
+    /// Rehearses recording in every directory and tries the sinks that calls depend on, until the task is cancelled. Waits for no disk.
     private func watchPlaces() async {
         var isFirst = true
         while !Task.isCancelled {
+            storage.rehearse(logger)
             probe.start(all: isFirst)
             isFirst = false
-            await ledger.run { [disks, logger] in disks.look(logger) }
+            lease.renewSoon { [logger] result in
+                switch result {
+                case .success(true): break
+                case .success(false):
+                    logger.error("this server was thought to be dead, and another one may have published its calls")
+                case .failure(let error):
+                    logger.error("the lease of this server was not renewed", metadata: ["reason": "\(error)"])
+                }
+            }
+            if storage.home.problem == nil {
+                Task(executorPreference: ledger) { [store] in store.keepReserve() }
+            }
             try? await Task.sleep(for: SinkProbe.interval)
         }
     }
 
     /// No further call is wanted: the program is about to end. Running calls go on.
     package func drain() { state.withLock { $0.isDraining = true } }
+
+    /// The calls that still run are about to be ended. From now on, nothing waits for a recordings directory that does not answer.
+    package func leave() { state.withLock { $0.isLeaving = true } }
 
     /// Whether ``drain()`` was called.
     package var isDraining: Bool { state.withLock { $0.isDraining } }
@@ -125,7 +170,9 @@ package final class Recorder: Sendable {
     package func keepTime() async {
         while !Task.isCancelled || !sessions.isEmpty {
             // A cancelled task does not sleep; a thread of its own does.
-            if Task.isCancelled { await ledger.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
+            if Task.isCancelled { await clock.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
+            // A program that is to end does not wait for a directory that hangs.
+            if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.hang != nil { storage.home.giveUp() }
             let now = ContinuousClock.now
             let sessions = sessions
             for session in sessions { session.tick(now: now) }
@@ -138,7 +185,8 @@ package final class Recorder: Sendable {
             }
             for plan in plans { plan.threads.relieve() }
             ledger.relieve()
-            sealer.relieve()
+            environment.sealer.relieve()
+            storage.relieve()
         }
     }
 
@@ -168,8 +216,8 @@ package final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, group: group, plans: plans, store: store, ledger: ledger, sealer: sealer, eventLimit: eventLimit,
-                mayHold: mayHold, metrics: metrics, logger: logger, pauseGuard: pauseGuard, onRoom: onRoom, onStop: onStop, onDrain: onDrain)
+                call: call, format: format, group: group, mayHold: mayHold, environment: environment, onRoom: onRoom, onStop: onStop,
+                onDrain: onDrain)
             state.live[session.id] = Live(session: session, facts: call)
             state.liveNames.add(session.id, call)
             state.begun += 1
@@ -190,8 +238,12 @@ package final class Recorder: Sendable {
         case .success(let recording): index.add(recording)
         case .failure: metrics.all.callsNotPublished.increment()
         }
+        // In one step, so that an event always finds the call.
         state.withLock { state in
-            if let call = state.live.removeValue(forKey: session.id) { state.liveNames.remove(session.id, call.facts) }
+            guard let call = state.live.removeValue(forKey: session.id) else { return }
+            let unfinished = Unfinished(session, facts: call.facts, result)
+            if let unfinished { state.unfinished[session.id] = unfinished }
+            if unfinished?.isPublished ?? true { state.liveNames.remove(session.id, call.facts) }
         }
         return result
     }

@@ -135,6 +135,8 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var name: String
     /// While the call runs: what its files shall be called instead, where the number of their part stands for `{part}`.
     package var partName: String?
+    /// While the call runs: the lease of the server that records it.
+    package var owner: String?
     /// Where the recording was published from which something was left behind in the call's directory.
     package var publishedAs: String?
     package var call: CallFacts

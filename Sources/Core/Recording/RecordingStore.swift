@@ -26,58 +26,69 @@ package struct RecordingStore: Sendable {
     package let template: NameTemplate
     /// Permission bits of published files; directories get the same with search added for everyone who may read.
     package var fileMode: Int
+    /// Whether the directory is never made: where it is missing, its disk is not mounted.
+    package let mustExist: Bool
     /// Called after each step of publishing and recovery; nil but in tests.
     var onStep: (@Sendable (StoreStep) -> Void)?
+    /// Where disk calls in a sink's own directory run.
+    var access = DirectoryAccess()
+    /// The lease of this program, which the manifests of its running calls name; nil where it has none.
+    package var lease: Lease?
 
-    private var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
+    var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
+
+    /// The directory of unfinished recordings.
+    var partialDirectory: String { directory + "/" + Self.partialDirectoryName }
 
     /// Describes a store; ``prepare()`` makes it.
-    package init(directory: String, template: NameTemplate, fileMode: Int = 0o640) {
+    package init(directory: String, template: NameTemplate, fileMode: Int = 0o640, mustExist: Bool = false) {
         self.directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
         self.template = template
         self.fileMode = fileMode
+        self.mustExist = mustExist
     }
 
     /// Makes the directories and proves that recordings can be made and published there.
     package func prepare() throws(RecordingError) {
-        let partial = directory + "/" + Self.partialDirectoryName
-        try FileSystem.makeDirectories(partial, mode: directoryMode)
-        let probe = partial + "/probe-" + RecordingID().description
-        defer {
-            FileSystem.removeName(probe)
-            FileSystem.removeName(probe + "-2")
-        }
-        try FileSystem.replace(probe, with: Data("probe".utf8), mode: 0o600, durably: true, through: probe + "-new")
-        guard try FileSystem.link(probe, as: probe + "-2") else { throw RecordingError("\(probe)-2 exists already", underlying: EEXIST) }
-        // The published name will stand in the recordings directory itself, or below it.
-        let published = directory + "/." + (probe as NSString).lastPathComponent
-        defer { FileSystem.removeName(published) }
-        guard try FileSystem.link(probe, as: published) else { throw RecordingError("\(published) exists already", underlying: EEXIST) }
-        keepReserve()
+        _ = try Rehearsal(root: directory, mode: directoryMode, mayMake: !mustExist).run()
     }
 
-    /// Bytes that are set aside, so that the manifests of running calls can be written when the disk is full.
+    /// Bytes that are set aside, so that the manifests of running calls can be written when the disk or a quota is full.
     private static let reserveSize = 1 << 20
-    /// Free bytes from which on nothing is set aside.
-    private static let plenty = 1 << 30
 
-    private var reserve: String { directory + "/" + Self.partialDirectoryName + "/reserve" }
+    private var reserve: String { partialDirectory + "/reserve" }
 
-    /// Sets the reserve aside where it is missing and the disk is not far from full: a small part of a small disk.
+    /// Sets the reserve aside where it is missing: a small part of a small disk.
     func keepReserve() {
-        guard let free = FileSystem.freeBytes(directory), free < Self.plenty, !FileSystem.exists(reserve) else { return }
+        guard let free = FileSystem.freeBytes(directory), !FileSystem.exists(reserve) else { return }
         FileSystem.allocate(reserve, bytes: min(Self.reserveSize, free / 64), mode: mode_t(fileMode))
     }
 
-    /// Gives the reserve to whoever needs a little room to finish a recording.
+    /// Gives the reserve to whatever needs a little room to finish a recording.
     func spendReserve() { FileSystem.removeName(reserve) }
 
     /// The directory under which a sink's files appear, as an absolute path; nil is the recordings directory itself.
     func root(_ path: String?) -> String? {
         guard let path else { return nil }
-        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
-        let isHome = absolute == URL(fileURLWithPath: directory).standardizedFileURL.path || FileSystem.isSameDirectory(absolute, directory)
+        let absolute = absolute(path)
+        let isHome = absolute == self.absolute(directory) || FileSystem.isSameDirectory(absolute, directory)
         return isHome ? nil : absolute
+    }
+
+    /// A path from the root directory on, without `.` and `..`. Touches no disk.
+    func absolute(_ path: String) -> String { Self.absolute(path, from: FileManager.default.currentDirectoryPath) }
+
+    /// A path from the root directory on, without `.`, `..` and doubled slashes. Links are not followed.
+    static func absolute(_ path: String, from current: String) -> String {
+        var names: [Substring] = []
+        for name in (path.hasPrefix("/") ? path : current + "/" + path).split(separator: "/") {
+            switch name {
+            case ".": continue
+            case "..": _ = names.popLast()
+            default: names.append(name)
+            }
+        }
+        return "/" + names.joined(separator: "/")
     }
 
     /// Tells a test that a step was taken.
@@ -93,27 +104,38 @@ package struct RecordingStore: Sendable {
 
     /// Makes the directory of a new call and puts its first manifest there.
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
-        keepReserve()
         let place = PartialRecording.directory(of: manifest.id, in: directory)
-        let lock = try DirectoryLock.make(place, mode: directoryMode)
-        let partial = PartialRecording(id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
-        try save(manifest, in: partial)
-        return partial
+        let file = PartialRecording.manifestName(manifest.name)
+        // A directory of a call is never without its manifest, by which another host knows that the call runs.
+        let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(RecordingError) in
+            do throws(RecordingError) {
+                try save(manifest, as: new + "/" + file)
+            } catch {
+                FileSystem.removeName(new + "/" + file)
+                throw error
+            }
+        }
+        return PartialRecording(id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
     }
 
-    /// Replaces the manifest of a running call. It survives the death of the process; a running call's manifest is
-    /// not worth a wait for the disk.
-    func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
-        try FileSystem.replace(
-            partial.manifestPath, with: try encode(manifest), mode: mode_t(fileMode), durably: false, through: partial.manifestPath + ".new")
+    /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut: without the manifest, the
+    /// call's audio is worth little.
+    func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) { try save(manifest, as: partial.manifestPath) }
+
+    private func save(_ manifest: Recording, as path: String) throws(RecordingError) {
+        var manifest = manifest
+        manifest.owner = lease?.current
+        try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new")
+        try FileSystem.synchronizeDirectory((path as NSString).deletingLastPathComponent)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
     ///
     /// This is done once: after a failed sync the system may report success the next time without having the data. A file
-    /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it.
+    /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it. An error means that the
+    /// system has no descriptors to spare, and that nothing was done.
     /// - Parameter files: for each sink of the manifest, its files.
-    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) -> SealedRecording {
+    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(RecordingError) -> SealedRecording {
         var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
         for (index, files) in files.enumerated() {
             sealed.manifest.sinks[index].files = []
@@ -127,7 +149,8 @@ package struct RecordingStore: Sendable {
                     continue
                 }
                 do throws(RecordingError) {
-                    let found = try FileSystem.seal(path(file, of: partial.id))
+                    let path = path(file, of: partial.id)
+                    let found = try access.run(in: file.root) { () throws(RecordingError) in try FileSystem.seal(path) }
                     reach(.sealed)
                     sealed.files.append(file)
                     sealed.manifest.sinks[index].files.append(
@@ -135,7 +158,10 @@ package struct RecordingStore: Sendable {
                             name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
                             sha256: found.sha256))
                 } catch {
+                    // Nothing was synced yet of a file that could not be opened, so that it may be tried again.
+                    if error.isTransient, sealed.isComplete, gone.isEmpty { throw error }
                     gone.append(file)
+                    if error.underlying != ETIMEDOUT { sealed.broken.append(file) }
                     sealed.manifest.sinks[index].fail(error)
                 }
             }
@@ -155,17 +181,27 @@ package struct RecordingStore: Sendable {
     /// - Parameter keepPartial: leave the partial directory alone, because it holds files that are not published.
     func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
         var sealed = sealed
+        // First of all, the account: whatever happens from here on, the next start knows what the call was.
+        try saveFinal(sealed.manifest(as: partial.name, from: partial), in: partial)
+        var isSaved = true
         for root in Set(sealed.files.compactMap(\.root)) {
             do throws(RecordingError) {
-                try FileSystem.makeDirectories(parent(of: partial.name, root), mode: directoryMode)
+                let parent = parent(of: partial.name, root)
+                try access.run(in: root) { [directoryMode] () throws(RecordingError) in
+                    try FileSystem.makeDirectories(parent, below: root, mode: directoryMode)
+                }
             } catch {
                 sealed.drop(root, error)
+                isSaved = false
             }
         }
-        try FileSystem.makeDirectories(parent(of: partial.name, nil), mode: directoryMode)
+        try FileSystem.makeDirectories(parent(of: partial.name, nil), below: directory, mode: directoryMode)
         var attempt = 1
         while true {
             let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
+            // Before any file has its name: where there are no hard links, it says whose the renamed files are.
+            if !isSaved { try saveFinal(sealed.manifest(as: name, from: partial), in: partial) }
+            isSaved = false
             switch try tryPublish(sealed, as: name, from: partial) {
             case .taken: attempt += 1
             case .refused(let root, let error): sealed.drop(root, error)
@@ -174,8 +210,13 @@ package struct RecordingStore: Sendable {
                     // The new names are on the disk before the old ones go.
                     try FileSystem.synchronizeDirectory(parent(of: name, nil))
                     // Not before: another program that has to finish this call must find what its manifest names.
-                    for file in sealed.empty { FileSystem.removeName(path(file, of: partial.id)) }
-                    if !keepPartial, sealed.isComplete { discard(partial, files: sealed.files, roots: sealed.roots) }
+                    dropNames(partial, of: sealed.empty, roots: [])
+                    if !keepPartial, sealed.isComplete {
+                        discard(partial, files: sealed.files, roots: sealed.roots)
+                    } else {
+                        // A recording that is deleted by hand does not come back from here.
+                        dropNames(partial, of: sealed.files, roots: sealed.roots)
+                    }
                 } catch {
                     // The partial names stay, for the next start to look at.
                 }
@@ -196,34 +237,32 @@ package struct RecordingStore: Sendable {
 
     /// Publishes under one name. A name is also free where a program that died while it published has left links to the very same files.
     private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
-        var final = sealed.manifest
-        final.name = name
-        final.partName = nil
-        for sink in final.sinks.indices {
-            for file in final.sinks[sink].files.indices {
-                final.sinks[sink].files[file].name = partial.publishedName(final.sinks[sink].files[file].name, as: name)
-            }
-        }
-        let ready = partial.manifestPath + ".final"
+        let final = sealed.manifest(as: name, from: partial)
         let target = directory + "/" + name + ".json"
         if FileSystem.exists(target) { return .taken }
-        var linked: [String] = []
-        // Whatever goes wrong, the partial directories still have every file; only our second names for them go.
-        func giveUp() { linked.forEach(FileSystem.removeName) }
+        var given: [GivenNames] = []
+        // Whatever goes wrong, the partial directories have every file; only our other names for them go.
+        func giveUp() {
+            for names in given { try? access.run(in: names.root) { () throws(RecordingError) in names.takeBack() } }
+        }
         // Directories that are not the manifest's come first: what they refuse is left out of it.
         for root in Set(sealed.files.map(\.root)).sorted(by: { ($0 ?? "") > ($1 ?? "") }) {
+            let names = GivenNames(
+                root: root, parent: parent(of: name, root),
+                names: sealed.files.filter { $0.root == root }.map { file in
+                    GivenNames.Name(
+                        source: path(file, of: partial.id), target: (root ?? directory) + "/" + partial.publishedName(file.name, as: name),
+                        sha256: sealed.manifest.sinks.lazy.flatMap(\.files).first { $0.name == file.name && $0.directory == root }?.sha256)
+                })
             do throws(RecordingError) {
-                for file in sealed.files where file.root == root {
-                    let published = (root ?? directory) + "/" + partial.publishedName(file.name, as: name)
-                    let source = path(file, of: partial.id)
-                    guard try FileSystem.link(source, as: published) || FileSystem.isSameFile(source, published) else {
-                        giveUp()
-                        return .taken
-                    }
-                    linked.append(published)
-                    reach(.linked)
+                let isFree = try access.run(in: root, undo: { $0 ? names.takeBack() : () }) { [onStep] () throws(RecordingError) in
+                    try names.give { onStep?(.linked) }
                 }
-                try FileSystem.synchronizeDirectory(parent(of: name, root))
+                guard isFree else {
+                    giveUp()
+                    return .taken
+                }
+                given.append(names)
             } catch {
                 giveUp()
                 guard let root else { throw error }
@@ -231,9 +270,7 @@ package struct RecordingStore: Sendable {
             }
         }
         do throws(RecordingError) {
-            try FileSystem.replace(ready, with: try encode(final), mode: mode_t(fileMode), durably: true, through: ready + ".new")
-            reach(.prepared)
-            guard try FileSystem.link(ready, as: target) else {
+            guard try FileSystem.link(finalPath(partial), as: target) else {
                 giveUp()
                 return .taken
             }
@@ -242,8 +279,18 @@ package struct RecordingStore: Sendable {
             throw error
         }
         reach(.published)
-        FileSystem.removeName(ready)
+        FileSystem.removeName(finalPath(partial))
         return .published(final)
+    }
+
+    /// Where the manifest of a finished call waits for its published name.
+    func finalPath(_ partial: PartialRecording) -> String { partial.manifestPath + ".final" }
+
+    private func saveFinal(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
+        let path = finalPath(partial)
+        try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new")
+        try FileSystem.synchronizeDirectory(partial.directory)
+        reach(.prepared)
     }
 
     /// Publishes further files of a call whose manifest stands already.
@@ -251,11 +298,13 @@ package struct RecordingStore: Sendable {
         var added: [Recording.File] = []
         for file in files {
             let source = path(file, of: partial.id), published = partial.publishedName(file.name, as: name)
-            let root = file.root ?? directory
-            let sealed = try FileSystem.seal(source)
-            try FileSystem.makeDirectories(parent(of: name, file.root), mode: directoryMode)
-            guard try FileSystem.link(source, as: root + "/" + published) || FileSystem.isSameFile(source, root + "/" + published) else {
-                throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST)
+            let root = file.root ?? directory, parent = parent(of: name, file.root)
+            let sealed = try access.run(in: file.root) { [directoryMode] () throws(RecordingError) in
+                let sealed = try FileSystem.seal(source)
+                try FileSystem.makeDirectories(parent, below: root, mode: directoryMode)
+                let names = GivenNames(root: file.root, parent: parent, names: [.init(source: source, target: root + "/" + published, sha256: nil)])
+                guard try names.give({}) else { throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST) }
+                return sealed
             }
             added.append(
                 Recording.File(
@@ -263,22 +312,37 @@ package struct RecordingStore: Sendable {
                     sha256: sealed.sha256))
             reach(.linked)
         }
-        for root in Set(files.map(\.root)) { try FileSystem.synchronizeDirectory(parent(of: name, root)) }
         return added
     }
 
     /// Takes the partial names away from a call whose files are published under their final names. The manifest goes last:
     /// as long as it stands, it says where the others are.
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
-        for file in files {
-            FileSystem.removeName(path(file, of: partial.id))
-            reach(.released)
-        }
-        for root in roots { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: partial.id, in: root)) }
+        dropNames(partial, of: files, roots: roots)
         for ending in Self.manifestEndings.reversed() { FileSystem.removeName(partial.manifestPath + ending) }
         reach(.released)
         FileSystem.removeEmptyDirectory(partial.directory)
         reach(.discarded)
+    }
+
+    /// Takes the partial names of published files away, and leaves the rest of the call's directories for what is still to come.
+    func dropNames(_ partial: PartialRecording, of files: [CallFile], roots: Set<String>) {
+        for file in files where file.root == nil {
+            FileSystem.removeName(path(file, of: partial.id))
+            reach(.released)
+        }
+        for root in roots.union(files.compactMap(\.root)) {
+            let names = files.filter { $0.root == root }.map { path($0, of: partial.id) }
+            let directory = PartialRecording.directory(of: partial.id, in: root)
+            // A directory that does not answer keeps them; the next start takes them away.
+            try? access.run(in: root) { [onStep] () throws(RecordingError) in
+                for name in names {
+                    FileSystem.removeName(name)
+                    onStep?(.released)
+                }
+                FileSystem.removeEmptyDirectory(directory)
+            }
+        }
     }
 
     /// Reads a published manifest.
@@ -290,8 +354,7 @@ package struct RecordingStore: Sendable {
     func update(_ manifest: Recording) throws(RecordingError) {
         let target = "\(directory)/\(manifest.name).json"
         try FileSystem.replace(
-            target, with: try encode(manifest), mode: mode_t(fileMode), durably: true,
-            through: "\(directory)/\(Self.partialDirectoryName)/\(manifest.id).json")
+            target, with: try encode(manifest), mode: mode_t(fileMode), through: "\(partialDirectory)/\(manifest.id).json")
         try FileSystem.synchronizeDirectory((target as NSString).deletingLastPathComponent)
     }
 

@@ -59,12 +59,16 @@ package struct Recovery: Sendable {
     private let logger: Logger
     /// Problems that the log has already: recovery is tried again while calls wait.
     private let logged: LoggedProblems
+    /// The programs that share the directory; nil where no other one can.
+    let leases: Leases?
 
     /// Prepares a recovery of the interrupted calls of a store, by the sinks of a registry, which can make their files whole.
+    /// - Parameter leases: which of the programs that share the directory run; nil where no other one can.
     package init(
-        store: RecordingStore, registry: SinkRegistry, roots: [String] = [], logger: Logger
+        store: RecordingStore, registry: SinkRegistry, roots: [String] = [], leases: Leases? = nil, logger: Logger
     ) {
         logged = LoggedProblems()
+        self.leases = leases
         self.store = store
         self.registry = registry
         self.roots = roots
@@ -99,7 +103,7 @@ package struct Recovery: Sendable {
             }
             var finding = Finding(directory: directory)
             do throws(RecordingError) {
-                guard let lock = try DirectoryLock(existing: directory) else { return nil }
+                guard let lock = try DirectoryLock(existing: directory), leases?.mayRecover(directory) ?? true else { return nil }
                 var call = InterruptedCall(self, id, directory, lock, dryRun: dryRun, settles: settling.includes(id))
                 guard try call.recover(&finding, onRecovery) else { return nil }
             } catch {

@@ -32,6 +32,8 @@ public struct SinkContext: Sendable {
     /// The directory under which this sink's files appear at the end; nil is the recordings directory.
     let root: String?
     private let mode: Int
+    /// Says if the directory may be used.
+    private let guardian: DirectoryGuardian
     private let created: CreatedFiles
     /// Told after a file was created.
     private let onCreate: @Sendable () -> Void
@@ -51,7 +53,8 @@ public struct SinkContext: Sendable {
     /// Makes a context whose files appear under a directory that may be another than the recordings directory.
     init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
-        directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, onCreate: @escaping @Sendable () -> Void
+        directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, guardian: DirectoryGuardian = DirectoryGuardian(),
+        onCreate: @escaping @Sendable () -> Void
     ) {
         self.recordingID = recordingID
         self.call = call
@@ -63,6 +66,7 @@ public struct SinkContext: Sendable {
         self.logger = logger
         self.root = root
         mode = fileMode
+        self.guardian = guardian
         created = CreatedFiles()
         self.onCreate = onCreate
     }
@@ -101,8 +105,9 @@ public struct SinkContext: Sendable {
 extension SinkContext {
     /// Makes the directory where it is missing.
     func prepareDirectory() throws(SinkError) {
+        if let refusal = guardian.refusal { throw SinkError(.open, refusal) }
         do {
-            try FileSystem.makeDirectories(directory, mode: FileSystem.directoryMode(forFiles: mode))
+            try FileSystem.makeDirectories(directory, below: guardian.root, mode: FileSystem.directoryMode(forFiles: mode))
         } catch {
             throw SinkError(.open, error.reason, underlying: error.underlying)
         }
@@ -157,4 +162,29 @@ extension SinkContext {
 /// The names of a sink's files, shared by the copies of its context.
 private final class CreatedFiles: Sendable {
     let names = Mutex<[String]>([])
+}
+
+/// Keeps sinks out of a directory in which nothing can be recorded, before they touch it.
+struct DirectoryGuardian: Sendable {
+    private let directory: StorageDirectory?
+    private let isLast: Bool
+
+    /// Makes a guardian that lets everything pass.
+    init() {
+        directory = nil
+        isLast = true
+    }
+
+    /// Makes the guardian of a directory.
+    /// - Parameter isLast: whether the sink has no other place to go to. Then it is kept out only where trying would do harm.
+    init(_ directory: StorageDirectory, isLast: Bool) {
+        self.directory = directory
+        self.isLast = isLast
+    }
+
+    /// Why the directory cannot be used, if that is so.
+    var refusal: String? { isLast ? directory?.refusal : directory?.problem }
+
+    /// The directory above that is not made any more: it was there once, so that its disk is not mounted where it is missing.
+    var root: String? { directory.flatMap { $0.isKnown ? "\($0.path)/\(RecordingStore.partialDirectoryName)" : nil } }
 }

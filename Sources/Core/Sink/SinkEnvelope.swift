@@ -8,6 +8,8 @@ package struct SinkEnvelope: Configurable {
     package var directory: String?
     /// Where this sink goes on when its directory fails; nil is nowhere.
     package var fallback: String?
+    /// Whether `directory` and `fallback` are never made, because their disk is not mounted where they are missing.
+    package var mustExist = false
     /// Whether a call is refused when this sink cannot open.
     package var required = false
     /// What becomes of the call when this sink fails later.
@@ -76,6 +78,9 @@ package struct SinkEnvelope: Configurable {
         .string(
             "fallback", \.fallback, type: "path",
             "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.", check: isPath),
+        .boolean(
+            "mustExist", \.mustExist,
+            "Whether `directory` and `fallback` are left alone where they are missing, as on a disk that is not mounted, instead of being made."),
         .boolean("required", \.required, "Whether calls are refused while this sink cannot open."),
         .choice("onError", \.onError, "What becomes of the call when this sink fails later: it goes on, or it is ended."),
         .number("buffer", \.buffer, in: 0.5...600, "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),

@@ -17,11 +17,6 @@ package struct SinkPlan: Sendable {
     /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
     let threads: SinkThreads
 
-    /// The directories under which the sink's files may appear, the first choice first; nil is the recordings directory.
-    func roots(in store: RecordingStore) -> [String?] {
-        [store.root(envelope.directory)] + (envelope.fallback.map { [store.root($0)] } ?? [])
-    }
-
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
     /// and left out. `format` is the shape of the audio that calls will bring, where it is known.
     package static func read(
@@ -57,6 +52,9 @@ package struct SinkPlan: Sendable {
             let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")
             if !names.insert(name.lowercased()).inserted {
                 problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
+            }
+            if envelope.mustExist, envelope.directory == nil, envelope.fallback == nil {
+                problems.append(.init(at: place.key("mustExist"), "says nothing without a directory; recordings.mustExist is for the recordings directory"))
             }
             if let directory = envelope.directory, directory == envelope.fallback {
                 problems.append(.init(at: place.key("fallback"), "\"\(directory)\" is the directory itself, which would fail in the same way"))

@@ -49,6 +49,7 @@ package struct Configuration: Sendable {
     /// Where recordings go.
     package struct Recordings: Configurable {
         package var directory = "recordings"
+        package var mustExist = false
         package var name = "{date}/{time}-{from|unknown}-{id}"
         package var mode = "0640"
         package var lowSpace = 1000
@@ -61,6 +62,9 @@ package struct Configuration: Sendable {
             .string("directory", \.directory, type: "path", "Where recordings appear; relative to the directory that the program is started in.") {
                 $0.isEmpty || $0.contains("\0") ? "is not a path such as \"recordings\"" : nil
             },
+            .boolean(
+                "mustExist", \.mustExist,
+                "Whether the program refuses to start where `directory` is missing, as on a disk that is not mounted, instead of making it."),
             .string(
                 "name", \.name, type: "template",
                 "How a recording is named, with placeholders: \(NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")); {from|to|unknown} takes the first that is known."
@@ -99,7 +103,7 @@ package struct Configuration: Sendable {
 
         /// The store that this section describes.
         package func store() throws(RecordingError) -> RecordingStore {
-            RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640)
+            RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640, mustExist: mustExist)
         }
     }
 

@@ -1,0 +1,248 @@
+import CoreMetrics
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A directory that recordings go to: threads for its disk calls, and the result of the last rehearsal there.
+///
+/// Each directory is rehearsed on a thread of its own, so that one that hangs hides nothing about the others.
+final class StorageDirectory: Sendable {
+    /// How full a disk is.
+    enum Level: Int, Comparable, Sendable {
+        case fine, low, critical
+
+        static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    /// The result of the last rehearsal.
+    private struct State {
+        var room: FileSystem.Room?
+        var level = Level.fine
+        /// Why nothing can be recorded there.
+        var problem: String?
+        /// Whether the directory must not even be tried: it is not the one that it was.
+        var isForeign = false
+        /// When the rehearsal began that runs now.
+        var began: ContinuousClock.Instant?
+        /// What gives up the calls that wait for this directory, by number.
+        var waiting: [Int: @Sendable () -> Void] = [:]
+        var nextWaiting = 0
+        /// Whether calls no longer wait while the directory hangs.
+        var isGivenUp = false
+        /// Whether a hang was logged that goes on.
+        var isHangLogged = false
+        /// The file system, and the name that it was given, at the first rehearsal that succeeded.
+        var device: UInt64?
+        var volume: String?
+    }
+
+    /// Time after which a rehearsal that has not come back means that the directory hangs.
+    static let hangLimit = Duration.seconds(5)
+    /// Files that may still be made below which an operator is warned.
+    static let lowFiles = 1000
+    /// The file in `.partial` that tells one disk from another that is mounted in its place.
+    static let volumeName = "volume"
+
+    /// The directory, without a slash at its end.
+    let path: String
+    /// Threads for disk calls there.
+    let threads: BlockingExecutor
+    private let mustExist: Bool
+    private let mode: mode_t
+    private let marks: SpaceMarks
+    private let hangLimit: Duration
+    private let meter: Meter
+    private let rehearsals: BlockingExecutor
+    private let state = Mutex(State())
+
+    /// Describes a directory; nothing is touched before ``rehearse(_:)``.
+    init(
+        _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics, hangLimit: Duration = StorageDirectory.hangLimit
+    ) {
+        self.path = path
+        self.mustExist = mustExist
+        self.mode = mode
+        self.marks = marks
+        self.hangLimit = hangLimit
+        meter = metrics.freeBytes(path)
+        threads = BlockingExecutor(name: "disk")
+        rehearsals = BlockingExecutor(name: "rehearsal", threads: 1, threadLimit: 1)
+    }
+
+    /// Whether a rehearsal has succeeded: from then on, the directory is not made again where it is missing.
+    var isKnown: Bool { state.withLock { $0.device != nil } }
+
+    /// How full the disk is.
+    var level: Level { state.withLock { $0.level } }
+
+    /// Why the directory does not answer, if it does not.
+    var hang: String? {
+        guard let began = state.withLock({ $0.began }) else { return nil }
+        let waited = ContinuousClock.now - began
+        return waited < hangLimit ? nil : "\(path) has not answered for \(waited.components.seconds) seconds"
+    }
+
+    /// Why nothing can be recorded here, in words, if that is so.
+    var problem: String? { hang ?? state.withLock { $0.problem } }
+
+    /// Why the directory must not be touched, if that is so: it hangs, or another disk is in its place.
+    var refusal: String? { hang ?? state.withLock { $0.isForeign ? $0.problem : nil } }
+
+    /// What an operator should know about the room that is left, if there is little.
+    var shortage: String? {
+        let (room, level) = state.withLock { ($0.room, $0.level) }
+        guard let room else { return nil }
+        if level > .fine { return "\(room.bytes / 1_000_000) MB are free under \(path)" }
+        if let files = room.files, files < Self.lowFiles { return "\(files) more files can be made under \(path)" }
+        return nil
+    }
+
+    /// Starts a rehearsal, unless one still runs. Does not wait.
+    func rehearse(_ logger: Logger) {
+        let isHangNew = state.withLock { state -> Bool? in
+            guard let began = state.began else {
+                state.began = .now
+                return nil
+            }
+            defer { state.isHangLogged = state.isHangLogged || .now - began >= hangLimit }
+            return .now - began >= hangLimit && !state.isHangLogged
+        }
+        if let isHangNew {
+            if isHangNew { logger.error("a directory does not answer", metadata: ["directory": "\(path)"]) }
+            return
+        }
+        // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+        Task(executorPreference: rehearsals) { [self] in look(logger) }
+    }
+
+    /// Has the rehearsal that runs now begun earlier, for tests.
+    func backdate(by time: Duration) { state.withLock { $0.began = $0.began.map { $0 - time } } }
+
+    /// Rehearses here and now, and keeps the result. Blocks.
+    func look(_ logger: Logger) {
+        let (device, volume) = state.withLock { ($0.device, $0.volume) }
+        var found = Found()
+        do throws(RecordingError) {
+            // The directory above counts where this one is missing: below a mount point without its disk, nothing is made.
+            if let device, let now = standing.flatMap(FileSystem.device), now != device, volume == nil || self.volume() != volume {
+                found.isForeign = true
+                throw RecordingError("\(path) is on another file system than before; was its disk unmounted?")
+            }
+            if device == nil { Rehearsal.removeLeftovers(in: path) }
+            found.outcome = try Rehearsal(root: path, mode: mode, mayMake: !mustExist, isFirst: device == nil).run()
+            found.volume = volume ?? nameVolume()
+        } catch {
+            found.isForeign = found.isForeign || error.underlying == ENOENT
+            found.problem = error.reason
+            found.room = FileSystem.room(path)
+        }
+        keep(found, logger)
+    }
+
+    /// The directory, or the one above it where it is missing.
+    private var standing: String? {
+        var path = path.hasPrefix("/") ? path : "./" + path
+        while !FileSystem.exists(path) {
+            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+            path = String(path[..<slash])
+        }
+        return path
+    }
+
+    private struct Found {
+        var outcome: Rehearsal.Outcome?
+        var volume: String?
+        var room: FileSystem.Room?
+        var problem: String?
+        var isForeign = false
+    }
+
+    private func keep(_ found: Found, _ logger: Logger) {
+        let room = found.outcome?.room ?? found.room
+        let level: Level = room.map { $0.bytes < marks.critical ? .critical : $0.bytes < marks.low ? .low : .fine } ?? .fine
+        if let room { meter.set(Int64(room.bytes)) }
+        let before = state.withLock { state in
+            let before = state
+            state.began = nil
+            state.isHangLogged = false
+            state.room = room
+            state.level = level
+            state.problem = found.problem
+            state.isForeign = found.isForeign
+            state.device = found.outcome?.device ?? state.device
+            state.volume = found.volume ?? state.volume
+            return before
+        }
+        let facts: Logger.Metadata = ["directory": "\(path)"]
+        if before.isHangLogged { logger.notice("a directory answers again", metadata: facts) }
+        if let problem = found.problem, problem != before.problem {
+            logger.error("a directory takes no recordings", metadata: facts.merging(["reason": "\(problem)"]) { one, _ in one })
+        } else if found.problem == nil, before.problem != nil {
+            logger.notice("a directory takes recordings again", metadata: facts)
+        }
+        guard level != before.level else { return }
+        let free = facts.merging(["free": "\(room?.bytes ?? 0)"]) { one, _ in one }
+        switch level {
+        case .fine: logger.notice("a disk has room again", metadata: free)
+        case .low: logger.warning("a disk is getting full", metadata: free)
+        case .critical: logger.error("a disk is full", metadata: free)
+        }
+    }
+
+    // MARK: - Calls that wait for the disk
+
+    /// Runs a disk call on an executor and waits for it: as long as it takes, or until ``giveUp()``.
+    func run<Result: Sendable>(
+        on executor: BlockingExecutor, _ body: @escaping @Sendable () throws(RecordingError) -> Result
+    ) async throws(RecordingError) -> Result {
+        if let hang, state.withLock({ $0.isGivenUp }) { throw RecordingError(hang, underlying: ETIMEDOUT) }
+        let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
+            let first = FirstAnswer(continuation)
+            let number = state.withLock { state in
+                state.nextWaiting += 1
+                state.waiting[state.nextWaiting] = { [path] in
+                    first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
+                }
+                return state.nextWaiting
+            }
+            // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+            Task(executorPreference: executor) { [self] in
+                do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
+                state.withLock { _ = $0.waiting.removeValue(forKey: number) }
+            }
+        }
+        return try result.get()
+    }
+
+    /// Gives up all calls that wait in ``run(on:_:)``, and further ones as long as the directory does not answer: the program ends.
+    func giveUp() {
+        let waiting = state.withLock { state in
+            state.isGivenUp = true
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for giveUp in waiting { giveUp() }
+    }
+
+    // MARK: - Which disk it is
+
+    private var volumePath: String { "\(path)/\(RecordingStore.partialDirectoryName)/\(Self.volumeName)" }
+
+    /// The name that this or an earlier program gave the disk.
+    private func volume() -> String? { (try? Data(contentsOf: URL(fileURLWithPath: volumePath))).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Gives the disk a name where it has none, so that it is known when it is unmounted and mounted again.
+    private func nameVolume() -> String? {
+        if let name = volume(), !name.isEmpty { return name }
+        try? FileSystem.replace(volumePath, with: Data("\(RecordingID())\n".utf8), mode: mode & 0o666, through: volumePath + ".new")
+        return volume()
+    }
+}

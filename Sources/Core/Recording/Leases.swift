@@ -1,0 +1,138 @@
+import Foundation
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Finds out which of the programs that share a recordings directory still run, for the recovery of their calls.
+///
+/// Clocks of different hosts are not compared: a lease is over if its file has not changed for ``Lease/limit`` by this program's
+/// clock. Only a program of this very kernel is known to be dead at once, by the lock of its call that it has lost.
+package final class Leases: Sendable {
+    /// Whether the program that a lease belongs to runs.
+    enum Verdict: Sendable { case alive, dead, undecided }
+
+    private struct Sight {
+        var data: Data
+        var since: ContinuousClock.Instant
+        var hasChanged = false
+    }
+
+    private struct State {
+        var seen: [String: Sight] = [:]
+        var claimed: Set<String> = []
+        var isWaiting = false
+        var sparesOthers = false
+    }
+
+    private let own: Lease
+    private let directory: String
+    private let limit: Duration
+    private let state = Mutex(State())
+
+    /// Prepares to look at the leases in a directory of unfinished recordings. `own` is the lease of this program, and has begun.
+    package convenience init(own: Lease, directory: String) { self.init(own: own, directory: directory, limit: Lease.limit) }
+
+    init(own: Lease, directory: String, limit: Duration) {
+        self.own = own
+        self.directory = directory
+        self.limit = limit
+    }
+
+    /// Whether calls were spared since the last ``releaseClaims()`` because it was not known yet if their program runs.
+    package var isWaiting: Bool { state.withLock { $0.isWaiting } }
+
+    /// Whether calls were spared since the last ``releaseClaims()`` because their program runs elsewhere.
+    package var sparesOthers: Bool { state.withLock { $0.sparesOthers } }
+
+    /// Whether the call in a partial directory, whose lock is free, may be recovered: its program is dead, and no other one recovers it.
+    /// Blocks.
+    func mayRecover(_ callDirectory: String) -> Bool {
+        guard let owner = Self.owner(of: callDirectory) else { return true }
+        switch verdict(of: owner) {
+        case .dead: return claim(owner)
+        case .alive:
+            if owner != own.id { state.withLock { $0.sparesOthers = true } }
+            return false
+        case .undecided:
+            state.withLock { $0.isWaiting = true }
+            return false
+        }
+    }
+
+    /// Gives back what was claimed, and forgets what was spared: a pass of recovery is over. Blocks.
+    package func releaseClaims() {
+        let claimed = state.withLock { state in
+            defer {
+                state.claimed = []
+                state.isWaiting = false
+                state.sparesOthers = false
+            }
+            return state.claimed
+        }
+        for owner in claimed { FileSystem.removeName(claimPath(owner, by: own.id)) }
+    }
+
+    /// Whether the program with a lease runs. The lock of one of its calls was found to be free. Blocks.
+    func verdict(of owner: String) -> Verdict {
+        if owner == own.id { return .alive }
+        let path = Lease.path(owner, in: directory)
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
+            // It has ended, or another program recovers its calls.
+            return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0) } ?? .dead
+        }
+        let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
+        // The lock of its call is free, and one kernel does not forget a lock.
+        if let boot = record?.boot, boot == Lease.boot, own.locksAreReal { return .dead }
+        return state.withLock { state in
+            var sight = state.seen[owner] ?? Sight(data: data, since: .now)
+            if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
+            state.seen[owner] = sight
+            if .now - sight.since >= limit { return .dead }
+            return sight.hasChanged ? .alive : .undecided
+        }
+    }
+
+    // MARK: - One recoverer for each dead program
+
+    private func claimPath(_ owner: String, by id: String) -> String { "\(Lease.path(owner, in: directory)).by-\(id)" }
+
+    /// The program that recovers the calls of a dead one.
+    private func claimer(of owner: String) -> String? {
+        let prefix = "\(Lease.prefix)\(owner).by-"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return names.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+    }
+
+    /// Takes over the calls of a dead program. Of several programs that try, the one that renames the lease gets them.
+    private func claim(_ owner: String) -> Bool {
+        if state.withLock({ $0.claimed.contains(owner) }) { return true }
+        let mine = claimPath(owner, by: own.id)
+        if unsafe rename(Lease.path(owner, in: directory), mine) != 0 {
+            guard errno == ENOENT else { return false }
+            // Without a lease and a claim, it ended in order, or its calls were looked at before.
+            if let other = claimer(of: owner), other != own.id, unsafe rename(claimPath(owner, by: other), mine) != 0 { return false }
+        }
+        state.withLock { _ = $0.claimed.insert(owner) }
+        return true
+    }
+
+    /// The lease that the manifest of a running call names.
+    static func owner(of callDirectory: String) -> String? {
+        struct Owner: Decodable { var owner: String? }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: callDirectory)) ?? []
+        for name in names where name.hasSuffix(".json") || name.hasSuffix(".json.new") {
+            if let data = try? Data(contentsOf: URL(fileURLWithPath: callDirectory + "/" + name)),
+                let owner = try? JSONDecoder().decode(Owner.self, from: data).owner
+            {
+                return owner
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,122 @@
+import CoreMetrics
+import Foundation
+import Logging
+import Synchronization
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+extension Recorder {
+    /// A call that is over and that the recorder still has to do something for: it waits to be published, or for files of a sink.
+    struct Unfinished: Sendable {
+        /// Time between the first two attempts. It doubles with each further one.
+        static let firstPause = Duration.seconds(2)
+        /// Time between two attempts at most.
+        static let longestPause = Duration.seconds(60)
+
+        let session: CallSession
+        /// The facts under which events find it.
+        let facts: CallFacts
+        /// Whether the recording stands, and only files of some sinks are to come.
+        let isPublished: Bool
+        /// Why the last attempt failed.
+        var cause: String?
+        var pause = Unfinished.firstPause
+        var next = ContinuousClock.now + Unfinished.firstPause
+
+        /// Says what is left to do for a call, or nil where nothing is.
+        init?(_ session: CallSession, facts: CallFacts, _ result: Result<Recording, RecordingError>) {
+            self.session = session
+            self.facts = facts
+            switch result {
+            case .success:
+                if session.isSettled { return nil }
+                isPublished = true
+            case .failure(let error):
+                // Without a directory of its own, nothing was recorded.
+                guard session.state.withLock({ $0.partial != nil }) else { return nil }
+                isPublished = false
+                cause = error.description
+            }
+        }
+
+        /// An attempt has failed.
+        mutating func fail(_ reason: String, now: ContinuousClock.Instant) {
+            cause = reason
+            pause = min(pause * 2, Self.longestPause)
+            next = now + pause
+        }
+    }
+
+    /// Calls that are over and wait to be published, and why the first of them does.
+    var unpublished: (count: Int, cause: String)? {
+        state.withLock { state in
+            let waiting = state.unfinished.values.filter { !$0.isPublished }.sorted { $0.session.startedAt < $1.session.startedAt }
+            return waiting.first.map { (waiting.count, $0.cause ?? "") }
+        }
+    }
+
+    /// Attempts what is left to do for calls that are over, until the task is cancelled.
+    func finishWaiting() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            let waiting = state.withLock { $0.unfinished }
+            metrics.all.callsUnpublished.set(Int64(waiting.values.count { !$0.isPublished }))
+            let now = ContinuousClock.now
+            for (id, call) in waiting where call.next <= now && !Task.isCancelled && storage.home.hang == nil { await attempt(id, call) }
+        }
+    }
+
+    /// Attempts once more what is left to do, before the program ends.
+    func finishLast() async {
+        for (id, call) in state.withLock({ $0.unfinished }) where storage.home.hang == nil { await attempt(id, call) }
+        reportUnpublished()
+    }
+
+    /// Says in the log how many recordings the program leaves behind.
+    func reportUnpublished() {
+        let left = state.withLock { $0.unfinished.values.count { !$0.isPublished } }
+        if left > 0 {
+            logger.error("recordings are left unpublished; the next start publishes them", metadata: ["recordings": "\(left)"])
+        }
+    }
+
+    private func attempt(_ id: RecordingID, _ call: Unfinished) async {
+        let session = call.session
+        do throws(RecordingError) {
+            guard call.isPublished else {
+                let recording = try await session.tryPublish()
+                index.add(recording)
+                let next = Unfinished(session, facts: call.facts, .success(recording))
+                return state.withLock { state in
+                    state.unfinished[id] = next
+                    state.liveNames.remove(id, call.facts)
+                }
+            }
+            for (sink, files) in session.lateFiles {
+                let late = try await storage.home.run(on: ledger) { () throws(RecordingError) in try session.linkLate(files, of: sink) }
+                guard let late else { continue }
+                try await lateEvents.amend(late.name) { manifest in
+                    if manifest.sinks.indices.contains(sink) { manifest.sinks[sink] = late.sink }
+                }
+                try await storage.home.run(on: ledger) { () throws(RecordingError) in session.noteLate(files, of: sink, late.sink) }
+            }
+            guard session.isSettled else { return }
+            try await storage.home.run(on: ledger) { () throws(RecordingError) in session.discardPartial() }
+            state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
+        } catch {
+            if call.isPublished, error.underlying == ENOENT {
+                // Whoever deleted it wants nothing of it; what is left behind waits to be settled.
+                logger.error("late files of a deleted recording stay where they are", metadata: ["call.id": "\(id)", "reason": "\(error)"])
+                return state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
+            }
+            logger.error("an attempt to finish a recording failed", metadata: ["call.id": "\(id)", "reason": "\(error)"])
+            state.withLock { $0.unfinished[id]?.fail("\(error)", now: .now) }
+        }
+    }
+}

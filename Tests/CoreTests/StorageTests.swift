@@ -1,0 +1,166 @@
+import CoreMetrics
+import Foundation
+import Testing
+
+@testable import CallreelCore
+
+@Suite struct StorageTests {
+    private func directory(_ path: String, mustExist: Bool = false, hangLimit: Duration = .seconds(60)) -> StorageDirectory {
+        StorageDirectory(
+            path, mustExist: mustExist, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0), metrics: RecorderMetrics(NOOPMetricsHandler.instance),
+            hangLimit: hangLimit)
+    }
+
+    /// Makes a directory hang: what is looked at first in it is a pipe, which waits for a writer.
+    private func hang(_ workspace: Workspace) throws -> () -> Void {
+        try FileManager.default.createDirectory(atPath: workspace.file(".partial"), withIntermediateDirectories: true)
+        let pipe = workspace.file(".partial/volume")
+        try? FileManager.default.removeItem(atPath: pipe)
+        #expect(unsafe mkfifo(pipe, 0o600) == 0)
+        return {
+            let descriptor = unsafe open(pipe, O_WRONLY)
+            close(descriptor)
+            unsafe unlink(pipe)
+        }
+    }
+
+    @Test func `a directory in which everything can be done is made and has nothing to say`() throws {
+        let workspace = try Workspace()
+        let place = directory(workspace.file("a/b"))
+        place.look(silentLogger)
+        #expect(place.problem == nil && place.refusal == nil && place.isKnown)
+        #expect(try workspace.files() == ["a/b/.partial/volume"])
+        place.look(silentLogger)
+        #expect(place.problem == nil)
+        #expect(try workspace.files() == ["a/b/.partial/volume"])
+    }
+
+    @Test func `a directory that must exist and is missing is left alone, and named`() throws {
+        let workspace = try Workspace()
+        let place = directory(workspace.file("mnt/archive"), mustExist: true)
+        place.look(silentLogger)
+        #expect(place.refusal?.contains(workspace.file("mnt/archive")) == true)
+        #expect(try workspace.files().isEmpty)
+        try FileManager.default.createDirectory(atPath: workspace.file("mnt/archive"), withIntermediateDirectories: true)
+        place.look(silentLogger)
+        #expect(place.problem == nil)
+    }
+
+    /// As a disk that is unmounted under the program: /dev/shm is another file system.
+    @Test(.enabled(if: FileSystem.device("/dev/shm") != nil && FileSystem.device("/dev/shm") != FileSystem.device(NSTemporaryDirectory())))
+    func `another disk in the place of the first one is not recorded to, and the first one is known again`() throws {
+        let workspace = try Workspace()
+        let other = "/dev/shm/callreel-core-" + UUID().uuidString
+        for path in [workspace.file("disk"), other] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+        defer { try? FileManager.default.removeItem(atPath: other) }
+        func mount(_ path: String) throws {
+            try? FileManager.default.removeItem(atPath: workspace.file("mnt"))
+            try FileManager.default.createSymbolicLink(atPath: workspace.file("mnt"), withDestinationPath: path)
+        }
+        try mount(workspace.file("disk"))
+        let place = directory(workspace.file("mnt"))
+        place.look(silentLogger)
+        #expect(place.problem == nil)
+        try mount(other)
+        place.look(silentLogger)
+        #expect(place.refusal?.contains("another file system") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: other).isEmpty)
+        try mount(workspace.file("disk"))
+        place.look(silentLogger)
+        #expect(place.problem == nil)
+        // The same disk, which the system has given another number.
+        try FileManager.default.copyItem(atPath: workspace.file("disk/.partial"), toPath: other + "/.partial")
+        try mount(other)
+        place.look(silentLogger)
+        #expect(place.problem == nil)
+    }
+
+    @Test func `a directory that hangs is named, holds up no other one, and is well when it answers`() async throws {
+        let stuck = try Workspace(), free = try Workspace()
+        let answer = try hang(stuck)
+        let bad = directory(stuck.path, hangLimit: .milliseconds(50)), good = directory(free.path)
+        for place in [bad, good] { place.rehearse(silentLogger) }
+        try await until("the one hangs, and the other one is known") { bad.hang != nil && good.isKnown }
+        #expect(bad.problem?.contains("has not answered") == true && bad.refusal != nil && good.problem == nil)
+        // Nothing that waits for it waits for ever.
+        let access = DirectoryAccess { $0 == bad.path ? bad : nil }
+        let error = await BlockingExecutor(name: "test").run { #expect(throws: RecordingError.self) { try access.run(in: bad.path) {} } }
+        #expect(error?.underlying == ETIMEDOUT)
+        answer()
+        try await until("it answers again") { bad.problem == nil && bad.isKnown }
+    }
+
+    @Test func `a disk call that hangs is given up, and what it does later is undone`() async throws {
+        let workspace = try Workspace()
+        let place = directory(workspace.path, hangLimit: .milliseconds(50))
+        let gate = Gate(), undone = Collected<Int>()
+        let access = DirectoryAccess { _ in place }
+        let answer = try hang(workspace)
+        let call = Task {
+            await BlockingExecutor(name: "test").run {
+                #expect(throws: RecordingError.self) {
+                    try access.run(in: workspace.path, undo: { undone.append($0) }) {
+                        gate.wait()
+                        return 7
+                    }
+                }
+            }
+        }
+        try await until("the call hangs") { gate.waiting == 1 }
+        place.rehearse(silentLogger)
+        #expect(await call.value?.underlying == ETIMEDOUT)
+        gate.open()
+        try await until("it was undone") { undone.values == [7] }
+        answer()
+    }
+
+    @Test func `a call that begins while a sink's directory hangs goes on in the fallback at once`() async throws {
+        let stuck = try Workspace(), fallback = try Workspace()
+        let bench = try CallBench([(Probe(), "{}")])
+        let answer = try hang(stuck)
+        defer { answer() }
+        var problems: [ConfigurationProblem] = []
+        let probe = Probe()
+        let entry = #"[{"type": "probe", "probe": "\#(probe.name)", "directory": "\#(stuck.path)", "fallback": "\#(fallback.path)"}]"#
+        let plans = SinkPlan.read(try .parse(entry), at: .root, registry: testRegistry, problems: &problems)
+        #expect(problems.isEmpty)
+        let recorder = Recorder(store: bench.recorder.store, plans: plans, registry: testRegistry, logger: silentLogger)
+        let place = recorder.storage.places(of: 0)[0].directory
+        place.rehearse(silentLogger)
+        try await until("the directory hangs") {
+            place.backdate(by: .seconds(60))
+            return place.hang != nil
+        }
+        #expect(recorder.readiness.isReady)
+        #expect(recorder.readiness.warnings.contains { $0.contains(stuck.path) })
+        let session = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {}
+        async let result = recorder.record(session)
+        #expect(session.receive(ramp(0..<160)))
+        session.end("over")
+        let recording = try await result.get()
+        #expect(recording.sinks.map(\.state) == [.complete])
+        #expect(recording.sinks[0].files.map(\.directory) == [fallback.path])
+        #expect(try stuck.files() == [".partial/volume"])
+        _ = try await bench.end()
+    }
+
+    @Test(arguments: [
+        (ENOSPC, 0, "inode"), (ENOSPC, 5, "no space"), (EDQUOT, 5, "quota"), (EROFS, 5, "read-only"), (EMFILE, 5, "ulimit"), (ENFILE, 5, "file-max"),
+        (EACCES, 5, "may not be written"),
+    ])
+    func `the cause is said in words`(number: Int32, files: Int, word: String) {
+        let room = FileSystem.Room(bytes: 1 << 30, files: files)
+        let words = Rehearsal.words(RecordingError("cannot create /x/y", underlying: number), root: "/x", room: room)
+        #expect(words.contains(word), "\(words)")
+    }
+
+    @Test func `what rehearsals of killed programs left is removed, and nothing else`() throws {
+        let workspace = try Workspace()
+        for name in [".partial/probe-1/file", ".probe-1", ".partial/other/file", ".partial/probe-2/file"] { try workspace.plant(name, "x") }
+        for name in [".partial/probe-1", ".probe-1", ".partial/other"] {
+            try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: workspace.file(name))
+        }
+        Rehearsal.removeLeftovers(in: workspace.path)
+        #expect(try workspace.files() == [".partial/other/file", ".partial/probe-2/file"])
+    }
+}

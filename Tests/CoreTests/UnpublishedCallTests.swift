@@ -1,0 +1,72 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import CallreelCore
+
+@Suite struct UnpublishedCallTests {
+    /// A call whose publication fails because of something that stands where the directory of its day will be.
+    private func failedCall() async throws -> CallBench {
+        let bench = try CallBench([(Probe(), "{}"), (Probe(), "{}")], template: "day/call")
+        try bench.workspace.plant("day", "in the way")
+        bench.receive(160)
+        bench.session.note("dtmf", data: ["digit": "7"])
+        bench.receive(160)
+        bench.session.end("the carrier closed the call")
+        guard case .failure(let error) = await bench.result() else { throw RecordingError("it was published") }
+        #expect(error.description.contains(bench.workspace.file("day")))
+        return bench
+    }
+
+    private func expectWhole(_ recording: Recording, _ bench: CallBench) throws {
+        expectClosedAccounts(recording)
+        #expect(recording.endReason == "the carrier closed the call")
+        #expect(recording.framesReceived == 320)
+        #expect(recording.sinks.map(\.lost) == [0, 0] && recording.sinks.map(\.written) == [320, 320])
+        #expect(recording.events.first { $0.type == "dtmf" }?.frame == FramePosition(160))
+        for sink in recording.sinks { #expect(try bench.samples(sink.files[0]) == ramp(0..<320)) }
+        #expect(Verification(directory: bench.workspace.path, registry: testRegistry).check(recording).problems.isEmpty)
+    }
+
+    @Test func `a recording that cannot be published waits, is seen to wait, and is published once it can be`() async throws {
+        let bench = try await failedCall()
+        #expect(bench.recorder.unpublished?.count == 1)
+        let warning = bench.recorder.readiness.warnings.first { $0.hasPrefix("1 recording waits to be published") }
+        #expect(warning?.contains(bench.workspace.file("day")) == true)
+        // An event that comes meanwhile belongs to it.
+        await bench.recorder.note("completed", data: ["price": "0.01"], of: bench.session.facts)
+        try FileManager.default.removeItem(atPath: bench.workspace.file("day"))
+        let keeper = Task { await bench.recorder.finishWaiting() }
+        defer { keeper.cancel() }
+        try await until("it is published, and forgotten") { bench.recorder.isIdle }
+        let recording = try bench.recorder.store.manifest(named: "day/call")
+        try expectWhole(recording, bench)
+        #expect(recording.events.map(\.type) == ["dtmf", "completed"])
+        #expect(bench.recorder.unpublished == nil && bench.recorder.readiness.warnings.isEmpty)
+        #expect(bench.recorder.index.count == 1)
+        #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial") } == [".partial"])
+    }
+
+    @Test func `a recording that still waits at the end of the program is tried a last time`() async throws {
+        let bench = try await failedCall()
+        try FileManager.default.removeItem(atPath: bench.workspace.file("day"))
+        await bench.recorder.finishLast()
+        try expectWhole(try bench.recorder.store.manifest(named: "day/call"), bench)
+    }
+
+    @Test func `attempts come less and less often, and never less than once a minute`() async throws {
+        let bench = try await failedCall()
+        var call = try #require(bench.recorder.state.withLock { $0.unfinished[bench.session.id] })
+        var pauses: [Duration] = []
+        for _ in 0..<8 {
+            call.fail("no", now: .now)
+            pauses.append(call.pause)
+        }
+        #expect(pauses == [4, 8, 16, 32, 60, 60, 60, 60].map { .seconds($0) })
+    }
+}
+
+extension Recorder {
+    /// Whether no call is left to be finished.
+    var isIdle: Bool { state.withLock { $0.unfinished.isEmpty } }
+}
