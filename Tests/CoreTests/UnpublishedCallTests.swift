@@ -54,6 +54,26 @@ import Testing
         try expectWhole(try bench.recorder.store.manifest(named: "day/call"), bench)
     }
 
+    @Test func `a call that is published lets go of its memory and of its directory`() async throws {
+        let bench = try CallBench([(Probe(), "{}")])
+        _ = try await bench.end()
+        weak var session: CallSession?
+        weak var lock: DirectoryLock?
+        do {
+            let call = bench.recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {}
+            session = call
+            async let result = bench.recorder.record(call)
+            #expect(call.receive(ramp(0..<160)))
+            try await until("it has a directory") {
+                lock = call.state.withLock { $0.partial?.lock }
+                return lock != nil
+            }
+            call.end("over")
+            _ = try await result.get()
+        }
+        try await until("nothing holds it any more") { session == nil && lock == nil }
+    }
+
     @Test func `attempts come less and less often, and never less than once a minute`() async throws {
         let bench = try await failedCall()
         var call = try #require(bench.recorder.state.withLock { $0.unfinished[bench.session.id] })

@@ -57,6 +57,7 @@ extension CallSession {
             count(published)
             let complete = await complete(published)
             if isAwaited || !lateFiles.isEmpty { await leaveNote(complete, manifest, partial) }
+            if isSettled { letGo() }
             return complete
         } catch {
             if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
@@ -117,6 +118,7 @@ extension CallSession {
     /// synced are not among them.
     var lateFiles: [Int: [CallFile]] {
         state.withLock { state in
+            // Without a directory, there is nothing left to do.
             guard let published = state.published, let sealed = state.sealed, let partial = state.partial else { return [:] }
             var late: [Int: [CallFile]] = [:]
             for (index, report) in state.reports.enumerated() {
@@ -166,6 +168,15 @@ extension CallSession {
     func discardPartial() {
         let (sealed, partial) = state.withLock { ($0.sealed, $0.partial) }
         if let sealed, let partial, sealed.broken.isEmpty { store.discard(partial, files: sealed.files, roots: sealed.roots) }
+        letGo()
+    }
+
+    /// Lets go of the call's directory and of its lock, and of the places, which hold this session.
+    private func letGo() {
+        state.withLock { state in
+            state.partial = nil
+            state.places = []
+        }
     }
 }
 
