@@ -33,9 +33,8 @@ struct Repair: AsyncParsableCommand {
         guard unsafe FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
             throw ValidationError("\(directory) is not a directory")
         }
-        let recovery = Recovery(store: store, registry: CommandLineTool.registry, logger: Terminal.logger(level: .critical))
         let findings = await BlockingExecutor(name: "repair").run { [dryRun, settle] in
-            recovery.run(dryRun: dryRun, settling: settle?.settlement ?? .none)
+            Self.recover(store, dryRun: dryRun, settling: settle?.settlement ?? .none)
         }
         for finding in findings { say(finding) }
         let problems = findings.reduce(0) { $0 + $1.problems.count }
@@ -44,6 +43,28 @@ struct Repair: AsyncParsableCommand {
             Terminal.note("Look at what is named, then run: callreel repair \(directory) --settle all")
             throw ExitCode.failure
         }
+    }
+
+    /// Recovers all interrupted calls but those of servers that run on this host or another one. Blocks.
+    private static func recover(_ store: RecordingStore, dryRun: Bool, settling: Recovery.Settlement) -> [Recovery.Finding] {
+        let lease = Lease(directory: store.partialDirectory)
+        // Where nothing can be written, nothing can be recovered either, and the recovery says why.
+        let leases = (try? lease.begin()).map { Leases(own: lease, directory: store.partialDirectory) }
+        defer { lease.end() }
+        if leases != nil { lease.keep() }
+        let recovery = Recovery(store: store, registry: CommandLineTool.registry, leases: leases, logger: Terminal.logger(level: .critical))
+        var findings = recovery.run(dryRun: dryRun, settling: settling)
+        if leases?.isWaiting == true { Terminal.note("Waiting for up to 20 seconds: another server may still record here.") }
+        while let leases, leases.isWaiting {
+            leases.releaseClaims()
+            Thread.sleep(forTimeInterval: 1)
+            let more = recovery.run(dryRun: dryRun, settling: settling)
+            findings.removeAll { one in more.contains { $0.directory == one.directory } }
+            findings += more
+        }
+        if leases?.sparesOthers == true { Terminal.note("Calls of a server that runs elsewhere are left alone.") }
+        leases?.releaseClaims()
+        return findings
     }
 
     private func say(_ finding: Recovery.Finding) {

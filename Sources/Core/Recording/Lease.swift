@@ -81,6 +81,7 @@ package final class Lease: Sendable {
 
     /// Renews the lease. Returns false if it was over, because this program was thought to be dead; then it begins again. Blocks.
     func renew() throws(RecordingError) -> Bool {
+        if current == nil { return true }
         guard FileSystem.exists(path) else {
             try begin()
             return false

@@ -54,10 +54,12 @@ package final class Leases: Sendable {
     /// Blocks.
     func mayRecover(_ callDirectory: String) -> Bool {
         guard let owner = Self.owner(of: callDirectory) else { return true }
+        // The lock of a running call of this very program would not be free.
+        if owner == own.id { return own.locksAreReal }
         switch verdict(of: owner) {
         case .dead: return claim(owner)
         case .alive:
-            if owner != own.id { state.withLock { $0.sparesOthers = true } }
+            state.withLock { $0.sparesOthers = true }
             return false
         case .undecided:
             state.withLock { $0.isWaiting = true }

@@ -38,7 +38,7 @@ package struct RecordingStore: Sendable {
     var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
 
     /// The directory of unfinished recordings.
-    var partialDirectory: String { directory + "/" + Self.partialDirectoryName }
+    package var partialDirectory: String { directory + "/" + Self.partialDirectoryName }
 
     /// Describes a store; ``prepare()`` makes it.
     package init(directory: String, template: NameTemplate, fileMode: Int = 0o640, mustExist: Bool = false) {
@@ -124,7 +124,7 @@ package struct RecordingStore: Sendable {
 
     private func save(_ manifest: Recording, as path: String) throws(RecordingError) {
         var manifest = manifest
-        manifest.owner = lease?.current
+        if let lease { manifest.owner = lease.current }
         try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new")
         try FileSystem.synchronizeDirectory((path as NSString).deletingLastPathComponent)
     }

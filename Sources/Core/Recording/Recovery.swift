@@ -69,6 +69,9 @@ package struct Recovery: Sendable {
     ) {
         logged = LoggedProblems()
         self.leases = leases
+        // A call that waits stays its program's, which is known to be dead.
+        var store = store
+        store.lease = nil
         self.store = store
         self.registry = registry
         self.roots = roots
