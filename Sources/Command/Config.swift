@@ -10,7 +10,8 @@ struct Config: ParsableCommand {
 
     /// `callreel config check`
     struct Check: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Finds every mistake in a configuration, without opening anything.")
+        static let configuration = CommandConfiguration(
+            abstract: "Finds every mistake in a configuration, and looks whether its directories can be used. Makes nothing.")
 
         @OptionGroup var file: ConfigurationOption
 
@@ -18,7 +19,8 @@ struct Config: ParsableCommand {
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
                     file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
-                if let exposure = configuration.exposure { throw ConfigurationError(file: file.config, problems: [exposure]) }
+                let problems = configuration.directoryProblems + (configuration.exposure.map { [$0] } ?? [])
+                if !problems.isEmpty { throw ConfigurationError(file: file.config, problems: problems) }
                 Terminal.say("\(file.config) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
             } catch {
                 Terminal.note(error.description)

@@ -36,7 +36,9 @@ struct Sinks: ParsableCommand {
             }
             if output.json { return Terminal.say(entry.schema.json(pretty: true)) }
             Terminal.say("\(entry.type): \(entry.summary)\n")
-            let own = entry.options.map { [$0.name, $0.type, "default \($0.standard.json())", $0.help] }
+            let own = entry.options.map { option in
+                [option.name, option.type, (option.isRequired ? "required, such as " : "default ") + option.standard.json(), option.help]
+            }
             Terminal.say(own.isEmpty ? "It has no options of its own." : Terminal.table(own))
             let standard = SinkEnvelope().json
             Terminal.say("\nAs every sink:")

@@ -1,7 +1,9 @@
 public import CallreelCore
 
 extension SinkRegistry {
-    /// The sinks that come with Callreel, and the only list of them. Add your own to a copy.
+    /// The sinks that come with Callreel and make something, and the only list of them. Add your own to a copy.
+    ///
+    /// ``NullSink`` and ``MemorySink`` are for tests and are not in it: a program that wants them registers them.
     public static var builtIn: SinkRegistry {
         var registry = SinkRegistry()
         registry.register(WAVSink.self)
@@ -9,8 +11,6 @@ extension SinkRegistry {
         registry.register(RawSink.self)
         registry.register(SndfileSink.self)
         registry.register(ExecSink.self)
-        registry.register(NullSink.self)
-        registry.register(MemorySink.self)
         registry.rateConverter = { source, target, channels throws(SinkError) in
             do throws(CodecFailure) {
                 return try SpeechRateConverter(from: source, to: target, channels: channels)

@@ -32,8 +32,10 @@ extension Bench where Sink: ~Copyable {
         }
         var problems: [ConfigurationProblem] = []
         let stray = names.joined() + "x"
-        _ = Sink.Options.read(.object([stray: true]), at: .root, problems: &problems)
-        if problems.isEmpty { note(.strictOptions, "an unknown key \(stray.debugDescription) is taken without a word") }
+        _ = Sink.Options.read(.object(whole.merging([stray: true]) { _, new in new }), at: .root, problems: &problems)
+        if !problems.contains(where: { $0.path == stray }) {
+            note(.strictOptions, "an unknown key \(stray.debugDescription) is taken without a word")
+        }
         let kinds: [JSONValue] = [true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null])]
         for name in names where kinds.allSatisfy({ isTaken($0, name) }) {
             note(.strictOptions, "\(name) takes \(kinds.map(\.found).joined(separator: " and ")) without a word")
@@ -42,9 +44,12 @@ extension Bench where Sink: ~Copyable {
 
     private func isTaken(_ value: JSONValue, _ name: String) -> Bool {
         var problems: [ConfigurationProblem] = []
-        _ = Sink.Options.read(.object([name: value]), at: .root, problems: &problems)
+        _ = Sink.Options.read(.object(whole.merging([name: value]) { _, new in new }), at: .root, problems: &problems)
         return problems.isEmpty
     }
+
+    /// The options with a value for every key, so that none that must be given is missing; without secrets, which are never shown.
+    private var whole: [String: JSONValue] { options.json.filter { $0.value != .string(Secret.shown) } }
 
     /// What the type says of each format before anything is opened: the formats that it does not refuse.
     mutating func checkAnswers() -> [AudioFormat] {
@@ -55,6 +60,9 @@ extension Bench where Sink: ~Copyable {
         for format in formats {
             let refusal = Sink.refusal(of: format, options: options), limit = Sink.frameLimit(options: options, format: format)
             if Sink.refusal(of: format, options: options) != refusal { note(.answers, "refusal changes from one call to the next", format) }
+            if Sink.fileSuffixes(options: options) != Sink.fileSuffixes(options: options) {
+                note(.answers, "fileSuffixes changes from one call to the next")
+            }
             if Sink.frameLimit(options: options, format: format) != limit { note(.answers, "frameLimit changes from one call to the next", format) }
             if let refusal, refusal.allSatisfy(\.isWhitespace) || refusal.contains(where: \.isNewline) {
                 note(.answers, "the refusal \(refusal.debugDescription) is not one line that says something", format)

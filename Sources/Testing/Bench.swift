@@ -68,6 +68,10 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         for stray in found.subtracting(expected).sorted() {
             note(.ownFiles, "\(stray) stands in the call's directory; createFile did not make it", call.format)
         }
+        let suffixes = Sink.fileSuffixes(options: options)
+        for name in context.createdFiles where !suffixes.isEmpty && !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
+            note(.fileNames, "\(name) has none of the suffixes that the type names: \(suffixes.joined(separator: ", "))", call.format)
+        }
         for gone in expected.subtracting(found).sorted() { note(.ownFiles, "\(gone) was created and is gone", call.format) }
         return Outcome(receipt: receipt, files: Life<Sink>.files(context))
     }

@@ -56,10 +56,14 @@ public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
     public static let tornFiles = Self(number: "S26", text: "Repair keeps every whole frame, and leaves alone what it cannot understand")
     public static let decoding = Self(number: "S27", text: "Decoding gives what the receipt counted, and the same samples where it says so")
 
+    // MARK: Names of files
+
+    public static let fileNames = Self(number: "S35", text: "Where the suffixes of files are named beforehand, no file has another")
+
     /// The rules that the kit checks, in the order of their numbers.
     public static let all: [Self] = [
         name, summary, optionsAsJSON, strictOptions, answers, formats, refusal, ownFiles, noOverwriting, anyCall, receiptFrames,
         framesByFile, chunking, independence, harmlessCheckpoint, checkpointHolds, durability, release, noSwallowing, blame,
-        failedFiles, slowness, wholeFiles, dryRun, repairTwice, tornFiles, decoding,
+        failedFiles, slowness, wholeFiles, dryRun, repairTwice, tornFiles, decoding, fileNames,
     ]
 }

@@ -34,7 +34,7 @@ import Testing
         #expect(check.status == 0, "\(check.errors)")
         let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
-        let others = ["exec.", "memory.", "null.", "sndfile."]
+        let others = ["exec.", "sndfile."]
         #expect(keys(shipped) == keys(example).filter { key in !others.contains { key.hasPrefix($0) } })
         for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] { #expect(shipped[section] == example[section]) }
         for name in Self.standardSinks { #expect(sink(name, of: shipped) == sink(name, of: example)) }
@@ -46,7 +46,7 @@ import Testing
         try await callreel("config", "example").output.write(to: URL(fileURLWithPath: path))
         let check = try await callreel("config", "check", "--config", path)
         #expect(check.status == 0, "\(check.errors)")
-        #expect(check.text.contains("is right: exec (exec), flac (flac), memory (memory), null (null), raw (raw), sndfile (sndfile), wav (wav)"))
+        #expect(check.text.contains("is right: exec (exec), flac (flac), raw (raw), sndfile (sndfile), wav (wav)"))
     }
 
     private func sink(_ type: String, of configuration: JSONValue) -> JSONValue? {
@@ -87,12 +87,29 @@ import Testing
         for line in [
             #"listen.port: "80a0" is not a whole number in 0...65535"#, #"listen.prot: unknown key; did you mean "port"?"#,
             #"publicURL: "ftp://x" is not an http or https URL"#, "did you mean {from}?", "recordings.mode: \"0999\"",
-            #"sinks[0].type: "flax" is not a known type; known types are exec, flac, memory, null, raw, sndfile, wav; did you mean "flac"?"#,
+            #"sinks[0].type: "flax" is not a known type; known types are exec, flac, raw, sndfile, wav; did you mean "flac"?"#,
             "sinks[1].level: 12 is outside 0...8", #"sinks[1].levl: unknown key; did you mean "level"?"#,
             #"sinks[2].encoding: "pcm17" is not one of pcm16, pcm24, float, ulaw, alaw"#, "sinks[2].buffer: -1 is outside 0.5...600.0",
             "sinks[3].type: is missing", "vonage.sampleRate: 44100 is not 8000, 16000 or 24000", #"vonage.path: "cable""#,
             "vonage.talk: the environment variable CALLREEL_UNSET is not set", "14 mistakes",
         ] { #expect(result.errors.contains(line), "\(line)\n\(result.errors)") }
+    }
+
+    @Test func `directories that cannot be are mistakes, and nothing is made of those that can`() async throws {
+        let directory = TemporaryDirectory()
+        let path = directory.path + "/c.json", file = directory.path + "/file"
+        try "".write(toFile: file, atomically: true, encoding: .utf8)
+        try """
+        {"recordings": {"directory": "\(file)"},
+         "sinks": [{"type": "raw", "directory": "\(file)/a"}, {"type": "wav", "directory": "\(directory.path)/new", "fallback": "\(file)"}]}
+        """.write(toFile: path, atomically: true, encoding: .utf8)
+        let result = try await callreel("config", "check", "--config", path)
+        #expect(result.status == 1 && result.errors.contains("3 mistakes"), "\(result.errors)")
+        for line in [
+            "recordings.directory: \"\(file)\" is not a directory", "sinks[0].directory: \"\(file)/a\" cannot be made: \(file) is not a directory",
+            "sinks[1].fallback: \"\(file)\" is not a directory",
+        ] { #expect(result.errors.contains(line), "\(result.errors)") }
+        #expect(directory.files().sorted() == ["c.json", "file"])
     }
 
     @Test func `secrets come from the environment`() async throws {
@@ -107,12 +124,12 @@ import Testing
     @Test func `the sinks and their options can be looked up`() async throws {
         #expect(
             try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } } == [
-                "exec", "flac", "memory", "null", "raw", "sndfile", "wav",
+                "exec", "flac", "raw", "sndfile", "wav",
             ])
         let flac = try await callreel("sinks", "describe", "flac").text
         for word in ["level", "0...8", "default 5", "blockSize", "verify", "padding", "stallLimit"] { #expect(flac.contains(word)) }
         for (type, words) in [
-            ("exec", [#"default ["wc","-c"]"#, "{output}"]), ("sndfile", ["one of opus, vorbis, mp3", "number, 0.0...1.0, or null"]),
+            ("exec", [#"required, such as ["wc","-c"]"#, "{output}"]), ("sndfile", ["one of opus, vorbis, mp3", "number, 0.0...1.0, or null"]),
         ] {
             let text = try await callreel("sinks", "describe", type).text
             for word in words { #expect(text.contains(word), "\(text)") }

@@ -170,4 +170,28 @@ private struct Everything: Configurable {
         #expect(types["colour"] == "one of red, green")
         #expect(types["nickname"] == "text, or null")
     }
+
+    private struct Demanding: Configurable {
+        var program = ["wc"]
+        var level = 1
+        static let fields: [Field<Self>] = [
+            .strings("program", \.program, of: "words", "What is run.").required(), .integer("level", \.level, in: 0...9, "How much."),
+        ]
+    }
+
+    @Test func `a key that must be given is asked for where it is missing, and not where it is mistyped`() throws {
+        func problems(_ text: String) throws -> [String] {
+            var problems: [ConfigurationProblem] = []
+            _ = Demanding.read(try .parse(text), at: .root.key("x"), problems: &problems)
+            return problems.map(\.description)
+        }
+        #expect(try problems(#"{"program": ["ls"]}"#) == [])
+        #expect(try problems(#"{"level": 2}"#) == [#"x.program: is missing; it must be given: list of words, such as ["wc"]"#])
+        #expect(try problems(#"{"progam": []}"#) == [#"x.progam: unknown key; did you mean "program"?"#])
+        let schema = Demanding.schema()
+        #expect(schema["required"] == .array(["program"]))
+        #expect(schema["properties"]?["program"]?["default"] == nil && schema["properties"]?["program"]?["examples"] == .array([.array(["wc"])]))
+        #expect(schema["properties"]?["level"]?["default"] == 1)
+        #expect(Inner.schema()["required"] == nil)
+    }
 }

@@ -91,11 +91,11 @@ import Testing
 
     @Test func `the registry of built-in sinks knows these and their options`() throws {
         let types = SinkRegistry.builtIn.types
-        #expect(types.map(\.type) == ["exec", "flac", "memory", "null", "raw", "sndfile", "wav"])
+        #expect(types.map(\.type) == ["exec", "flac", "raw", "sndfile", "wav"])
         #expect(
             types.map { $0.options.map(\.name) } == [
                 ["command", "input", "extension", "environment", "deadline"], ["level", "blockSize", "verify", "padding"],
-                ["label", "calls", "seconds"], [], [], ["format", "encoding", "quality"], ["encoding"],
+                [], ["format", "encoding", "quality"], ["encoding"],
             ])
         #expect(types.allSatisfy { !$0.summary.isEmpty })
     }

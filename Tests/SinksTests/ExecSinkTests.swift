@@ -62,13 +62,13 @@ import Testing
     @Test func `placeholders are filled, and what a caller says stays one harmless argument`() async throws {
         let words = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels"]
         let script = ["sh", "-c", "cat > /dev/null; printf '%s\\n' \"$@\"", "sh"]
-        let command = script + words.map { "{\($0)}" } + ["x{from}y{to}", "{{from}", "{print $1}"]
+        let command = script + words.map { "{\($0)}" } + ["x{from}y{to}", "{{from}", "{print $1}", "${from}"]
         let call = CallFacts(carrier: "vonage", from: "--output=/etc/x y\n$(id)", to: nil, uuid: "../a", conversation: "-")
         let receipt = try await record(ExecSink.self, [1], try Workspace().context(format, call: call), options: options(command))
         #expect(
             receipt.details["stdout"]?.string?.split(separator: "\n").map(String.init) == [
                 Workspace.id.description, "_-output__etc_x_y___id_", "unknown", ".._a", "_", "vonage", "2026-11-22", "101500Z", "16000", "1",
-                "x_-output__etc_x_y___id_yunknown", "{from}", "{print $1}",
+                "x_-output__etc_x_y___id_yunknown", "{from}", "{print $1}", "${from}",
             ])
     }
 
@@ -151,11 +151,13 @@ import Testing
         (#""command": ["cat", "{form}"]"#, #"sinks[0].command[1]: "{form}" has the unknown placeholder {form}"#),
         (#""command": ["{from}"]"#, #"sinks[0].command[0]: "{from}" is not the program itself"#),
         (#""command": ["cat", "{output}"]"#, #"sinks[0]: "command" says {output}, but there is no "extension""#),
-        (#""extension": "mp3""#, #"sinks[0]: "extension" is for a file that nothing in "command" calls {output}"#),
-        (#""extension": "../x""#, "sinks[0].extension:"), (#""extension": "json""#, "sinks[0].extension:"),
-        (#""deadline": 0"#, "sinks[0].deadline: 0 is outside 0.1...3600.0"),
-        (#""environment": ["A=b"]"#, #"sinks[0].environment[0]: "A=b" is not the name of a variable"#),
-        (#""input": "mp3""#, #"sinks[0].input: "mp3" is not one of wav, pcm"#),
+        (#""deadline": 3"#, #"sinks[0].command: is missing; it must be given: list of a program and its arguments, such as ["wc","-c"]"#),
+        (#""comand": ["cat"]"#, #"sinks[0].comand: unknown key; did you mean "command"?"#),
+        (#""command": ["cat"], "extension": "mp3""#, #"sinks[0]: "extension" is for a file that nothing in "command" calls {output}"#),
+        (#""command": ["cat"], "extension": "../x""#, "sinks[0].extension:"), (#""command": ["cat"], "extension": "json""#, "sinks[0].extension:"),
+        (#""command": ["cat"], "deadline": 0"#, "sinks[0].deadline: 0 is outside 0.1...3600.0"),
+        (#""command": ["cat"], "environment": ["A=b"]"#, #"sinks[0].environment[0]: "A=b" is not the name of a variable"#),
+        (#""command": ["cat"], "input": "mp3""#, #"sinks[0].input: "mp3" is not one of wav, pcm"#),
     ])
     func `a command that cannot be right is refused with its path`(keys: String, message: String) throws {
         var problems: [ConfigurationProblem] = []

@@ -75,6 +75,7 @@ import Testing
         (.repairsInDryRuns, .dryRun),
         (.repairsInSteps, .repairTwice),
         (.repairsByGuessing, .tornFiles), (.repairsWhatIsMissing, .tornFiles),
+        (.namesAnotherFile, .fileNames),
         (.decodesOneLess, .decoding), (.decodesOtherwise, .decoding),
     ]
 }

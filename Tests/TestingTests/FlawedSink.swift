@@ -8,7 +8,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case failsWithoutFrames, countsOneMore, filesOneLess, filesAStranger, losesOddFrames, countsInCommon, repeatsAtCheckpoints, keepsForTheEnd
     case removesWhenLetGo, doesNotSync, leaksFile, leaksPipe, swallowsWrites, blamesItself, givesNoReason, emptiesOnFailure, doesNotWait
     case repairsWholeFiles, repairsToOneMore, repairsInDryRuns, repairsInSteps, repairsByGuessing, repairsWhatIsMissing
-    case decodesOneLess, decodesOtherwise, failsInStereo
+    case decodesOneLess, decodesOtherwise, failsInStereo, namesAnotherFile
 }
 
 struct FlawOptions: Configurable {
@@ -50,6 +50,10 @@ struct FlawedSink: ~Copyable, AudioSink {
     }
 
     static func frameLimit(options: FlawOptions, format: AudioFormat) -> Int? { options.flaw == .takesNoFrame ? 0 : nil }
+
+    static func fileSuffixes(options: FlawOptions) -> [String] {
+        ["\(options.flaw.rawValue).\(options.flaw == .namesAnotherFile ? "raw" : "pcm")"]
+    }
 
     init(options: FlawOptions, context: SinkContext) throws(SinkError) {
         flaw = options.flaw

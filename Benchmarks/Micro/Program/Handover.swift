@@ -19,7 +19,9 @@ struct Handover {
         var problems: [ConfigurationProblem] = []
         // Room for the whole call: what is measured is the hand-over, not the waiting.
         let entry = JSONValue.object(["type": .string("null"), "buffer": .integer(600)])
-        plans = SinkPlan.read(.array(Array(repeating: entry, count: sinks)), at: .root, registry: .builtIn, problems: &problems)
+        var registry = SinkRegistry.builtIn
+        registry.register(NullSink.self)
+        plans = SinkPlan.read(.array(Array(repeating: entry, count: sinks)), at: .root, registry: registry, problems: &problems)
         precondition(problems.isEmpty, "\(problems)")
     }
 

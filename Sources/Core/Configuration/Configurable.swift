@@ -47,9 +47,18 @@ extension Configurable {
         for field in fields {
             if let member = members[field.name] {
                 field.read(member, path.key(field.name), &result, &problems)
+            } else if field.isRequired, !isMistyped(field.name, in: members) {
+                let example = field.isSecret ? "" : ", such as \(field.write(Self()).found)"
+                problems.append(.init(at: path.key(field.name), "is missing; it must be given: \(field.type)\(example)"))
             }
         }
         return result
+    }
+
+    /// Whether the object has a key that looks like this one, mistyped. That key is reported as unknown, which is enough.
+    private static func isMistyped(_ name: String, in members: [String: JSONValue]) -> Bool {
+        let known = fields.map(\.name)
+        return members.keys.contains { !known.contains($0) && $0.nearest(in: [name]) != nil }
     }
 
     /// Every key with the value it has here.
@@ -57,7 +66,7 @@ extension Configurable {
         Dictionary(uniqueKeysWithValues: Self.fields.map { ($0.name, $0.write(self)) })
     }
 
-    /// The group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default.
+    /// The group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default, or an example where it must be given.
     /// - Parameter others: keys of the same object that belong to somebody else, with their schemas.
     package static func schema(alongside others: [String: JSONValue] = [:]) -> [String: JSONValue] {
         let standard = Self().json
@@ -65,11 +74,20 @@ extension Configurable {
         for field in fields {
             var schema = field.schema
             schema["description"] = .string(field.help)
-            if schema["properties"] == nil || standard[field.name] == .null { schema["default"] = standard[field.name] }
+            if field.isRequired {
+                schema["examples"] = .array([standard[field.name] ?? .null])
+            } else if schema["properties"] == nil || standard[field.name] == .null {
+                schema["default"] = standard[field.name]
+            }
             properties[field.name] = .object(schema)
         }
-        return ["type": "object", "additionalProperties": false, "properties": .object(properties)]
+        var schema: [String: JSONValue] = ["type": "object", "additionalProperties": false, "properties": .object(properties)]
+        if !requiredKeys.isEmpty { schema["required"] = .array(requiredKeys.map(JSONValue.string)) }
+        return schema
     }
+
+    /// The keys that must be given.
+    package static var requiredKeys: [String] { fields.filter(\.isRequired).map(\.name) }
 
     private static func unknownKey(_ name: String, known: [String]) -> String {
         if let near = name.nearest(in: known) { return "unknown key; did you mean \"\(near)\"?" }

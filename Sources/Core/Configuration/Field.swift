@@ -14,6 +14,8 @@ public struct Field<Root: Sendable>: Sendable {
     public let schema: [String: JSONValue]
     /// Whether what stands there must never be shown.
     var isSecret = false
+    /// Whether the key must be given. Its value in the group's `init()` is then an example, and no default.
+    public private(set) var isRequired = false
 
     /// Makes a field of any type from how it is read and written.
     public init(
@@ -27,6 +29,13 @@ public struct Field<Root: Sendable>: Sendable {
         self.help = help
         self.read = read
         self.write = write
+    }
+
+    /// Returns the same key as one that must be given: a group without it is refused.
+    public func required() -> Self {
+        var field = self
+        field.isRequired = true
+        return field
     }
 
     /// Makes a field whose value is one Swift value, from a function that converts it or says what would be right.

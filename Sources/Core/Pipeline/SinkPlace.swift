@@ -38,10 +38,17 @@ final class SinkPlace: Sendable {
 
 /// How the files of a sink's parts are called while the call runs: `call.wav`, `call.part2.wav`, `call.part3.wav`.
 enum PartName {
+    /// Stands before the number of a part.
     private static let word = "part"
 
     /// The beginning of the names of a part's files.
     static func stem(_ stem: String, part: Int) -> String { part == 1 ? stem : "\(stem).\(word)\(part)" }
+
+    /// Whether a word, in small letters, is what marks a part, such as `part2`.
+    static func isMark(_ word: String) -> Bool {
+        let number = word.dropFirst(Self.word.count)
+        return word.hasPrefix(Self.word) && !number.isEmpty && number.allSatisfy(\.isNumber)
+    }
 
     /// Takes the number of its part out of the ending of a file's name, such as 2 out of `.flac-2.part2.wav`. The first part has none.
     static func split(_ ending: some StringProtocol) -> (part: Int, rest: String) {

@@ -64,8 +64,7 @@ extension CallSession {
 
     /// What a sink's files are called: another name in the fallback, since both places may be one file system's.
     private func stem(_ plan: SinkPlan, _ partial: PartialRecording, _ place: Int) -> String {
-        let name = plan.isFirstOfType ? partial.stem : "\(partial.stem).\(plan.name)"
-        return place == 0 ? name : "\(name).fallback"
+        partial.stem + plan.fileMark(isFallback: place > 0)
     }
 
     /// Starts a sink on one of its entry's threads.

@@ -32,6 +32,12 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// The framework goes on with another instance after so many frames, in a next part, without a frame between them.
     static func frameLimit(options: Options, format: AudioFormat) -> Int?
 
+    /// The suffixes that the sink gives to ``SinkContext/createFile(_:)`` with these options, such as `["wav"]`. Default: none, which
+    /// says that nothing is known.
+    ///
+    /// Called when the configuration is read: two entries that would make the same file are refused. A sink that names any makes no other.
+    static func fileSuffixes(options: Options) -> [String]
+
     /// Opens the destination. Everything that can be refused is refused here.
     init(options: Options, context: SinkContext) async throws(SinkError)
 
@@ -81,6 +87,8 @@ extension AudioSink where Self: ~Copyable {
     public static func refusal(of format: AudioFormat, options: Options) -> String? { nil }
 
     public static func frameLimit(options: Options, format: AudioFormat) -> Int? { nil }
+
+    public static func fileSuffixes(options: Options) -> [String] { [] }
 
     public mutating func checkpoint() async throws(SinkError) {}
 

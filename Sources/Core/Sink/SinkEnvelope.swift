@@ -67,8 +67,9 @@ package struct SinkEnvelope: Configurable {
 
     package static let fields: [Field<Self>] = [
         .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
-            // Files in a sink's fallback carry that word.
-            if $0.lowercased() == "fallback" { return "is taken by the program itself" }
+            // These words stand in names of files: of a sink's fallback, of the manifest, and of the parts of a recording.
+            let word = $0.lowercased()
+            if word == "fallback" || word == "json" || PartName.isMark(word) { return "is taken by the program itself" }
             return isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
         },
         .boolean("enabled", \.enabled, "Whether this entry is used."),

@@ -2,6 +2,8 @@
 package struct SinkPlan: Sendable {
     /// The registered type.
     package let type: String
+    /// Where the entry stands in the configuration.
+    package let place: ConfigurationPath
     /// The entry's name, unique among the plans.
     package let name: String
     /// What every sink has.
@@ -18,9 +20,13 @@ package struct SinkPlan: Sendable {
     let threads: SinkThreads
 
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
-    /// and left out. `format` is the shape of the audio that calls will bring, where it is known.
+    /// and left out.
+    /// - Parameters:
+    ///   - format: the shape of the audio that calls will bring, where it is known.
+    ///   - home: the recordings directory, where it is known.
     package static func read(
-        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, problems: inout [ConfigurationProblem]
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, home: String? = nil,
+        problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {
         guard case .array(let elements) = value else {
             problems.append(.init(at: path, "\(value.found) is not a list of sinks such as [{\"type\": \"wav\"}]"))
@@ -56,16 +62,17 @@ package struct SinkPlan: Sendable {
             if envelope.mustExist, envelope.directory == nil, envelope.fallback == nil {
                 problems.append(.init(at: place.key("mustExist"), "says nothing without a directory; recordings.mustExist is for the recordings directory"))
             }
-            if let directory = envelope.directory, directory == envelope.fallback {
-                problems.append(.init(at: place.key("fallback"), "\"\(directory)\" is the directory itself, which would fail in the same way"))
+            if let fallback = envelope.fallback, SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home) {
+                problems.append(.init(at: place.key("fallback"), "\"\(fallback)\" is the directory itself, which would fail in the same way"))
             }
             guard envelope.enabled else { continue }
             plans.append(
                 SinkPlan(
-                    type: entry.type, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
+                    type: entry.type, place: place, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
                     rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
                     threads: SinkThreads(name: name)))
         }
+        problems += SinkFiles.collisions(of: plans, home: home)
         return plans
     }
 

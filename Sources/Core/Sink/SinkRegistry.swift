@@ -27,8 +27,10 @@ public struct SinkRegistry: Sendable {
         public let type: String
         /// What it means.
         public let help: String
-        /// Its default.
+        /// Its default, or an example where the option must be given.
         public let standard: JSONValue
+        /// Whether it must be given.
+        public let isRequired: Bool
     }
 
     /// Makes what changes the rate of a stream: from one rate, to another, for so many channels.
@@ -63,13 +65,14 @@ public struct SinkRegistry: Sendable {
         entries[type] = Entry(
             type: type, summary: Sink.summary,
             options: Sink.Options.fields.map {
-                OptionDescription(name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null)
+                OptionDescription(name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null, isRequired: $0.isRequired)
             },
             schema: .object(Self.schema(type, summary: Sink.summary, options: Sink.Options.self)),
             prepare: { value, path, problems in
                 let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
                 return SinkRunner(
                     refusal: { format in Sink.refusal(of: format, options: options) },
+                    fileSuffixes: Sink.fileSuffixes(options: options),
                     start: { job, threads, whenDone in SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone) },
                     open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
@@ -83,7 +86,10 @@ extension SinkRegistry {
     private static func schema<Options: Configurable>(_ type: String, summary: String, options: Options.Type) -> [String: JSONValue] {
         let envelope = SinkEnvelope.schema(alongside: ["type": .object(["const": .string(type)])])
         guard case .object(let shared) = envelope["properties"] else { return envelope }
-        return Options.schema(alongside: shared).merging(["required": .array(["type"]), "description": .string(summary)]) { mine, _ in mine }
+        let required = ["type"] + Options.requiredKeys
+        return Options.schema(alongside: shared).merging([
+            "required": .array(required.map(JSONValue.string)), "description": .string(summary),
+        ]) { _, new in new }
     }
 }
 
@@ -91,6 +97,8 @@ extension SinkRegistry {
 struct SinkRunner: Sendable {
     /// What is wrong with the options for audio of a shape.
     let refusal: @Sendable (AudioFormat) -> String?
+    /// What the names of its files end with, as far as that is known beforehand.
+    let fileSuffixes: [String]
     /// Begins to serve one call: opens the sink, drains the queue into it, finishes it, and reports.
     let start: @Sendable (SinkJob, SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) -> Void
     /// Opens the sink and lets it go, to see whether that can be done.

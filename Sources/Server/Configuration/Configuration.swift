@@ -175,7 +175,9 @@ package struct Configuration: Sendable {
             return
         }
         let soFar = problems.count
-        sinks = SinkPlan.read(list, at: place, registry: registry, format: AudioFormat(sampleRate: vonage.sampleRate), problems: &problems)
+        sinks = SinkPlan.read(
+            list, at: place, registry: registry, format: AudioFormat(sampleRate: vonage.sampleRate), home: recordings.directory,
+            problems: &problems)
         if sinks.isEmpty, problems.count == soFar {
             problems.append(.init(at: place, "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}"))
         }

@@ -1,7 +1,7 @@
 import CallreelCore
 import Foundation
 
-/// A configuration with environment variables in the place of `${NAME}`, in every text.
+/// A configuration with environment variables in the place of `${NAME}`, in every text. `$${` stands for `${` itself.
 struct EnvironmentSubstitution {
     /// A value before and after.
     private struct Change {
@@ -36,6 +36,16 @@ struct EnvironmentSubstitution {
         }
     }
 
+    private static let hint = "$${ stands for ${ itself"
+
+    /// Whether a text can name a variable (POSIX.1-2017, Base Definitions, 8.1).
+    private static func isName(_ text: String) -> Bool {
+        !text.isEmpty && text.first?.isNumber == false
+            && text.utf8.allSatisfy { byte in
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "_")
+            }
+    }
+
     private mutating func substitute(
         _ environment: [String: String], in value: JSONValue, at path: ConfigurationPath, problems: inout [ConfigurationProblem]
     ) -> JSONValue {
@@ -52,10 +62,26 @@ struct EnvironmentSubstitution {
         case .string(let text):
             var result = ""
             var rest = text[...]
-            while let open = rest.range(of: "${"), let close = rest[open.upperBound...].firstIndex(of: "}") {
-                let name = String(rest[open.upperBound..<close])
-                if environment[name] == nil { problems.append(.init(at: path, "the environment variable \(name) is not set")) }
-                result += rest[..<open.lowerBound] + (environment[name] ?? "")
+            while let open = rest.range(of: "${") {
+                let before = rest[..<open.lowerBound]
+                result += before
+                rest = rest[open.upperBound...]
+                if before.last == "$" {
+                    result += "{"
+                    continue
+                }
+                guard let close = rest.firstIndex(of: "}") else {
+                    problems.append(.init(at: path, "has a ${ without its }; \(Self.hint)"))
+                    break
+                }
+                let name = String(rest[..<close])
+                if let value = environment[name] {
+                    result += value
+                } else if Self.isName(name) {
+                    problems.append(.init(at: path, "the environment variable \(name) is not set; \(Self.hint)"))
+                } else {
+                    problems.append(.init(at: path, "\(name.debugDescription) cannot be the name of an environment variable; \(Self.hint)"))
+                }
                 rest = rest[rest.index(after: close)...]
             }
             after = .string(result + rest)

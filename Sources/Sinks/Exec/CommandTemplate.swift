@@ -10,8 +10,8 @@ struct CommandError: Error {
 
 /// A program and its arguments, with placeholders in braces for what is known of a call.
 ///
-/// A placeholder is letters in braces and nothing else, so that `awk '{print $1}'` stays what it is; `{{` stands for a brace. What a
-/// caller says is cleaned: it can neither become another argument, nor an option, nor leave a directory.
+/// A placeholder is letters in braces and nothing else, so that `awk '{print $1}'` and a shell's `${NAME}` stay what they are; `{{` stands
+/// for a brace. What a caller says is cleaned: it can neither become another argument, nor an option, nor leave a directory.
 struct CommandTemplate {
     /// What may stand in braces.
     static let placeholders = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output"]
@@ -83,7 +83,8 @@ struct CommandTemplate {
                 rest = rest.dropFirst(2)
                 continue
             }
-            if character == "{", let close = rest.firstIndex(of: "}") {
+            // A shell's ${NAME}, which configuration writes as $${NAME}, is the program's.
+            if character == "{", text.last != "$", let close = rest.firstIndex(of: "}") {
                 let name = rest[rest.index(after: rest.startIndex)..<close]
                 if !name.isEmpty, name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 }) {
                     guard placeholders.contains(String(name)) else { throw UnknownPlaceholder(name: String(name)) }

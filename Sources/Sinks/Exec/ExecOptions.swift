@@ -10,7 +10,7 @@ public struct ExecOptions: Configurable {
         case pcm
     }
 
-    /// The program and its arguments.
+    /// The program and its arguments. Configuration must name them; this is its example.
     public var command = ["wc", "-c"]
     /// How the audio comes to the program.
     public var input = Input.wav
@@ -26,7 +26,7 @@ public struct ExecOptions: Configurable {
 
     /// The keys of an `{"type": "exec"}` entry.
     public static let fields: [Field<Self>] = [
-        command,
+        command.required(),
         .choice("input", \.input, "What comes to its standard input: wav has a header, without a length; pcm is bare 16-bit little-endian samples."),
         .string(
             "extension", \.extension, type: "file name ending",

@@ -10,6 +10,8 @@ public struct FLACSink: ~Copyable, AudioSink {
     public static let type = "flac"
     public static let summary = "FLAC files, lossless at about half the size of WAV, decodable while they grow"
 
+    public static func fileSuffixes(options: FLACOptions) -> [String] { ["flac"] }
+
     private let details: [String: JSONValue]
     private var frames = 0
     // Before `file`, because fields are destroyed in this order and the encoder writes to the descriptor.

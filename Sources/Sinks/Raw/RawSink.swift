@@ -16,6 +16,8 @@ public struct RawSink: ~Copyable, AudioSink {
     public static let type = "raw"
     public static let summary = "bare 16-bit little-endian samples without a header"
 
+    public static func fileSuffixes(options: RawOptions) -> [String] { ["raw"] }
+
     private let format: AudioFormat
     private var frames = 0
     private let file: OutputFile

@@ -11,6 +11,8 @@ public struct WAVSink: ~Copyable, AudioSink {
     public static let type = "wav"
     public static let summary = "RIFF WAV files, readable while they grow; a new part before 4 GiB"
 
+    public static func fileSuffixes(options: WAVOptions) -> [String] { ["wav"] }
+
     /// Bytes of audio in one file. The 64 KiB to the limit of RIFF are far more than the header takes with its texts.
     static let maximumDataBytes = (1 << 32) - (1 << 16)
 

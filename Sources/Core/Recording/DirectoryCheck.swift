@@ -1,0 +1,47 @@
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Looks whether a directory can be used, or made, without making anything. Blocks.
+package enum DirectoryCheck {
+    /// The reason why no file can be made in a directory at this path, in words that follow the path; nil when nothing speaks against it.
+    ///
+    /// Where the directory is missing, the nearest one above it that exists is looked at.
+    package static func mistake(_ path: String) -> String? {
+        let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let absolute = "/" + whole.split(separator: "/").joined(separator: "/")
+        var current = absolute
+        while true {
+            var status = stat()
+            if unsafe stat(current, &status) == 0 {
+                let place = current == absolute ? "" : "cannot be made: \(current) "
+                guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
+                guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
+                return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
+            }
+            let number = errno
+            guard number == ENOENT else {
+                // A file stands where a directory should be: what is above it says which.
+                if number == ENOTDIR, let parent = parent(of: current) {
+                    current = parent
+                    continue
+                }
+                return "cannot be looked at: \(systemMessage(number))"
+            }
+            if unsafe lstat(current, &status) == 0 { return "cannot be made: \(current) is a symbolic link to nothing" }
+            guard let parent = parent(of: current) else { return "cannot be made" }
+            current = parent
+        }
+    }
+
+    private static func parent(of path: String) -> String? {
+        guard path != "/", let cut = path.lastIndex(of: "/") else { return nil }
+        return cut == path.startIndex ? "/" : String(path[..<cut])
+    }
+}
