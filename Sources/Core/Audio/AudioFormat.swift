@@ -18,16 +18,22 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
         self.channels = channels
     }
 
+    /// Makes a format of numbers from outside; nil where they are none that audio has. The limits are far beyond audio: they keep conversions
+    /// from overflowing.
+    package init?(checking sampleRate: Int, channels: Int) {
+        guard 1000...1_000_000 ~= sampleRate, 1...255 ~= channels else { return nil }
+        self.init(sampleRate: sampleRate, channels: channels)
+    }
+
     /// Reads a format that a manifest states; one that is none is an error there, and no reason to stop.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let sampleRate = try container.decode(Int.self, forKey: .sampleRate), channels = try container.decode(Int.self, forKey: .channels)
-        // The limits are far beyond audio: they keep conversions from overflowing.
-        guard 1000...1_000_000 ~= sampleRate, 1...255 ~= channels else {
+        guard let format = AudioFormat(checking: sampleRate, channels: channels) else {
             throw DecodingError.dataCorruptedError(
                 forKey: .channels, in: container, debugDescription: "\(sampleRate) Hz with \(channels) channels is not an audio format")
         }
-        self.init(sampleRate: sampleRate, channels: channels)
+        self = format
     }
 
     /// Bytes of one frame at 16 bits a sample.
@@ -37,7 +43,10 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
     public func seconds(frames: Int) -> Double { Double(frames) / Double(sampleRate) }
 
     /// How many frames so many seconds are, rounded to the nearest.
-    public func frames(seconds: Double) -> Int { Int((seconds * Double(sampleRate)).rounded()) }
+    public func frames(seconds: Double) -> Int {
+        let frames = (seconds * Double(sampleRate)).rounded()
+        return Int(exactly: frames) ?? (frames > 0 ? .max : frames < 0 ? .min : 0)
+    }
 
     /// Such as `16000 Hz, 1 channel`.
     public var description: String { "\(sampleRate) Hz, \(channels) channel\(channels == 1 ? "" : "s")" }

@@ -76,9 +76,11 @@ struct Conversion {
 }
 
 extension AudioFormat {
-    /// How many frames of this format last as long as frames of another one, rounded down.
-    func frames(_ count: Int, of other: AudioFormat) -> Int {
+    /// How many frames of this format last as long as frames of another one, rounded down; the greatest number where none is great enough.
+    package func frames(_ count: Int, of other: AudioFormat) -> Int {
         let (high, low) = count.multipliedFullWidth(by: sampleRate)
+        let estimate = Double(count) * Double(sampleRate) / Double(other.sampleRate)
+        guard abs(estimate) < 0x1p62 else { return count < 0 ? .min : .max }
         return other.sampleRate.dividingFullWidth((high, low)).quotient
     }
 }

@@ -3,12 +3,12 @@ public import CallreelCore
 extension SndfileSink {
     /// Makes the sizes in a header say what the file holds, and cuts off a part of a frame at the end.
     ///
-    /// A stream has no such sizes and is left as it is, to the byte: its frames are those that can be decoded, which is what
-    /// every player plays.
+    /// A stream has no such sizes and is left as it is, to the byte. Its frames are the call's that can be decoded. They are counted without
+    /// decoding, since the call may go on in another file meanwhile. What an MP3 encoder put before the call is not counted.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         if try isStream(file) {
-            let frames = try frames(inStream: file, format)
+            let frames = try length(ofStream: file, format).frames
             if !dryRun { try file.synchronize() }
             return FileRepair(frames: frames)
         }
@@ -26,7 +26,7 @@ extension SndfileSink {
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let file = try StoredFile(path)
         if try isStream(file) {
-            return DecodedFile(frames: try frames(inStream: file, format, into: body), isLossless: false)
+            return DecodedFile(frames: try decode(stream: file, format, into: body), isLossless: false)
         }
         let sized = try SizedSoundFile(file, format: format)
         if let change = sized.change { throw file.damaged("its header and its length do not agree (\(change))") }
@@ -44,18 +44,47 @@ extension SndfileSink {
         return beginning.count == 4 && beginning[0] == 0xFF && beginning[1] & 0xE0 == 0xE0
     }
 
-    /// Decodes a stream and returns its frames.
+    /// The frames of a stream, which its pages or MPEG frames tell without being decoded, and the frames that a decoder gives before them.
+    static func length(ofStream file: StoredFile, _ format: AudioFormat) throws(SinkError) -> (frames: Int, lead: Int) {
+        let found: AudioFormat?, length: (frames: Int, lead: Int)
+        if file.byteCount == 0 {
+            return (0, 0)
+        } else if let ogg = try OggStream(file) {
+            (found, length) = (ogg.format, (ogg.frames, 0))
+        } else if let mpeg = try MPEGStream(file) {
+            (found, length) = (mpeg.format, (mpeg.frames, mpeg.lead))
+        } else {
+            return (0, 0)
+        }
+        if let found, found != format { throw file.damaged("\(found), where the call had \(format)") }
+        return length
+    }
+
+    /// Decodes a stream, from the call's first frame on, and returns its frames.
     ///
-    /// Of an empty call nothing but headers is left, which libsndfile will not open.
-    static func frames(
-        inStream file: StoredFile, _ format: AudioFormat, into body: (Span<Int16>) -> Void = { _ in }
+    /// Where no frame is to be found, libsndfile would not open what there is.
+    private static func decode(
+        stream file: StoredFile, _ format: AudioFormat, into body: (Span<Int16>) -> Void
     ) throws(SinkError) -> Int {
-        if try OggPages(file).map({ $0.lastPosition <= 0 }) ?? (file.byteCount == 0) { return 0 }
-        return try decode(file, format, into: body)
+        let length = try length(ofStream: file, format)
+        guard length.frames > 0 else { return 0 }
+        var lead = length.lead * format.channels
+        // Not beyond the last whole page or frame: at what stands behind it, a decoder may give up.
+        let decoded = try decode(file, format, limit: length.lead + length.frames) { samples in
+            let left = min(lead, samples.count)
+            lead -= left
+            if left < samples.count { body(samples.extracting(droppingFirst: left)) }
+        }
+        guard decoded - length.lead == length.frames else {
+            throw file.damaged("\(max(0, decoded - length.lead)) of \(length.frames) frames could be decoded")
+        }
+        return length.frames
     }
 
     /// Decodes a file of the call's format and returns its frames.
-    private static func decode(_ file: StoredFile, _ format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> Int {
+    private static func decode(
+        _ file: StoredFile, _ format: AudioFormat, limit: Int = .max, into body: (Span<Int16>) -> Void
+    ) throws(SinkError) -> Int {
         do throws(AudioFileError) {
             // Through floating point in ±1 unless the file is 16-bit: for the integers of 24-bit files libsndfile would cut,
             // and for floating point scale by 32767.
@@ -64,12 +93,13 @@ extension SndfileSink {
                 throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), where the call had \(format)")
             }
             var frames = 0
-            while true {
-                let samples = try reader.read(maximumFrames: 16384)
+            while frames < limit {
+                let samples = try reader.read(maximumFrames: min(16384, limit - frames))
                 if samples.isEmpty { return frames }
                 frames += samples.count / format.channels
                 body(samples.span)
             }
+            return frames
         } catch {
             throw SinkError(.open, error.description)
         }

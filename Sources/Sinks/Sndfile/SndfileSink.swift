@@ -7,8 +7,8 @@ public import CallreelCore
 ///   Wave64 shows all of it: its header follows every write, as FFmpeg refuses a file with anything behind what is counted.
 /// - Opus plays up to its last whole page, half a second at most before the end, with what the encoder itself holds back.
 /// - Vorbis plays up to its last whole page too, but pages are filled by size: a second of speech, up to 8 of silence.
-/// - MP3 plays up to its last whole frame, some 0.15 s before the end. As the tag that a regular end writes is not there, the
-///   encoder's delay of 1105 samples stands before the call's first.
+/// - MP3 plays up to its last whole frame, some 0.15 s before the end. As the tag that a regular end writes is not there, a decoder gives
+///   the empty MPEG frame for it and the encoder's delay, 1681 samples together, before the call's first. The manifest does not count them.
 ///
 /// Apple Lossless is not offered: libsndfile keeps it in another place until the end, and a kill leaves nothing at all.
 ///
@@ -16,6 +16,8 @@ public import CallreelCore
 public struct SndfileSink: ~Copyable, AudioSink {
     public static let type = "sndfile"
     public static let summary = "Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU files, through libsndfile"
+
+    public static func fileSuffixes(options: SndfileOptions) -> [String] { [options.format.fileExtension] }
 
     private let options: SndfileOptions
     private let kind: SoundKind
@@ -116,9 +118,10 @@ public struct SndfileSink: ~Copyable, AudioSink {
         } catch {
             throw error.sinkError(.finish, "cannot close \(path)")
         }
-        // The library's word for it is not enough: it closes without an error on a full disk, and counts pad bytes as frames.
+        // The library's word for it is not enough: it closes without an error on a full disk, and counts pad bytes as frames. What is looked
+        // at does not grow with the call.
         if kind.isStream {
-            let found = try Self.frames(inStream: StoredFile(path), format)
+            let found = try Self.length(ofStream: StoredFile(path), format).frames
             guard found == frames else { throw SinkError(.finish, "\(path) holds \(found) of \(frames) frames") }
         } else {
             try SizedSoundFile(StoredFile(path), format: format).settle(frames: frames)

@@ -55,6 +55,11 @@ struct SoundFileSizes {
         return 0
     }
 
+    /// Whether the header says that nobody knows the length: a size of all ones.
+    var isUnknown: Bool {
+        fields.contains { field in if case .audio = field.meaning { field.found.allSatisfy { $0 == 0xFF } } else { false } }
+    }
+
     /// Whether the outermost size says that the file ends here.
     func statesEnd(_ end: Int) -> Bool {
         fields.contains { field in
