@@ -25,7 +25,11 @@ struct Replay: AsyncParsableCommand {
             store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry, logger: Terminal.logger(level: logLevel.level)
         )
         var reader = try AudioFileReader(path: file)
+        if let note = reader.note { Terminal.note("\(file): \(note)") }
         let format = reader.format
+        let piece = max(1, format.frames(seconds: 0.25))
+        let first = try reader.read(maximumFrames: piece)
+        if first.isEmpty { throw CallerError("\(file) holds no audio") }
         do {
             try await recorder.prepare()
         } catch {
@@ -39,8 +43,10 @@ struct Replay: AsyncParsableCommand {
             group.addTask { await recorder.keepTime() }
             async let recording = recorder.record(session)
             do {
-                while case let samples = try reader.read(maximumFrames: format.frames(seconds: 0.25)), !samples.isEmpty {
+                var samples = first
+                while !samples.isEmpty {
                     if !session.receive(samples) { await room.wait() }
+                    samples = try reader.read(maximumFrames: piece)
                 }
                 session.end("the file ended")
             } catch {

@@ -19,12 +19,14 @@ final class StoredFile {
     /// The open descriptor, for a decoder that reads by itself as long as it keeps this object.
     let descriptor: Int32
 
-    /// Opens a regular file for reading. A link is not followed, and nothing that could block is waited for.
-    convenience init(_ path: String) throws(SinkError) { try self.init(path, flags: O_RDONLY) }
+    /// Opens a regular file for reading. A link is not followed unless that is asked for, and nothing that could block is waited for.
+    convenience init(_ path: String, followsLinks: Bool = false) throws(SinkError) {
+        try self.init(path, flags: followsLinks ? O_RDONLY : O_RDONLY | O_NOFOLLOW)
+    }
 
     private init(_ path: String, flags: Int32) throws(SinkError) {
         self.path = path
-        descriptor = unsafe open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        descriptor = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK)
         var status = stat()
         guard descriptor >= 0, unsafe fstat(descriptor, &status) == 0 else {
             byteCount = 0
@@ -62,7 +64,7 @@ final class StoredFile {
 
     /// Lets a repair write, and brings the file to stable storage when it is done. The file is opened for writing only here.
     func change(_ body: (borrowing Writer) throws(SinkError) -> Void) throws(SinkError) {
-        let writable = try StoredFile(path, flags: O_RDWR)
+        let writable = try StoredFile(path, flags: O_RDWR | O_NOFOLLOW)
         guard writable.byteCount == byteCount else { throw SinkError(.open, "\(path) changed while it was examined") }
         try body(Writer(file: writable))
         try writable.synchronize()

@@ -44,4 +44,27 @@ import Testing
             #expect(try await Judge.wavPCM(directory.path + "/recordings/" + sink.files[0].name, rate: 44100) == original)
         }
     }
+
+    @Test func `a WAV whose recorder died is replayed whole, and what holds no audio or none that can be is refused`() async throws {
+        let directory = TemporaryDirectory()
+        try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: Speech.path))
+        var crashed = whole
+        let size = try #require(whole.range(of: Data("data".utf8))).upperBound
+        for place in [4, size] { crashed.replaceSubrange(place..<place + 4, with: Data(count: 4)) }
+        var slow = whole
+        slow.replaceSubrange(24..<28, with: [1, 0, 0, 0])
+        let files: [(String, Data, status: Int32, said: String)] = [
+            ("crashed.wav", crashed, 0, "it was not closed, and all of it is read"), ("empty.wav", Data(whole.prefix(size + 4)), 1, "holds no audio"),
+            ("slow.wav", slow, 1, "1 Hz"),
+        ]
+        for (name, data, status, said) in files {
+            try data.write(to: URL(fileURLWithPath: directory.path + "/" + name))
+            let result = try await Program.callreel.run(["replay", name, "--config", "c.json"], in: directory.path)
+            #expect(result.status == status && result.errors.contains(said), "\(name): \(result.status) \(result.errors)")
+        }
+        let published = directory.files(in: "recordings").filter { $0.hasSuffix(".wav") && !$0.hasPrefix(".") }
+        #expect(published.count == 1)
+        #expect(try await Judge.wavPCM(directory.path + "/recordings/" + published[0], rate: 16000) == Speech.pcm())
+    }
 }

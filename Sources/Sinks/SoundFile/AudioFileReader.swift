@@ -28,6 +28,9 @@ package struct AudioFileReader: ~Copyable {
     /// say, as with a FLAC file that was never finished.
     package let frameCount: Int?
 
+    /// What is not as the file's header says, in words; nil where all is well, or where it says nothing.
+    package let note: String?
+
     private var file: SoundFile
     private var converter: SampleRateConverter?
     /// Frames of the file read at a time.
@@ -39,10 +42,25 @@ package struct AudioFileReader: ~Copyable {
     private var taken = 0
     private var atEnd = false
 
+    /// The rates and channels that a file may have whose format is kept: what every sink's format can state.
+    private static let keptRates = 1000...655_350, keptChannels = 1...8
+
     /// Opens a file, to be read in its own format or in a wanted one.
+    ///
+    /// Where the header does not count all of the audio, since the recorder died, all of it is read.
     package init(path: String, convertingTo wanted: AudioFormat? = nil) throws(AudioFileError) {
-        do {
-            let file = try SoundFile(reading: path)
+        do throws(CodecFailure) {
+            // What cannot be opened here, such as a pipe, is for the library to read or to refuse.
+            let stored = try? StoredFile(path, followsLinks: true)
+            let uncounted = stored.flatMap { try? UncountedAudio($0) }
+            note = uncounted?.note
+            var input: CodecInput?
+            if let stored, let uncounted, !uncounted.patches.isEmpty { input = CodecInput(stored, patches: uncounted.patches) }
+            let file = try SoundFile(reading: path, patched: input)
+            guard wanted != nil || Self.keptRates ~= file.format.sampleRate && Self.keptChannels ~= file.format.channels else {
+                let limits = "\(Self.keptRates.lowerBound) to \(Self.keptRates.upperBound) Hz in 1 to \(Self.keptChannels.upperBound) channels"
+                throw CodecFailure("\(file.format) cannot be recorded, only \(limits)")
+            }
             let format = wanted ?? file.format
             let source = file.format.sampleRate, target = format.sampleRate
             converter = source == target ? nil : try SampleRateConverter(from: source, to: target, channels: format.channels)

@@ -28,6 +28,8 @@ import CallreelCore
     private let handle: OpaquePointer
     /// Where the library writes to; nil in a file that is read.
     private let output: CodecOutput?
+    /// Where the library reads from, if that is not the file as it is.
+    private let input: CodecInput?
     private var isOpen = true
 
     /// Writes the header of a plain RIFF WAV file to an empty file that is open for reading and writing: valid from here on.
@@ -76,6 +78,7 @@ import CallreelCore
             throw error
         }
         unsafe self.handle = handle
+        input = nil
         self.output = output
         self.format = format
         self.kind = kind
@@ -84,8 +87,17 @@ import CallreelCore
     }
 
     /// Opens a file of any kind that libsndfile reads.
-    init(reading path: String) throws(CodecFailure) {
+    /// - Parameter patched: the file with other bytes in its header; nil is the file as it is.
+    init(reading path: String, patched: CodecInput? = nil) throws(CodecFailure) {
         var info = SF_INFO()
+        if let patched {
+            var calls = unsafe SF_VIRTUAL_IO(get_filelen: inputByteCount, seek: seekInput, read: readInput, write: writeNothing, tell: tellInput)
+            guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_READ), &info, patched.address) else {
+                throw CodecFailure("not a sound file that libsndfile reads")
+            }
+            try unsafe self.init(handle, info, patched)
+            return
+        }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         let number = errno
         guard descriptor >= 0 else { throw CodecFailure(systemMessage(number), systemError: number) }
@@ -94,9 +106,19 @@ import CallreelCore
         guard let handle = unsafe sf_open_fd(descriptor, Int32(SFM_READ), &info, Int32(SF_TRUE)) else {
             throw CodecFailure("not a sound file that libsndfile reads")
         }
+        try unsafe self.init(handle, info, nil)
+    }
+
+    /// Takes over a handle that reads.
+    private init(_ handle: OpaquePointer, _ info: SF_INFO, _ input: CodecInput?) throws(CodecFailure) {
+        guard let format = AudioFormat(checking: Int(info.samplerate), channels: Int(info.channels)) else {
+            withExtendedLifetime(input) { _ = unsafe sf_close(handle) }
+            throw CodecFailure("states \(info.samplerate) Hz in \(info.channels) channels, which is no audio")
+        }
         unsafe self.handle = handle
+        self.input = input
         output = nil
-        format = AudioFormat(sampleRate: Int(info.samplerate), channels: Int(info.channels))
+        self.format = format
         // libsndfile's word for "unknown" is the greatest count there is, or a negative one.
         frameCount = 0..<sf_count_t.max ~= info.frames ? Int(info.frames) : nil
         kind = SoundKind(number: info.format)
@@ -234,6 +256,31 @@ private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ clien
 
 /// libsndfile's callback for the place where it writes next.
 private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).position) }
+
+/// libsndfile's callback for the length of a file that it reads.
+private func inputByteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).byteCount) }
+
+/// libsndfile's seek callback for a file that it reads.
+private func seekInput(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    let input = unsafe CodecInput.behind(client)
+    let base = whence == SEEK_CUR ? input.position : whence == SEEK_END ? input.byteCount : 0
+    // A damaged header may ask for any place.
+    let (position, overflows) = base.addingReportingOverflow(Int(offset))
+    if overflows || position < 0 { return -1 }
+    input.position = position
+    return sf_count_t(position)
+}
+
+/// libsndfile's read callback.
+private func readInput(_ bytes: UnsafeMutableRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    sf_count_t(unsafe CodecInput.behind(client).read(into: UnsafeMutableRawBufferPointer(start: bytes, count: max(0, Int(count)))))
+}
+
+/// libsndfile's write callback, which it does not call for a file that it reads.
+private func writeNothing(_: UnsafeRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
+
+/// libsndfile's callback for the place where it reads next.
+private func tellInput(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).position) }
 
 extension SoundFile.Tag {
     /// libsndfile's number for the text.

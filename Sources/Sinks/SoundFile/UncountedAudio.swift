@@ -1,0 +1,105 @@
+import CallreelCore
+
+/// What the header of a sound file does not know of its audio, as in a file whose recorder died, or of which a part is missing.
+struct UncountedAudio {
+    /// Sizes as they should stand in the header; none where the library reads what there is by itself.
+    let patches: [CodecInput.Patch]
+    /// Says what the header and the file do not agree on.
+    let note: String
+
+    private static let maximumChunks = 256
+    /// Sizes from here on are what a program writes that does not know the length: all ones, or the greatest number with a sign.
+    private static let unknownSize = 0x7FFF_F000
+
+    /// Compares a file's header with its length; nil when they agree, or when it is none of the kinds that state one.
+    init?(_ file: StoredFile) throws(SinkError) {
+        let beginning = try file.bytes(at: 0, count: 12)
+        guard beginning.count == 12 else { return nil }
+        let found: (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])?
+        if beginning.starts(with: "RIFF".utf8), beginning[8...].elementsEqual("WAVE".utf8) {
+            found = try Self.wave(file)
+        } else {
+            found = try Self.other(file)
+        }
+        guard let found else { return nil }
+        let available = file.byteCount - found.dataOffset
+        if found.stated > available {
+            if found.stated >= Self.unknownSize { return nil }
+            note = "its header counts \(found.stated) bytes of audio, and \(available) are there"
+            patches = []
+        } else {
+            note = "its header counts \(found.stated) bytes of audio, and \(available) are there: it was not closed, and all of it is read"
+            patches = found.patches
+        }
+    }
+
+    /// A WAV file with any kind of samples (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991).
+    private static func wave(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
+        var position = 12
+        for _ in 0..<maximumChunks {
+            let header = try file.bytes(at: position, count: 8)
+            guard header.count == 8 else { return nil }
+            let size = number(header[4...]), content = position + 8
+            guard header[..<4].elementsEqual("data".utf8) else {
+                position = content + size + size % 2
+                continue
+            }
+            if try isClosed(file, audioEnd: content + size) { return nil }
+            // Where there is more than a size can say, the library reads to the end by itself.
+            let end = min(file.byteCount, Int(UInt32.max))
+            let patches = [
+                CodecInput.Patch(offset: 4, bytes: WAVLayout.bytes(end - 8)),
+                CodecInput.Patch(offset: position + 4, bytes: WAVLayout.bytes(end - content)),
+            ]
+            return (content, size, patches)
+        }
+        return nil
+    }
+
+    /// Whether only whole chunks stand behind the audio, and a byte that makes its length even.
+    private static func isClosed(_ file: StoredFile, audioEnd: Int) throws(SinkError) -> Bool {
+        var position = audioEnd
+        for _ in 0..<maximumChunks {
+            // A byte alone is the pad, or nothing.
+            if position == file.byteCount || position + 1 == file.byteCount { return true }
+            guard position < file.byteCount else { return false }
+            position += position % 2
+            let header = try file.bytes(at: position, count: 8)
+            // Printable names: silence reads as an endless row of empty chunks that are called zero.
+            guard header.count == 8, header[..<4].allSatisfy({ 0x20...0x7E ~= $0 }) else { return false }
+            position += 8 + number(header[4...])
+        }
+        return false
+    }
+
+    /// A CAF, AIFF, Wave64, RF64 or AU file.
+    private static func other(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
+        // What is damaged in another way is for the library to say.
+        guard let sizes = try? SoundFileSizes(file), !sizes.statesEnd(file.byteCount) else { return nil }
+        let available = file.byteCount - sizes.dataOffset, stated = sizes.statedBytes
+        if stated == available || sizes.isUnknown { return nil }
+        // A CAF has no outermost size, and its chunks may stand in any order.
+        if sizes.container == .caf, try hasWholeChunks(file, from: sizes.dataOffset + stated) { return nil }
+        let patches = sizes.fields.compactMap { field -> CodecInput.Patch? in
+            // How many frames that is, the library finds out from the bytes.
+            if case .frames = field.meaning { return nil }
+            return CodecInput.Patch(offset: field.offset, bytes: field.bytes(sizes.dataOffset, available, 0, file.byteCount))
+        }
+        return (sizes.dataOffset, stated, patches)
+    }
+
+    /// Whether what stands from a place on in a CAF is whole chunks: a name, eight bytes of size, and the content (CAF Specification 1.0).
+    private static func hasWholeChunks(_ file: StoredFile, from start: Int) throws(SinkError) -> Bool {
+        var position = start
+        for _ in 0..<maximumChunks where position < file.byteCount {
+            let header = try file.bytes(at: position, count: 12)
+            guard header.count == 12, header[..<4].allSatisfy({ 0x20...0x7E ~= $0 }) else { return false }
+            let size = header[4...].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            guard size <= UInt64(file.byteCount) else { return false }
+            position += 12 + Int(size)
+        }
+        return position == file.byteCount
+    }
+
+    private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reversed().reduce(0) { $0 << 8 | Int($1) } }
+}
