@@ -1,6 +1,7 @@
 import ArgumentParser
 import CallreelCore
 import CallreelServer
+import CallreelSinks
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -29,7 +30,8 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Self.allowManyFiles()
+        DescriptorLimit.raise()
+        OrphanReaper.startIfFirst()
         var configuration = try Configuration(
             file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
@@ -69,19 +71,6 @@ struct Serve: AsyncParsableCommand {
             defer { tasks.cancelAll() }
             try await tasks.next()
         }
-    }
-
-    /// Raises the limit on open files as far as the system lets us: a call has a handful, and the usual 1024 are soon gone.
-    private static func allowManyFiles() {
-        var limit = rlimit()
-        #if canImport(Darwin)
-            let resource = RLIMIT_NOFILE
-        #else
-            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #endif
-        guard unsafe getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        unsafe setrlimit(resource, &limit)
     }
 
     /// A file to call with: the speech that comes with the source, where that is at hand.

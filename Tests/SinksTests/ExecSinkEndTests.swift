@@ -108,12 +108,33 @@ extension ExecSinkTests {
         }
     }
 
-    @Test func `a descendant that keeps the pipes open holds nobody up`() async throws {
+    @Test(arguments: ["", "trap '' TERM; "]) func `what a program leaves running is ended with it, though it keeps the pipes open`(trap: String)
+        async throws
+    {
         let workspace = try Workspace(), path = workspace.file("pid")
-        let command = options(["sh", "-c", "cat > /dev/null; (sleep 600 & echo $! > \(path)); echo done"])
+        let command = options(["sh", "-c", "cat > /dev/null; (\(trap)sleep 600 & echo $! > \(path)); echo done"])
         let receipt = try await record(ExecSink.self, [1], workspace.context(format), options: command)
         #expect(receipt.details["stdout"] == "done\n")
-        kill(try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines))), SIGKILL)
+        let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
+        #expect(isOver(pid))
+    }
+
+    @Test func `the second signal reaches what is left of a group whose first process is gone`() async throws {
+        let workspace = try Workspace(), path = workspace.file("pid")
+        // The first process ends by the first signal; what it started does not hear that.
+        let script = "(trap '' TERM; echo $BASHPID > \(path); while :; do sleep 0.1; done) & exec sleep 600"
+        let command = options(["bash", "-c", script]) { $0.deadline = 0.3 }
+        let error = await #expect(throws: SinkError.self) {
+            _ = try await record(ExecSink.self, [1], workspace.context(format), options: command)
+        }
+        #expect(error?.description.contains("did not end within 0.3 seconds") == true, "\(error)")
+        let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
+        #expect(isOver(pid))
+    }
+
+    /// Whether a process has ended, be it that its parent has not asked for it.
+    private func isOver(_ pid: pid_t) -> Bool {
+        kill(pid, 0) != 0 || ProcessEntry.all()?.contains { $0.id == pid && !$0.isZombie } == false
     }
 
     @Test func `a sink that is let go ends its program, and no descriptor or process stays`() async throws {

@@ -21,7 +21,7 @@ extension InterruptedCall {
         for root in manifest.roots.sorted() {
             let place = PartialRecording.directory(of: id, in: root)
             do throws(RecordingError) {
-                files += try FileSystem.list(place).map { CallFile(root: root, name: $0.name) }
+                files += try FileSystem.list(place).filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
             } catch {
                 // Nothing was made there, or it is missing: then the manifest says what should be there.
                 if !error.isMissing { finding.problems.append(error.description) }

@@ -29,7 +29,7 @@ struct InterruptedCall {
     mutating func recover(_ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void) throws(RecordingError) -> Bool {
         let names: [String]
         do throws(RecordingError) {
-            names = try FileSystem.list(directory).map(\.name)
+            names = try self.names()
         } catch {
             // Published, and gone, since it was listed.
             if error.isMissing { return false }
@@ -48,6 +48,7 @@ struct InterruptedCall {
         let partial = PartialRecording(id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
         finding.name = manifest.name
         store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
+        if !dryRun { try takeBackLent(manifest) }
         if try wasDeleted(manifest, names, &finding) { return true }
         if let published = try published(as: manifest) {
             let files = files(of: manifest, names, &finding)
@@ -55,7 +56,7 @@ struct InterruptedCall {
             return true
         }
         try takeBack(manifest, publishedAs: found?.publishing)
-        var files = files(of: manifest, try FileSystem.list(directory).map(\.name), &finding)
+        var files = files(of: manifest, try self.names(), &finding)
         let missing = missing(of: manifest, files)
         finding.problems += missing.map(\.reason)
         guard finding.problems.isEmpty || settles else { return true }
@@ -82,6 +83,24 @@ struct InterruptedCall {
         finding.name = result.name
         onRecovery(result)
         return true
+    }
+
+    /// The names in the call's directory, without those of directories that programs of sinks have for themselves.
+    private func names() throws(RecordingError) -> [String] {
+        try FileSystem.list(directory).map(\.name).filter { !LentFile.isDirectoryName($0) }
+    }
+
+    /// Takes back the files that programs of sinks were writing: they may have outlived the server, and nothing must change what is published.
+    private func takeBackLent(_ manifest: Recording) throws(RecordingError) {
+        for root in [nil] + manifest.roots.sorted().map(Optional.some) {
+            for file in LentFile.all(in: PartialRecording.directory(of: id, in: root ?? store.directory)) {
+                do throws(SinkError) {
+                    try file.recover()
+                } catch {
+                    throw RecordingError(error.reason, underlying: error.underlying)
+                }
+            }
+        }
     }
 
     /// Keeps in the directory of a published call where it was published: if the recording is deleted, what was left behind must not

@@ -17,12 +17,17 @@ import Foundation
 /// for the last few thousand bytes, which are in the manifest with its exit status.
 ///
 /// Where an argument says `{output}`, the path of a new file stands there, which becomes part of the recording. It exists already and is
-/// empty: the program overwrites or replaces it (FFmpeg wants `-y` for that).
+/// empty: the program overwrites or replaces it (FFmpeg wants `-y` for that). It stands in a directory of the program's own, which is removed
+/// with all that is left in it when the program is over.
 ///
 /// The sink has failed when the program ends before its input does, ends with another status than 0, takes nothing of its input for
 /// `deadline` seconds, or goes on for that long after its end; the last two end it, by SIGTERM and five seconds later by SIGKILL. The same
-/// happens to it when the sink is let go without an end, which waits for it: nobody writes to a file any more that is being published.
-/// When the server dies, the program sees the end of its input, and is on its own.
+/// happens to it when the sink is let go without an end, which waits for it.
+///
+/// What the program leaves running is ended with it: at once, or, where it still has `{output}` open for writing, at the deadline, and then
+/// the sink has failed too. Where that cannot be ended, since it has left the program's process group, the recording gets a copy. So nobody
+/// writes to a file that is published. When the server dies, the program sees the end of its input, and is on its own; what it has written is
+/// taken back in the same way by ``repair(_:format:dryRun:)``.
 public struct ExecSink: ~Copyable, AudioSink {
     public static let type = "exec"
     public static let summary = "the audio on the standard input of a program, which may write a file"
@@ -34,9 +39,14 @@ public struct ExecSink: ~Copyable, AudioSink {
     private let format: AudioFormat
     private let name: String
     private let launch: ProgramLaunch
-    private let output: OutputFile?
+    // Before `output`, because fields are destroyed in this order: the program is over when its file is taken back.
     private var program: RunningProgram?
+    private var output: Loan?
+    /// The permission bits of its file.
+    private let mode: Int
     private var frames = 0
+
+    public static func fileSuffixes(options: ExecOptions) -> [String] { options.extension.map { [$0] } ?? [] }
 
     /// What is wrong with the command, as far as nobody has to look for the program to see it.
     public static func refusal(of format: AudioFormat, options: ExecOptions) -> String? {
@@ -59,19 +69,22 @@ public struct ExecSink: ~Copyable, AudioSink {
         do throws(CommandError) { template = try CommandTemplate(options.command) } catch { throw SinkError(.open, error.reason, blame: .options) }
         let environment = ProgramEnvironment(adding: options.environment)
         let path = try await environment.find(template.program)
-        let output: OutputFile?, outputPath: String?
+        var file: LentFile?
         if let ending = options.extension {
-            let file = try context.createFile(ending)
-            outputPath = file.path
-            output = consume file
+            // Closed at once: as long as it were open here, it could not be seen whether others have it open.
+            let created = try context.createFile(ending)
+            var status = stat()
+            guard unsafe fstat(created.descriptor, &status) == 0 else {
+                throw SinkError(.open, "cannot examine \(created.path)", underlying: errno)
+            }
+            file = LentFile(created.path)
+            mode = Int(status.st_mode & 0o7777)
         } else {
-            outputPath = nil
-            output = nil
+            mode = 0
         }
         launch = ProgramLaunch(
-            path: path, name: template.program, arguments: template.arguments(context, output: outputPath), environment: environment,
-            deadline: options.deadline)
-        self.output = output
+            path: path, name: template.program, arguments: template.arguments(context, output: file?.lentPath), environment: environment,
+            deadline: options.deadline, file: file)
         self.options = options
         format = context.format
         name = template.program
@@ -114,7 +127,13 @@ public struct ExecSink: ~Copyable, AudioSink {
         guard outcome.status == .exited(0) else {
             throw self.error(.finish, ProgramFailure(outcome.status.description, errors: outcome.errors))
         }
-        if let output { try Self.keep(output) }
+        if let output = output.take() {
+            let file = output.file
+            if try output.takeBack() || outcome.leftWriter {
+                let reason = "left something running that still had \(file.path) open \(options.deadline) seconds after its input"
+                throw self.error(.finish, ProgramFailure(reason, errors: outcome.errors))
+            }
+        }
         var details: [String: JSONValue] = ["program": .string(name), "status": 0]
         if !outcome.output.isEmpty { details["stdout"] = .string(outcome.output) }
         if !outcome.errors.isEmpty { details["stderr"] = .string(outcome.errors) }
@@ -124,6 +143,10 @@ public struct ExecSink: ~Copyable, AudioSink {
     /// Starts the program, the first time.
     private mutating func begin() throws(SinkError) {
         guard program == nil else { return }
+        if let file = launch.file {
+            try file.lend()
+            output = Loan(file, mode: mode)
+        }
         do throws(ProgramFailure) {
             program = try RunningProgram(launch)
             if options.input == .wav { unsafe try program?.write(StreamedWAVHeader.bytes(format).span.bytes) }
@@ -132,20 +155,41 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
     }
 
-    /// Makes the file that stands at the output's path durable, which may be another than was created: with the mode that was asked for.
-    private static func keep(_ output: borrowing OutputFile) throws(SinkError) {
-        let written = try StoredFile(output.path)
-        var asked = stat(), found = stat()
-        let isKnown = unsafe (fstat(output.descriptor, &asked) == 0 && fstat(written.descriptor, &found) == 0)
-        guard isKnown, found.st_mode == asked.st_mode || fchmod(written.descriptor, asked.st_mode & 0o7777) == 0
-        else { throw SinkError(.finish, "cannot set the mode of \(output.path)", underlying: errno) }
-        try written.synchronize()
-    }
-
     /// The sink's error for a program that did not do what it should.
     private func error(_ code: SinkError.Code, _ failure: ProgramFailure) -> SinkError {
         let lines = failure.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline).map { CallTags.clean(String($0)) }
         let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
         return SinkError(code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; it said: \(said)"), underlying: failure.systemError)
+    }
+}
+
+/// A file that a program has, taken back at the latest when the sink is let go.
+struct Loan: ~Copyable {
+    let file: LentFile
+    private let mode: Int
+    private var isOpen = true
+
+    /// Notes that a file was lent.
+    init(_ file: LentFile, mode: Int) {
+        self.file = file
+        self.mode = mode
+    }
+
+    /// Takes it back. Returns whether some process still had it open for writing.
+    consuming func takeBack() throws(SinkError) -> Bool {
+        isOpen = false
+        return try file.takeBack(mode: mode)
+    }
+
+    // What cannot be taken back is seen to at the next start.
+    deinit { if isOpen { _ = try? file.takeBack(mode: mode) } }
+}
+
+extension ExecSink {
+    /// Takes the file back from a program that was left behind when the server died, so that nothing changes it any more. What the file
+    /// holds, nobody knows.
+    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        if !dryRun { try LentFile(path).recover() }
+        return nil
     }
 }

@@ -3,6 +3,14 @@ import Foundation
 import Subprocess
 import Synchronization
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 #if canImport(System)
     import System
 #else
@@ -19,6 +27,28 @@ struct ProgramLaunch: Sendable {
     let environment: ProgramEnvironment
     /// Seconds that it may take to end after its input.
     let deadline: Double
+    /// The file that it writes; nil where it writes none.
+    let file: LentFile?
+
+    /// How it is run: by itself, or, where this process has raised its limit on open files, by a shell that lowers it again first.
+    fileprivate var configuration: Configuration {
+        var options = PlatformOptions()
+        // A group of its own: whatever it starts is ended with it, and Ctrl-C at a terminal is for the server, which then ends it in order.
+        options.processGroupID = 0
+        options.teardownSequence = [.gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: ProgramTask.grace)]
+        let shell = "/bin/sh"
+        guard let limit = DescriptorLimit.forPrograms, FileManager.default.isExecutableFile(atPath: shell) else {
+            return Configuration(
+                executable: .path(path), arguments: Arguments(executablePathOverride: name, remainingValues: arguments),
+                environment: environment.subprocess, platformOptions: options)
+        }
+        // The shell becomes the program, and leaves nothing of its own in the environment.
+        let script = #"ulimit -S -n "$1"; shift; unset PWD OLDPWD SHLVL; exec "$@""#
+        let program = name.hasPrefix("-") ? path.string : name
+        return Configuration(
+            executable: .path(FilePath(shell)), arguments: Arguments(["-c", script, "sh", limit, program] + arguments),
+            environment: environment.subprocess, platformOptions: options)
+    }
 }
 
 /// How a program ended.
@@ -50,12 +80,21 @@ final class ProgramTask: Sendable {
     /// Threads for this alone: whoever waits for a program may block a thread of those that all else runs on.
     private static let executor = BlockingExecutor(name: "programs")
 
+    /// Programs of this process whose status somebody waits for.
+    private static let waitedFor = Mutex<Set<pid_t>>([])
+
     private let outcome = Mutex<ProgramStatus?>(nil)
+    private let process = Mutex<pid_t?>(nil)
     private let inputEnd: AsyncStream<Void>.Continuation
     private let task: Mutex<Task<Void, Never>?>
 
     /// How the program ended; nil while it runs.
     var status: ProgramStatus? { outcome.withLock { $0 } }
+    /// The group that the program has for itself; nil when it was not started.
+    var group: ProgramGroup? { process.withLock { $0 }.map(ProgramGroup.init) }
+
+    /// Whether a process is a program of ours that has not been reaped.
+    static func isWaited(for id: pid_t) -> Bool { waitedFor.withLock { $0.contains(id) } }
 
     /// Starts a program. Descriptors but that of the end are closed once it has them.
     /// - Parameter end: the writing end of a pipe, which is closed when the program has ended and was reaped.
@@ -64,7 +103,8 @@ final class ProgramTask: Sendable {
         inputEnd = continuation
         task = Mutex(nil)
         let started = Task(executorPreference: Self.executor) { [self] in
-            let status = await Self.run(launch, input: input, output: output, errors: errors, inputEnd: stream)
+            let status = await run(launch, input: input, output: output, errors: errors, inputEnd: stream)
+            if let id = process.withLock({ $0 }) { Self.waitedFor.withLock { _ = $0.remove(id) } }
             outcome.withLock { $0 = status }
             task.withLock { $0 = nil }
             end.close()
@@ -78,22 +118,24 @@ final class ProgramTask: Sendable {
     /// The program has had its time.
     func end() { task.withLock { $0 }?.cancel() }
 
+    /// Whether ``end()`` was called before the program ended.
+    var isEnding: Bool { task.withLock { $0?.isCancelled ?? false } }
+
     /// Runs the program, and ends it when it takes too long after its input.
-    private static func run(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, inputEnd: AsyncStream<Void>) async -> ProgramStatus {
-        var options = PlatformOptions()
-        // A group of its own: whatever it starts is ended with it, and Ctrl-C at a terminal is for the server, which then ends it in order.
-        options.processGroupID = 0
-        options.teardownSequence = [.gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: grace)]
-        let configuration = Configuration(
-            executable: .path(launch.path), arguments: Arguments(executablePathOverride: launch.name, remainingValues: launch.arguments),
-            environment: launch.environment.subprocess, platformOptions: options)
+    private func run(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, inputEnd: AsyncStream<Void>) async -> ProgramStatus {
+        let configuration = launch.configuration
         return await withTaskGroup(of: ProgramStatus?.self) { group in
             group.addTask {
                 do {
                     let result = try await Subprocess.run(
                         configuration, input: .fileDescriptor(FileDescriptor(rawValue: input), closeAfterSpawningProcess: true),
                         output: .fileDescriptor(FileDescriptor(rawValue: output), closeAfterSpawningProcess: true),
-                        error: .fileDescriptor(FileDescriptor(rawValue: errors), closeAfterSpawningProcess: true))
+                        error: .fileDescriptor(FileDescriptor(rawValue: errors), closeAfterSpawningProcess: true)
+                    ) { [self] execution in
+                        let id = execution.processIdentifier.value
+                        process.withLock { $0 = id }
+                        Self.waitedFor.withLock { _ = $0.insert(id) }
+                    }
                     return switch result.terminationStatus {
                     case .exited(let code): .exited(code)
                     case .signaled(let number): .signaled(number)
