@@ -69,6 +69,8 @@ async def call(job, number):
             print("ready", flush=True)
             await asyncio.wait_for(socket.wait_closed(), 60)
         if job.get("end", "close") == "abort":
+            # An abort throws away what was not sent. The answer to a ping says that all before it was received.
+            await asyncio.wait_for(await socket.ping(), 60)
             socket.transport.abort()
         elif job["end"] == "eof":
             socket.transport.write_eof()

@@ -108,21 +108,10 @@ import Testing
     @Test(arguments: ["abort", "eof"]) func `a call that ends without a closing handshake keeps every frame`(end: String) async throws {
         try await TestServer.run { server in
             let (path, pcm) = try await pcmFile(server)
-            // The first wait makes sure that nothing is lost by the client: an abort throws away what it has not sent.
-            let call = PythonCall(server.cable, pcm: path, ["end": .string(end), "texts": .array([])])
-            if end == "eof" {
-                _ = try await call.place()
-                try await expect(try await server.finished()[0], holds: pcm, on: server)
-            } else {
-                _ = try await call.place()
-                let recording = try await server.finished()[0]
-                let raw = try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording)))
-                #expect(raw == pcm.prefix(raw.count))
-                // An abort throws away what the client has not sent; the rest was received.
-                #expect(raw.count > 100_000)
-                #expect(recording.endReason != "the carrier closed the call")
-                try await expect(recording, holds: raw, on: server)
-            }
+            _ = try await PythonCall(server.cable, pcm: path, ["end": .string(end), "texts": .array([])]).place()
+            let recording = try await server.finished()[0]
+            #expect(recording.endReason != "the carrier closed the call")
+            try await expect(recording, holds: pcm, on: server)
         }
     }
 
