@@ -42,6 +42,26 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (#"{"a":1,"a":2}"#, JSONValue.object(["a": 2])), ("[0049123456]", .array(["0049123456"])), ("[+49123]", .array(["+49123"])),
+        ("[12345678901234567890]", .array(["12345678901234567890"])), ("[1e999,.5,5.]", .array(["1e999", ".5", "5."])),
+        ("[NaN,-Infinity,null]", .array(["NaN", "-Infinity", .null])), ("[1,-2,0.5,1e2]", .array([1, -2, .number(0.5), .number(100)])),
+        ("[\"a\tb\"]", .array(["a\tb"])),
+    ])
+    func `what carriers and their customers write is taken where its meaning is clear`(text: String, value: JSONValue) throws {
+        #expect(try JSONValue(lenient: Data(text.utf8)) == value)
+    }
+
+    @Test(arguments: ["", "{", "[1 2]", "[5x]", "nope", "{a:1}", "[1,]", "[1] 2", "[--]x", "[Infinit]"])
+    func `what is no JSON is refused leniently as well`(text: String) {
+        #expect(throws: JSONSyntaxError.self) { try JSONValue(lenient: Data(text.utf8)) }
+    }
+
+    @Test(arguments: [#"{"a":1,"a":2}"#, "[007]", "[+1]", "[NaN]", "[\"a\tb\"]"])
+    func `a configuration is read strictly`(text: String) {
+        #expect(throws: JSONSyntaxError.self) { try JSONValue.parse(text) }
+    }
+
     @Test func `what follows a JSON text is an error`() {
         #expect(throws: JSONSyntaxError.self) { try JSONValue.parse("{} {}") }
     }

@@ -27,6 +27,16 @@ import Testing
         #expect(facts.carrier == "vonage")
     }
 
+    @Test(arguments: [
+        (#""from":"1","from":"2""#, "2"), (#""from":+49123456789"#, "+49123456789"), (#""from":0049123456789"#, "0049123456789"),
+        (#""from":12345678901234567890123"#, "12345678901234567890123"), (#""from":"1","x":1e999"#, "1"), ("\"from\":\"a\tb\"", "a\tb"),
+    ])
+    func `a handshake with a key that stands twice or an odd number is taken`(more: String, from: String) throws {
+        let text = #"{"event":"websocket:connected","content-type":"audio/l16;rate=16000",\#(more)}"#
+        guard case .started(let facts, _) = try understand(text) else { throw Unexpected(text) }
+        #expect(facts.from == from)
+    }
+
     @Test func `the call's facts are found and the rest is kept`() throws {
         let text =
             #"{"event":"websocket:connected","content-type":"audio/l16;rate=16000","uuid":"u","from":447700900123,"caller-id":"x","to":"t","conversation_uuid":"c","language":"en-GB","nested":{"a":[true]}}"#

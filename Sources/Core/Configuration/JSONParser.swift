@@ -7,10 +7,16 @@ struct JSONParser {
     static let depthLimit = 64
 
     private let bytes: [UInt8]
+    private let isLenient: Bool
     private var position = 0
 
     /// Prepares to read a text.
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    /// - Parameter isLenient: takes what other programs commonly write: of two equal keys the last one counts, a number that JSON does not
+    ///   know becomes a string of the same characters, and strings may hold control characters.
+    init(_ bytes: [UInt8], isLenient: Bool = false) {
+        self.bytes = bytes
+        self.isLenient = isLenient
+    }
 
     /// Reads the one value that the text must be.
     mutating func parse() throws(JSONSyntaxError) -> JSONValue {
@@ -30,8 +36,10 @@ struct JSONParser {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)
         case UInt8(ascii: "\""): return .string(try string())
+        case _ where isLenient && Self.numberBytes.contains(bytes[position]): return try lenientNumber()
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         default:
+            for word in ["NaN", "Infinity"] where isLenient && bytes[position...].starts(with: word.utf8) { return try lenientNumber() }
             for (word, value) in [("true", JSONValue.boolean(true)), ("false", .boolean(false)), ("null", .null)]
             where bytes[position...].starts(with: word.utf8) {
                 position += word.utf8.count
@@ -54,8 +62,8 @@ struct JSONParser {
             skipSpace()
             guard take(":") else { throw error("expected a colon after \"\(key)\", found \(here)") }
             let value = try value(depth: depth + 1)
-            // RFC 8259, section 4 leaves open which of two equal names counts; here neither does.
-            guard members.updateValue(value, forKey: key) == nil else {
+            // RFC 8259, section 4 leaves open which of two equal names counts; in a strict text neither does.
+            guard members.updateValue(value, forKey: key) == nil || isLenient else {
                 position = start
                 throw error("the key \"\(key)\" stands here for the second time")
             }
@@ -91,7 +99,7 @@ struct JSONParser {
             case UInt8(ascii: "\\"):
                 position += 1
                 try escape(&text)
-            case 0..<0x20:
+            case 0..<0x20 where !isLenient:
                 throw error("a control character in a text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))")
             default:
                 text.append(byte)
@@ -156,6 +164,24 @@ struct JSONParser {
         if isWhole, let integer = Int(text) { return .integer(integer) }
         guard let number = Double(text), number.isFinite else { throw error("\(text) is too large a number") }
         return .number(number)
+    }
+
+    /// The bytes that a number may begin with, in JSON or elsewhere.
+    private static let numberBytes = Set("+-.0123456789".utf8)
+
+    /// Reads a number of any form. A telephone number with a zero or a plus in front, or one with more digits than an integer has, keeps
+    /// all of its characters as a string.
+    private mutating func lenientNumber() throws(JSONSyntaxError) -> JSONValue {
+        let rest = bytes[position...].prefix { $0 > 0x20 && !",]}\"".utf8.contains($0) }
+        let text = String(decoding: rest, as: UTF8.self)
+        let isNumber = rest.allSatisfy { Self.numberBytes.contains($0) || "eE".utf8.contains($0) }
+        guard isNumber || ["NaN", "Infinity"].contains(text.drop { $0 == "-" || $0 == "+" }) else { throw error("unexpected \(here)") }
+        position += rest.count
+        var strict = JSONParser(Array(rest))
+        guard let number = try? strict.number(), strict.position == rest.count else { return .string(text) }
+        // Of more digits than an integer holds, a floating-point number would keep only the first ones.
+        if case .number = number, !rest.contains(where: { ".eE".utf8.contains($0) }) { return .string(text) }
+        return number
     }
 
     private mutating func digits() -> Int {

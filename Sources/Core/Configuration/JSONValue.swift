@@ -16,6 +16,12 @@ public enum JSONValue: Hashable, Sendable {
         self = try parser.parse()
     }
 
+    /// Reads one JSON text of a carrier, as leniently as its meaning is clear: a call must not be lost to a key that stands twice.
+    package init(lenient data: Data) throws(JSONSyntaxError) {
+        var parser = JSONParser([UInt8](data), isLenient: true)
+        self = try parser.parse()
+    }
+
     /// The value under a key, if this is an object that has it.
     public subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }

@@ -26,7 +26,7 @@ struct VonageDialect: CarrierDialect {
     mutating func understand(text: [UInt8]) throws(WebSocketError) -> CarrierMessage {
         let value: JSONValue
         do {
-            value = try JSONValue(parsing: Data(text))
+            value = try JSONValue(lenient: Data(text))
         } catch {
             return try unusable(.invalidData, "a text message is not JSON: \(error.reason)")
         }
