@@ -72,7 +72,8 @@ class Callreel:
             "listen": {"port": port},
             "recordings": {"directory": str(folder)},
             "vonage": {"requireToken": False},
-            "limits": {"calls": calls + 100, "connections": calls * 2 + 1000, "connectionsPerAddress": calls * 2 + 1000},
+            "limits": {"calls": calls + 100, "connections": calls * 2 + 1000, "connectionsPerAddress": calls * 2 + 1000,
+                       "aheadOfTime": None},
             "sinks": [{"type": sink} for sink in sinks],
         }
 

@@ -3,53 +3,65 @@ import CoreMetrics
 import NIOCore
 import Synchronization
 
-/// Decides whether a new call may come in, and counts those that may not.
+/// Decides whether a new call may come in.
 struct Admission: Sendable {
-    /// Seconds after which whoever was refused may ask again.
+    /// Seconds after which a refused client may ask again.
     static let retryAfter = "10"
-    /// What is counted, and what it says.
+    /// The metric of refusals and its description.
     static let metricDescriptions = ["callreel_refused_total": "Calls and connections that were refused, by reason."]
+    /// Every word that refusals are counted under.
+    static let reasons = Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
 
-    /// Why no call is taken now, if none is.
-    let findObstacle: @Sendable () -> Readiness.Obstacle?
+    /// Counts and logs what is refused.
+    let refusals: Refusals
+    /// Calls that were answered and have not come yet.
+    let expected: ExpectedCalls
+    /// Everything that keeps new calls out now.
+    private let findObstacles: @Sendable () -> [Readiness.Obstacle]
     private let calls: CallCensus
-    private let metrics: any MetricsFactory
 
     /// Makes an admission.
     /// - Parameter calls: how many calls there may be at once.
-    init(metrics: any MetricsFactory, calls: Int, findObstacle: @escaping @Sendable () -> Readiness.Obstacle?) {
-        self.metrics = metrics
-        self.findObstacle = findObstacle
+    init(refusals: Refusals, expected: ExpectedCalls, calls: Int, findObstacles: @escaping @Sendable () -> [Readiness.Obstacle]) {
+        self.refusals = refusals
+        self.expected = expected
+        self.findObstacles = findObstacles
         self.calls = CallCensus(most: calls)
-        // There from the start, so that a rise can be seen.
-        let reasons = Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
-        for reason in reasons { counter(reason).increment(by: 0) }
     }
 
     /// Why no call is taken now, if none is.
-    var obstacle: Readiness.Obstacle? { findObstacle() ?? (calls.isFull ? calls.obstacle : nil) }
+    var obstacle: Readiness.Obstacle? { findObstacles().first ?? (calls.isFull ? calls.obstacle : nil) }
 
-    /// Takes a call's place until its connection is closed, or says why there is none.
-    func enter(until closed: EventLoopFuture<Void>) -> Readiness.Obstacle? {
-        if let obstacle = findObstacle() { return obstacle }
-        guard calls.enter() else { return calls.obstacle }
-        closed.whenComplete { [calls] _ in calls.leave() }
-        return nil
-    }
+    /// Whether calls are connected.
+    var hasCalls: Bool { !calls.isEmpty }
 
-    /// Counts a refusal.
-    /// - Parameter reason: one of a few words, never anything that came from outside.
-    func countRefusal(_ reason: String) { counter(reason).increment() }
-
-    /// Counts a refusal.
-    func countRefusal(_ reason: RefusalReason) { countRefusal(reason.rawValue) }
-
-    private func counter(_ reason: String) -> Counter {
-        Counter(label: "callreel_refused_total", dimensions: [("reason", reason)], factory: metrics)
+    /// Takes a call's place, or says why there is none.
+    /// - Parameter isExpected: the call was answered before. It is then taken while the server only waits for running calls.
+    func enter(isExpected: () -> Bool) throws(WebSocketUpgrade.Refusal) -> CallPlace {
+        let obstacle = findObstacles().first { $0.kind != .draining || !isExpected() }
+        if let obstacle { throw .init(obstacle) }
+        guard calls.enter() else { throw .init(calls.obstacle) }
+        return CallPlace { [calls] in calls.leave() }
     }
 }
 
-/// The places for calls: taken at the upgrade, left when the connection is closed.
+/// A call's place among those that may run at once.
+final class CallPlace: Sendable {
+    private let onLeave: @Sendable () -> Void
+    private let isLeft = Atomic<Bool>(false)
+
+    init(onLeave: @escaping @Sendable () -> Void) { self.onLeave = onLeave }
+
+    /// Gives the place back, once.
+    func leave() {
+        if isLeft.exchange(true, ordering: .relaxed) == false { onLeave() }
+    }
+
+    /// Keeps the place until a connection is closed.
+    func keep(until closed: EventLoopFuture<Void>) { closed.whenComplete { [self] _ in leave() } }
+}
+
+/// Counts the places for calls: taken at the upgrade, left when the connection is closed.
 private final class CallCensus: Sendable {
     private let most: Int
     private let count = Atomic<Int>(0)
@@ -57,6 +69,8 @@ private final class CallCensus: Sendable {
     init(most: Int) { self.most = most }
 
     var isFull: Bool { count.load(ordering: .relaxed) >= most }
+
+    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
     var obstacle: Readiness.Obstacle { .init(.calls, "\(most) calls run, and no more may") }
 

@@ -17,7 +17,7 @@ package struct CallreelService: Service {
     private let hurrySignal = HurrySignal()
     private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
     private let admission: Admission
-    private let door: Door
+    let door: Door
     private let echoPath: String?
 
     /// Where a server listens.
@@ -53,7 +53,10 @@ package struct CallreelService: Service {
             marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
             lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard, metrics: metrics, logger: logger)
         self.recorder = recorder
-        admission = Admission(metrics: metrics, calls: configuration.limits.calls) { recorder.readiness.obstacles.first }
+        admission = Admission(
+            refusals: Refusals(reasons: Admission.reasons, metrics: metrics, logger: logger),
+            expected: ExpectedCalls(lifetime: configuration.vonage.tokenLifetime), calls: configuration.limits.calls
+        ) { recorder.readiness.obstacles }
     }
 
     /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
@@ -89,7 +92,7 @@ package struct CallreelService: Service {
             defer { group.cancelAll() }
             do {
                 // Ended from the last to the first.
-                let drain = Drain(recorder: recorder, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
+                let drain = Drain(recorder: recorder, admission: admission, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
                 var quiet = logger
                 quiet.logLevel = max(logger.logLevel, .warning)
                 let application = application(signature: try await door.signature())
@@ -105,7 +108,7 @@ package struct CallreelService: Service {
         let address = BoundAddress(configuration)
         let router = Router(context: RequestScope.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: door.securityHeaders)
-        if let control = door.accessControl(admission: admission, logger: logger) { router.add(middleware: control) }
+        if let control = door.accessControl(refusals: admission.refusals) { router.add(middleware: control) }
         let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
         router.add(middleware: NormalizedRange(files: files))
         router.add(middleware: files.middleware())
@@ -119,7 +122,14 @@ package struct CallreelService: Service {
         CallsAPI(recorder: recorder, publicURL: { address.publicURL }).add(to: router)
         PageRoutes.add(to: router)
         let path = configuration.vonage.path
-        router.get(RouterPath(path)) { _, _ -> Response in
+        router.get(RouterPath(path)) { [admission, door] request, scope -> Response in
+            // Often a call whose proxy does not hand on the headers of an upgrade.
+            admission.refusals.record(
+                RefusalReason.handshake.rawValue,
+                [
+                    "status": "426", "client.address": "\(door.proxies.client(of: request, in: scope))",
+                    "reason": "no \"Upgrade: websocket\"; a proxy in between must hand on Upgrade and Connection",
+                ])
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
         let upgrade = WebSocketUpgrade(path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath)
@@ -132,14 +142,14 @@ package struct CallreelService: Service {
             server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
                 CallreelChannel(
                     responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits, census: census,
-                    refusals: RefusalLog(logger), hurry: hurrySignal, admission: admission, door: door, logger: logger)
+                    hurry: hurrySignal, admission: admission, door: door, logger: logger)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel",
                 // Connections that come at once wait in the system's queue instead of being tried again after a second.
                 backlog: 4096),
             onServerRunning: { [onRunning, admission] channel in
-                await AcceptGuard.add(to: channel) { admission.countRefusal($0) }
+                await AcceptGuard.add(to: channel) { admission.refusals.record($0, client: nil) }
                 address.bind(port: channel.localAddress?.port)
                 await onRunning(address.current)
             },

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct AccessTests {
     private static let password = "correct horse:battery", token = "0123456789abcdef-token"
-    private static let guarded = #", "access": {"user": "anna", "password": "\#(password)", "token": "\#(token)"}"#
+    private static let guarded =
+        #", "access": {"user": "anna", "password": "\#(password)", "token": "\#(token)"}, "limits": {"failedTriesPerMinute": 100000}"#
 
     private func curl(_ arguments: String...) async throws -> String {
         try await Program("curl").run(["-s", "-i", "--max-time", "20", "--path-as-is"] + arguments).text

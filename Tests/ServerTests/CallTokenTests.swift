@@ -94,14 +94,15 @@ import Testing
     @Test func `a call comes in with the address that it was given, once, and nobody else does`() async throws {
         let book = LogBook()
         try await TestServer.run(vonage: "{}", logger: book.logger) { server in
+            let bare = server.endpoint
             let given = try await endpoint(server, "uuid=u-1&from=1")
             #expect(given["authorization"] == nil)
             let url = try #require(given["uri"]?.string)
-            #expect(url.hasPrefix(server.cable + "?token="))
+            #expect(url.hasPrefix(bare + "?token="))
             let mine = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u-1""#))
             // No token, a wrong one, and one that another server made.
             let foreign = CallTokens(key: nil, lifetime: 60).issue(for: "u-1")
-            for wrong in [server.cable, server.cable + "?token=x", url + "x", server.cable + "?token=" + foreign] {
+            for wrong in [bare, bare + "?token=x", url + "x", bare + "?token=" + foreign] {
                 #expect(try await PythonCall(wrong, ["handshake": mine]).place()[0].status == 401)
             }
             #expect(server.directory.files(in: "recordings").isEmpty)
@@ -122,7 +123,7 @@ import Testing
             try await Program("curl").output(["-s", "--data-raw", event.json(), server.http + "/webhooks/event"])
             let recording = try await eventually("the event") { try await server.finished().first { !$0.events.isEmpty } }
             #expect(recording.framesReceived == 176_000)
-            #expect(recording.events[0].data["to"] == .string(server.cable))
+            #expect(recording.events[0].data["to"] == .string(bare))
             let token = try #require(url.split(separator: "=").last)
             for file in server.directory.files(in: "recordings") where file.hasSuffix(".json") {
                 #expect(try !String(contentsOfFile: server.recordings + "/" + file, encoding: .utf8).contains(token))
@@ -146,7 +147,7 @@ import Testing
             let url = try await TestServer.run(vonage: vonage) { server in try #require(try await endpoint(server, "from=1")["uri"]?.string) }
             try await TestServer.run(vonage: vonage) { server in
                 let query = try #require(url.split(separator: "?").last)
-                #expect(try await PythonCall(server.cable + "?" + query).place()[0].status == status)
+                #expect(try await PythonCall(server.endpoint + "?" + query).place()[0].status == status)
             }
         }
     }

@@ -14,7 +14,7 @@ import Testing
     private static let room = #", "limits": {"textMessageBytes": 16777216, "binaryMessageBytes": 16777216}"#
 
     @Test func `every rule of RFC 6455 that a client can break is kept`() async throws {
-        try await TestServer.run { server in
+        try await TestServer.run(vonage: TestServer.trusting) { server in
             let output = try await Program("python3").output([
                 Speech.fixture("conformance_client.py"), "127.0.0.1", String(server.address.port), "/echo",
             ])
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `another client's messages come back as they were sent, of any size, whole or in fragments`() async throws {
-        try await TestServer.run(more: Self.room) { server in
+        try await TestServer.run(vonage: TestServer.trusting, more: Self.room) { server in
             let output = try await Judge.python(
                 """
                 import asyncio, random, sys, websockets
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func `a path to the echo is no part of a server that is made from a configuration`() async throws {
-        try await TestServer.run(echoPath: nil) { server in
+        try await TestServer.run(vonage: TestServer.trusting, echoPath: nil) { server in
             let refused = try await PythonCall(server.echo).place()
             #expect(refused.map(\.status) == [404])
             #expect(try await PythonCall(server.cable).place().map(\.code) == [1000])
@@ -67,7 +67,7 @@ import Testing
     @Test(.enabled(if: suite != nil, "runs with scripts/conformance, which names a suite of others"))
     func `a conformance suite of others finds nothing`() async throws {
         let command = try #require(Self.suite)
-        try await TestServer.run(more: Self.room) { server in
+        try await TestServer.run(vonage: TestServer.trusting, more: Self.room) { server in
             let result = try await Program("bash").run(["-c", command + server.echo])
             print(result.text, result.errors)
             #expect(result.status == 0)

@@ -88,12 +88,14 @@ import Testing
                 "-H", "Content-Type: application/json", "-d",
                 #"{"from":"447700900000","to":"442079460000","uuid":"aaaa-bbbb","conversation_uuid":"CON-aaaa","endpoint_type":null}"#,
                 server.http + "/webhooks/answer")
-            #expect(asked == posted)
+            // All but the token, which is a new one each time.
+            #expect(asked.elements[0] == posted.elements[0])
+            #expect(asked.elements[1]["endpoint"]?.elements.first?["headers"] == posted.elements[1]["endpoint"]?.elements.first?["headers"])
             #expect(asked.elements.map { $0["action"] } == ["talk", "connect"])
             #expect(asked.elements[0]["text"] == "This call is being recorded.")
             let endpoint = try #require(asked.elements[1]["endpoint"]?.elements.first)
             #expect(endpoint["type"] == "websocket")
-            #expect(endpoint["uri"] == .string(server.cable))
+            #expect(endpoint["uri"]?.string?.hasPrefix(server.endpoint + "?token=") == true)
             #expect(endpoint["content-type"] == "audio/l16;rate=16000")
             #expect(
                 endpoint["headers"]

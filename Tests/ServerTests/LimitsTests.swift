@@ -32,7 +32,7 @@ import Testing
 
     /// Runs a server with limits of its own; after the body a good call must still be recorded, which was up all the time.
     private func run(_ limits: String, _ body: @Sendable (TestServer) async throws -> Void) async throws {
-        try await TestServer.run(sinks: #"[{"type": "raw"}]"#, more: #", "limits": {\#(limits)}"#) { server in
+        try await TestServer.run(sinks: #"[{"type": "raw"}]"#, vonage: TestServer.trusting, more: #", "limits": {\#(limits)}"#) { server in
             let pcm = server.directory.path + "/speech.pcm"
             try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
             let good = try await PythonCall(server.cable, pcm: pcm, rate: 16000, ["hold": true]).start()
@@ -135,7 +135,7 @@ import Testing
     }
 
     @Test func `a call of the longest allowed time ends politely, and its recording is whole`() async throws {
-        try await TestServer.run(more: #", "limits": {"callLength": 1}"#) { server in
+        try await TestServer.run(vonage: TestServer.trusting, more: #", "limits": {"callLength": 1}"#) { server in
             let found = try await deed("long call", server)
             #expect(found["code"] == 1008 && found["reason"] == "no call may last longer than 1 second", "\(found)")
             let recording = try await server.finished()[0]

@@ -24,7 +24,7 @@ import Testing
         let sinks = #"[{"type": "wav"}, {"type": "wav", "name": "cut", "onPause": "skip"}, {"type": "wav", "name": "all", "onPause": "record"}]"#
         let directory = TemporaryDirectory()
         let pair = isEncrypted ? try await TestCertificate.make(in: directory) : nil
-        try await TestServer.run(sinks: sinks, listen: pair?.listen ?? "", readInterval: 0.2, in: directory, logger: book.logger) { server in
+        try await TestServer.run(sinks: sinks, listen: pair?.listen ?? "", in: directory, logger: book.logger) { server in
             let addresses = isEncrypted ? ["wss" + server.cable.dropFirst(2), server.https] : [server.cable, server.http]
             let output = try await Program("python3").output(
                 [Speech.fixture("pausing_client.py")] + addresses + ["3"] + (pair.map { [$0.certificate] } ?? []))

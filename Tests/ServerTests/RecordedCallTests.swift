@@ -93,7 +93,10 @@ import Testing
     @Test func `twenty calls at once never mix`() async throws {
         try await TestServer.run { server in
             let (path, pcm) = try await pcmFile(server)
-            let endings = try await PythonCall(server.cable, pcm: path, ["calls": 20, "cuts": .array([641, 1279, 3])]).place()
+            let endings = try await PythonCall(
+                server.cable, pcm: path,
+                ["calls": 20, "cuts": .array([641, 1279, 3]), "urls": .array((0..<20).map { _ in .string(server.cable) })]
+            ).place()
             #expect(endings.map(\.code) == Array(repeating: 1000, count: 20))
             let recordings = try await server.finished(20)
             #expect(Set(recordings.compactMap(\.call.from)) == Set((1000..<1020).map(String.init)))
@@ -149,12 +152,12 @@ import Testing
                 def frame(first, payload):
                     return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
                 hello = b'{"event":"websocket:connected","content-type":"audio/l16;rate=8000"}'
-                request = (b'GET /cable HTTP/1.1\\r\\nHost: x\\r\\nUpgrade: websocket\\r\\nConnection: keep-alive, Upgrade\\r\\n'
+                request = (b'GET ' + sys.argv[2].encode() + b' HTTP/1.1\\r\\nHost: x\\r\\nUpgrade: websocket\\r\\nConnection: keep-alive, Upgrade\\r\\n'
                            b'Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n')
                 s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), timeout=30)
                 s.sendall(request + frame(0x81, hello) + frame(0x82, b'abcdef') + frame(0x88, bytes([3, 232])))
                 while data := s.recv(4096): sys.stdout.buffer.write(data)
-                """, [String(server.address.port)])
+                """, [String(server.address.port), server.target])
             // The answer to the key in RFC 6455, section 1.3, then the close frame, echoed.
             let text = String(decoding: answer, as: UTF8.self)
             #expect(text.hasPrefix("HTTP/1.1 101") && text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))

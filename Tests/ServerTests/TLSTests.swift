@@ -18,11 +18,11 @@ import Testing
             let pcm = server.directory.path + "/speech.pcm"
             let speech = try await Speech.pcm()
             try speech.write(to: URL(fileURLWithPath: pcm))
-            let wss = "wss://127.0.0.1:\(server.address.port)/cable"
+            let wss = "wss://127.0.0.1:\(server.address.port)"
             // Closed properly, cut off, and with messages of every length.
             let ways: [[String: JSONValue]] = [["cuts": "odd"], ["end": "abort"], [:]]
             for (index, more) in ways.enumerated() {
-                let ending = try await PythonCall(wss, pcm: pcm, more.merging(["ca": .string(pair.certificate)]) { $1 }).place()[0]
+                let ending = try await PythonCall(wss + server.target, pcm: pcm, more.merging(["ca": .string(pair.certificate)]) { $1 }).place()[0]
                 if more["end"] == nil { #expect(ending.code == 1000) }
                 #expect(try await server.finished(index + 1).count == index + 1)
             }
@@ -30,7 +30,9 @@ import Testing
                 let data = try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording)))
                 #expect(recording.endReason == "the carrier closed the call" ? data == speech : data == speech.prefix(data.count))
             }
-            let twenty = try await PythonCall(wss, pcm: pcm, ["ca": .string(pair.certificate), "calls": 20]).place()
+            let twenty = try await PythonCall(
+                wss, pcm: pcm, ["ca": .string(pair.certificate), "calls": 20, "urls": .array((0..<20).map { _ in .string(wss + server.target) })]
+            ).place()
             #expect(twenty.map(\.code) == Array(repeating: 1000, count: 20))
             for recording in try await server.finished(23) where recording.call.from != nil {
                 #expect(try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording))) == speech)

@@ -11,6 +11,10 @@ import TestSupport
 struct TestServer: Sendable {
     let directory: TemporaryDirectory
     let address: CallreelService.Address
+    /// Makes the tokens that calls need, as the answer webhook does; nil where they need none.
+    let tokens: CallTokens?
+    /// Tells the server to end, as a signal does.
+    let shutDown: @Sendable () async -> Void
 
     /// Where recordings appear.
     var recordings: String { directory.path + "/recordings" }
@@ -18,8 +22,12 @@ struct TestServer: Sendable {
     var http: String { "http://127.0.0.1:\(address.port)" }
     /// The same over TLS.
     var https: String { "https://127.0.0.1:\(address.port)" }
-    /// The address that takes calls.
-    var cable: String { "ws://127.0.0.1:\(address.port)/cable" }
+    /// The address that takes a call, any one and once.
+    var cable: String { "ws://127.0.0.1:\(address.port)\(target)" }
+    /// The address that takes calls, without a token.
+    var endpoint: String { "ws://127.0.0.1:\(address.port)/cable" }
+    /// The target of a request for a call, any one and once.
+    var target: String { "/cable" + (tokens.map { "?\(CallTokens.parameter)=\($0.issue(for: nil))" } ?? "") }
 
     /// The address that sends messages back.
     var echo: String { "ws://127.0.0.1:\(address.port)/echo" }
@@ -27,7 +35,7 @@ struct TestServer: Sendable {
     /// The three formats, as the default configuration has them.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
-    /// Where tokens are not what is tested, calls go straight to the WebSocket.
+    /// Calls go straight to the WebSocket, for clients that place many under one address.
     static let trusting = #"{"requireToken": false}"#
 
     /// Runs a server for the time of the body.
@@ -35,13 +43,15 @@ struct TestServer: Sendable {
     ///   - listen: further keys of `listen`, each with a comma before it.
     ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
-        sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = trusting, more: String = "",
-        echoPath: String? = "/echo", readInterval: Double = 0.02, in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
+        sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = "{}", more: String = "",
+        echoPath: String? = "/echo", in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
+        // Callers that were answered and never come would be waited for.
+        let drain = listen.contains("\"drainTimeout\"") ? "" : #", "drainTimeout": 0"#
         let text = """
-            {"listen": {"port": 0, "readInterval": \(readInterval), "drainTimeout": 0\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
+            {"listen": {"port": 0\(drain)\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
@@ -56,7 +66,8 @@ struct TestServer: Sendable {
         guard let address = await addresses.first(where: { _ in true }) else { throw NeverHappened(description: "the server's start") }
         let outcome: Swift.Result<Result, any Error>
         do {
-            outcome = .success(try await body(TestServer(directory: directory, address: address)))
+            let server = TestServer(directory: directory, address: address, tokens: service.door.tokens) { await group.triggerGracefulShutdown() }
+            outcome = .success(try await body(server))
         } catch {
             outcome = .failure(error)
         }

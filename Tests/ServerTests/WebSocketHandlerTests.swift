@@ -14,7 +14,9 @@ private final class Counted: Sendable {
     private let reasons = Mutex<[RefusalReason]>([])
 
     var all: [RefusalReason] { reasons.withLock { $0 } }
-    func add(_ reason: RefusalReason) { reasons.withLock { $0.append(reason) } }
+    func add(_ error: WebSocketError) {
+        if let reason = error.refusal { reasons.withLock { $0.append(reason) } }
+    }
 }
 
 /// The door without a network: what it does by the clock, and when the other side does not read.

@@ -25,7 +25,7 @@ public struct Program: Sendable {
 
     /// Finds a program that the system has, or fails: a judge that is missing must not pass for one that agrees.
     public init(_ name: String) throws {
-        let folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/bin"]
+        let folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/bin", "/usr/sbin"]
         guard let path = folders.map({ "\($0)/\(name)" }).first(where: FileManager.default.isExecutableFile) else {
             throw Failure(description: "\(name) is not installed; scripts/setup --tests installs it")
         }

@@ -8,6 +8,8 @@ extension Scenario {
         let buffer = 5.0
         var settings = ServerProcess.Settings()
         settings.sinks = ["wav", "flac", "raw"].map { .object(["type": .string($0), "buffer": .number(buffer), "stallLimit": 600]) }
+        // Audio comes as fast as it is taken.
+        settings.sections = ["limits": .object(["aheadOfTime": .null])]
         let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
         let before = server.memory()
         let calls = try await withThrowingTaskGroup(of: TestCall.self) { tasks in

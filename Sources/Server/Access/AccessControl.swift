@@ -20,8 +20,9 @@ struct AccessControl: RouterMiddleware {
     /// The paths that are not guarded here, because they have a guard of their own or nothing to hide.
     let openPaths: Set<String>
     let proxies: TrustedProxies
-    let admission: Admission
-    let logger: Logger
+    let refusals: Refusals
+    /// Slows down a client that guesses.
+    let tries: FailedTries
 
     func handle(
         _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
@@ -29,17 +30,37 @@ struct AccessControl: RouterMiddleware {
         // The path as it was sent: no other spelling of an open path is open.
         let path = request.uri.path
         if openPaths.contains(path) { return try await next(request, context) }
+        let client = proxies.client(of: request, in: context)
         let sent = request.headers[values: .authorization]
-        if sent.count == 1, credentials.match(sent[0]) { return try await next(request, context) }
-        // A browser comes without the password first, and is no refused one yet.
-        if !sent.isEmpty {
-            admission.countRefusal(Unauthorized.kind)
-            logger.warning(
-                "access refused", metadata: ["client.address": "\(proxies.client(of: request, in: context))", "path": "\(path)"])
+        guard !sent.isEmpty else {
+            // A browser comes without the password first.
+            refusals.record(
+                RefusalReason.noCredentials.rawValue, as: "access without credentials refused", level: .info,
+                ["client.address": "\(client)", "path": "\(path)"])
+            throw unauthorized("a password or a token is needed")
         }
-        throw HTTPError(
-            .unauthorized, headers: HTTPFields(credentials.challenges.map { HTTPField(name: .wwwAuthenticate, value: $0) }),
-            message: sent.isEmpty ? "a password or a token is needed" : "the password or the token is wrong")
+        let turn = tries.turn(of: client)
+        switch turn {
+        case .now: break
+        case .after(let wait): try await Task.sleep(for: wait)
+        case .never:
+            refusals.record(
+                RefusalReason.tries.rawValue, as: "access refused",
+                ["client.address": "\(client)", "reason": "\(RefusalReason.tries.description)"])
+            try await Task.sleep(for: .seconds(1))
+            throw HTTPError(
+                .tooManyRequests, headers: [.retryAfter: "\(Int(tries.longestWait))"], message: RefusalReason.tries.description)
+        }
+        let isRight = sent.count == 1 && credentials.match(sent[0])
+        tries.ended(turn, of: client, isRight: isRight)
+        if isRight { return try await next(request, context) }
+        refusals.record(Unauthorized.kind, as: "access refused", ["client.address": "\(client)", "path": "\(path)"])
+        throw unauthorized("the password or the token is wrong")
+    }
+
+    private func unauthorized(_ message: String) -> HTTPError {
+        HTTPError(
+            .unauthorized, headers: HTTPFields(credentials.challenges.map { HTTPField(name: .wwwAuthenticate, value: $0) }), message: message)
     }
 }
 

@@ -7,20 +7,23 @@ struct CallGuard: Sendable {
     /// Nil where calls need no signature.
     let signature: VonageSignature?
 
-    /// Checks a request and uses up its token: a request that passes must become a call.
-    func admit(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
+    /// Checks a request's signature and token. Nothing is used up, so that a request that is refused for another reason can come again.
+    func check(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
         do throws(Unauthorized) {
             // The connection has no body. That it came over TLS need not be known, then.
             try signature?.check(authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
         } catch {
             throw refusal(error, "calls must carry the carrier's signature, which vonage.signatureSecret asks for")
         }
-        do throws(Unauthorized) {
-            try tokens?.redeem(head.uri)
-        } catch {
-            throw refusal(error, "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false")
-        }
+        do throws(Unauthorized) { try tokens?.check(head.uri) } catch { throw refusal(error, Self.advice) }
     }
+
+    /// Uses up a checked request's token. Of several requests with the same token one passes.
+    func redeem(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
+        do throws(Unauthorized) { try tokens?.redeem(head.uri) } catch { throw refusal(error, Self.advice) }
+    }
+
+    private static let advice = "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false"
 
     private func refusal(_ error: Unauthorized, _ advice: String) -> WebSocketUpgrade.Refusal {
         WebSocketUpgrade.Refusal(

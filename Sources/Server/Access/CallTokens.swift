@@ -38,13 +38,15 @@ final class CallTokens: Sendable {
         return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: key)))
     }
 
+    /// Checks the token in a request's address, without using it up.
+    func check(_ uri: String, now: Date = Date(), at moment: ContinuousClock.Instant = .now) throws(Unauthorized) {
+        let token = try read(uri, now: now, at: moment)
+        if used.withLock({ $0[token.nonce] != nil }) { throw Unauthorized("the call's token was used before") }
+    }
+
     /// Takes the token in a request's address, for good.
     func redeem(_ uri: String, now: Date = Date(), at moment: ContinuousClock.Instant = .now) throws(Unauthorized) {
-        guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
-        guard let (token, code) = CallToken.read(text), HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: key) else {
-            throw Unauthorized("the call's token is not one of ours")
-        }
-        guard !isExpired(token, now: now, at: moment) else { throw Unauthorized("the call's token has expired") }
+        let token = try read(uri, now: now, at: moment)
         let refusal: Unauthorized? = used.withLock { used in
             if used[token.nonce] != nil { return Unauthorized("the call's token was used before") }
             if used.count >= Self.usedLimit { used = used.filter { !isExpired($0.value, now: now, at: moment) } }
@@ -53,6 +55,16 @@ final class CallTokens: Sendable {
             return nil
         }
         if let refusal { throw refusal }
+    }
+
+    /// Reads a token that is ours and has not expired.
+    private func read(_ uri: String, now: Date, at moment: ContinuousClock.Instant) throws(Unauthorized) -> CallToken {
+        guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
+        guard let (token, code) = CallToken.read(text), HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: key) else {
+            throw Unauthorized("the call's token is not one of ours")
+        }
+        guard !isExpired(token, now: now, at: moment) else { throw Unauthorized("the call's token has expired") }
+        return token
     }
 
     private func isExpired(_ token: CallToken, now: Date, at moment: ContinuousClock.Instant) -> Bool {

@@ -1,6 +1,5 @@
 import CallreelCore
 import Hummingbird
-import Logging
 
 /// Who comes in, and over what: a configuration's secrets and certificates, read, and what is made of them.
 struct Door: Sendable {
@@ -9,6 +8,10 @@ struct Door: Sendable {
     let proxies: TrustedProxies
     /// Nil lets calls in without a token.
     let tokens: CallTokens?
+    /// Wrong passwords and tokens on their way to the page and the API.
+    let failedLogins: FailedTries
+    /// Wrong tokens and signatures of calls and webhooks.
+    let failedCalls: FailedTries
     private let vonage: Configuration.Vonage
     private let signatureSecret: String?
     /// Nil shows everything to everybody.
@@ -19,6 +22,9 @@ struct Door: Sendable {
         if let exposure = configuration.exposure { throw ServiceError(exposure.description) }
         vonage = configuration.vonage
         proxies = TrustedProxies(configuration.listen.trustedProxies)
+        failedLogins = FailedTries(perMinute: configuration.limits.failedTriesPerMinute)
+        // A right one never waits, so the delay need not be long; and a connection whose answer waits takes a place.
+        failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
         let access = configuration.access
         let root = ConfigurationPath.root
         do throws(ConfigurationProblem) {
@@ -41,11 +47,11 @@ struct Door: Sendable {
     }
 
     /// What asks for the password, if there is one.
-    func accessControl(admission: Admission, logger: Logger) -> AccessControl? {
+    func accessControl(refusals: Refusals) -> AccessControl? {
         credentials.map {
             AccessControl(
                 credentials: $0, openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path], proxies: proxies,
-                admission: admission, logger: logger)
+                refusals: refusals, tries: failedLogins)
         }
     }
 

@@ -12,8 +12,11 @@ extension Configuration {
         package var textMessageBytes = 65536
         package var binaryMessageBytes = 1_048_576
         package var handshakeTimeout = 10.0
+        package var keepAliveTimeout = 75.0
         package var slowReaderTimeout = 60.0
+        package var failedTriesPerMinute = 120
         package var callLength = 14400.0
+        package var aheadOfTime: Double? = 900
         package var controlFramesPerSecond = 100
         package var textMessagesPerSecond = 200
         package var burstSeconds = 10
@@ -44,13 +47,22 @@ extension Configuration {
                 "Bytes of one binary message of a call; a larger one ends the call with close code 1009."),
             .number(
                 "handshakeTimeout", \.handshakeTimeout, in: 0.1...3600,
-                "Seconds for a whole request, which else gets status 408, and for a call's first message, else close code 1008."),
+                "Seconds for a request's header and again for its body, else status 408; and for a call's first message, else close code 1008."),
+            .number(
+                "keepAliveTimeout", \.keepAliveTimeout, in: 0.1...3600,
+                "Seconds that a connection may rest between two requests. A proxy in front should close its resting connections earlier."),
             .number(
                 "slowReaderTimeout", \.slowReaderTimeout, in: 0.1...3600,
-                "Seconds that a client may leave unread what was sent to it before its connection is closed."),
+                "Seconds in which a client reads nothing of what is sent to it before its connection is closed. Slow readers are not closed."),
+            .integer(
+                "failedTriesPerMinute", \.failedTriesPerMinute, in: 1...1_000_000,
+                "Wrong passwords, tokens and signatures in a minute from one address; further tries wait for their turn, or get status 429."),
             .number(
                 "callLength", \.callLength, in: 1...604_800,
                 "Seconds that a call may last; then the carrier is told so with close code 1008 and the recording is finished."),
+            .number(
+                "aheadOfTime", \.aheadOfTime, in: 1...604_800,
+                "Seconds of audio that a call may be ahead of the clock; beyond that it is read at the pace of time. Null reads without a bound."),
             .integer(
                 "controlFramesPerSecond", \.controlFramesPerSecond, in: 1...1_000_000,
                 "Pings and pongs that a call's carrier may send, on average; more end the call with close code 1008."),

@@ -30,4 +30,38 @@ enum RefusalReason: String, CaseIterable, Sendable {
     case controlFlood = "control_flood"
     /// Too many text messages.
     case textFlood = "text_flood"
+    /// The TLS handshake failed.
+    case tls
+    /// A webhook that says nothing that can be understood.
+    case webhook
+    /// A request without the password or the token that it needs. Browsers begin with one.
+    case noCredentials = "no_credentials"
+    /// More wrong passwords or tokens came from one address than may.
+    case tries
+}
+
+extension RefusalReason: CustomStringConvertible {
+    /// The reason in words, for the log.
+    var description: String {
+        switch self {
+        case .connections: "too many connections"
+        case .address: "too many connections from one address"
+        case .descriptors: "no file descriptor is left; raise the limit on open files"
+        case .handshake: "not a request that can become a call"
+        case .handshakeTime: "the request did not come in time"
+        case .header: "the request's header is too large"
+        case .body: "the request's body is too large"
+        case .message: "a message is too large"
+        case .protocolError: "a rule of the protocol was broken"
+        case .idle: "nothing was received for too long"
+        case .callLength: "the call lasted as long as calls may"
+        case .slowReader: "the client does not read what is sent to it"
+        case .controlFlood: "too many control frames"
+        case .textFlood: "too many text messages"
+        case .tls: "the TLS handshake failed"
+        case .webhook: "the webhook could not be understood"
+        case .noCredentials: "no password or token was sent"
+        case .tries: "too many wrong passwords or tokens from one address"
+        }
+    }
 }

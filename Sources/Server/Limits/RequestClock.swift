@@ -1,64 +1,78 @@
 import NIOCore
-import NIOHTTP1
 
-/// Gives each request so much time from its beginning to the end of its body: a client that sends a byte now and then would
-/// otherwise keep its connection for ever.
+/// Limits the time that a connection may take for each part of its requests.
 ///
-/// The first request's time begins with the connection. The time between two requests is Hummingbird's to watch.
-final class RequestClock: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPServerRequestPart
+/// Each head has the time limit from its first byte, the first one from the connection's beginning, TLS included. Each body has it from
+/// its head. Between two requests a connection may rest for another time. Everything here runs on the channel's event loop.
+final class RequestClock {
+    /// The part of a request that did not come in time.
+    enum TimeOut: Sendable { case head, body, idle }
 
-    /// A request that did not come in time. The handlers behind answer it where nothing was answered yet.
-    struct TimeOut: Error {}
+    private enum Phase { case head, body, answer, idle, stopped }
 
     private let limit: TimeAmount
-    private let onRefusal: (RefusalReason) -> Void
+    private let idleLimit: TimeAmount
+    private var phase = Phase.stopped
     private var deadline: Scheduled<Void>?
+    private var eventLoop: (any EventLoop)?
+    private var onTimeOut: (TimeOut) -> Void = { _ in }
 
-    /// Makes a clock.
-    /// - Parameter onRefusal: hears of a request whose head came in time, and whose body did not. It cannot be answered any more.
-    init(limit: TimeAmount, onRefusal: @escaping (RefusalReason) -> Void) {
+    /// Makes a clock that stands still.
+    /// - Parameters:
+    ///   - limit: time for a head, and again for a body.
+    ///   - idleLimit: time between two requests.
+    init(limit: TimeAmount, idleLimit: TimeAmount) {
         self.limit = limit
-        self.onRefusal = onRefusal
+        self.idleLimit = idleLimit
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        start(context) { context in context.fireErrorCaught(TimeOut()) }
+    /// Starts the time of the first head.
+    func start(on eventLoop: any EventLoop, onTimeOut: @escaping (TimeOut) -> Void) {
+        self.eventLoop = eventLoop
+        self.onTimeOut = onTimeOut
+        enter(.head)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        deadline?.cancel()
-        context.fireChannelInactive()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head:
-            let onRefusal = NIOLoopBound(onRefusal, eventLoop: context.eventLoop)
-            start(context) { context in
-                onRefusal.value(.handshakeTime)
-                context.close(promise: nil)
-            }
-        case .body: break
-        case .end: deadline?.cancel()
+    /// Notes that bytes have come. Where no request was under way, the time of its head begins.
+    func bytesCame() {
+        switch phase {
+        case .answer, .idle: enter(.head)
+        case .head, .body, .stopped: break
         }
-        context.fireChannelRead(data)
     }
 
-    private func start(_ context: ChannelHandlerContext, _ action: @escaping @Sendable (ChannelHandlerContext) -> Void) {
+    /// Notes that a head is complete.
+    func headCame() { if phase != .stopped { enter(.body) } }
+
+    /// Notes that a request is complete.
+    func endCame() { if phase != .stopped { enter(.answer) } }
+
+    /// Notes that all requests are answered.
+    func answered() { if phase == .answer { enter(.idle) } }
+
+    /// Stops for good.
+    func stop() {
+        phase = .stopped
         deadline?.cancel()
-        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-        deadline = context.eventLoop.scheduleTask(in: limit) { action(context.value) }
+        deadline = nil
+        onTimeOut = { _ in }
     }
-}
 
-extension NIOHTTPDecoderLimitConfiguration {
-    /// What the configuration allows for a request's target and header.
-    init(_ limits: Configuration.Limits) {
-        self.init()
-        maxHeaderFieldSize = limits.headerBytes
-        maxHeaderListSize = limits.headerBytes
+    private func enter(_ next: Phase) {
+        phase = next
+        deadline?.cancel()
+        deadline = nil
+        switch next {
+        case .head: schedule(limit, .head)
+        case .body: schedule(limit, .body)
+        case .idle: schedule(idleLimit, .idle)
+        case .answer, .stopped: break
+        }
+    }
+
+    private func schedule(_ limit: TimeAmount, _ timeOut: TimeOut) {
+        guard let eventLoop else { return }
+        let clock = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: limit) { clock.value.onTimeOut(timeOut) }
     }
 }

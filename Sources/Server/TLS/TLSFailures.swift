@@ -7,12 +7,10 @@ import NIOTLS
 final class TLSFailures: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let logger: Logger
+    private let refusals: Refusals
     private var isEstablished = false
 
-    init(logger: Logger) {
-        self.logger = logger
-    }
+    init(refusals: Refusals) { self.refusals = refusals }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSUserEvent.handshakeCompleted = event { isEstablished = true }
@@ -22,9 +20,11 @@ final class TLSFailures: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError else { return context.fireErrorCaught(error) }
         // After the handshake it is a client that went away without saying so, which happens all day.
-        logger.log(
-            level: isEstablished ? .debug : .warning, "TLS failed",
-            metadata: ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(error)"])
+        if !isEstablished {
+            refusals.record(
+                RefusalReason.tls.rawValue, as: "TLS failed",
+                ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(error)"])
+        }
         context.close(promise: nil)
     }
 }

@@ -10,11 +10,22 @@ final class CallConsumer: WebSocketConsumer {
     private var dialect: any CarrierDialect
     private var session: CallSession?
     private var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000))
+    private let aheadLimit: TimeAmount?
+    /// When the call began, what one second of it has in samples, and how many of them have come.
+    private var began = NIODeadline.distantPast
+    private var samplesPerSecond = 1
+    private var samplesReceived = 0
+    private var wasAhead = false
 
     /// Makes the consumer of a new connection.
-    /// - Parameter started: gets the session when the call begins, or nil when it ends before.
-    init(recorder: Recorder, dialect: any CarrierDialect, started: EventLoopPromise<CallSession?>, logger: Logger) {
+    /// - Parameters:
+    ///   - aheadLimit: how much audio may be ahead of the clock; nil is any amount.
+    ///   - started: gets the session when the call begins, or nil when it ends before.
+    init(
+        recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil, started: EventLoopPromise<CallSession?>, logger: Logger
+    ) {
         self.recorder = recorder
+        self.aheadLimit = aheadLimit
         self.dialect = dialect
         self.started = started
         self.logger = logger
@@ -46,6 +57,18 @@ final class CallConsumer: WebSocketConsumer {
 
     func receiveReadEnd(from socket: WebSocketHandler<CallConsumer>) {
         if !deliver() { socket.holdBack() }
+        holdBackToTime(socket)
+    }
+
+    /// Reads a call that is too far ahead of the clock at the pace of time. Whoever sends audio faster than that would fill the disk.
+    private func holdBackToTime(_ socket: WebSocketHandler<CallConsumer>) {
+        guard let aheadLimit, session != nil, let now = socket.eventLoop?.now else { return }
+        let received = TimeAmount.of(seconds: Double(samplesReceived) / Double(samplesPerSecond))
+        let ahead = received - (now - began) - aheadLimit
+        guard ahead > .zero else { return }
+        if !wasAhead { logger.warning("call ahead of time, read at the pace of time", metadata: ["ahead.limit": "\(aheadLimit.text)"]) }
+        wasAhead = true
+        socket.holdBack(for: max(ahead, .milliseconds(20)))
     }
 
     func receiveDrained() { session?.noteDrained() }
@@ -60,6 +83,7 @@ final class CallConsumer: WebSocketConsumer {
     /// Hands the audio so far to the sinks. Returns false when they have no room for more.
     private func deliver() -> Bool {
         guard let session, let samples = assembler.takeSamples() else { return true }
+        samplesReceived += samples.count
         return session.receive(samples)
     }
 
@@ -77,6 +101,8 @@ final class CallConsumer: WebSocketConsumer {
             onDrain: { eventLoop.execute { door.value.socket?.drain() } })
         logger = session.logger
         assembler = LinearPCMAssembler(format: format)
+        began = eventLoop.now
+        samplesPerSecond = format.sampleRate * format.channels
         self.session = session
         started.succeed(session)
     }

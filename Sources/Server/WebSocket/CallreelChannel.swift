@@ -7,11 +7,12 @@ import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import Synchronization
 
-/// A connection to the server: plain HTTP for Hummingbird, or a call.
+/// A connection to the server: plain HTTP for Hummingbird, or a call, or first the one and then the other.
 struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     /// What a connection has become.
     enum Kind: Sendable {
-        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        /// Requests are answered. A later one may make the connection a call.
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, LaterCall)
         case call(EventLoopFuture<CallSession?>)
         /// One connection too many. It is told so.
         case turnedAway
@@ -23,89 +24,165 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let kind: EventLoopFuture<Kind>
     }
 
-    let responder: HTTPChannelHandler.Responder
+    /// The call that a connection has become after it had answered requests.
+    final class LaterCall: Sendable {
+        private let started = Mutex<EventLoopFuture<CallSession?>?>(nil)
+
+        func set(_ started: EventLoopFuture<CallSession?>) { self.started.withLock { $0 = started } }
+        func take() -> EventLoopFuture<CallSession?>? { started.withLock { $0.take() } }
+    }
+
+    var responder: HTTPChannelHandler.Responder
     let recorder: Recorder
     let upgrade: WebSocketUpgrade
     let policy: WebSocketPolicy
     let limits: Configuration.Limits
     let census: ConnectionCensus
-    let refusals: RefusalLog
     let hurry: HurrySignal
     let admission: Admission
     let door: Door
     let logger: Logger
 
-    /// Builds the pipeline: TLS where it is configured, HTTP/1.1, the gate, and the handler that turns a call into bare bytes.
+    private var isEncrypted: Bool { door.certificates != nil }
+
+    /// Builds the pipeline: TLS where it is configured, HTTP/1.1, and the handler that answers requests or makes the connection a call.
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            let encoder = HTTPResponseEncoder()
+            let pipeline = channel.pipeline.syncOperations
+            let client = channel.remoteAddress?.ipAddress
             if let reason = census.enter(channel) {
-                admission.countRefusal(reason)
-                refusals.write(["status": "503", "reason": "limits: \(reason.rawValue)"])
+                admission.refusals.record(reason, client: client)
                 // Over TLS nobody would understand the answer, and a handshake is more than such a connection may cost.
-                if door.certificates != nil {
-                    channel.close(promise: nil)
-                } else {
-                    try channel.pipeline.syncOperations.addHandler(TurnedAway(reason))
-                }
+                if isEncrypted { channel.close(promise: nil) } else { try pipeline.addHandler(TurnedAway(reason)) }
                 return Value(channel: channel, kind: channel.eventLoop.makeSucceededFuture(.turnedAway))
             }
-            try channel.pipeline.syncOperations.addHandler(
-                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout), onRefusal: admission.countRefusal))
-            let decoder = ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: .init(limits)))
-            let log = self.logger
-            let clock = RequestClock(limit: policy.handshakeLimit, onRefusal: admission.countRefusal)
-            let gate = UpgradeGate(upgrade: upgrade, admission: admission, proxies: door.proxies) { [admission, refusals] refusal, client in
-                admission.countRefusal(refusal.kind)
-                refusals.write(["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
-            }
-            let upgrader = NIOTypedHTTPServerUpgradeHandler(
-                httpEncoder: encoder, extraHTTPHandlers: [decoder, clock, gate],
-                upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [
-                        CallUpgrader(
-                            recorder: recorder, upgrade: upgrade, policy: policy, isEncrypted: door.certificates != nil, admission: admission,
-                            logger: log)
-                    ],
-                    notUpgradingCompletionHandler: { [door] channel in
-                        Self.serveHTTP(on: channel, secure: door.certificates != nil, logger: log)
-                    }))
+            let refusals = admission.refusals
+            try pipeline.addHandler(
+                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout)) { refusals.record(.slowReader, client: client) })
             if let certificates = door.certificates {
-                try channel.pipeline.syncOperations.addHandlers([certificates.handler(), TLSFailures(logger: log)])
+                try pipeline.addHandlers([certificates.handler(), TLSFailures(refusals: refusals)])
             }
-            try channel.pipeline.syncOperations.addHandlers([encoder, decoder, clock, gate, upgrader])
-            return Value(channel: channel, kind: upgrader.upgradeResultFuture)
+            let kind = channel.eventLoop.makePromise(of: Kind.self)
+            // Where it is decided already, this changes nothing.
+            channel.closeFuture.whenComplete { _ in kind.fail(ChannelError.eof) }
+            let decoder = RequestDecoder(limits)
+            let encoder = HTTPResponseEncoder()
+            let bytes = ByteToMessageHandler(decoder)
+            let connection = HTTPConnection(
+                decoder: decoder, clock: RequestClock(limit: policy.handshakeLimit, idleLimit: .of(seconds: limits.keepAliveTimeout)),
+                isEncrypted: isEncrypted, roles: roles(of: channel, client: client, kind: kind, encoder: encoder, bytes: bytes))
+            try pipeline.addHandlers([encoder, bytes, connection])
+            return Value(channel: channel, kind: kind.futureResult)
         }
     }
 
-    /// The connection serves pages and webhooks, as Hummingbird's own HTTP/1 channel does.
-    private static func serveHTTP(on channel: any Channel, secure: Bool, logger: Logger) -> EventLoopFuture<Kind> {
-        channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: secure))
-            try channel.pipeline.syncOperations.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(60), logger: logger))
-            return .http(try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
-        }
+    /// What a connection's handler decides by.
+    private func roles(
+        of channel: any Channel, client peer: String?, kind: EventLoopPromise<Kind>, encoder: HTTPResponseEncoder,
+        bytes: ByteToMessageHandler<RequestDecoder>
+    ) -> HTTPConnection.Roles {
+        let later = LaterCall()
+        return HTTPConnection.Roles(
+            check: upgrade.check,
+            admit: { head throws(WebSocketUpgrade.Refusal) in try admit(head, until: channel.closeFuture) },
+            upgrade: { connection, context, head in
+                context.writeAndFlush(HTTPConnection.wrapOutboundOut(.head(WebSocketUpgrade.acceptance(of: head))), promise: nil)
+                let started = channel.eventLoop.makePromise(of: CallSession?.self)
+                if connection.isServed {
+                    // The request goes to the task that answers requests, which from here on is the call's.
+                    later.set(started.futureResult)
+                    context.fireChannelRead(HTTPConnection.wrapInboundOut(.head(head)))
+                    context.fireChannelRead(HTTPConnection.wrapInboundOut(.end(nil)))
+                    context.fireChannelReadComplete()
+                    try context.pipeline.syncOperations.addHandler(CallBorder(), position: .after(connection))
+                } else {
+                    kind.succeed(.call(started.futureResult))
+                }
+                connection.decoder.mode = .forwarding
+                try addCall(to: channel, behind: connection, head: head, started: started)
+                let pipeline = context.pipeline.syncOperations
+                pipeline.removeHandler(encoder, promise: nil)
+                pipeline.removeHandler(connection, promise: nil)
+                // What was read already goes to the call with this.
+                pipeline.removeHandler(bytes, promise: nil)
+            },
+            serve: { context in
+                let pipeline = channel.pipeline.syncOperations
+                try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: isEncrypted))
+                let requests = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
+                    wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+                kind.succeed(.http(requests, later))
+            },
+            refused: { refusal, head in
+                let client = door.proxies.client(peer: peer, forwardedFor: head?.headers["x-forwarded-for"] ?? [])
+                admission.refusals.record(
+                    refusal.kind, ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
+                guard refusal.kind == Unauthorized.kind else { return .zero }
+                return TimeAmount(door.failedCalls.failed(client))
+            })
     }
+
+    /// Lets a request in as a call. Its place is taken once it is known to be good, and its token is used up once it has a place.
+    private func admit(_ head: HTTPRequestHead, until closed: EventLoopFuture<Void>) throws(WebSocketUpgrade.Refusal) {
+        let callGuard = upgrade.callGuard
+        try callGuard.check(head)
+        let token = callGuard.token(of: head)
+        // A token that is good during the drain was handed out before it, since nothing is answered then.
+        let place = try admission.enter { token != nil || !admission.expected.isEmpty() }
+        do throws(WebSocketUpgrade.Refusal) {
+            try callGuard.redeem(head)
+        } catch {
+            place.leave()
+            throw error
+        }
+        admission.expected.remove(token)
+        place.keep(until: closed)
+    }
+
+    /// Adds the handler of a call's frames, which reads the socket from here on.
+    private func addCall(
+        to channel: any Channel, behind connection: HTTPConnection, head: HTTPRequestHead, started: EventLoopPromise<CallSession?>
+    ) throws {
+        let pipeline = channel.pipeline.syncOperations
+        let options = channel.syncOptions
+        try options?.setOption(.autoRead, value: false)
+        let socket = isEncrypted ? nil : try pipeline.socket
+        // What is read past NIO needs none of its buffers: it only begins, and tells when there is more.
+        try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: socket == nil ? policy.readSize : 0))
+        if socket != nil { try options?.setOption(.maxMessagesPerRead, value: 1) }
+        let client = channel.remoteAddress?.ipAddress
+        let onRefusal: @Sendable (WebSocketError) -> Void = { [refusals = admission.refusals] error in
+            guard let reason = error.refusal else { return }
+            refusals.record(
+                reason.rawValue, ["code": "\(error.code.rawValue)", "reason": "\(error.reason)", "client.address": "\(client ?? "unknown")"])
+        }
+        if WebSocketUpgrade.path(of: head.uri) == upgrade.echoPath {
+            started.succeed(nil)
+            let echo = EchoConsumer(logger: logger)
+            let handler = WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: onRefusal)
+            return try pipeline.addHandler(handler, position: .after(connection))
+        }
+        let dialect = VonageDialect(token: upgrade.callGuard.token(of: head))
+        let call = CallConsumer(recorder: recorder, dialect: dialect, aheadLimit: policy.aheadLimit, started: started, logger: logger)
+        let handler = WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: onRefusal)
+        try pipeline.addHandler(handler, position: .after(connection))
+    }
+
+    // MARK: - Serving
 
     /// Serves the connection to its end; for a call, until its recording is published.
     func handle(value: Value, logger: Logger) async {
         do {
             switch try await value.kind.get() {
-            case .http(let channel):
-                await handleHTTP(asyncChannel: channel, logger: logger)
-            case .call(let started):
-                let ticket = hurry.onHurry { [channel = value.channel] in
-                    channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.leave("the server was shut down at once"))
+            case .http(let requests, let later):
+                var server = self
+                server.responder = { [responder] request, writer, channel in
+                    guard let started = later.take() else { return try await responder(request, writer, channel) }
+                    try await serve(started, on: channel)
                 }
-                defer { hurry.forget(ticket) }
-                if let session = try await started.get(), case .failure = await recorder.record(session) {
-                    let error = WebSocketError(.internalError, "the call cannot be recorded")
-                    value.channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.fail(error))
-                }
-                try await value.channel.closeFuture.get()
-            case .turnedAway:
-                try await value.channel.closeFuture.get()
+                await server.handleHTTP(asyncChannel: requests, logger: logger)
+            case .call(let started): try await serve(started, on: value.channel)
+            case .turnedAway: try await value.channel.closeFuture.get()
             }
         } catch {
             // The connection ended before it became anything, or a socket error that its handler has dealt with.
@@ -113,84 +190,17 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             value.channel.close(promise: nil)
         }
     }
-}
 
-/// Turns a checked upgrade request into a call.
-private struct CallUpgrader: NIOTypedHTTPServerProtocolUpgrader {
-    let recorder: Recorder
-    let upgrade: WebSocketUpgrade
-    let policy: WebSocketPolicy
-    let isEncrypted: Bool
-    let admission: Admission
-    let logger: Logger
-    let supportedProtocol = "websocket"
-    let requiredUpgradeHeaders: [String] = []
-
-    func buildUpgradeResponse(
-        channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
-    ) -> EventLoopFuture<HTTPHeaders> {
-        channel.eventLoop.makeSucceededFuture(WebSocketUpgrade.responseHeaders(for: upgradeRequest, initial: initialResponseHeaders))
-    }
-
-    func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<CallreelChannel.Kind> {
-        channel.eventLoop.makeCompletedFuture {
-            let started = channel.eventLoop.makePromise(of: CallSession?.self)
-            let options = channel.syncOptions
-            try options?.setOption(.autoRead, value: false)
-            let socket = isEncrypted ? nil : try channel.pipeline.syncOperations.socket
-            // What is read past NIO needs none of its buffers: it only begins, and tells when there is more.
-            try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: socket == nil ? policy.readSize : 0))
-            if socket != nil { try options?.setOption(.maxMessagesPerRead, value: 1) }
-            if upgradeRequest.uri == upgrade.echoPath {
-                started.succeed(nil)
-                let echo = EchoConsumer(logger: logger)
-                try channel.pipeline.syncOperations.addHandler(
-                    WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: admission.countRefusal))
-                return .call(started.futureResult)
-            }
-            let dialect = VonageDialect(token: upgrade.callGuard.token(of: upgradeRequest))
-            let call = CallConsumer(recorder: recorder, dialect: dialect, started: started, logger: logger)
-            try channel.pipeline.syncOperations.addHandler(
-                WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: admission.countRefusal))
-            return .call(started.futureResult)
+    /// Records a call to its end, and waits for the end of its connection.
+    private func serve(_ started: EventLoopFuture<CallSession?>, on channel: any Channel) async throws {
+        let ticket = hurry.onHurry {
+            channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.leave("the server was shut down at once"))
         }
-    }
-}
-
-/// Tells every running call, at once, that there is no time left.
-final class HurrySignal: Sendable {
-    private struct State {
-        var isGiven = false
-        var next = 0
-        var actions: [Int: @Sendable () -> Void] = [:]
-    }
-
-    private let state = Mutex(State())
-
-    /// Runs an action when the signal is given, or at once when it has been.
-    /// - Returns: what to give to ``forget(_:)`` when the action has lost its meaning.
-    func onHurry(_ action: @escaping @Sendable () -> Void) -> Int {
-        let (ticket, isGiven) = state.withLock { state in
-            state.next += 1
-            state.actions[state.next] = action
-            return (state.next, state.isGiven)
+        defer { hurry.forget(ticket) }
+        if let session = try await started.get(), case .failure = await recorder.record(session) {
+            let error = WebSocketError(.internalError, "the call cannot be recorded")
+            channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.fail(error))
         }
-        if isGiven { action() }
-        return ticket
-    }
-
-    /// Drops an action.
-    func forget(_ ticket: Int) { state.withLock { _ = $0.actions.removeValue(forKey: ticket) } }
-
-    /// Whether the signal was given.
-    var isGiven: Bool { state.withLock { $0.isGiven } }
-
-    /// Gives the signal.
-    func give() {
-        let actions = state.withLock { state in
-            state.isGiven = true
-            return Array(state.actions.values)
-        }
-        for action in actions { action() }
+        try await channel.closeFuture.get()
     }
 }

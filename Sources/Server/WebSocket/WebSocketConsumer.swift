@@ -52,6 +52,8 @@ struct WebSocketPolicy: Sendable {
     let handshakeLimit: TimeAmount
     /// How long a call may last.
     let lengthLimit: TimeAmount
+    /// How much audio a call may be ahead of the clock; nil is any amount.
+    let aheadLimit: TimeAmount?
     /// Bytes of messages.
     let messages: WebSocketFrameDecoder.Limits
     /// Pings, pongs and close frames.
@@ -68,6 +70,7 @@ struct WebSocketPolicy: Sendable {
         idleLimit = .of(seconds: listen.idleTimeout)
         handshakeLimit = .of(seconds: limits.handshakeTimeout)
         lengthLimit = .of(seconds: limits.callLength)
+        aheadLimit = limits.aheadOfTime.map { .of(seconds: $0) }
         messages = .init(text: limits.textMessageBytes, binary: limits.binaryMessageBytes)
         controlFrames = FrameBudget(perSecond: limits.controlFramesPerSecond, seconds: limits.burstSeconds)
         textMessages = FrameBudget(perSecond: limits.textMessagesPerSecond, seconds: limits.burstSeconds)

@@ -18,7 +18,7 @@ extension WebSocketHandler {
         case .closing, .ended: return
         case .waiting, .open: break
         }
-        if let refusal = error.refusal { onRefusal(refusal) }
+        if error.refusal != nil { onRefusal(error) }
         state = .closing(why: why)
         sendClose(error)
         waitForGoodbye(patience: 10)
@@ -41,10 +41,7 @@ extension WebSocketHandler {
     /// - Parameter why: what the manifest says; by default that the call was refused, and why.
     func fail(_ error: WebSocketError, why: String? = nil) {
         if case .ended = state { return }
-        if let refusal = error.refusal { onRefusal(refusal) }
-        if case .waiting = state {
-            consumer.logger.warning("connection refused", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.reason)"])
-        }
+        if error.refusal != nil { onRefusal(error) }
         end(why ?? "refused: \(error.reason)")
         guard let context else { return }
         if case .closing = state {
@@ -61,7 +58,7 @@ extension WebSocketHandler {
     private func hangUp(_ context: ChannelHandlerContext) {
         state = .ended
         stopClock()
-        isHeldBack = false
+        releaseHolds()
         context.close(mode: .output, promise: nil)
         setDeadline(WebSocketPolicy.closeLimit) { handler in handler.context?.close(promise: nil) }
         context.read()

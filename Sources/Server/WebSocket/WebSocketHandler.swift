@@ -25,7 +25,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     let consumer: Consumer
     let policy: WebSocketPolicy
-    let onRefusal: @Sendable (RefusalReason) -> Void
+    let onRefusal: @Sendable (WebSocketError) -> Void
     private var decoder: WebSocketFrameDecoder
     let encoder = WebSocketFrameEncoder(role: .server)
     var controlFrames: FrameBudget
@@ -38,8 +38,12 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var deadline: Scheduled<Void>?
     /// Bytes of one second of a live call; nil reads everything as fast as it comes.
     private var bytesPerSecond: Int?
-    /// The consumer has no room: the socket is not read.
-    var isHeldBack = false
+    /// Why the socket is not read.
+    var holds: SocketHolds = [] {
+        didSet { if isHeldBack { wasHeldBack = true } }
+    }
+    var isHeldBack: Bool { !holds.isEmpty }
+    var holdEnd: Scheduled<Void>?
     /// Reads past NIO without a look at other sockets, and whether another one is to come.
     private var readsInRow = 0
     private var isReadingOn = false
@@ -59,10 +63,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// Makes the handler of a new connection.
     /// - Parameters:
     ///   - socket: the channel's, where what comes from it are the bytes of frames and nothing is in between, such as TLS.
-    ///   - onRefusal: hears why a connection is failed or ended by this side, to be counted.
+    ///   - onRefusal: called when a connection is failed or ended by this side, to be counted.
     init(
         consumer: Consumer, policy: WebSocketPolicy, socket: NIOBSDSocket.Handle? = nil,
-        onRefusal: @escaping @Sendable (RefusalReason) -> Void
+        onRefusal: @escaping @Sendable (WebSocketError) -> Void
     ) {
         self.consumer = consumer
         self.policy = policy
@@ -90,6 +94,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         end("the connection was lost")
         stopClock()
         deadline?.cancel()
+        holdEnd?.cancel()
         self.context = nil
     }
 
@@ -182,21 +187,6 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         var buffer = context.channel.allocator.buffer(capacity: payload.count + 10)
         encoder.write(operation, payload, to: &buffer)
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    }
-
-    /// There is no room: nothing more is read until ``resume()``.
-    func holdBack() {
-        isHeldBack = true
-        wasHeldBack = true
-    }
-
-    /// There is room again: reading goes on.
-    func resume() {
-        guard isHeldBack else { return }
-        isHeldBack = false
-        // The time in which nothing was read says nothing about the other side.
-        lastReceived = context?.eventLoop.now ?? .now()
-        context?.read()
     }
 
     /// Reads what has come by now, and tells the consumer when it has all of it.

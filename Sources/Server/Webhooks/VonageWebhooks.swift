@@ -31,8 +31,7 @@ struct VonageWebhooks: Sendable {
                 let parameters = try await parameters(of: request, in: scope)
                 // The carrier then asks the application's fallback answer URL.
                 if let obstacle = admission.obstacle {
-                    admission.countRefusal(obstacle.kind.rawValue)
-                    logger.warning("call refused", metadata: ["reason": "\(obstacle.reason)"])
+                    admission.refusals.record(obstacle.kind.rawValue, as: "call refused", ["reason": "\(obstacle.reason)"])
                     throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: obstacle.reason)
                 }
                 return try json(answer(parameters))
@@ -49,40 +48,47 @@ struct VonageWebhooks: Sendable {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
         guard request.method == .post else {
-            try check(request, body: ByteBuffer(), in: scope)
+            try await check(request, body: ByteBuffer(), in: scope)
             return result
         }
         let body: ByteBuffer
         do {
             body = try await request.body.collect(upTo: bodyLimit)
         } catch is NIOTooManyBytesError {
-            admission.countRefusal(.body)
+            admission.refusals.record(.body, client: door.proxies.client(of: request, in: scope))
             throw HTTPError(.contentTooLarge, message: "the body is longer than \(bodyLimit) bytes")
         }
-        try check(request, body: body, in: scope)
+        try await check(request, body: body, in: scope)
         guard body.readableBytes > 0 else { return result }
         let value: JSONValue
         do {
-            value = try JSONValue(parsing: Data(buffer: body))
+            value = try JSONValue(lenient: Data(buffer: body))
         } catch {
-            throw HTTPError(.badRequest, message: "the body is not JSON: \(error.reason)")
+            throw malformed(request, scope, "the body is not JSON: \(error.reason)")
         }
-        guard case .object(let members) = value else { throw HTTPError(.badRequest, message: "the body is not a JSON object: \(value.found)") }
+        guard case .object(let members) = value else { throw malformed(request, scope, "the body is not a JSON object: \(value.found)") }
         return result.merging(members) { _, body in body }
     }
 
+    private func malformed(_ request: Request, _ scope: RequestScope, _ reason: String) -> HTTPError {
+        record(RefusalReason.webhook.rawValue, reason, request, door.proxies.client(of: request, in: scope))
+        return HTTPError(.badRequest, message: reason)
+    }
+
+    private func record(_ kind: String, _ reason: String, _ request: Request, _ client: String) {
+        admission.refusals.record(
+            kind, as: "webhook refused", ["path": "\(request.uri.path)", "reason": "\(reason)", "client.address": "\(client)"])
+    }
+
     /// Refuses what does not carry the carrier's signature, where one is asked for.
-    private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) throws {
+    private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) async throws {
         do throws(Unauthorized) {
             try signature?.check(
                 authorization: request.headers[values: .authorization], body: body.readableBytesView, isSecure: publicURL().isSecure)
         } catch {
-            logger.warning(
-                "webhook refused",
-                metadata: [
-                    "path": "\(request.uri.path)", "reason": "\(error.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))",
-                ])
-            admission.countRefusal(Unauthorized.kind)
+            let client = door.proxies.client(of: request, in: scope)
+            record(Unauthorized.kind, error.reason, request, client)
+            try await Task.sleep(for: door.failedCalls.failed(client))
             throw HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: error.reason)
         }
     }
@@ -93,8 +99,11 @@ struct VonageWebhooks: Sendable {
     func answer(_ parameters: [String: JSONValue]) -> JSONValue {
         let facts = facts(in: parameters)
         recorder.expect(facts)
-        logger.info("call announced", metadata: ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
+        // Where nothing proves that the carrier asks, anybody may.
+        admission.refusals.log(
+            "announced", "call announced", level: .info, ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
         let headers = headers(facts)
+        admission.expected.add(headers["uuid"]?.text)
         var uri = publicURL().webSocket(configuration.path)
         // For the call that the socket will name itself as, so for none in particular if there was no room for its uuid.
         if let tokens = door.tokens { uri += "?\(CallTokens.parameter)=\(tokens.issue(for: headers["uuid"]?.text))" }
@@ -127,9 +136,13 @@ struct VonageWebhooks: Sendable {
     func take(event parameters: [String: JSONValue]) async {
         let type = Self.type(of: parameters)
         let facts = facts(in: parameters)
+        if Self.endings.contains(type) { admission.expected.remove(facts.uuid) }
         logger.debug("call event", metadata: ["event": "\(type)", "call.uuid": "\(facts.uuid ?? "unknown")"])
         await recorder.note(type, data: parameters.mapValues(Self.withoutToken), of: facts)
     }
+
+    /// Statuses of a call whose audio will not come any more.
+    private static let endings: Set = ["busy", "cancelled", "completed", "disconnected", "failed", "rejected", "timeout", "unanswered"]
 
     /// A WebSocket's address without its query: the carrier repeats the one that we handed out, and the token in it is
     /// nothing to keep.

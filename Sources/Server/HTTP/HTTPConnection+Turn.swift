@@ -1,0 +1,65 @@
+import CallreelCore
+import NIOCore
+import NIOHTTP1
+
+// An upgrade or a refusal, which comes in its turn behind the requests before it.
+extension HTTPConnection {
+    /// Does what was held, once everything before it is answered.
+    func settle(_ context: ChannelHandlerContext) {
+        guard let next = held, !isFinished, !isResponding, exchanges.count <= (isBroken ? 1 : 0) else { return }
+        switch next {
+        case .refusal(let refusal): refuse(refusal, after: .zero, context)
+        case .upgrade(let head):
+            do throws(WebSocketUpgrade.Refusal) {
+                if isQuiescing { throw WebSocketUpgrade.Refusal(.init(.draining, "the server is shutting down")) }
+                try roles.admit(head)
+            } catch {
+                return refuse(error, after: roles.refused(error, head), context)
+            }
+            isFinished = true
+            stop()
+            do { try roles.upgrade(self, context, head) } catch { context.close(promise: nil) }
+        }
+    }
+
+    /// Refuses what the client sent last, once everything before it is answered.
+    func refuseInTurn(_ refusal: WebSocketUpgrade.Refusal, head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext) {
+        guard !isFinished, held == nil else { return }
+        decoder.mode = .discarding
+        clock.stop()
+        _ = roles.refused(refusal, head)
+        // The rest of a request that was answered already.
+        if isReceiving, exchanges.isEmpty { return context.close(promise: nil) }
+        isBroken = isReceiving
+        held = .refusal(refusal)
+        upgradeHead = nil
+        settle(context)
+    }
+
+    private func refuse(_ refusal: WebSocketUpgrade.Refusal, after delay: TimeAmount, _ context: ChannelHandlerContext) {
+        finish()
+        guard isWritable else { return context.close(promise: nil) }
+        guard delay > .zero else { return write(refusal, context) }
+        let both = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: delay) {
+            let (connection, context) = both.value
+            if context.channel.isActive { connection.write(refusal, context) }
+        }
+    }
+
+    private func write(_ refusal: WebSocketUpgrade.Refusal, _ context: ChannelHandlerContext) {
+        var body = context.channel.allocator.buffer(capacity: refusal.reason.utf8.count + 1)
+        body.writeString(refusal.reason + "\n")
+        var headers = refusal.headers
+        headers.add(name: "content-type", value: "text/plain; charset=utf-8")
+        headers.add(name: "content-length", value: "\(body.readableBytes)")
+        headers.add(name: "connection", value: "close")
+        let head = HTTPResponseHead(version: .http1_1, status: refusal.status, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        linger(context, after: context.writeAndFlush(wrapOutboundOut(.end(nil))))
+        if isReadHeld { context.read() }
+        // The request that this answers will not end, which must not look like its end.
+        if isBroken { context.fireErrorCaught(ChannelError.eof) }
+    }
+}
