@@ -37,8 +37,8 @@ struct Call: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "The audio file to play.")
-    var file: String
+    @Argument(help: "The audio file to play; without one, a scale of four seconds.")
+    var file: String?
 
     @Option(help: "The answer webhook (http, https) or the WebSocket (ws, wss) to call.")
     var to = "http://127.0.0.1:9292/webhooks/answer"
@@ -71,7 +71,8 @@ struct Call: AsyncParsableCommand {
 
     func run() async throws {
         // Refused here once, rather than in each of many calls.
-        let fileFormat = try AudioFileReader(path: file).fileFormat
+        let path = try file ?? TestTone.makeFile()
+        let fileFormat = try AudioFileReader(path: path).fileFormat
         let board = CallBoard(calls: calls)
         let executor = BlockingExecutor(name: "call")
         await withTaskGroup(of: Void.self) { group in
@@ -81,7 +82,7 @@ struct Call: AsyncParsableCommand {
                 for number in 0..<self.calls {
                     calls.addTask(executorPreference: executor) {
                         do {
-                            board.finished(number, try await place(number, fileFormat: fileFormat, board))
+                            board.finished(number, try await place(number, path, fileFormat: fileFormat, board))
                         } catch {
                             board.failed(number, "\(error)")
                         }
@@ -102,10 +103,10 @@ struct Call: AsyncParsableCommand {
     }
 
     /// One call from the first question to the last byte. Returns what the server said at the end.
-    private func place(_ number: Int, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
+    private func place(_ number: Int, _ path: String, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
         let instructions = try await instructions(number, fileFormat)
         let format = instructions.format
-        var reader = try AudioFileReader(path: file, convertingTo: format)
+        var reader = try AudioFileReader(path: path, convertingTo: format)
         if let frames = reader.frameCount { board.expect(seconds: format.seconds(frames: frames)) }
         let connection = try await CarrierConnection.open(instructions, as: identity.value)
         var digits = dtmf.sorted { $0.seconds < $1.seconds }[...]

@@ -37,12 +37,9 @@ struct Serve: AsyncParsableCommand {
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
         let logger = Terminal.logger(level: logLevel.level, format: logFormat)
-        let isUnnamed = configuration.publicURL == nil
         let service = try CallreelService(configuration: configuration, logger: logger) { address in
             Terminal.say("Callreel is ready: \(address.page)")
-            // A certificate is seldom made for the address that a server listens on.
-            let trust = address.isSecure && isUnnamed ? " --insecure" : ""
-            Terminal.say("Place a test call: \(CommandLine.arguments[0]) call \(Self.sample) --to \(address.publicURL)/webhooks/answer\(trust)")
+            Terminal.say("Place a test call: \(address.testCommand(CommandLine.arguments[0]))")
         }
         let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger
@@ -71,12 +68,6 @@ struct Serve: AsyncParsableCommand {
             defer { tasks.cancelAll() }
             try await tasks.next()
         }
-    }
-
-    /// A file to call with: the speech that comes with the source, where that is at hand.
-    private static var sample: String {
-        let speech = "Tests/Fixtures/jfk.wav"
-        return FileManager.default.fileExists(atPath: speech) ? speech : "FILE.wav"
     }
 }
 

@@ -32,6 +32,13 @@ struct Admission: Sendable {
     /// Why no call is taken now, if none is.
     var obstacle: Readiness.Obstacle? { findObstacles().first ?? (calls.isFull ? calls.obstacle : nil) }
 
+    /// Whether calls are taken, with the limit on them, which the recorder does not know.
+    func readiness(_ recorder: Readiness) -> Readiness {
+        var readiness = recorder
+        if calls.isFull { readiness.obstacles.append(calls.obstacle) }
+        return readiness
+    }
+
     /// Whether calls are connected.
     var hasCalls: Bool { !calls.isEmpty }
 
@@ -42,6 +49,16 @@ struct Admission: Sendable {
         if let obstacle { throw .init(obstacle) }
         guard calls.enter() else { throw .init(calls.obstacle) }
         return CallPlace { [calls] in calls.leave() }
+    }
+}
+
+extension Readiness.Obstacle {
+    /// The reason as anybody may know it. It names no path and no sink: those are in the log, and where a password is asked for.
+    var shownToStrangers: String {
+        switch kind {
+        case .draining, .calls: reason
+        default: "no call can be recorded now (\(kind.rawValue)); the server's log says why"
+        }
     }
 }
 

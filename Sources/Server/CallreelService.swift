@@ -29,9 +29,21 @@ package struct CallreelService: Service {
         package let publicURL: PublicURL
         /// Whether it serves https and wss.
         package let isSecure: Bool
+        /// No public URL is configured.
+        package let isUnnamed: Bool
 
         /// The page's address on this machine.
         package var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
+
+        /// The command that places a test call, as a shell takes it.
+        /// - Parameter program: the program's name or path.
+        package func testCommand(_ program: String) -> String {
+            let isPlain = program.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0)) }
+            let word = isPlain ? program : "'" + program.replacing("'", with: "'\\''") + "'"
+            // A certificate is seldom made for the address that a server listens on.
+            let trust = isSecure && isUnnamed ? " --insecure" : ""
+            return "\(word) call --to \(publicURL)/webhooks/answer\(trust)"
+        }
     }
 
     /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
@@ -95,7 +107,10 @@ package struct CallreelService: Service {
                 let drain = Drain(recorder: recorder, admission: admission, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
                 var quiet = logger
                 quiet.logLevel = max(logger.logLevel, .warning)
-                let application = application(signature: try await door.signature())
+                let host = try await NIOThreadPool.singleton.runIfActive { [listen = configuration.listen] in
+                    ListenAddress.resolve(listen.host)
+                }
+                let application = application(signature: try await door.signature(), host: host)
                 try await ServiceGroup(configuration: .init(services: [application, drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
@@ -104,22 +119,43 @@ package struct CallreelService: Service {
         }
     }
 
-    private func application(signature: VonageSignature?) -> some ApplicationProtocol {
+    /// What people call this program: its name where a shell finds it, or else its path.
+    private static var program: String {
+        let path = CommandLine.arguments.first ?? "callreel"
+        guard path.contains("/") else { return path }
+        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
+        let directories = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
+        let isFound = directories.contains { $0 == (absolute as NSString).deletingLastPathComponent }
+        return isFound ? (absolute as NSString).lastPathComponent : absolute
+    }
+
+    private func application(signature: VonageSignature?, host: String) -> some ApplicationProtocol {
         let address = BoundAddress(configuration)
         let router = Router(context: RequestScope.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: door.securityHeaders)
+        let refusals = admission.refusals
+        router.add(
+            middleware: HostCheck(hosts: door.hosts, proxies: door.proxies) { [door] refusal, request, scope in
+                refusals.record(
+                    refusal.kind.rawValue, as: "request refused",
+                    ["reason": "\(refusal.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))"])
+            })
         if let control = door.accessControl(refusals: admission.refusals) { router.add(middleware: control) }
-        let files = RecordingFiles(directory: recorder.store.directory, logger: logger)
-        router.add(middleware: NormalizedRange(files: files))
-        router.add(middleware: files.middleware())
+        let files = RecordingFiles(recorder)
+        files.add(to: router)
+        let tunnels = TunnelHint(publicURL: { address.publicURL }, logger: logger)
         VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, door: door,
+            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, tunnels: tunnels, door: door,
             bodyLimit: configuration.limits.bodyBytes, recorder: recorder,
             admission: admission, logger: logger
         )
         .add(to: router)
-        HealthRoutes(recorder: recorder, metrics: metrics).add(to: router)
-        CallsAPI(recorder: recorder, publicURL: { address.publicURL }).add(to: router)
+        HealthRoutes(recorder: recorder, admission: admission, metrics: metrics) { [door] in door.mayKnow($0) }.add(to: router)
+        CallsAPI(
+            recorder: recorder, admission: admission, files: files, tunnels: tunnels, publicURL: { address.publicURL },
+            testCommand: { address.current.testCommand(Self.program) }
+        )
+        .add(to: router)
         PageRoutes.add(to: router)
         let path = configuration.vonage.path
         router.get(RouterPath(path)) { [admission, door] request, scope -> Response in
@@ -132,20 +168,22 @@ package struct CallreelService: Service {
                 ])
             throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
-        let upgrade = WebSocketUpgrade(path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath)
+        let target = RequestTarget(publicURL: configuration.publicURL, vonagePath: path)
+        let upgrade = WebSocketUpgrade(
+            path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath, target: target, hosts: door.hosts)
         let policy = WebSocketPolicy(configuration.listen, configuration.limits)
         let census = ConnectionCensus(configuration.limits)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
-            router: router,
+            responder: CanonicalRequests(target: target, next: router.buildResponder()),
             server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
                 CallreelChannel(
                     responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits, census: census,
                     hurry: hurrySignal, admission: admission, door: door, logger: logger)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.listen.host, port: configuration.listen.port), serverName: "callreel",
+                address: .hostname(host, port: configuration.listen.port), serverName: "callreel",
                 // Connections that come at once wait in the system's queue instead of being tried again after a second.
                 backlog: 4096),
             onServerRunning: { [onRunning, admission] channel in
@@ -180,7 +218,7 @@ private final class BoundAddress: Sendable {
     var current: CallreelService.Address {
         let port = port.withLock { $0 }
         let own = PublicURL(host: host, port: port, isSecure: isSecure)
-        return .init(host: host, port: port, publicURL: configured ?? own, isSecure: isSecure)
+        return .init(host: host, port: port, publicURL: configured ?? own, isSecure: isSecure, isUnnamed: configured == nil)
     }
 }
 

@@ -1,4 +1,4 @@
-"""What a client does that means harm, one deed for each name. Takes the deed, host, port and a number; prints a JSON object of what it saw."""
+"""What a client does that means harm, one deed for each name. Takes the deed, host, port, a number and a target; prints a JSON object of what it saw."""
 import json, os, resource, selectors, socket, struct, sys, time
 
 deed, host, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -120,6 +120,6 @@ found = {
     "pongs": lambda: flood(call(), frame(10)),
     "texts": lambda: flood(call(), frame(1, b'{"digit":"1"}')),
     "long call": lambda: closing(call()),
-    "unread file": lambda: unread(b"GET /recordings/large.wav HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "unread file": lambda: unread(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % sys.argv[5].encode()),
 }[deed]()
 print(json.dumps(found))

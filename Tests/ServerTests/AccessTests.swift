@@ -26,7 +26,7 @@ import Testing
             let paths = ["/", "/page.js", "/page.css", "/api/calls", "/recordings/\(file)", "/recordings/\(recording.name).json", "/metrics"]
             let hidden = [
                 "/recordings/nothing", "/nothing", "//", "/webhooks/../api/calls", "/webhooks/answer/../../api/calls",
-                "/webhooks/answer/", "/%61pi/calls", "/cable/../api/calls", "/healthz/../recordings/\(file)", "/API/calls",
+                "/webhooks/answer/x", "/%61pi/calls", "/cable/../api/calls", "/healthz/../recordings/\(file)", "/API/calls",
             ]
             for path in paths + hidden {
                 for wrong in [
@@ -77,6 +77,38 @@ import Testing
             let answer = try await curl("-H", "Authorization: Bearer " + Self.password, server.http + "/")
             #expect(answer.hasPrefix("HTTP/1.1 401") && !answer.contains("Bearer realm") && answer.contains("Basic realm"))
             #expect(try await curl("-u", "callreel:" + Self.password, server.http + "/").hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test func `a password and a token are changed while both of each are in use`() async throws {
+        let both = #", "access": {"password": ["new password", "old password"], "token": ["new-token-0123456789", "old-token-0123456789"]}"#
+        try await TestServer.run(more: both) { server in
+            for password in ["new password", "old password"] {
+                let answer = try await curl("-u", "callreel:" + password, server.http + "/api/calls")
+                #expect(answer.hasPrefix("HTTP/1.1 200"))
+            }
+            for token in ["new-token-0123456789", "old-token-0123456789"] {
+                let answer = try await curl("-H", "Authorization: Bearer " + token, server.http + "/api/calls")
+                #expect(answer.hasPrefix("HTTP/1.1 200"))
+            }
+            for wrong in ["new passwordold password", "old-token-0123456789", ""] {
+                let answer = try await curl("-u", "callreel:" + wrong, server.http + "/api/calls")
+                #expect(answer.hasPrefix("HTTP/1.1 401"))
+            }
+        }
+    }
+
+    @Test func `a slash at the end changes nothing, with a password or without`() async throws {
+        for access in [Self.guarded, ""] {
+            try await TestServer.run(vonage: #"{"talk": ""}"#, more: access) { server in
+                for (path, status) in [
+                    ("/webhooks/answer", 200), ("/webhooks/answer/", 200), ("//webhooks//answer//", 200), ("/healthz/", 200), ("/readyz//", 200),
+                    ("/webhooks/event/", 204), ("/cable/", 426), ("/api/calls/", access.isEmpty ? 200 : 401),
+                ] {
+                    let answer = try await curl(server.http + path)
+                    #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(path)")
+                }
+            }
         }
     }
 

@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func `a token is good once, for its time, with its key`() {
-        let tokens = CallTokens(key: nil, lifetime: 60)
+        let tokens = CallTokens(keys: [], lifetime: 60)
         let one = "/cable?token=" + tokens.issue(for: "u", now: start)
         #expect(refusal(tokens, one) == nil)
         #expect(refusal(tokens, one) == "the call's token was used before")
@@ -28,11 +28,11 @@ import Testing
         #expect(refusal(tokens, two, after: 61) == "the call's token has expired")
         #expect(refusal(tokens, two, after: 59) == nil)
         #expect(
-            refusal(CallTokens(key: nil, lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours"
+            refusal(CallTokens(keys: [], lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours"
         )
         let key = String(repeating: "k", count: 32)
-        let before = CallTokens(key: key, lifetime: 60).issue(for: "u", now: start)
-        #expect(refusal(CallTokens(key: key, lifetime: 60), "/cable?token=" + before) == nil)
+        let before = CallTokens(keys: [key], lifetime: 60).issue(for: "u", now: start)
+        #expect(refusal(CallTokens(keys: [key], lifetime: 60), "/cable?token=" + before) == nil)
     }
 
     @Test(arguments: [-86_400.0, -61, 61, 86_400])
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `no character of a token can be changed`() {
-        let tokens = CallTokens(key: nil, lifetime: 60)
+        let tokens = CallTokens(keys: [], lifetime: 60)
         let token = tokens.issue(for: "u", now: start)
         #expect(token.count == 96 && token.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) })
         for index in token.indices {
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `its code is an HMAC-SHA256, as Python computes it`() async throws {
         let key = String(repeating: "k", count: 40)
-        let token = CallTokens(key: key, lifetime: 60).issue(for: "u-1", now: start)
+        let token = CallTokens(keys: [key], lifetime: 60).issue(for: "u-1", now: start)
         let verdict = try await Judge.python(
             """
             import base64, hashlib, hmac, sys
@@ -82,6 +82,15 @@ import Testing
             print("yes")
             """, [token, key])
         #expect(String(decoding: verdict, as: UTF8.self) == "yes\n")
+    }
+
+    @Test func `a key is changed without a token lost`() {
+        let old = "0123456789abcdef0123456789abcdef", new = "fedcba9876543210fedcba9876543210"
+        let before = CallTokens(keys: [old], lifetime: 60).issue(for: "u", now: start)
+        #expect(refusal(CallTokens(keys: [new, old], lifetime: 60), "/cable?token=" + before) == nil)
+        let after = CallTokens(keys: [new, old], lifetime: 60).issue(for: "u", now: start)
+        #expect(refusal(CallTokens(keys: [new], lifetime: 60), "/cable?token=" + after) == nil)
+        #expect(refusal(CallTokens(keys: [old], lifetime: 60), "/cable?token=" + after) == "the call's token is not one of ours")
     }
 
     // MARK: - The real server
@@ -101,7 +110,7 @@ import Testing
             #expect(url.hasPrefix(bare + "?token="))
             let mine = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u-1""#))
             // No token, a wrong one, and one that another server made.
-            let foreign = CallTokens(key: nil, lifetime: 60).issue(for: "u-1")
+            let foreign = CallTokens(keys: [], lifetime: 60).issue(for: "u-1")
             for wrong in [bare, bare + "?token=x", url + "x", bare + "?token=" + foreign] {
                 #expect(try await PythonCall(wrong, ["handshake": mine]).place()[0].status == 401)
             }

@@ -41,7 +41,7 @@ import Testing
             (["::1"], "::1", ["2001:db8::1"], "2001:db8::1"), (["0.0.0.0/0"], nil, ["1.1.1.1"], "unknown"),
         ] as [([String], String?, [String], String)])
     func `the client is who a trusted proxy says it is`(trusted: [String], peer: String?, forwarded: [String], client: String) {
-        #expect(TrustedProxies(trusted).client(peer: peer, forwardedFor: forwarded) == client)
+        #expect(TrustedProxies(trusted).client(peer: peer) { $0 == "X-Forwarded-For" ? forwarded : [] } == client)
     }
 
     @Test(
@@ -53,6 +53,51 @@ import Testing
     func `a request is secure when it came over TLS, or a trusted proxy says so`(
         trusted: [String], peer: String, tls: Bool, proto: [String], isSecure: Bool
     ) {
-        #expect(TrustedProxies(trusted).isSecure(peer: peer, tls: tls, forwardedProto: proto) == isSecure)
+        #expect(TrustedProxies(trusted).isSecure(peer: peer, tls: tls) { $0 == "X-Forwarded-Proto" ? proto : [] } == isSecure)
+    }
+
+    // MARK: - As proxies and gateways write it
+
+    private static let proxy = TrustedProxies(["10.0.0.0/8"])
+
+    @Test(arguments: [
+        ("203.0.113.7:51234", "203.0.113.7"), ("[2001:db8::7]:51234", "2001:db8::7"), ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"), (" 203.0.113.7 ", "203.0.113.7"), ("1.1.1.1, [2001:db8::7]:1 , 10.0.0.2:80", "2001:db8::7"),
+        ("[::ffff:203.0.113.7]:9", "::ffff:203.0.113.7"), ("fe80::1%eth0", "fe80::1"),
+        // No address: the proxy's own stands.
+        ("unknown", "10.0.0.1"), ("[2001:db8::7", "10.0.0.1"), ("[203.0.113.7]", "10.0.0.1"), ("203.0.113.7:", "10.0.0.1"), (":80", "10.0.0.1"),
+        ("[2001:db8::7]80", "10.0.0.1"), ("203.0.113.7:80:90", "10.0.0.1"), ("", "10.0.0.1"),
+    ])
+    func `an address may have a port and brackets`(value: String, client: String) {
+        #expect(Self.proxy.client(peer: "10.0.0.1") { $0 == "X-Forwarded-For" ? [value] : [] } == client)
+        #expect(TrustedProxies([]).client(peer: "10.0.0.1") { _ in [value] } == "10.0.0.1")
+    }
+
+    @Test(arguments: [
+        (["for=203.0.113.7"], "203.0.113.7"), (["For=\"[2001:db8::7]:4711\""], "2001:db8::7"),
+        (["for=1.1.1.1, for=203.0.113.7;proto=http;by=10.0.0.1"], "203.0.113.7"),
+        (["for=1.1.1.1", "proto=https; FOR=\"203.0.113.7:80\" ;host=x"], "203.0.113.7"), (["for=203.0.113.7, for=10.0.0.2"], "203.0.113.7"),
+        // A comma, a semicolon and a quote inside of quotes end nothing.
+        (["for=203.0.113.7;ext=\"a, for=6.6.6.6; \\\" for=6.6.6.6\""], "203.0.113.7"),
+        (["for=_hidden"], "10.0.0.1"), (["for=unknown"], "10.0.0.1"), (["by=203.0.113.7"], "10.0.0.1"), ([""], "10.0.0.1"), (["for="], "10.0.0.1"),
+        (["for=\"203.0.113.7"], "10.0.0.1"),
+    ])
+    func `a standard header is understood, too`(values: [String], client: String) {
+        #expect(Self.proxy.client(peer: "10.0.0.1") { $0 == "Forwarded" ? values : [] } == client)
+    }
+
+    @Test func `of several headers the one that proxies append to counts first`() {
+        let headers = [
+            "X-Forwarded-For": ["203.0.113.1"], "Forwarded": ["for=203.0.113.2;proto=https;host=calls.example.com"], "X-Real-IP": ["203.0.113.3"],
+        ]
+        #expect(Self.proxy.client(peer: "10.0.0.1") { headers[$0] ?? [] } == "203.0.113.1")
+        #expect(Self.proxy.client(peer: "10.0.0.1") { $0 == "X-Forwarded-For" ? [] : headers[$0] ?? [] } == "203.0.113.2")
+        #expect(Self.proxy.client(peer: "10.0.0.1") { $0 == "X-Real-IP" ? ["203.0.113.3"] : [] } == "203.0.113.3")
+        #expect(Self.proxy.client(peer: "192.0.2.1") { headers[$0] ?? [] } == "192.0.2.1")
+        #expect(Self.proxy.isSecure(peer: "10.0.0.1", tls: false) { headers[$0] ?? [] })
+        #expect(!Self.proxy.isSecure(peer: "192.0.2.1", tls: false) { headers[$0] ?? [] })
+        #expect(Self.proxy.host(peer: "10.0.0.1") { headers[$0] ?? [] } == "calls.example.com")
+        #expect(Self.proxy.host(peer: "10.0.0.1") { $0 == "X-Forwarded-Host" ? ["a.example, b.example:8443"] : [] } == "b.example:8443")
+        #expect(Self.proxy.host(peer: "192.0.2.1") { headers[$0] ?? [] } == nil)
     }
 }

@@ -41,8 +41,7 @@ import Testing
     @Test(arguments: [("bad upgrade behind a download", 404), ("nonsense behind a download", 400)])
     func `a refusal comes behind the response that is under way`(name: String, status: Int) async throws {
         try await TestServer.run { server in
-            try Data(count: 8 << 20).write(to: URL(fileURLWithPath: server.recordings + "/large.wav"))
-            let found = try await deed(name, server, "/recordings/large.wav")
+            let found = try await deed(name, server, try await server.largeFile(8 << 20))
             #expect(found["first"] == 200 && found["missing"] == 0 && found["intact"] == true, "\(found)")
             #expect(found["second"] == .integer(status) && found["ended"] == true, "\(found)")
             #expect(try await counted("handshake", server) == 1)
@@ -109,8 +108,7 @@ import Testing
     @Test func `a client that reads slowly and never stops gets the whole file`() async throws {
         try await TestServer.run(more: #", "limits": {"slowReaderTimeout": 1}"#) { server in
             let size = 32 << 20
-            try Data(count: size).write(to: URL(fileURLWithPath: server.recordings + "/large.wav"))
-            let got = try await deed("slow download", server, "/recordings/large.wav")["bytes"]?.double ?? 0
+            let got = try await deed("slow download", server, try await server.largeFile(size))["bytes"]?.double ?? 0
             #expect(got > Double(size), "\(got)")
             #expect(try await counted("slow_reader", server) == 0)
         }

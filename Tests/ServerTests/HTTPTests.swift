@@ -35,14 +35,15 @@ import Testing
             let pcm = server.directory.path + "/speech.pcm"
             try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
             _ = try await PythonCall(server.cable, pcm: pcm).place()
-            _ = try await server.finished()
+            let names = try await server.finished()[0].sinks.flatMap { $0.files.map(\.name) }
             let recording = try #require(try await json(server.http + "/api/calls")["recordings"]?.elements.first)
             let files = recording["files"]?.elements ?? []
             #expect(files.map { $0["mediaType"]?.string } == ["audio/wav", "audio/flac", "application/octet-stream"])
-            for file in files {
-                let url = server.http + (file["url"]?.string ?? "")
-                let path = server.recordings + (file["url"]?.string ?? "").dropFirst("/recordings".count)
-                let onDisk = try Data(contentsOf: URL(fileURLWithPath: path))
+            let links = try files.map { server.http + (try #require($0["url"]?.string)) }
+            // By the recording and the sink, and as links of earlier versions have it.
+            for (index, url) in (links + names.map { server.http + "/recordings/" + $0 }).enumerated() {
+                let file = files[index % names.count]
+                let onDisk = try Data(contentsOf: URL(fileURLWithPath: server.recordings + "/" + names[index % names.count]))
                 #expect(try await curl([url]).output == onDisk)
                 #expect(file["bytes"] == .integer(onDisk.count))
                 let head = try await curl(["-I", url]).text.lowercased()
@@ -57,9 +58,29 @@ import Testing
                 let outside = try await curl(["-i", "-r", "9999999-", url]).text.lowercased()
                 #expect(outside.hasPrefix("http/1.1 416") && outside.contains("content-range: bytes */\(onDisk.count)"))
                 #expect(try await curl(["-r", "0-1,4-5", url]).output == onDisk)
+                #expect(try await curl(["-r", "5-1", url]).output == onDisk)
+                #expect(head.contains("content-length: \(onDisk.count)\r\n"))
+                func value(_ name: String) throws -> String {
+                    let text = try #require(head.split(separator: "\r\n").first { $0.hasPrefix(name + ": ") })
+                    return String(text.dropFirst(name.count + 2))
+                }
+                // Only what the client has not got yet. Dates are read with any case.
+                let tag = try value("etag"),
+                    date = try #require(
+                        try await curl(["-I", url]).text.split(separator: "\r\n").first { $0.lowercased().hasPrefix("last-modified") }?.dropFirst(15))
+                #expect(tag.hasPrefix("\""))
+                for known in ["If-None-Match: \(tag)", "If-None-Match: W/\"x\", W/\(tag)", "If-None-Match: *", "If-Modified-Since: \(date)"] {
+                    #expect(try await status("-H", known, url) == "304", "\(known)")
+                }
+                for other in ["If-None-Match: \"x\"", "If-Modified-Since: Tue, 01 Jan 2019 00:00:00 GMT", "If-Modified-Since: nonsense"] {
+                    #expect(try await status("-H", other, url) == "200", "\(other)")
+                }
+                #expect(try await status("-r", "0-9", "-H", "If-Range: \(tag)", url) == "206")
+                #expect(try await status("-r", "0-9", "-H", "If-Range: \"x\"", url) == "200")
             }
             let manifest = server.http + (recording["manifestURL"]?.string ?? "")
             #expect(try await json(manifest)["framesReceived"] == 176_000)
+            #expect(try await json(server.http + "/recordings/\(recording["name"]?.string ?? "").json")["framesReceived"] == 176_000)
 
             // Secrets beside the directory, a link that leads out of it, and what is not published yet.
             try Data("secret".utf8).write(to: URL(fileURLWithPath: server.directory.path + "/secret.wav"))
@@ -72,6 +93,9 @@ import Testing
                 "/recordings/../secret.wav", "/recordings/%2e%2e/secret.wav", "/recordings/..%2fsecret.wav", "/recordings/link.wav",
                 "/recordings/folder/secret.wav", "/recordings/.partial/x/y.wav", "/recordings/%2epartial/x/y.wav", "/recordings//etc/passwd",
                 "/recordings/", "/recordings", "/recordings/x%00.wav", "/recordings/....//secret.wav", "/secret.wav",
+                "/api/recordings/\(recording["id"]?.string ?? "")/files/wav/secret.wav",
+                "/api/recordings/\(recording["id"]?.string ?? "")/files/wav/..%2fsecret.wav",
+                "/api/recordings/\(recording["id"]?.string ?? "")/files/%2e%2e/secret.wav", "/api/recordings/..%2fsecret/manifest",
             ] {
                 let answer = try await curl(["-w", "%{http_code}", server.http + path]).text
                 #expect(answer.hasSuffix("404") || answer.hasSuffix("400"), "\(path): \(answer)")
@@ -109,7 +133,8 @@ import Testing
 
     @Test func `a public URL and a silent greeting are used as configured`() async throws {
         let vonage = #"{"talk": "", "sampleRate": 8000, "path": "/media/in", "requireToken": false}"#
-        try await TestServer.run(vonage: vonage, more: #", "publicURL": "https://calls.example.com/phone/""#) { server in
+        try await TestServer.run(vonage: vonage, more: #", "publicURL": "HTTPS://Calls.example.com//phone/", "access": {"allowOpen": true}"#) {
+            server in
             let ncco = try await json(server.http + "/webhooks/answer?uuid=u")
             #expect(ncco.elements.count == 1)
             let endpoint = try #require(ncco.elements[0]["endpoint"]?.elements.first)

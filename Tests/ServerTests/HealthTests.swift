@@ -114,6 +114,47 @@ import Testing
         }
     }
 
+    @Test func `a server with as many calls as it takes is not ready`() async throws {
+        try await TestServer.run(more: #", "limits": {"calls": 1}"#) { server in
+            #expect(try await readiness(server).status == 200)
+            let call = try await PythonCall(server.cable, ["hold": true]).start()
+            let (status, value) = try await readiness(server)
+            #expect(status == 503 && value["ready"] == false && value["obstacles"]?.elements.map { $0["kind"] } == ["calls"], "\(value)")
+            #expect(texts(try JSONValue(parsing: Data(try await get(server.http + "/api/calls").body))["obstacles"]).count == 1)
+            #expect(try await get(server.http + "/webhooks/answer?uuid=u").status == 503)
+            call.signal(SIGKILL)
+            _ = try await eventually("a server that is ready again") { try await readiness(server).status == 200 ? true : nil }
+        }
+    }
+
+    @Test func `strangers learn that calls are not taken, and not where anything is`() async throws {
+        let directory = TemporaryDirectory(), place = directory.path + "/archive"
+        try Data("in the way".utf8).write(to: URL(fileURLWithPath: place))
+        let sinks =
+            #"[{"type": "raw", "directory": "\#(place)"}, {"type": "wav", "name": "secret-name", "required": true, "directory": "\#(place)"}]"#
+        try await TestServer.run(sinks: sinks, more: #", "access": {"password": "correct horse"}"#) { server in
+            func ask(_ more: String...) async throws -> String {
+                try await Program("curl").run(["-s", "--max-time", "20", "-w", " %{http_code}"] + more + [server.http + "/readyz"]).text
+            }
+            let told = try await eventually("a server that is not ready") {
+                let text = try await ask()
+                return text.hasSuffix("503") ? text : nil
+            }
+            #expect(told.contains(#""kind":"sink""#) && !told.contains("/") && !told.contains("secret-name"), "\(told)")
+            let known = try await ask("-u", "callreel:correct horse")
+            #expect(known.hasSuffix("503") && known.contains(place) && known.contains("secret-name") && known.contains("warnings"), "\(known)")
+            let answer = try await Program("curl").run(["-s", "-w", " %{http_code}", server.http + "/webhooks/answer?uuid=u"]).text
+            #expect(answer.hasSuffix("503") && !answer.contains(place) && !answer.contains("secret-name"), "\(answer)")
+            let upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"]
+            let key = ["-H", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", server.http + server.target]
+            let call = try await Program("curl").run(["-s", "--http1.1", "-w", " %{http_code}"] + upgrade + key).text
+            #expect(call.hasSuffix("503") && !call.contains(place) && !call.contains("secret-name"), "\(call)")
+            // A password that comes here is checked, and counted, as everywhere else.
+            let wrong = try await ask("-u", "callreel:wrong horse")
+            #expect(wrong.hasSuffix("401") && !wrong.contains(place))
+        }
+    }
+
     @Test func `a sink that cannot open and is not required is a warning`() async throws {
         let directory = TemporaryDirectory(), place = directory.path + "/archive"
         try Data("in the way".utf8).write(to: URL(fileURLWithPath: place))

@@ -8,8 +8,8 @@ import Testing
 /// Each limit against a real server and a client that means harm; every one of them leaves the server fit for the next good call.
 @Suite(.serialized) struct LimitsTests {
     /// What the client saw of one deed.
-    private func deed(_ name: String, _ server: TestServer, _ number: Int = 0) async throws -> JSONValue {
-        let arguments = [Speech.fixture("hostile_client.py"), name, "127.0.0.1", String(server.address.port), String(number)]
+    private func deed(_ name: String, _ server: TestServer, _ number: Int = 0, target: String = "/") async throws -> JSONValue {
+        let arguments = [Speech.fixture("hostile_client.py"), name, "127.0.0.1", String(server.address.port), String(number), target]
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
@@ -148,9 +148,7 @@ import Testing
     @Test func `a client that does not read what it asked for is closed`() async throws {
         try await run(#""slowReaderTimeout": 1, "handshakeTimeout": 60"#) { server in
             // Larger than what the system's buffers hold.
-            let path = server.recordings + "/large.wav"
-            try Data(count: 64 << 20).write(to: URL(fileURLWithPath: path))
-            let found = try await deed("unread file", server)
+            let found = try await deed("unread file", server, target: try await server.largeFile(64 << 20))
             #expect(found["seconds"]?.double ?? 30 < 20, "\(found)")
             #expect(try await counted("slow_reader", server) == 1)
         }

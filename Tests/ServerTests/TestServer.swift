@@ -87,6 +87,21 @@ struct TestServer: Sendable {
         }
     }
 
+    /// Makes the file of a recorded call so large, of zeros, and returns the target of a request for it.
+    func largeFile(_ bytes: Int) async throws -> String {
+        let call = PythonCall.handshake(16000, #", "uuid": "large""#)
+        _ = try await PythonCall(cable, pcm: Speech.path, ["handshake": .string(call)]).place()
+        let recording = try await eventually("the large call") { try await finished().first { $0.call.uuid == "large" } }
+        guard let name = recording.sinks.first?.files.first?.name else { throw NeverHappened(description: "a file in \(recording.name)") }
+        try Data(count: bytes).write(to: URL(fileURLWithPath: recordings + "/" + name))
+        // The recording is listed a moment after its manifest stands.
+        _ = try await eventually("the large file") {
+            let status = try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-I", http + "/recordings/" + name]).text
+            return status == "200" ? true : nil
+        }
+        return "/recordings/" + name
+    }
+
     /// The path of a file that a sink left.
     func file(_ type: String, of recording: Recording) throws -> String {
         guard let file = recording.sinks.first(where: { $0.type == type })?.files.first else {

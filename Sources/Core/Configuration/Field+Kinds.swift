@@ -20,6 +20,38 @@ extension Field {
         return field
     }
 
+    /// One secret, or a list of them of which each counts, or `null` for none.
+    ///
+    /// While a secret is changed, the old one stands in the list behind the new one. As for one secret, none is ever shown.
+    public static func secrets(
+        _ name: String, _ path: any WritableKeyPath<Root, [Secret]> & Sendable, minimum: Int = 1, _ help: String
+    ) -> Self {
+        var field = Self(
+            name, type: "secret, \"file:\" and a path, a list of them, or null",
+            schema: ["type": .array(["string", "array", "null"]), "items": .object(["type": "string"]), "minItems": 1], help: help
+        ) { value, place, root, problems in
+            guard value != .null else { return root[keyPath: path] = [] }
+            let elements: [(JSONValue, ConfigurationPath)] =
+                if case .array(let list) = value { list.enumerated().map { ($1, place.index($0)) } } else { [(value, place)] }
+            if elements.isEmpty { problems.append(.init(at: place, "is an empty list; null is none")) }
+            var secrets: [Secret] = []
+            for (element, place) in elements {
+                guard let text = element.string else {
+                    problems.append(.init(at: place, "what stands here is not text in double quotes"))
+                    continue
+                }
+                let secret = Secret(text, minimum: minimum)
+                if let mistake = secret.mistake { problems.append(.init(at: place, mistake)) } else { secrets.append(secret) }
+            }
+            root[keyPath: path] = secrets
+        } write: {
+            let shown = $0[keyPath: path].map { _ in JSONValue.string(Secret.shown) }
+            return shown.count > 1 ? .array(shown) : shown.first ?? .null
+        }
+        field.isSecret = true
+        return field
+    }
+
     /// One of a few words, or `null` to let the program choose; `help` says how it chooses.
     public static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
         _ name: String, _ path: any WritableKeyPath<Root, Choice?> & Sendable, _ help: String

@@ -66,3 +66,13 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
     public var debugDescription: String { Self.shown }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+extension [Secret] {
+    /// The secrets themselves, in their order. Blocks.
+    /// - Parameter path: the key, for the error.
+    package func values(at path: ConfigurationPath) throws(ConfigurationProblem) -> [String] {
+        var values: [String] = []
+        for (index, secret) in enumerated() { values.append(try secret.value(at: count > 1 ? path.index(index) : path)) }
+        return values
+    }
+}

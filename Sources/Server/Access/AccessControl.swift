@@ -11,9 +11,9 @@ struct AccessControl: RouterMiddleware {
     /// What lets somebody in.
     struct Credentials: Sendable {
         let user: String
-        /// At least one of the two.
-        let password: String?
-        let token: String?
+        /// Each of them is taken, so that one can be changed while the other is still in use. There is at least one in the two lists.
+        let passwords: [String]
+        let tokens: [String]
     }
 
     let credentials: Credentials
@@ -27,11 +27,12 @@ struct AccessControl: RouterMiddleware {
     func handle(
         _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
     ) async throws -> Response {
-        // The path as it was sent: no other spelling of an open path is open.
+        // In the one form that the router sees, too: no other spelling of an open path is open.
         let path = request.uri.path
-        if openPaths.contains(path) { return try await next(request, context) }
-        let client = proxies.client(of: request, in: context)
         let sent = request.headers[values: .authorization]
+        // With a password the answer about readiness says more, so a password that comes with it is checked like any other.
+        if openPaths.contains(path), path != "/readyz" || sent.isEmpty { return try await next(request, context) }
+        let client = proxies.client(of: request, in: context)
         guard !sent.isEmpty else {
             // A browser comes without the password first.
             refusals.record(
@@ -67,13 +68,19 @@ struct AccessControl: RouterMiddleware {
 extension AccessControl.Credentials {
     /// Whether an `Authorization` header holds the password with its user (RFC 7617), or the token (RFC 6750).
     func match(_ header: String) -> Bool {
-        if let token, let sent = header.credentials("Bearer") { return sent.isSameSecret(as: token) }
-        guard let password, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else { return false }
-        return String(decoding: sent, as: UTF8.self).isSameSecret(as: "\(user):\(password)")
+        if !tokens.isEmpty, let sent = header.credentials("Bearer") { return sent.isSameSecret(asOneOf: tokens) }
+        guard !passwords.isEmpty, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else { return false }
+        return String(decoding: sent, as: UTF8.self).isSameSecret(asOneOf: passwords.map { "\(user):\($0)" })
+    }
+
+    /// Whether a request brings the password or the token, once.
+    func match(_ request: Request) -> Bool {
+        let sent = request.headers[values: .authorization]
+        return sent.count == 1 && match(sent[0])
     }
 
     /// What may be sent, the one that browsers understand first.
     fileprivate var challenges: [String] {
-        (password == nil ? [] : [#"Basic realm="Callreel", charset="UTF-8""#]) + (token == nil ? [] : [#"Bearer realm="Callreel""#])
+        (passwords.isEmpty ? [] : [#"Basic realm="Callreel", charset="UTF-8""#]) + (tokens.isEmpty ? [] : [#"Bearer realm="Callreel""#])
     }
 }

@@ -33,6 +33,33 @@ struct AddressRange: Hashable, Sendable {
     /// Whether a text is an address and nothing more.
     static func isAddress(_ text: String) -> Bool { parse(text) != nil }
 
+    /// The address in a text that may have a port behind it, and brackets around IPv6, such as `[2001:db8::7]:51234`; nil without one.
+    static func address(in text: String) -> String? {
+        var text = text.filter { $0 != " " && $0 != "\t" }[...]
+        if text.first == "[" {
+            guard let close = text.firstIndex(of: "]"), isPort(text[text.index(after: close)...]) else { return nil }
+            text = text[text.index(after: text.startIndex)..<close]
+            guard text.contains(":") else { return nil }
+        } else if let colon = text.firstIndex(of: ":"), !text[text.index(after: colon)...].contains(":"), isPort(text[colon...]) {
+            text = text[..<colon]
+        }
+        // A zone (RFC 4007, section 11) means something on the proxy's machine only.
+        if text.contains(":"), let zone = text.firstIndex(of: "%") { text = text[..<zone] }
+        return isAddress(String(text)) ? String(text) : nil
+    }
+
+    /// Whether a text is nothing, or a colon and a port. Some proxies write a name in place of the number (RFC 7239, section 6).
+    private static func isPort(_ text: Substring) -> Bool {
+        text.isEmpty
+            || text.count > 1 && text.first == ":" && text.dropFirst().allSatisfy { $0.isASCII && ($0.isNumber || $0.isLetter || "_.-".contains($0)) }
+    }
+
+    /// Whether a text is the address that stands for every address of a machine, such as `0.0.0.0` or `::`.
+    static func isWildcard(_ text: String) -> Bool {
+        guard let bytes = parse(text) else { return false }
+        return bytes.allSatisfy { $0 == 0 } || bytes == Array(repeating: 0, count: 10) + [0xFF, 0xFF, 0, 0, 0, 0]
+    }
+
     /// Whether what listens on an address or a name is reached from this machine only.
     static func isLoopback(_ host: String) -> Bool { host.lowercased() == "localhost" || loopback.contains { $0?.contains(host) ?? false } }
 

@@ -18,9 +18,23 @@ struct CallGuard: Sendable {
         do throws(Unauthorized) { try tokens?.check(head.uri) } catch { throw refusal(error, Self.advice) }
     }
 
-    /// Uses up a checked request's token. Of several requests with the same token one passes.
+    /// Uses up a checked request's signature and token. Of several requests with the same token one passes.
     func redeem(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
+        try useSignature(of: head)
         do throws(Unauthorized) { try tokens?.redeem(head.uri) } catch { throw refusal(error, Self.advice) }
+    }
+
+    /// Notes a checked request's signature. Of several requests with the same one passes, so that one that was overheard lets no call in.
+    private func useSignature(of head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
+        guard let signature else { return }
+        do throws(Unauthorized) {
+            let proof = try signature.check(authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
+            guard signature.use(proof, for: Array("\(head.method) \(head.uri)".utf8)) == .new else {
+                throw Unauthorized("the carrier's signature was used before")
+            }
+        } catch {
+            throw refusal(error, "each call must be signed anew")
+        }
     }
 
     private static let advice = "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false"

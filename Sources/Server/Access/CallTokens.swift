@@ -15,7 +15,8 @@ final class CallTokens: Sendable {
     /// Used tokens that are remembered at once.
     static let usedLimit = 1 << 17
 
-    private let key: SymmetricKey
+    /// The first makes tokens; each is taken, so that a key can be changed without a call lost.
+    private let keys: [SymmetricKey]
     private let lifetime: UInt64
     /// Stands for this process in its tokens.
     private let issuer = CallToken.random(CallToken.issuerSize)
@@ -25,9 +26,9 @@ final class CallTokens: Sendable {
     private let used = Mutex<[[UInt8]: CallToken]>([:])
 
     /// Makes tokens that are good for so many seconds.
-    /// - Parameter key: what they are made with; nil takes a new key, and tokens end with the process.
-    init(key: String?, lifetime: Int) {
-        self.key = key.map { SymmetricKey(data: Array($0.utf8)) } ?? SymmetricKey(size: .bits256)
+    /// - Parameter keys: the first makes tokens, and each is taken. An empty list takes a new key, and tokens end with the process.
+    init(keys: [String], lifetime: Int) {
+        self.keys = keys.isEmpty ? [SymmetricKey(size: .bits256)] : keys.map { SymmetricKey(data: Array($0.utf8)) }
         self.lifetime = UInt64(lifetime)
     }
 
@@ -35,7 +36,7 @@ final class CallTokens: Sendable {
     func issue(for uuid: String?, now: Date = Date(), at moment: ContinuousClock.Instant = .now) -> String {
         let deadline = UInt32(clamping: second(moment) + lifetime)
         let token = CallToken(expires: Self.second(now) + lifetime, issuer: issuer, deadline: deadline, call: CallToken.digest(of: uuid))
-        return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: key)))
+        return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: keys[0])))
     }
 
     /// Checks the token in a request's address, without using it up.
@@ -60,11 +61,15 @@ final class CallTokens: Sendable {
     /// Reads a token that is ours and has not expired.
     private func read(_ uri: String, now: Date, at moment: ContinuousClock.Instant) throws(Unauthorized) -> CallToken {
         guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
-        guard let (token, code) = CallToken.read(text), HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: key) else {
+        guard let (token, code) = CallToken.read(text), isOurs(token, code) else {
             throw Unauthorized("the call's token is not one of ours")
         }
         guard !isExpired(token, now: now, at: moment) else { throw Unauthorized("the call's token has expired") }
         return token
+    }
+
+    private func isOurs(_ token: CallToken, _ code: [UInt8]) -> Bool {
+        keys.contains { HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: $0) }
     }
 
     private func isExpired(_ token: CallToken, now: Date, at moment: ContinuousClock.Instant) -> Bool {

@@ -13,9 +13,11 @@ struct Door: Sendable {
     /// Wrong tokens and signatures of calls and webhooks.
     let failedCalls: FailedTries
     private let vonage: Configuration.Vonage
-    private let signatureSecret: String?
+    private let signatureSecrets: [String]
+    /// The names under which the server answers.
+    let hosts: KnownHosts
     /// Nil shows everything to everybody.
-    private let credentials: AccessControl.Credentials?
+    let credentials: AccessControl.Credentials?
 
     /// Reads every file that the configuration names. Refuses a configuration that would show recordings to everybody.
     init(_ configuration: Configuration) throws(ServiceError) {
@@ -25,25 +27,32 @@ struct Door: Sendable {
         failedLogins = FailedTries(perMinute: configuration.limits.failedTriesPerMinute)
         // A right one never waits, so the delay need not be long; and a connection whose answer waits takes a place.
         failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
+        hosts = KnownHosts(configuration)
         let access = configuration.access
         let root = ConfigurationPath.root
         do throws(ConfigurationProblem) {
             certificates = if let tls = configuration.listen.tls { try TLSCertificates(tls) } else { nil }
-            signatureSecret = try vonage.signatureSecret?.value(at: root.key("vonage").key("signatureSecret"))
-            let key = try vonage.tokenKey?.value(at: root.key("vonage").key("tokenKey"))
-            tokens = vonage.requireToken ? CallTokens(key: key, lifetime: vonage.tokenLifetime) : nil
-            let password = try access.password?.value(at: root.key("access").key("password"))
-            let token = try access.token?.value(at: root.key("access").key("token"))
-            credentials = access.isOpen ? nil : .init(user: access.user, password: password, token: token)
+            signatureSecrets = try vonage.signatureSecret.values(at: root.key("vonage").key("signatureSecret"))
+            let keys = try vonage.tokenKey.values(at: root.key("vonage").key("tokenKey"))
+            tokens = vonage.requireToken ? CallTokens(keys: keys, lifetime: vonage.tokenLifetime) : nil
+            let passwords = try access.password.values(at: root.key("access").key("password"))
+            let accessTokens = try access.token.values(at: root.key("access").key("token"))
+            credentials = access.isOpen ? nil : .init(user: access.user, passwords: passwords, tokens: accessTokens)
         } catch {
             throw ServiceError(error.description)
         }
     }
 
+    /// Whether a request may see what is shown of calls and of this machine. Not for paths that are open: nothing limits guesses there.
+    func mayKnow(_ request: Request) -> Bool {
+        if let credentials { return credentials.match(request) }
+        return request.head.authority.map(hosts.isKnown) ?? true
+    }
+
     /// The check of the carrier's signature, if there is one.
     func signature() async throws -> VonageSignature? {
-        guard let signatureSecret else { return nil }
-        return try await VonageSignature(secret: signatureSecret, configuration: vonage)
+        guard !signatureSecrets.isEmpty else { return nil }
+        return try await VonageSignature(secrets: signatureSecrets, configuration: vonage)
     }
 
     /// What asks for the password, if there is one.

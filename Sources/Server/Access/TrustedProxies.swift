@@ -1,7 +1,11 @@
-import NIOCore
-
-/// The proxies whose word about a client is believed. Anybody can write the headers; only these may.
+/// The proxies whose headers about a client are believed. Any client can write these headers; only listed proxies are trusted.
+///
+/// A trusted proxy must set the headers that it uses and remove the others. If several are there, `X-Forwarded-For` counts
+/// before `Forwarded` (RFC 7239), and `X-Real-IP` last.
 struct TrustedProxies: Sendable {
+    /// Gives the values of a header, in the order of the header lines.
+    typealias Headers = (_ name: String) -> [String]
+
     private let ranges: [AddressRange]
 
     /// Trusts addresses and networks; texts that are neither are trusted with nothing.
@@ -12,22 +16,42 @@ struct TrustedProxies: Sendable {
     /// The address that a request comes from.
     ///
     /// Each proxy appends the address that it was asked from, so the list is read from its end, and only as far as
-    /// trusted proxies wrote it.
-    /// - Parameters:
-    ///   - peer: the other end of the connection; nil where it has no address any more.
-    ///   - forwardedFor: the values of `X-Forwarded-For`, in the order of the header lines.
-    func client(peer: String?, forwardedFor: [String]) -> String {
+    /// trusted proxies wrote it. An entry may have a port, and brackets around an IPv6 address.
+    /// - Parameter peer: the other end of the connection; nil where it has no address any more.
+    func client(peer: String?, headers: Headers) -> String {
         var client = peer ?? "unknown"
-        var hops = forwardedFor.joined(separator: ",").split(separator: ",")[...]
-        while trusts(client), let hop = hops.popLast()?.filter({ $0 != " " && $0 != "\t" }), AddressRange.isAddress(hop) { client = hop }
+        guard trusts(client) else { return client }
+        var hops = Self.hops(headers)[...]
+        while trusts(client), let address = hops.popLast().flatMap({ AddressRange.address(in: $0) }) { client = address }
         return client
     }
 
+    private static func hops(_ headers: Headers) -> [String] {
+        let forwardedFor = headers("X-Forwarded-For")
+        if !forwardedFor.isEmpty { return forwardedFor.joined(separator: ",").split(separator: ",").map(String.init) }
+        let forwarded = headers("Forwarded")
+        if !forwarded.isEmpty { return ForwardedElement.read(forwarded).map { $0["for"] ?? "" } }
+        return headers("X-Real-IP").suffix(1)
+    }
+
     /// Whether a request came over TLS, to us or to a proxy that says so.
-    /// - Parameter forwardedProto: the values of `X-Forwarded-Proto`.
-    func isSecure(peer: String?, tls: Bool, forwardedProto: [String]) -> Bool {
+    func isSecure(peer: String?, tls: Bool, headers: Headers) -> Bool {
         if tls { return true }
-        guard let peer, trusts(peer), let last = forwardedProto.last?.split(separator: ",").last else { return false }
-        return last.filter { $0 != " " }.lowercased() == "https"
+        guard let peer, trusts(peer) else { return false }
+        let proto = Self.last("X-Forwarded-Proto", "proto", headers)
+        return proto?.lowercased() == "https"
+    }
+
+    /// The host and port that the client asked for, where a trusted proxy says so; nil where none does.
+    func host(peer: String?, headers: Headers) -> String? {
+        guard let peer, trusts(peer) else { return nil }
+        return Self.last("X-Forwarded-Host", "host", headers)
+    }
+
+    /// The nearest proxy's word: the last value of a header, or else of a parameter of `Forwarded`.
+    private static func last(_ header: String, _ parameter: String, _ headers: Headers) -> String? {
+        let values = headers(header)
+        guard values.isEmpty else { return values.last?.split(separator: ",").last?.filter { $0 != " " && $0 != "\t" } }
+        return ForwardedElement.read(headers("Forwarded")).last?[parameter]
     }
 }

@@ -17,6 +17,9 @@ extension String {
         SHA256.hash(data: Array(utf8)) == SHA256.hash(data: Array(other.utf8))
     }
 
+    /// Whether a text is one of several. All of them are compared, so that the time does not tell which one it is.
+    func isSameSecret(asOneOf others: [String]) -> Bool { others.reduce(false) { isSameSecret(as: $1) || $0 } }
+
     /// What follows a scheme such as `Bearer` in an `Authorization` header (RFC 9110, section 11.4).
     func credentials(_ scheme: String) -> String? {
         let parts = split(separator: " ", maxSplits: 1)

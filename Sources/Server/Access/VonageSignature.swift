@@ -10,25 +10,49 @@ struct VonageSignature: Sendable {
     /// The only algorithm; what else a header may name, `none` for one, is not looked at.
     private static let algorithmName = "HS256"
 
-    private let algorithm: any JWTAlgorithm
+    /// One for each secret. Each is taken, so that the account's secret can be changed without a call lost.
+    private let algorithms: [any JWTAlgorithm]
+    private let seen = SeenSignatures()
     private let maximumAge: Double
     private let apiKey: String?
     private let applicationID: String?
 
-    /// Makes a check from an account's signature secret.
-    init(secret: String, configuration: Configuration.Vonage) async throws {
-        algorithm = try await JWTKeyCollection().add(hmac: VonageClaims.key(secret), digestAlgorithm: .sha256).getKey()
+    /// Makes a check from an account's signature secrets: the one in use, and one that is being changed.
+    init(secrets: [String], configuration: Configuration.Vonage) async throws {
+        var algorithms: [any JWTAlgorithm] = []
+        for secret in secrets {
+            algorithms.append(try await JWTKeyCollection().add(hmac: VonageClaims.key(secret), digestAlgorithm: .sha256).getKey())
+        }
+        self.algorithms = algorithms
         maximumAge = Double(configuration.signatureAge)
         apiKey = configuration.apiKey
         applicationID = configuration.applicationID
     }
 
-    /// Checks a request.
+    /// A signature that was found right.
+    struct Proof: Sendable {
+        /// What makes it unlike all others; nil where the signer gave it nothing. Vonage always does.
+        let identifier: String?
+        /// When it is not taken any more.
+        let end: Date
+    }
+
+    /// Notes a signature that is used now, and says whether it came before.
+    ///
+    /// Whoever overhears a request could send it again as long as its signature is good, and get a token for a call of their own.
+    /// - Parameter request: everything that was asked.
+    func use(_ proof: Proof, for request: some DataProtocol, now: Date = Date()) -> SeenSignatures.Sight {
+        guard let identifier = proof.identifier else { return .new }
+        return seen.note(Array(identifier.utf8), request: request, until: proof.end, now: now)
+    }
+
+    /// Checks a request. Nothing is noted: the same one passes again.
     /// - Parameters:
     ///   - authorization: the values of its `Authorization` header.
     ///   - body: the exact bytes of its body.
     ///   - isSecure: whether it came over TLS, where the signature need not cover the body.
-    func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date()) throws(Unauthorized) {
+    @discardableResult
+    func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date()) throws(Unauthorized) -> Proof {
         guard !authorization.isEmpty else { throw Unauthorized("the carrier's signature is missing") }
         guard authorization.count == 1, let token = authorization[0].credentials("Bearer") else {
             throw Unauthorized("the Authorization header is not one Bearer token")
@@ -44,6 +68,8 @@ struct VonageSignature: Sendable {
         if let apiKey, claims.apiKey != apiKey { throw Unauthorized("the signature is of another account") }
         if let applicationID, claims.applicationID != applicationID { throw Unauthorized("the signature is of another application") }
         try check(body, hash: claims.payloadHash, isSecure: isSecure)
+        let end = issued.addingTimeInterval(maximumAge)
+        return Proof(identifier: claims.jti, end: min(end, claims.exp?.value ?? end))
     }
 
     private func check(_ body: some DataProtocol, hash: String?, isSecure: Bool) throws(Unauthorized) {
@@ -62,7 +88,9 @@ struct VonageSignature: Sendable {
             guard parsed.header.alg == Self.algorithmName else { throw Unauthorized("the signature is not made with \(Self.algorithmName)") }
             // The parser has seen that there are three parts; the last is the signature of what stands before it.
             let signed = bytes[..<(bytes.lastIndex(of: UInt8(ascii: ".")) ?? 0)]
-            guard try algorithm.verify(parsed.signature, signs: signed) else { throw Unauthorized("the signature is wrong") }
+            guard try algorithms.contains(where: { try $0.verify(parsed.signature, signs: signed) }) else {
+                throw Unauthorized("the signature is wrong")
+            }
             return parsed.payload
         } catch let error as Unauthorized {
             throw error

@@ -75,6 +75,9 @@ package struct CallInstructions: Sendable {
         var request = HTTPClientRequest(url: url)
         if let authorization = try await identity.authorization() { request.headers.add(name: "authorization", value: authorization) }
         configuration.connectionPool.retryConnectionEstablishment = false
+        if let host = URLComponents(string: url)?.host, ListenAddress.reaching(host) != host {
+            configuration.dnsOverride = [host: ListenAddress.reaching(host)]
+        }
         do {
             return try await HTTPClient.withHTTPClient(configuration: configuration) { [request] client in
                 let response = try await client.execute(request, timeout: .seconds(10))

@@ -118,13 +118,16 @@ package final class CarrierConnection: Sendable {
     ) async throws(CallerError) -> CarrierConnection {
         // The query may hold the token that lets the call in.
         let shown = url.prefix { $0 != "?" }
-        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let host = parts.host
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let name = parts.host,
+            !name.isEmpty
         else {
             throw CallerError("\(shown) is not a ws or wss URL")
         }
+        // An IPv6 address stands in brackets in a URL and in the header Host, and without them everywhere else.
+        let host = PublicURL.bare(name), shownHost = host.contains(":") ? "[\(host)]" : host
         let port = parts.port ?? (scheme == "wss" ? 443 : 80)
         let path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
-        var headers: HTTPHeaders = ["host": parts.port.map { "\(host):\($0)" } ?? host]
+        var headers: HTTPHeaders = ["host": parts.port.map { "\(shownHost):\($0)" } ?? shownHost]
         if let value = try await identity.authorization(for: authorization) { headers.add(name: "authorization", value: value) }
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
         do {
@@ -133,7 +136,7 @@ package final class CarrierConnection: Sendable {
             let name = AddressRange.isAddress(host) ? nil : host
             let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connectTimeout(.seconds(10))
-                .connect(host: host, port: port) { channel in
+                .connect(host: ListenAddress.reaching(host), port: port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name)) }
                         return try configure(channel, head)

@@ -4,9 +4,10 @@ extension Configuration {
     /// Who may open the page, use its API and fetch recordings. Carriers are not asked for any of this.
     package struct Access: Configurable {
         package var user = "callreel"
-        package var password: Secret?
-        package var token: Secret?
+        package var password: [Secret] = []
+        package var token: [Secret] = []
         package var allowOpen = false
+        package var hosts: [String] = []
 
         package init() {}
 
@@ -15,13 +16,23 @@ extension Configuration {
                 // RFC 7617, section 2: the first colon ends the name.
                 $0.isEmpty || $0.contains(":") ? "is not a name without a colon" : nil
             },
-            .secret("password", \.password, minimum: 8, "What browsers ask for (HTTP Basic), 8 characters or more; null takes no password."),
-            .secret("token", \.token, minimum: 16, "What programs send as \"Authorization: Bearer …\", 16 characters or more; null takes no token."),
+            .secrets(
+                "password", \.password, minimum: 8,
+                "What browsers ask for (HTTP Basic), 8 characters or more; of a list, each is taken. null takes no password."),
+            .secrets(
+                "token", \.token, minimum: 16,
+                "What programs send as \"Authorization: Bearer …\", 16 characters or more; of a list, each is taken. null takes no token."),
             .boolean("allowOpen", \.allowOpen, "Whether anybody may listen to recordings when neither password nor token is set."),
+            .strings(
+                "hosts", \.hosts, of: "host names such as \"recorder.lan\"",
+                "Further names under which a server without password and token answers, besides addresses, names without a dot, localhost, and those of listen.host and publicURL."
+            ) {
+                PublicURL("http://" + $0).map { $0.path.isEmpty && $0.port == nil } == true ? nil : "is not a name such as \"recorder.lan\""
+            },
         ]
 
         /// Whether nobody is asked for anything.
-        var isOpen: Bool { password == nil && token == nil }
+        var isOpen: Bool { password.isEmpty && token.isEmpty }
     }
 
     /// Certificate and key of the server.
@@ -41,10 +52,19 @@ extension Configuration {
 
     /// Why a server must not be started like this, if it must not: recordings would be open to everybody.
     package var exposure: ConfigurationProblem? {
-        guard access.isOpen, !access.allowOpen, !AddressRange.isLoopback(listen.host) else { return nil }
+        guard access.isOpen, !access.allowOpen, let opening else { return nil }
         return .init(
             at: ConfigurationPath.root.key("access"),
-            "listening on \(listen.host.debugDescription) would let everybody who reaches it hear every recording: "
+            "\(opening) would let everybody who reaches it hear every recording: "
                 + "set access.password or access.token, or set access.allowOpen to true if that is meant")
+    }
+
+    /// What lets others than this machine reach the server, in words; nil if nothing does.
+    private var opening: String? {
+        if !AddressRange.isLoopback(listen.host) { return "listening on \(listen.host.debugDescription)" }
+        // Carriers reach it there, so a proxy or a tunnel leads from there to the loopback address.
+        if let publicURL, !AddressRange.isLoopback(publicURL.host) { return "the publicURL \(publicURL.description.debugDescription)" }
+        if let proxy = listen.trustedProxies.first { return "the proxy \(proxy.debugDescription) in listen.trustedProxies" }
+        return nil
     }
 }

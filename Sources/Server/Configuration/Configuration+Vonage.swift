@@ -6,12 +6,12 @@ extension Configuration {
         package var path = "/cable"
         package var sampleRate = 16000
         package var talk = "This call is being recorded."
-        package var signatureSecret: Secret?
+        package var signatureSecret: [Secret] = []
         package var signatureAge = 300
         package var apiKey: String?
         package var applicationID: String?
         package var requireToken = true
-        package var tokenKey: Secret?
+        package var tokenKey: [Secret] = []
         package var tokenLifetime = 180
 
         package init() {}
@@ -38,9 +38,10 @@ extension Configuration {
             .string("talk", \.talk, "What the caller hears first; \"\" says nothing.") {
                 $0.count > 1500 ? "is longer than the carrier's 1500 characters" : nil
             },
-            .secret(
+            .secrets(
                 "signatureSecret", \.signatureSecret,
-                "The account's signature secret: webhooks and calls without the carrier's signature are refused; null asks for none."),
+                "The account's signature secret: webhooks and calls without the carrier's signature are refused; of a list, each counts. null asks for none."
+            ),
             .integer(
                 "signatureAge", \.signatureAge, in: 1...86400, "Seconds that a signature's time may differ from ours."),
             .string("apiKey", \.apiKey, "The account that signatures must name; null takes any.") { $0.isEmpty ? "is empty" : nil },
@@ -48,9 +49,10 @@ extension Configuration {
             .boolean(
                 "requireToken", \.requireToken,
                 "Whether a call must bring the token that the answer webhook made for it. A trusted network can do without."),
-            .secret(
+            .secrets(
                 "tokenKey", \.tokenKey, minimum: 32,
-                "The key that tokens are made with, so that they outlive a restart; null takes a new one for each start."),
+                "The key that tokens are made with, so that they outlive a restart; of a list the first makes them, and each is taken. null takes a new one for each start."
+            ),
             .integer(
                 "tokenLifetime", \.tokenLifetime, in: 5...3600,
                 "Seconds from the answer webhook, with what the caller hears first, until the call's WebSocket must have come."),

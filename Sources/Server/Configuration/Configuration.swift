@@ -39,7 +39,7 @@ package struct Configuration: Sendable {
             .section("tls", \.tls, "Serves https and wss with this certificate; null serves http and ws."),
             .strings(
                 "trustedProxies", \.trustedProxies, of: "addresses and networks such as \"10.0.0.0/8\"",
-                "Whose X-Forwarded-For and X-Forwarded-Proto are believed."
+                "Whose word about the client is believed: X-Forwarded-For, Forwarded or X-Real-IP; X-Forwarded-Proto and X-Forwarded-Host."
             ) {
                 AddressRange($0) == nil ? "is not an address such as \"10.0.0.1\" or a network such as \"10.0.0.0/8\"" : nil
             },

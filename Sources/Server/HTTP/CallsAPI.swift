@@ -9,7 +9,12 @@ struct CallsAPI: Sendable {
     static let pageLimit = 200
 
     let recorder: Recorder
+    let admission: Admission
+    let files: RecordingFiles
+    let tunnels: TunnelHint
     let publicURL: @Sendable () -> PublicURL
+    /// What places a test call, as a shell takes it.
+    let testCommand: @Sendable () -> String
 
     /// Adds `GET /api/calls?limit=…&offset=…`, and `POST /api/calls/ID/pause` and `…/resume`.
     func add(to router: Router<RequestScope>) {
@@ -45,15 +50,16 @@ struct CallsAPI: Sendable {
     }
 
     private func answer(limit: Int, offset: Int) -> JSONValue {
-        let readiness = recorder.readiness
+        let readiness = admission.readiness(recorder.readiness)
+        let warnings = readiness.warnings + (tunnels.warning.map { [$0] } ?? [])
         return .object([
             "now": .string(Date().manifestText),
-            "answerURL": .string(publicURL().description + "/webhooks/answer"),
+            "answerURL": .string(publicURL().description + "/webhooks/answer"), "testCommand": .string(testCommand()),
             "live": .array(recorder.liveCalls.map(Self.live)),
-            "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(Self.recording)),
+            "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(recording)),
             "total": .integer(recorder.index.count),
             "indexing": .boolean(recorder.index.isScanning),
-            "obstacles": .array(readiness.obstacles.map { .string($0.reason) }), "warnings": .array(readiness.warnings.map(JSONValue.string)),
+            "obstacles": .array(readiness.obstacles.map { .string($0.reason) }), "warnings": .array(warnings.map(JSONValue.string)),
         ])
     }
 
@@ -74,14 +80,15 @@ struct CallsAPI: Sendable {
         ])
     }
 
-    private static func recording(_ recording: Recording) -> JSONValue {
-        let files = recording.sinks.flatMap { sink in
+    private func recording(_ recording: Recording) -> JSONValue {
+        let served = recording.sinks.flatMap { sink in
             sink.files.map { file -> JSONValue in
                 .object([
                     "sink": .string(sink.name), "type": .string(sink.type),
-                    "url": file.directory == nil ? .string(RecordingFiles.url(of: file.name)) : .null,
-                    "path": optional(file.directory.map { "\($0)/\(file.name)" }),
-                    "mediaType": .string(RecordingFiles.mediaType(of: file.name)), "bytes": .integer(file.bytes),
+                    "url": Self.optional(files.url(of: file, sink: sink, recording: recording)),
+                    "path": Self.optional(file.directory.map { "\($0)/\(file.name)" }),
+                    "mediaType": .string(files.mediaType(of: file, sink: sink)), "bytes": .integer(file.bytes),
+                    "seconds": file.frames.map { .number((sink.format ?? recording.format).seconds(frames: $0)) } ?? .null,
                 ])
             }
         }
@@ -99,12 +106,12 @@ struct CallsAPI: Sendable {
                 .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it did not keep up")
             }
         return .object([
-            "id": .string(recording.id.description), "name": .string(recording.name), "from": optional(recording.call.from),
-            "to": optional(recording.call.to), "startedAt": .string(recording.startedAt.manifestText),
-            "endedAt": optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
+            "id": .string(recording.id.description), "name": .string(recording.name), "from": Self.optional(recording.call.from),
+            "to": Self.optional(recording.call.to), "startedAt": .string(recording.startedAt.manifestText),
+            "endedAt": Self.optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
             "sampleRate": .integer(recording.format.sampleRate), "channels": .integer(recording.format.channels),
-            "endReason": optional(recording.endReason), "manifestURL": .string(RecordingFiles.url(of: recording.name + ".json")),
-            "files": .array(files), "problems": .array(problems),
+            "endReason": Self.optional(recording.endReason), "manifestURL": .string(RecordingFiles.manifestURL(of: recording)),
+            "files": .array(served), "problems": .array(problems),
         ])
     }
 

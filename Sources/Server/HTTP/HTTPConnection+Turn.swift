@@ -48,8 +48,9 @@ extension HTTPConnection {
     }
 
     private func write(_ refusal: WebSocketUpgrade.Refusal, _ context: ChannelHandlerContext) {
-        var body = context.channel.allocator.buffer(capacity: refusal.reason.utf8.count + 1)
-        body.writeString(refusal.reason + "\n")
+        let reason = refusal.shown ?? refusal.reason
+        var body = context.channel.allocator.buffer(capacity: reason.utf8.count + 1)
+        body.writeString(reason + "\n")
         var headers = refusal.headers
         headers.add(name: "content-type", value: "text/plain; charset=utf-8")
         headers.add(name: "content-length", value: "\(body.readableBytes)")

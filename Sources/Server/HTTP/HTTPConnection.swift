@@ -105,7 +105,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isFinished { return }
         switch unwrapInboundIn(data) {
-        case .head(let head):
+        case .head(let received):
+            let head = received.originForm
             guard !isLast, held == nil, upgradeHead == nil else { return }
             clock.headCame()
             guard WebSocketUpgrade.isAskedFor(by: head) else { return handOn(head, context) }

@@ -46,6 +46,8 @@ struct SecurityHeaders: RouterMiddleware {
         response.headers[.contentSecurityPolicy] =
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        // A page of another site can neither show nor play what is here.
+        if let name = HTTPField.Name("Cross-Origin-Resource-Policy") { response.headers[name] = "same-origin" }
         if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
         // A browser that has been here over TLS never comes without it again, for a year (RFC 6797).
         if proxies.isSecure(request, in: context, tls: tls) { response.headers[.strictTransportSecurity] = "max-age=31536000" }

@@ -1,122 +1,129 @@
 import CallreelCore
 import Foundation
+import HTTPTypes
 import Hummingbird
-import Logging
 import NIOPosix
 
-/// The published files, and nothing else of the disk, for `GET /recordings/…`.
+/// Finds the files of published recordings for HTTP, and nothing else of the disk.
 ///
-/// What is served is decided by where a path really leads, after every link is followed, not by how it is spelt.
-struct RecordingFiles: FileProvider {
-    /// The path under which files are served.
-    static let basePath = "/recordings"
+/// A file is named by its recording, its sink and its own name, and looked up in the index. No path of the disk is ever made of a
+/// URL, so no spelling of one leads anywhere else. Of a sink's own directory only those that are configured now are served.
+struct RecordingFiles: Sendable {
+    /// Paths under which a file was served once, with its path under the recordings directory. They still work.
+    static let oldPath = "/recordings"
 
+    private let index: RecordingIndex
     private let directory: String
-    private let files: LocalFileSystem
+    /// The directories of the configured sinks, as manifests name them.
+    private let roots: Set<String>
 
-    /// Serves the files under a directory.
-    init(directory: String, logger: Logger) {
-        self.directory = directory
-        var quiet = logger
-        quiet.logLevel = .error
-        files = LocalFileSystem(rootFolder: directory, threadPool: .singleton, logger: quiet)
+    /// Finds files of a recorder's recordings.
+    init(_ recorder: Recorder) {
+        index = recorder.index
+        directory = recorder.store.directory
+        let named = recorder.plans.flatMap { [$0.envelope.directory, $0.envelope.fallback] }
+        roots = Set(named.compactMap { $0.map { URL(fileURLWithPath: $0).standardizedFileURL.path } })
     }
 
-    /// The media type of a file, from its ending.
-    static func mediaType(of name: String) -> String {
-        let ending = (name as NSString).pathExtension.lowercased()
-        return mediaTypes[ending]?.description ?? MediaType.getMediaType(forExtension: .init(ending))?.description ?? "application/octet-stream"
+    // MARK: - URLs
+
+    /// The URL path of a recording's manifest.
+    static func manifestURL(of recording: Recording) -> String { "/api/recordings/\(recording.id)/manifest" }
+
+    /// The URL path of a file; nil where it is not served.
+    func url(of file: Recording.File, sink: Recording.Sink, recording: Recording) -> String? {
+        guard path(of: file) != nil else { return nil }
+        return "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/\(Self.encoded(Self.lastComponent(file.name)))"
     }
 
-    /// Types that browsers and players know these endings by. Raw audio has no type that says its byte order.
-    private static let mediaTypes: [String: MediaType] = [
-        "wav": MediaType(type: .audio, subType: "wav"),
-        "flac": MediaType(type: .audio, subType: "flac"),
-        "raw": MediaType(type: .application, subType: "octet-stream"),
+    private static func encoded(_ text: String) -> String {
+        let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+        return text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? text
+    }
+
+    private static func lastComponent(_ name: String) -> String { name.split(separator: "/").last.map(String.init) ?? name }
+
+    // MARK: - Routes
+
+    /// Adds `GET /api/recordings/ID/manifest`, `GET /api/recordings/ID/files/SINK/NAME`, and the paths of old links.
+    func add(to router: Router<RequestScope>) {
+        router.get("/api/recordings/:id/manifest") { request, context in
+            let recording = try recording(context)
+            return try await serve(manifestPath(of: recording), "application/json; charset=utf-8", request, context)
+        }
+        router.get("/api/recordings/:id/files/:sink/:name") { request, context in
+            let recording = try recording(context)
+            guard let sink = context.parameters.get("sink")?.removingPercentEncoding,
+                let name = context.parameters.get("name")?.removingPercentEncoding,
+                let sink = recording.sinks.first(where: { $0.name == sink }),
+                let file = sink.files.first(where: { Self.lastComponent($0.name) == name }), let path = path(of: file)
+            else { throw Self.missing }
+            return try await serve(path, mediaType(of: file, sink: sink), request, context)
+        }
+        router.get(RouterPath(Self.oldPath + "/**")) { request, context in
+            guard let (path, type) = old(request.uri.path) else { throw Self.missing }
+            return try await serve(path, type, request, context)
+        }
+    }
+
+    private static let missing = HTTPError(.notFound, message: "no recording has this file")
+
+    private func recording(_ context: RequestScope) throws -> Recording {
+        guard let recording = context.parameters.get("id").flatMap(RecordingID.init).flatMap(index.recording) else { throw Self.missing }
+        return recording
+    }
+
+    /// The file of a link that has its path under the recordings directory in it.
+    private func old(_ path: String) -> (path: String, type: String)? {
+        guard let name = String(path.dropFirst(Self.oldPath.count + 1)).removingPercentEncoding else { return nil }
+        // The recording is called like its files, without what stands behind a dot.
+        var stem = name[...]
+        while let dot = stem.lastIndex(of: "."), !stem[dot...].contains("/") {
+            stem = stem[..<dot]
+            guard let recording = index.recording(named: String(stem)) else { continue }
+            if name == recording.name + ".json" { return (manifestPath(of: recording), "application/json; charset=utf-8") }
+            for sink in recording.sinks {
+                for file in sink.files where file.name == name && file.directory == nil {
+                    return self.path(of: file).map { ($0, mediaType(of: file, sink: sink)) }
+                }
+            }
+        }
+        return nil
+    }
+
+    private func manifestPath(of recording: Recording) -> String { "\(directory)/\(recording.name).json" }
+
+    /// Where a file stands; nil for one that is not served: in a directory that no sink has, or with a name that no recording of ours has.
+    private func path(of file: Recording.File) -> String? {
+        if let root = file.directory, !roots.contains(root) { return nil }
+        let parts = file.name.split(separator: "/", omittingEmptySubsequences: false)
+        // A manifest is a file too, and may say anything.
+        guard !file.name.contains("\0"), parts.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") }) else { return nil }
+        return "\(file.directory ?? directory)/\(file.name)"
+    }
+
+    private func serve(_ path: String, _ type: String, _ request: Request, _ context: RequestScope) async throws -> Response {
+        let found = try await NIOThreadPool.singleton.runIfActive { ServedFile(path) }
+        guard let file = found else { throw Self.missing }
+        return try await file.response(to: request, mediaType: type, context: context)
+    }
+
+    // MARK: - Media types
+
+    /// The media type of a sink's file, with the codec where browsers want to know it.
+    func mediaType(of file: Recording.File, sink: Recording.Sink) -> String {
+        let ending = (file.name as NSString).pathExtension.lowercased()
+        // Of this sink it is known what is in an Ogg file.
+        if ending == "ogg", sink.type == "sndfile" { return "audio/ogg; codecs=vorbis" }
+        return Self.mediaTypes[ending] ?? "application/octet-stream"
+    }
+
+    /// Types that browsers and players know these endings by. Raw audio has no type that says its byte order. Programs may write any file:
+    /// none that a browser would run is named.
+    private static let mediaTypes = [
+        "wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg; codecs=opus", "ogg": "audio/ogg", "oga": "audio/ogg",
+        "m4a": "audio/mp4", "aac": "audio/aac", "weba": "audio/webm", "webm": "audio/webm", "caf": "audio/x-caf", "aiff": "audio/aiff",
+        "aif": "audio/aiff", "au": "audio/basic", "json": "application/json; charset=utf-8", "txt": "text/plain; charset=utf-8",
+        "vtt": "text/vtt; charset=utf-8", "srt": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8",
     ]
-
-    /// The URL path of a published file.
-    static func url(of name: String) -> String {
-        var allowed = CharacterSet.urlPathAllowed
-        allowed.remove(charactersIn: ";+")
-        return "\(basePath)/" + (name.addingPercentEncoding(withAllowedCharacters: allowed) ?? name)
-    }
-
-    /// The middleware that serves the files, with ranges, entity tags and conditional requests.
-    func middleware() -> FileMiddleware<RequestScope, RecordingFiles> {
-        FileMiddleware(fileProvider: self, urlBasePath: Self.basePath).withAdditionalMediaTypes(forFileExtensions: Self.mediaTypes)
-    }
-
-    /// A file's length, if the URL path is one of ours.
-    fileprivate func byteCount(of path: String) async throws -> Int? {
-        guard path.hasPrefix(Self.basePath + "/"), let decoded = path.removingPercentEncoding,
-            let id = getFileIdentifier(String(decoded.dropFirst(Self.basePath.count)))
-        else { return nil }
-        return try await getAttributes(id: id)?.size
-    }
-
-    // MARK: - FileProvider
-
-    func getFileIdentifier(_ path: String) -> String? {
-        // Hidden names are unfinished recordings and our own probes; a NUL would end the path early.
-        guard !path.contains("\0"), !path.split(separator: "/").contains(where: { $0.hasPrefix(".") }) else { return nil }
-        return files.getFileIdentifier(path)
-    }
-
-    func getAttributes(id: String) async throws -> LocalFileSystem.FileAttributes? {
-        let directory = directory
-        let isInside = try await NIOThreadPool.singleton.runIfActive {
-            guard let root = Self.realPath(directory), let file = Self.realPath(id) else { return false }
-            return file.hasPrefix(root + "/")
-        }
-        guard isInside, let attributes = try await files.getAttributes(id: id), !attributes.isFolder else { return nil }
-        return attributes
-    }
-
-    func loadFile(id: String, context: some RequestContext) async throws -> ResponseBody {
-        try await files.loadFile(id: id, context: context)
-    }
-
-    func loadFile(id: String, range: ClosedRange<Int>, context: some RequestContext) async throws -> ResponseBody {
-        try await files.loadFile(id: id, range: range, context: context)
-    }
-
-    /// Where a path leads after every link and `..`; nil if nothing is there. Blocks.
-    private static func realPath(_ path: String) -> String? {
-        guard let resolved = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(resolved) }
-        return unsafe String(cString: resolved)
-    }
-}
-
-/// Brings `Range` headers into the one form that the file middleware understands (RFC 9110, section 14).
-///
-/// The last N bytes become a range from a first byte on, a range outside the file is answered with 416, and what may be
-/// ignored, such as several ranges at once, is ignored.
-struct NormalizedRange: RouterMiddleware {
-    typealias Context = RequestScope
-
-    let files: RecordingFiles
-
-    func handle(
-        _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
-    ) async throws -> Response {
-        guard let range = request.headers[.range], let size = try await files.byteCount(of: request.uri.path) else {
-            return try await next(request, context)
-        }
-        var head = request.head
-        let bounds = range.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
-        let isSingle = range.hasPrefix("bytes=") && bounds.count == 2 && !range.contains(",")
-        switch (isSingle, bounds.first ?? nil, bounds.last ?? nil) {
-        case (true, let first?, let last) where first < size && (last ?? first) >= first:
-            head.headerFields[.range] = "bytes=\(first)-\(min(last ?? size - 1, size - 1))"
-        case (true, nil, let count?) where count > 0 && size > 0:
-            head.headerFields[.range] = "bytes=\(max(0, size - count))-\(size - 1)"
-        case (true, let first, let last) where first != nil || last != nil:
-            return Response(status: .rangeNotSatisfiable, headers: [.contentRange: "bytes */\(size)"])
-        default:
-            head.headerFields[.range] = nil
-        }
-        return try await next(Request(head: head, body: request.body), context)
-    }
 }

@@ -38,6 +38,10 @@ enum RefusalReason: String, CaseIterable, Sendable {
     case noCredentials = "no_credentials"
     /// More wrong passwords or tokens came from one address than may.
     case tries
+    /// A request under a name that this server does not know.
+    case host
+    /// A request that a page of another site made a browser send.
+    case origin
 }
 
 extension RefusalReason: CustomStringConvertible {
@@ -62,6 +66,8 @@ extension RefusalReason: CustomStringConvertible {
         case .webhook: "the webhook could not be understood"
         case .noCredentials: "no password or token was sent"
         case .tries: "too many wrong passwords or tokens from one address"
+        case .host: "the request came under an unknown name"
+        case .origin: "a page of another site sent the request"
         }
     }
 }

@@ -6,7 +6,6 @@ const PAGE_SIZE = 50;
 const INTERVAL = 2_000;
 const LONGEST_INTERVAL = 30_000;
 const TIMEOUT = 10_000;
-const PLAYABLE = /^audio\/(x-|vnd\.)?(wav|wave|flac)\b/i;
 
 const element = (id) => document.getElementById(id);
 
@@ -75,11 +74,12 @@ function fileName(file) {
 
 const callCount = (count) => `${count || "No"} live ${count === 1 ? "call" : "calls"}`;
 
-/** The address, if it is one of a recording of this server; nothing else becomes a link. */
+/** The address of a file of this server, also where the page is under a path of its own; nothing else becomes a link. */
 function recordingURL(text) {
-  if (typeof text !== "string" || !text.startsWith("/recordings/")) return null;
-  const { pathname } = new URL(text, location.origin);
-  return pathname.startsWith("/recordings/") ? pathname : null;
+  if (typeof text !== "string" || !text.startsWith("/api/recordings/")) return null;
+  const base = new URL(".", document.baseURI);
+  const url = new URL(text.slice(1), base);
+  return url.origin === base.origin && url.pathname.startsWith(`${base.pathname}api/recordings/`) ? url.pathname : null;
 }
 
 // MARK: Rows
@@ -168,18 +168,66 @@ function patchRecording(parts, recording, node) {
   patchFiles(parts.files, recording);
 }
 
-function patchPlayer({ audio, hint }, recording) {
+/** The files that this browser plays: for each sink that has some, the addresses of its parts in their order. */
+function playableSources(files) {
+  const player = document.createElement("audio");
+  const sources = new Map();
+  for (const file of files) {
+    const url = recordingURL(file.url);
+    if (!url || !player.canPlayType(file.mediaType)) continue;
+    if (!sources.has(file.sink)) sources.set(file.sink, []);
+    sources.get(file.sink).push(url);
+  }
+  return [...sources.values()];
+}
+
+function patchPlayer({ audio, hint, parts }, recording) {
   const files = recording.files || [];
-  const playable = files.find((file) => PLAYABLE.test(file.mediaType) && recordingURL(file.url));
-  audio.hidden = !playable;
-  if (playable) setAttribute(audio, "src", recordingURL(playable.url));
+  const sources = playableSources(files);
+  let [source, part] = [0, 0];
+  const load = () => {
+    const urls = sources[source] || [];
+    if (urls[part]) setAttribute(audio, "src", urls[part]);
+    parts.hidden = urls.length < 2;
+    parts.replaceChildren(...(urls.length < 2 ? [] : urls).map((_, index) => partItem(index, urls.length, index === part, () => go(index))));
+  };
+  /** Plays another part. Focus stays on its button, which is a new one. */
+  const go = (index) => {
+    const hadFocus = parts.contains(document.activeElement);
+    part = index;
+    load();
+    if (hadFocus) parts.children[part].firstElementChild.focus();
+    audio.play().catch(() => {});
+  };
+  // What plays goes on, though another file has come.
+  const current = audio.getAttribute("src");
+  const known = sources.findIndex((urls) => urls.includes(current));
+  if (known >= 0) [source, part] = [known, sources[known].indexOf(current)];
+  load();
+  audio.hidden = sources.length === 0;
   setAttribute(audio, "aria-label", `Call from ${caller(recording)}, ${instant(dayAndTime, recording.startedAt)}`);
-  audio.onerror = () => setText(hint, "This file cannot be played here. Download it instead.");
+  audio.onended = () => { if (part + 1 < sources[source].length) go(part + 1); };
   audio.onplaying = () => setText(hint, "");
+  audio.onerror = () => {
+    // Another sink may have what this browser plays.
+    if (source + 1 < sources.length) {
+      [source, part] = [source + 1, Math.min(part, sources[source + 1].length - 1)];
+      return load();
+    }
+    setText(hint, "This file cannot be played here. Download it instead.");
+  };
   const elsewhere = files.length && files.every((file) => !recordingURL(file.url));
   const unplayable = elsewhere ? "The files stand in another directory." : "Not playable in a browser. Download it instead.";
   const why = files.length ? unplayable : "No file was written.";
-  setText(hint, playable ? "" : why);
+  setText(hint, sources.length ? "" : why);
+}
+
+function partItem(index, count, isCurrent, play) {
+  const button = make("button", `${index + 1}`);
+  button.setAttribute("aria-label", `Play part ${index + 1} of ${count}`);
+  button.setAttribute("aria-current", String(isCurrent));
+  button.addEventListener("click", play);
+  return wrap("li", "", button);
 }
 
 function patchFiles(list, recording) {
@@ -192,7 +240,7 @@ function patchFiles(list, recording) {
 }
 
 function fileItem(file, recording) {
-  const words = [make("bdi", file.path || fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
+  const words = [make("bdi", recordingURL(file.url) ? fileName(file) : file.path || fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
   const url = recordingURL(file.url);
   if (!url) return wrap("li", "", wrap("span", "plain", ...words));
   const after = make("span", `, call from ${caller(recording)}`, "unseen");
@@ -232,7 +280,7 @@ function tick() {
 const liveRows = new Rows(element("live-list"), element("live-row"), patchLive);
 const recordingRows = new Rows(element("recording-list"), element("recording-row"), patchRecording);
 
-function show({ live = [], total = 0, indexing = false, answerURL = "", obstacles = [], warnings = [] }, recordings) {
+function show({ live = [], total = 0, indexing = false, answerURL = "", testCommand = "", obstacles = [], warnings = [] }, recordings) {
   const notices = [...obstacles.map((text) => `⚠ No new calls are taken: ${text}`), ...warnings.map((text) => `⚠ ${text}`)];
   patchList(element("notices"), notices);
   const isEmpty = recordings.length === 0;
@@ -243,7 +291,7 @@ function show({ live = [], total = 0, indexing = false, answerURL = "", obstacle
   document.title = live.length ? `(${live.length} live) Callreel` : "Callreel";
   setText(element("total"), total ? String(total) : "");
   setText(element("indexing"), indexing ? "Older recordings are still being read. More will appear here." : "");
-  setText(element("command"), `.build/release/callreel call Tests/Fixtures/jfk.wav --to ${shellWord(answerURL)}`);
+  setText(element("command"), testCommand);
   setText(element("answer"), answerURL);
   element("live").hidden = live.length === 0;
   element("recordings").hidden = isEmpty && live.length === 0 && !indexing;
@@ -251,8 +299,6 @@ function show({ live = [], total = 0, indexing = false, answerURL = "", obstacle
   element("start").hidden = !isEmpty || live.length > 0 || indexing;
   element("older").hidden = total <= recordings.length;
 }
-
-const shellWord = (text) => (/^[\w.:/@%+-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`);
 
 async function copy({ currentTarget: button }) {
   const source = element(button.dataset.copy);
@@ -279,7 +325,7 @@ let focusAfter = null;
 const isLost = () => failures > 0;
 
 async function fetchPage(index, signal) {
-  const answer = await fetch(`/api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, { signal, cache: "no-store" })
+  const answer = await fetch(`api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, { signal, cache: "no-store" })
     .catch(() => { throw new Error("Connection lost"); });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}`);
   return answer.json().catch(() => { throw new Error("The server's answer was cut off"); });

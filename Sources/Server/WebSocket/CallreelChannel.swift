@@ -114,7 +114,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 kind.succeed(.http(requests, later))
             },
             refused: { refusal, head in
-                let client = door.proxies.client(peer: peer, forwardedFor: head?.headers["x-forwarded-for"] ?? [])
+                let client = door.proxies.client(peer: peer) { head?.headers[$0] ?? [] }
                 admission.refusals.record(
                     refusal.kind, ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
                 guard refusal.kind == Unauthorized.kind else { return .zero }
@@ -156,7 +156,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             refusals.record(
                 reason.rawValue, ["code": "\(error.code.rawValue)", "reason": "\(error.reason)", "client.address": "\(client ?? "unknown")"])
         }
-        if WebSocketUpgrade.path(of: head.uri) == upgrade.echoPath {
+        if upgrade.path(of: head.uri) == upgrade.echoPath {
             started.succeed(nil)
             let echo = EchoConsumer(logger: logger)
             let handler = WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: onRefusal)

@@ -1,6 +1,7 @@
 import CallreelCore
 import Crypto
 import Foundation
+import HTTPTypes
 import NIOHTTP1
 
 /// The opening handshake of RFC 6455, section 4.2: which requests become calls, and what the others are told.
@@ -8,7 +9,10 @@ struct WebSocketUpgrade: Sendable {
     /// A request that asked for a WebSocket and does not get one.
     struct Refusal: Error, Sendable {
         let status: HTTPResponseStatus
+        /// Why, for the log.
         let reason: String
+        /// Why, for the client, where that is less.
+        var shown: String?
         /// What refusals are counted under.
         var kind = RefusalReason.handshake.rawValue
         var headers: HTTPHeaders = [:]
@@ -20,6 +24,10 @@ struct WebSocketUpgrade: Sendable {
     let callGuard: CallGuard
     /// The path of the echo that only servers of tests have.
     var echoPath: String?
+    /// Brings a request's target into the form that is compared.
+    var target = RequestTarget(publicURL: nil, vonagePath: "")
+    /// Which names and pages the request may come from; nil takes all.
+    var hosts: KnownHosts?
     /// What RFC 6455, section 1.3 appends to the client's key.
     private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
     /// The subprotocol that the older Vonage bridge offers; some clients insist on an answer.
@@ -30,20 +38,13 @@ struct WebSocketUpgrade: Sendable {
         head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
     }
 
-    /// The path of a request's target, without what stands before it in an absolute one (RFC 9112, section 3.2.2), and without a
-    /// slash at its end.
-    static func path(of target: String) -> String {
-        var path = target.prefix { $0 != "?" }
-        if let scheme = ["http://", "https://", "ws://", "wss://"].first(where: { path.lowercased().hasPrefix($0) }) {
-            path = path.dropFirst(scheme.count).drop { $0 != "/" }
-        }
-        return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : String(path)
-    }
+    /// The path of a request's target, in the form that requests for pages have as well.
+    func path(of target: String) -> String { String(self.target.canonical(RequestTarget.origin(of: target).target).prefix { $0 != "?" }) }
 
     /// Checks the form of a request that asks for a WebSocket.
     func check(_ head: HTTPRequestHead) throws(Refusal) {
-        let asked = Self.path(of: head.uri)
-        guard asked == Self.path(of: path) || asked == echoPath else {
+        let asked = path(of: head.uri)
+        guard asked == path || asked == echoPath else {
             throw Refusal(status: .notFound, reason: "no calls are taken at \(asked.debugDescription); the path is \(path)")
         }
         guard head.method == .GET else {
@@ -65,6 +66,17 @@ struct WebSocketUpgrade: Sendable {
         let keys = head.headers["sec-websocket-key"]
         guard keys.count == 1, Data(base64Encoded: keys[0])?.count == 16 else {
             throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Key is not 16 bytes in base64")
+        }
+        try checkOrigin(of: head)
+    }
+
+    /// Refuses a request that a page of another site made a browser send. Carriers name no origin, and may come under any name.
+    private func checkOrigin(of head: HTTPRequestHead) throws(Refusal) {
+        let host = head.headers.first(name: "host")
+        do throws(KnownHosts.Refusal) {
+            try hosts?.check(host: host, origins: head.headers["origin"], forwardedHost: nil, isForCarriers: true)
+        } catch {
+            throw Refusal(status: HTTPResponseStatus(statusCode: error.status.code), reason: error.reason, kind: error.kind.rawValue)
         }
     }
 
@@ -88,7 +100,8 @@ extension WebSocketUpgrade.Refusal {
     /// Refuses a call that cannot be taken now.
     init(_ obstacle: Readiness.Obstacle) {
         self.init(
-            status: .serviceUnavailable, reason: obstacle.reason, kind: obstacle.kind.rawValue, headers: ["retry-after": Admission.retryAfter])
+            status: .serviceUnavailable, reason: obstacle.reason, shown: obstacle.shownToStrangers, kind: obstacle.kind.rawValue,
+            headers: ["retry-after": Admission.retryAfter])
     }
 
     /// Refuses a request that did not come in time.

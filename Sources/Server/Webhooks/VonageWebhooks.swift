@@ -17,6 +17,8 @@ struct VonageWebhooks: Sendable {
     let publicURL: @Sendable () -> PublicURL
     /// Nil takes webhooks from everybody.
     let signature: VonageSignature?
+    /// Notes under which name carriers come.
+    let tunnels: TunnelHint
     let door: Door
     /// Bytes of a webhook's body.
     let bodyLimit: Int
@@ -28,28 +30,49 @@ struct VonageWebhooks: Sendable {
     func add(to router: Router<RequestScope>) {
         for method in [HTTPRequest.Method.get, .post] {
             router.on("/webhooks/answer", method: method) { request, scope in
-                let parameters = try await parameters(of: request, in: scope)
+                let (parameters, proof) = try await parameters(of: request, in: scope)
                 // The carrier then asks the application's fallback answer URL.
                 if let obstacle = admission.obstacle {
                     admission.refusals.record(obstacle.kind.rawValue, as: "call refused", ["reason": "\(obstacle.reason)"])
-                    throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: obstacle.reason)
+                    let shown = door.credentials == nil ? obstacle.reason : obstacle.shownToStrangers
+                    throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: shown)
                 }
+                // A further token is handed out for no signature that came before. Vonage then asks the fallback answer URL, signed anew.
+                guard proof.use() == .new else { throw try await unauthorized("the carrier's signature was used before", request, scope) }
                 return try json(answer(parameters))
             }
             router.on("/webhooks/event", method: method) { request, scope -> HTTPResponse.Status in
-                await take(event: try await parameters(of: request, in: scope))
+                let (parameters, proof) = try await parameters(of: request, in: scope)
+                switch proof.use() {
+                case .new: await take(event: parameters)
+                // The carrier may have missed our answer. The event is kept already.
+                case .repeated: break
+                case .misused: throw try await unauthorized("the carrier's signature was used before", request, scope)
+                }
                 return .noContent
             }
         }
     }
 
-    /// What a request says, from its query or its JSON body, once it is known to be the carrier's.
-    private func parameters(of request: Request, in scope: RequestScope) async throws -> [String: JSONValue] {
+    /// A webhook's signature, which is noted once the webhook has an effect: until then the carrier may send it again.
+    private struct Proof {
+        let signature: VonageSignature?
+        let proof: VonageSignature.Proof?
+        /// Everything that was asked.
+        let request: [UInt8]
+
+        func use() -> SeenSignatures.Sight {
+            guard let signature, let proof else { return .new }
+            return signature.use(proof, for: request)
+        }
+    }
+
+    /// What a request says, from its query or its JSON body, once it is known to be the carrier's; and its signature.
+    private func parameters(of request: Request, in scope: RequestScope) async throws -> ([String: JSONValue], Proof) {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
         guard request.method == .post else {
-            try await check(request, body: ByteBuffer(), in: scope)
-            return result
+            return (result, try await check(request, body: ByteBuffer(), in: scope))
         }
         let body: ByteBuffer
         do {
@@ -58,8 +81,8 @@ struct VonageWebhooks: Sendable {
             admission.refusals.record(.body, client: door.proxies.client(of: request, in: scope))
             throw HTTPError(.contentTooLarge, message: "the body is longer than \(bodyLimit) bytes")
         }
-        try await check(request, body: body, in: scope)
-        guard body.readableBytes > 0 else { return result }
+        let proof = try await check(request, body: body, in: scope)
+        guard body.readableBytes > 0 else { return (result, proof) }
         let value: JSONValue
         do {
             value = try JSONValue(lenient: Data(buffer: body))
@@ -67,7 +90,7 @@ struct VonageWebhooks: Sendable {
             throw malformed(request, scope, "the body is not JSON: \(error.reason)")
         }
         guard case .object(let members) = value else { throw malformed(request, scope, "the body is not a JSON object: \(value.found)") }
-        return result.merging(members) { _, body in body }
+        return (result.merging(members) { _, body in body }, proof)
     }
 
     private func malformed(_ request: Request, _ scope: RequestScope, _ reason: String) -> HTTPError {
@@ -81,16 +104,25 @@ struct VonageWebhooks: Sendable {
     }
 
     /// Refuses what does not carry the carrier's signature, where one is asked for.
-    private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) async throws {
+    private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) async throws -> Proof {
+        let proof: VonageSignature.Proof?
         do throws(Unauthorized) {
-            try signature?.check(
+            proof = try signature?.check(
                 authorization: request.headers[values: .authorization], body: body.readableBytesView, isSecure: publicURL().isSecure)
         } catch {
-            let client = door.proxies.client(of: request, in: scope)
-            record(Unauthorized.kind, error.reason, request, client)
-            try await Task.sleep(for: door.failedCalls.failed(client))
-            throw HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: error.reason)
+            throw try await unauthorized(error.reason, request, scope)
         }
+        tunnels.note(door.proxies.host(of: request, in: scope) ?? request.head.authority)
+        let asked = Array("\(request.method) \(request.head.path ?? "") ".utf8) + Array(body.readableBytesView)
+        return Proof(signature: signature, proof: proof, request: asked)
+    }
+
+    /// Records a webhook that is not the carrier's, and holds its answer back where many came.
+    private func unauthorized(_ reason: String, _ request: Request, _ scope: RequestScope) async throws -> HTTPError {
+        let client = door.proxies.client(of: request, in: scope)
+        record(Unauthorized.kind, reason, request, client)
+        try await Task.sleep(for: door.failedCalls.failed(client))
+        return HTTPError(.unauthorized, headers: [.wwwAuthenticate: "Bearer"], message: reason)
     }
 
     // MARK: - The answer webhook

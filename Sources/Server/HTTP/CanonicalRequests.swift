@@ -1,0 +1,103 @@
+import HTTPTypes
+import Hummingbird
+import NIOHTTP1
+
+/// Brings the target of every request into one form before it is routed, so that the router, the password check and the refusals judge the
+/// same path.
+///
+/// - Slashes that follow another one, and one at the end, are left out.
+/// - The path of `publicURL` in front is left out: some proxies take it away, some do not.
+struct RequestTarget: Sendable {
+    /// The path of `publicURL`: empty, or such as `/phone`.
+    let prefix: String
+    /// The first parts of all paths that are served.
+    let routes: Set<String>
+
+    init(publicURL: PublicURL?, vonagePath: String) {
+        prefix = publicURL?.path ?? ""
+        let own = ["webhooks", "recordings", "api", "page.js", "page.css"] + HealthRoutes.paths
+        routes = Set(own + vonagePath.split(separator: "/").prefix(1).map(String.init))
+    }
+
+    /// The path and query of a target, and its host where it is an absolute one. A target of another form stays as it is.
+    static func origin(of target: String) -> (target: String, host: String?) {
+        guard !target.hasPrefix("/"), let scheme = ["http://", "https://", "ws://", "wss://"].first(where: { target.lowercased().hasPrefix($0) })
+        else { return (target, nil) }
+        let rest = target.dropFirst(scheme.count)
+        let host = rest.prefix { !"/?#".contains($0) }
+        let path = rest.dropFirst(host.count)
+        // User information has no meaning here, and must not pass for the host.
+        let name = host.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+        return (path.hasPrefix("/") ? String(path) : "/" + path, String(name))
+    }
+
+    /// A target in the form that is routed.
+    func canonical(_ target: String) -> String {
+        guard target.hasPrefix("/") else { return target }
+        let path = target.prefix { $0 != "?" && $0 != "#" }
+        let rest = target.dropFirst(path.count)
+        let short = path.contains("//") || path.hasSuffix("/") ? "/" + path.split(separator: "/").joined(separator: "/") : String(path)
+        guard !prefix.isEmpty, short == prefix || short.hasPrefix(prefix + "/") else { return short + rest }
+        let inner = short.dropFirst(prefix.count)
+        // A public path that is called like one of ours: what does not lead to another of ours was meant as it stands.
+        guard let first = inner.split(separator: "/").first else { return "/" + rest }
+        return (routes.contains(String(first)) ? String(inner) : short) + rest
+    }
+
+    /// Where the page is, if a target is its address without the slash at the end: its relative links would lead elsewhere.
+    func redirection(of target: String) -> String? { !prefix.isEmpty && target == prefix ? prefix + "/" : nil }
+}
+
+extension HTTPRequestHead {
+    /// The same request with its path for a target. Where the target was absolute (RFC 9112, section 3.2.2), its host counts instead of the
+    /// `Host` header.
+    var originForm: HTTPRequestHead {
+        let (target, host) = RequestTarget.origin(of: uri)
+        guard let host else { return self }
+        var head = self
+        head.uri = target
+        head.headers.replaceOrAdd(name: "host", value: host)
+        return head
+    }
+}
+
+/// Answers requests with their targets in one form.
+struct CanonicalRequests<Next: HTTPResponder>: HTTPResponder where Next.Context == RequestScope {
+    let target: RequestTarget
+    let next: Next
+
+    func respond(to request: Request, context: RequestScope) async throws -> Response {
+        var head = request.head
+        let path = head.path ?? "/"
+        if let place = target.redirection(of: path) { return Response(status: .permanentRedirect, headers: [.location: place]) }
+        head.path = target.canonical(path)
+        guard head != request.head else { return try await next.respond(to: request, context: context) }
+        return try await next.respond(to: Request(head: head, body: request.body), context: context)
+    }
+}
+
+/// Refuses what comes under an unknown name, or from a page of another site.
+struct HostCheck: RouterMiddleware {
+    typealias Context = RequestScope
+
+    let hosts: KnownHosts
+    let proxies: TrustedProxies
+    let onRefusal: @Sendable (KnownHosts.Refusal, Request, RequestScope) -> Void
+
+    func handle(
+        _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
+    ) async throws -> Response {
+        let path = request.uri.path
+        // Load balancers ask for these under any name; they show nothing of calls, or of the machine.
+        if ["/healthz", "/readyz"].contains(path) { return try await next(request, context) }
+        do throws(KnownHosts.Refusal) {
+            try hosts.check(
+                host: request.head.authority, origins: request.headers[values: .origin], forwardedHost: proxies.host(of: request, in: context),
+                isForCarriers: path.hasPrefix("/webhooks/"))
+        } catch {
+            onRefusal(error, request, context)
+            throw HTTPError(error.status, message: error.reason)
+        }
+        return try await next(request, context)
+    }
+}

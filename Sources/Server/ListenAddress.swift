@@ -1,0 +1,71 @@
+import CallreelCore
+import NIOCore
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Finds the address to listen on among those that a configured host has.
+enum ListenAddress {
+    /// The first address of a host that this machine can listen on. A name may have several, such as `localhost` on a machine with IPv6
+    /// only; a host that is an address stays as it is. Blocks.
+    ///
+    /// Where none can be had, the host itself is returned: listening on it says why.
+    static func resolve(_ host: String) -> String {
+        let bare = PublicURL.bare(host)
+        guard !AddressRange.isAddress(bare) else { return bare }
+        var addresses = lookUp(host)
+        // Loopback's name is known without any service (RFC 6761, section 6.3).
+        if bare == "localhost" { addresses += ["127.0.0.1", "::1"].filter { !addresses.contains($0) } }
+        return addresses.first(where: canBind) ?? addresses.first ?? host
+    }
+
+    /// The address to connect to for a host. On a machine without IPv4, `localhost` is `::1`, whatever its list of names says. Every other
+    /// host stays as it is: all addresses that it has are tried.
+    static func reaching(_ host: String) -> String {
+        guard PublicURL.bare(host) == "localhost", !canBind("127.0.0.1"), canBind("::1") else { return host }
+        return "::1"
+    }
+
+    private static func lookUp(_ host: String) -> [String] {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_flags = AI_PASSIVE
+        #if canImport(Glibc)
+            unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #else
+            unsafe hints.ai_socktype = SOCK_STREAM
+        #endif
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
+        defer { unsafe freeaddrinfo(list) }
+        var found: [String] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let isNamed =
+                unsafe getnameinfo(entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST) == 0
+            let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if isNamed, !found.contains(text) { found.append(text) }
+            unsafe next = entry.pointee.ai_next
+        }
+        return found
+    }
+
+    /// Whether the address is one of this machine. A port that is taken is no reason to listen elsewhere, and is told by listening on it.
+    private static func canBind(_ address: String) -> Bool {
+        guard let socketAddress = try? SocketAddress(ipAddress: address, port: 0) else { return false }
+        #if canImport(Glibc)
+            let type = Int32(SOCK_STREAM.rawValue)
+        #else
+            let type = SOCK_STREAM
+        #endif
+        let descriptor = socket(socketAddress.protocol == .inet6 ? AF_INET6 : AF_INET, type, 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return unsafe socketAddress.withSockAddr { unsafe bind(descriptor, $0, socklen_t($1)) } == 0
+    }
+}
