@@ -47,6 +47,8 @@ import Testing
         let others = Leases(own: rival, directory: workspace.path, limit: .seconds(3600))
         #expect(leases.mayRecover(call))
         #expect(leases.mayRecover(call), "it has more calls than one")
+        // To a program of another host, this one is foreign.
+        try foreign(own.id)
         #expect(!others.mayRecover(call), "another program recovers them, and runs")
         leases.releaseClaims()
         #expect(others.mayRecover(call), "what was left behind can be looked at again")
@@ -112,7 +114,7 @@ import Testing
         do {
             let partial = try store.begin(manifest)
             #expect(try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
-            try bench.workspace.plant(".partial/\(manifest.id)/call.pcm", "audio")
+            try bench.workspace.plant(".partial/\(manifest.id)/call.probe", "audi")
         }
         let leases = Leases(own: lease, directory: bench.store.partialDirectory, limit: .seconds(3600))
         let recovery = Recovery(store: bench.store, registry: testRegistry, leases: leases, logger: silentLogger)

@@ -11,19 +11,6 @@ import Testing
             hangLimit: hangLimit)
     }
 
-    /// Makes a directory hang: what is looked at first in it is a pipe, which waits for a writer.
-    private func hang(_ workspace: Workspace) throws -> () -> Void {
-        try FileManager.default.createDirectory(atPath: workspace.file(".partial"), withIntermediateDirectories: true)
-        let pipe = workspace.file(".partial/volume")
-        try? FileManager.default.removeItem(atPath: pipe)
-        #expect(unsafe mkfifo(pipe, 0o600) == 0)
-        return {
-            let descriptor = unsafe open(pipe, O_WRONLY)
-            close(descriptor)
-            unsafe unlink(pipe)
-        }
-    }
-
     @Test func `a directory in which everything can be done is made and has nothing to say`() throws {
         let workspace = try Workspace()
         let place = directory(workspace.file("a/b"))
@@ -77,16 +64,17 @@ import Testing
 
     @Test func `a directory that hangs is named, holds up no other one, and is well when it answers`() async throws {
         let stuck = try Workspace(), free = try Workspace()
-        let answer = try hang(stuck)
+        let gate = Gate()
         let bad = directory(stuck.path, hangLimit: .milliseconds(50)), good = directory(free.path)
+        bad.beforeLook { gate.wait() }
         for place in [bad, good] { place.rehearse(silentLogger) }
         try await until("the one hangs, and the other one is known") { bad.hang != nil && good.isKnown }
         #expect(bad.problem?.contains("has not answered") == true && bad.refusal != nil && good.problem == nil)
-        // Nothing that waits for it waits for ever.
+        // Nothing waits for it.
         let access = DirectoryAccess { $0 == bad.path ? bad : nil }
         let error = await BlockingExecutor(name: "test").run { #expect(throws: RecordingError.self) { try access.run(in: bad.path) {} } }
         #expect(error?.underlying == ETIMEDOUT)
-        answer()
+        gate.open()
         try await until("it answers again") { bad.problem == nil && bad.isKnown }
     }
 
@@ -95,7 +83,7 @@ import Testing
         let place = directory(workspace.path, hangLimit: .milliseconds(50))
         let gate = Gate(), undone = Collected<Int>()
         let access = DirectoryAccess { _ in place }
-        let answer = try hang(workspace)
+        place.beforeLook { gate.wait() }
         let call = Task {
             await BlockingExecutor(name: "test").run {
                 #expect(throws: RecordingError.self) {
@@ -111,14 +99,36 @@ import Testing
         #expect(await call.value?.underlying == ETIMEDOUT)
         gate.open()
         try await until("it was undone") { undone.values == [7] }
-        answer()
+    }
+
+    @Test func `a program that ends does not wait for a recordings directory that hangs`() async throws {
+        let workspace = try Workspace()
+        let place = directory(workspace.path, hangLimit: .milliseconds(50))
+        let gate = Gate()
+        place.beforeLook { gate.wait() }
+        place.rehearse(silentLogger)
+        let call = Task { () -> RecordingError? in
+            do throws(RecordingError) {
+                try await place.run(on: BlockingExecutor(name: "test")) { gate.wait() }
+                return nil
+            } catch {
+                return error
+            }
+        }
+        try await until("it hangs, and a call in it") { gate.waiting == 2 && place.hang != nil }
+        place.giveUp()
+        #expect(await call.value?.underlying == ETIMEDOUT)
+        gate.open()
+        try await until("it answers again") { place.problem == nil }
+        let answer = try await place.run(on: BlockingExecutor(name: "test")) { () throws(RecordingError) in 7 }
+        #expect(answer == 7)
     }
 
     @Test func `a call that begins while a sink's directory hangs goes on in the fallback at once`() async throws {
         let stuck = try Workspace(), fallback = try Workspace()
         let bench = try CallBench([(Probe(), "{}")])
-        let answer = try hang(stuck)
-        defer { answer() }
+        let gate = Gate()
+        defer { gate.open() }
         var problems: [ConfigurationProblem] = []
         let probe = Probe()
         let entry = #"[{"type": "probe", "probe": "\#(probe.name)", "directory": "\#(stuck.path)", "fallback": "\#(fallback.path)"}]"#
@@ -126,11 +136,9 @@ import Testing
         #expect(problems.isEmpty)
         let recorder = Recorder(store: bench.recorder.store, plans: plans, registry: testRegistry, logger: silentLogger)
         let place = recorder.storage.places(of: 0)[0].directory
+        place.beforeLook { gate.wait() }
         place.rehearse(silentLogger)
-        try await until("the directory hangs") {
-            place.backdate(by: .seconds(60))
-            return place.hang != nil
-        }
+        try await until("the directory hangs") { place.hang != nil }
         #expect(recorder.readiness.isReady)
         #expect(recorder.readiness.warnings.contains { $0.contains(stuck.path) })
         let session = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {}
@@ -140,7 +148,7 @@ import Testing
         let recording = try await result.get()
         #expect(recording.sinks.map(\.state) == [.complete])
         #expect(recording.sinks[0].files.map(\.directory) == [fallback.path])
-        #expect(try stuck.files() == [".partial/volume"])
+        #expect(try stuck.files().isEmpty)
         _ = try await bench.end()
     }
 

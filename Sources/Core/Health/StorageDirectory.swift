@@ -32,6 +32,8 @@ final class StorageDirectory: Sendable {
         var isForeign = false
         /// When the rehearsal began that runs now.
         var began: ContinuousClock.Instant?
+        /// Called before each look; nil but in tests.
+        var beforeLook: (@Sendable () -> Void)?
         /// What gives up the calls that wait for this directory, by number.
         var waiting: [Int: @Sendable () -> Void] = [:]
         var nextWaiting = 0
@@ -123,12 +125,13 @@ final class StorageDirectory: Sendable {
         Task(executorPreference: rehearsals) { [self] in look(logger) }
     }
 
-    /// Has the rehearsal that runs now begun earlier, for tests.
-    func backdate(by time: Duration) { state.withLock { $0.began = $0.began.map { $0 - time } } }
+    /// Has something done before each look, for tests.
+    func beforeLook(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.beforeLook = action } }
 
     /// Rehearses here and now, and keeps the result. Blocks.
     func look(_ logger: Logger) {
-        let (device, volume) = state.withLock { ($0.device, $0.volume) }
+        let (device, volume, beforeLook) = state.withLock { ($0.device, $0.volume, $0.beforeLook) }
+        beforeLook?()
         var found = Found()
         do throws(RecordingError) {
             // The directory above counts where this one is missing: below a mount point without its disk, nothing is made.

@@ -37,7 +37,9 @@ extension CallSession {
         guard let partial else { throw RecordingError("nothing could be recorded") }
         do throws(RecordingError) {
             let sealed: SealedRecording
-            if let known { sealed = known } else {
+            if let known {
+                sealed = known
+            } else {
                 sealed = try await home.run(on: environment.sealer) { [store] () throws(RecordingError) in
                     try store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial)
                 }

@@ -60,7 +60,8 @@ package struct SinkPlan: Sendable {
                 problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
             }
             if envelope.mustExist, envelope.directory == nil, envelope.fallback == nil {
-                problems.append(.init(at: place.key("mustExist"), "says nothing without a directory; recordings.mustExist is for the recordings directory"))
+                let reason = "says nothing without a directory; recordings.mustExist is for the recordings directory"
+                problems.append(.init(at: place.key("mustExist"), reason))
             }
             if let fallback = envelope.fallback, SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home) {
                 problems.append(.init(at: place.key("fallback"), "\"\(fallback)\" is the directory itself, which would fail in the same way"))
