@@ -43,6 +43,19 @@ import Testing
 
     static func audio(_ word: String) -> Data { Data(String(repeating: word, count: 100).utf8) }
 
+    /// Says that a program came to its end without dying on its way: then there was no further step.
+    static func survive(_ directory: String) -> Never {
+        try? Data().write(to: URL(fileURLWithPath: directory + ".survived"))
+        _exit(death)
+    }
+
+    /// The last number of steps must be one that a program survives: else there are steps after which none died.
+    private func expectSurvival(_ workspace: Workspace, after steps: Int, of limit: Int) {
+        let path = workspace.path + ".survived"
+        if steps == limit - 1 { #expect(FileSystem.exists(path), "there are more than \(steps) steps") }
+        FileSystem.removeName(path)
+    }
+
     /// The files under a directory, without what a store sets aside for itself.
     private func standing(_ workspace: Workspace) throws -> [String] {
         try workspace.files().map { $0 == ".partial/reserve" ? ".partial" : $0 }
@@ -66,7 +79,7 @@ import Testing
         #expect(try verification.survey().problems == [] && verification.check(recording).problems == [], "after step \(steps)")
     }
 
-    @Test(arguments: 0..<14)
+    @Test(arguments: 0..<20)
     func `a program that dies while it publishes loses nothing`(steps: Int) async throws {
         let workspace = try Workspace(), path = workspace.path
         await #expect(processExitsWith: .exitCode(17)) { [path = path as String, steps = steps as Int] in
@@ -85,12 +98,13 @@ import Testing
                 manifest.sinks[index].lost = 200 - frames
             }
             _ = try store.publish(store.seal(manifest, files: files, in: partial), from: partial, keepPartial: false)
-            _exit(17)
+            DeathTests.survive(path)
         }
+        expectSurvival(workspace, after: steps, of: 20)
         try expectWhole(workspace, dying: steps)
     }
 
-    @Test(arguments: 0..<18)
+    @Test(arguments: 0..<26)
     func `a recovery that dies is finished by the next one`(steps: Int) async throws {
         let workspace = try Workspace(), path = workspace.path
         do {
@@ -101,13 +115,14 @@ import Testing
         await #expect(processExitsWith: .exitCode(17)) { [path = path as String, steps = steps as Int] in
             let store = try DeathTests.store(path, dyingAfter: steps)
             _ = Recovery(store: store, registry: testRegistry, logger: silentLogger).run()
-            _exit(17)
+            DeathTests.survive(path)
         }
+        expectSurvival(workspace, after: steps, of: 26)
         try expectWhole(workspace, dying: steps)
     }
 
     /// A file that cannot be repaired is settled, and the program dies meanwhile.
-    @Test(arguments: 0..<20)
+    @Test(arguments: 0..<28)
     func `a settlement that dies is finished by the next one, and deletes nothing`(steps: Int) async throws {
         let workspace = try Workspace(), path = workspace.path, id = RecordingID()
         do {
@@ -119,8 +134,9 @@ import Testing
         await #expect(processExitsWith: .exitCode(17)) { [path = path as String, steps = steps as Int] in
             let store = try DeathTests.store(path, dyingAfter: steps)
             _ = Recovery(store: store, registry: testRegistry, logger: silentLogger).run(settling: .all)
-            _exit(17)
+            DeathTests.survive(path)
         }
+        expectSurvival(workspace, after: steps, of: 28)
         let store = RecordingStore(directory: path, template: try NameTemplate("day/call"))
         let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger)
         #expect(recovery.run(settling: .all).flatMap(\.problems) == [])
