@@ -56,6 +56,7 @@ struct Replay: AsyncParsableCommand {
             group.cancelAll()
             return result
         }
+        await recorder.close()
         try report(try result.get(), in: settings.recordings.directory)
     }
 

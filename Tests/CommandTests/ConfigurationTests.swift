@@ -63,8 +63,8 @@ import Testing
         #expect(Set(documented).count == documented.count)
         // Keys that every sink has stand there once, under `sinks`.
         let envelope: Set = [
-            "type", "name", "enabled", "directory", "fallback", "required", "onError", "buffer", "stallLimit", "holdLimit", "checkpoint", "sync",
-            "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
+            "type", "name", "enabled", "directory", "fallback", "mustExist", "required", "onError", "buffer", "stallLimit", "holdLimit",
+            "checkpoint", "sync", "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
         ]
         let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let expected = keys(example).map { path -> String in

@@ -45,6 +45,8 @@ import Testing
         let rival = Lease(directory: workspace.path)
         try rival.begin()
         let others = Leases(own: rival, directory: workspace.path, limit: .seconds(3600))
+        #expect(leases.mayRecover(call, claims: false), "who only looks takes nothing")
+        #expect(try workspace.files().contains("server-other"))
         #expect(leases.mayRecover(call))
         #expect(leases.mayRecover(call), "it has more calls than one")
         // To a program of another host, this one is foreign.

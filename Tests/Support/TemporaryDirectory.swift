@@ -20,13 +20,21 @@ public final class TemporaryDirectory: Sendable {
     /// The paths of all files below a directory, sorted.
     public static func files(below root: String) -> [String] { relativeFiles(root).map { root + "/" + $0 } }
 
-    /// The paths of all files below, relative and sorted.
+    /// The paths of all files below, relative and sorted, without those that the program keeps for itself in `.partial`: its lease, the
+    /// disk's name and the reserve.
     public func files(in folder: String = "") -> [String] { Self.relativeFiles(folder.isEmpty ? path : path + "/" + folder) }
+
+    private static func isHousekeeping(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        guard let name = parts.last, parts.dropLast().last == ".partial" else { return false }
+        return name == "volume" || name == "reserve" || name.hasPrefix("server-")
+    }
 
     private static func relativeFiles(_ root: String) -> [String] {
         let all = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
         var isDirectory: ObjCBool = false
-        return all.filter { unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory) && !isDirectory.boolValue }
+        return all.filter { !isHousekeeping(root + "/" + $0) }
+            .filter { unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory) && !isDirectory.boolValue }
             .sorted()
     }
 }

@@ -52,12 +52,13 @@ package final class Leases: Sendable {
 
     /// Whether the call in a partial directory, whose lock is free, may be recovered: its program is dead, and no other one recovers it.
     /// Blocks.
-    func mayRecover(_ callDirectory: String) -> Bool {
+    /// - Parameter claims: whether the call is to be recovered, and not only looked at.
+    func mayRecover(_ callDirectory: String, claims: Bool = true) -> Bool {
         guard let owner = Self.owner(of: callDirectory) else { return true }
         // The lock of a running call of this very program would not be free.
         if owner == own.id { return own.locksAreReal }
         switch verdict(of: owner) {
-        case .dead: return claim(owner)
+        case .dead: return !claims || claim(owner)
         case .alive:
             state.withLock { $0.sparesOthers = true }
             return false

@@ -121,8 +121,13 @@ package final class Recorder: Sendable {
             if storage.home.hang != nil { storage.home.giveUp() }
         }
         guard storage.home.hang == nil else { return reportUnpublished() }
-        await finishLast()
         await lateEvents.settle()
+        await close()
+    }
+
+    /// Attempts a last time what is left to do for calls that are over, and ends what ``prepare()`` began. ``run()`` does this at its end.
+    package func close() async {
+        await finishLast()
         await ledger.run { [lease] in lease.end() }
     }
 

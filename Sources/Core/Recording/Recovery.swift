@@ -106,7 +106,9 @@ package struct Recovery: Sendable {
             }
             var finding = Finding(directory: directory)
             do throws(RecordingError) {
-                guard let lock = try DirectoryLock(existing: directory), leases?.mayRecover(directory) ?? true else { return nil }
+                guard let lock = try DirectoryLock(existing: directory), leases?.mayRecover(directory, claims: !dryRun) ?? true else {
+                    return nil
+                }
                 var call = InterruptedCall(self, id, directory, lock, dryRun: dryRun, settles: settling.includes(id))
                 guard try call.recover(&finding, onRecovery) else { return nil }
             } catch {
