@@ -97,12 +97,12 @@ extension CallSession {
     private func waitForEnd(_ places: [[SinkPlace]], _ partial: PartialRecording) async {
         while true {
             await bell.wait()
-            let (manifest, isDone) = state.withLock { state -> (Recording?, Bool) in
+            let (manifest, isDone, planned) = state.withLock { state -> (Recording?, Bool, ContinuousClock.Instant) in
                 let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
-                guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone) }
+                guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone, state.nextSave) }
                 state.isUnsaved = false
                 state.nextSave = .now + Self.saveInterval
-                return (state.manifest, isDone)
+                return (state.manifest, isDone, state.nextSave)
             }
             if isDone { return }
             if var manifest {
@@ -119,11 +119,15 @@ extension CallSession {
                     try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
                     // A disk that is slow is not made slower: the next save, for the sake of events, waits for longer.
                     let pause = (ContinuousClock.now - begin) * 20
-                    state.withLock { $0.nextSave = max($0.nextSave, .now + min(pause, .seconds(60))) }
+                    // A file that was made meanwhile has asked for a save at once.
+                    state.withLock { if $0.nextSave == planned { $0.nextSave = max(planned, .now + min(pause, .seconds(60))) } }
                 } catch {
                     logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
                     if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
-                    state.withLock { $0.isUnsaved = true }
+                    state.withLock { state in
+                        state.isUnsaved = true
+                        state.nextSave = .now + .seconds(10)
+                    }
                 }
             }
         }
