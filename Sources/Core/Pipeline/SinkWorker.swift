@@ -146,7 +146,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             try await writeGap()
         case .checkpoint:
             try await sink?.checkpoint()
-            if job.envelope.sync > 0, ContinuousClock.now >= nextSync {
+            // Now, where the next checkpoint would be too late: `sync` is the most that a power cut takes.
+            if job.envelope.sync > 0, ContinuousClock.now + .seconds(job.envelope.checkpoint) > nextSync {
                 try part?.context.synchronizeFiles()
                 nextSync = .now + .seconds(job.envelope.sync)
             }
