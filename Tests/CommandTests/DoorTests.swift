@@ -186,7 +186,7 @@ import Testing
         let directory = TemporaryDirectory(), secret = "s3cr3t-s3cr3t"
         let environment = ["THE_SECRET": secret]
         for more in [
-            #""vonage": {"tokenKey": "\#(secret)"}"#, #""vonage": {"signatureSecret": ["\#(secret)"]}"#,
+            #""vonage": {"tokenKey": "\#(secret)"}"#, #""vonage": {"signatureSecret": [{"x": "\#(secret)"}]}"#,
             #""access": {"password": {"x": "\#(secret)"}}"#,
             #""access": "\#(secret)""#, #""access": {"pasword": "\#(secret)"}"#, #""vonage": {"tokenKey": "${THE_SECRET}"}"#,
             // Where no secret belongs, a variable is named instead of its value.
