@@ -180,7 +180,8 @@ struct VonageSigner: Sendable {
             #expect(try await PythonCall(url, ["handshake": .string(handshake)]).place()[0].status == 401)
             let wrong = try await Self.ours.with { $0.secret = "wrong" }.authorization()
             #expect(try await PythonCall(url, ["handshake": .string(handshake), "authorization": .string(wrong)]).place()[0].status == 401)
-            #expect(try await PythonCall(server.endpoint, ["handshake": .string(handshake), "authorization": .string(signed)]).place()[0].status == 401)
+            let bare = PythonCall(server.endpoint, ["handshake": .string(handshake), "authorization": .string(signed)])
+            #expect(try await bare.place()[0].status == 401)
             #expect(server.directory.files(in: "recordings").isEmpty)
             let pcm = server.directory.path + "/speech.pcm"
             try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
