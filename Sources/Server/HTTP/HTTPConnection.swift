@@ -257,6 +257,9 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case TLSUserEvent.handshakeCompleted: isWritable = true
+        case ChannelEvent.inputClosed:
+            // With responses under way, the client may still wait for them. Otherwise it is gone.
+            if exchanges.isEmpty, held == nil, !isFinished { return context.close(promise: nil) }
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
             guard !exchanges.isEmpty || isFinished || held != nil else { return context.close(promise: nil) }
