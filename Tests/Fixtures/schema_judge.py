@@ -12,7 +12,7 @@ import sys
 from jsonschema import Draft202012Validator
 
 # Annotations of the draft that its validator need not know (JSON Schema Validation 2020-12, section 9).
-ANNOTATIONS = {"$schema", "title", "description", "default", "then", "else"}
+ANNOTATIONS = {"$schema", "title", "description", "default", "examples", "then", "else"}
 LISTS_OF_SCHEMAS = ("allOf", "anyOf", "oneOf")
 SCHEMAS = ("if", "then", "else", "not", "items", "additionalProperties")
 

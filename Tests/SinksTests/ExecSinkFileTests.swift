@@ -24,7 +24,7 @@ extension ExecSinkTests {
     ])
     func `what cannot be ended changes nothing any more, and the sink has failed`(script: String) async throws {
         let workspace = try Workspace(), pid = workspace.file("pid")
-        let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 0.5) }
+        let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5) }
         let error = await #expect(throws: SinkError.self) {
             _ = try await record(ExecSink.self, [Int16](repeating: 0x4141, count: 4000), workspace.context(format), options: command)
         }

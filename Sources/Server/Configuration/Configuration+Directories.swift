@@ -6,7 +6,7 @@ extension Configuration {
         var problems: [ConfigurationProblem] = []
         func check(_ path: String?, _ place: ConfigurationPath) {
             guard let path, let mistake = DirectoryCheck.mistake(path) else { return }
-            problems.append(.init(at: place, "\(JSONValue.string(path).found) \(mistake)"))
+            problems.append(.init(at: place, "\(JSONValue.string(path).json()) \(mistake)"))
         }
         check(recordings.directory, .root.key("recordings").key("directory"))
         for sink in sinks {
