@@ -9,34 +9,34 @@ import Foundation
 #endif
 
 /// The facts that a file system keeps about one name.
-struct FileStatus: Sendable {
+package struct FileStatus: Sendable {
     /// A file's device and number, which are the same for all of its names.
-    struct Identity: Hashable, Sendable {
-        let device: UInt64
-        let number: UInt64
+    package struct Identity: Hashable, Sendable {
+        package let device: UInt64
+        package let number: UInt64
     }
 
     /// What stands at a name.
-    enum Kind: Sendable {
+    package enum Kind: Sendable {
         case directory, file, link
         /// A pipe, a socket or a device.
         case other
     }
 
     /// When a file was last changed, to the nanosecond.
-    struct Moment: Hashable, Sendable {
-        let seconds: Int
-        let nanoseconds: Int
+    package struct Moment: Hashable, Sendable {
+        package let seconds: Int
+        package let nanoseconds: Int
     }
 
-    let identity: Identity
-    let kind: Kind
-    let bytes: Int
-    let modified: Moment
+    package let identity: Identity
+    package let kind: Kind
+    package let bytes: Int
+    package let modified: Moment
 
     /// Reads the facts. May block.
     /// - Parameter followsLinks: whether they are those of the file that a symbolic link leads to.
-    init(_ path: String, followsLinks: Bool = true) throws(RecordingError) {
+    package init(_ path: String, followsLinks: Bool = true) throws(RecordingError) {
         var status = stat()
         let result = unsafe followsLinks ? stat(path, &status) : lstat(path, &status)
         guard result == 0 else { throw RecordingError("cannot find \(path)", underlying: errno) }

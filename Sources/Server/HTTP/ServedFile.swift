@@ -1,14 +1,6 @@
-import Foundation
+import CallreelCore
 import HTTPTypes
 import Hummingbird
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// A regular file as HTTP serves it: whole, in one range, or not at all where the client has it already (RFC 9110, sections 13 and 14).
 struct ServedFile: Sendable {
@@ -21,17 +13,11 @@ struct ServedFile: Sendable {
 
     /// Looks at a file; nil where there is none. Blocks.
     init?(_ path: String) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard let status = try? FileStatus(path), status.kind == .file else { return nil }
         self.path = path
-        size = Int(status.st_size)
-        #if canImport(Darwin)
-            let time = status.st_mtimespec
-        #else
-            let time = status.st_mtim
-        #endif
-        modified = Int(time.tv_sec)
-        let parts = [UInt64(truncatingIfNeeded: status.st_ino), UInt64(truncatingIfNeeded: time.tv_sec), UInt64(truncatingIfNeeded: time.tv_nsec)]
+        size = status.bytes
+        modified = status.modified.seconds
+        let parts = [status.identity.number, UInt64(truncatingIfNeeded: modified), UInt64(truncatingIfNeeded: status.modified.nanoseconds)]
         tag = "\"" + (parts + [UInt64(truncatingIfNeeded: size)]).map { String($0, radix: 16) }.joined(separator: "-") + "\""
     }
 
