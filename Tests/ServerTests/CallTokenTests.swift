@@ -37,7 +37,7 @@ import Testing
 
     @Test(arguments: [-86_400.0, -61, 61, 86_400])
     func `a clock that is set does not make a token older or younger`(step: Double) {
-        let tokens = CallTokens(key: String(repeating: "k", count: 32), lifetime: 60)
+        let tokens = CallTokens(keys: [String(repeating: "k", count: 32)], lifetime: 60)
         let uris = (0..<2).map { _ in "/cable?token=" + tokens.issue(for: "u", now: start, at: moment + .seconds(1)) }
         #expect(refusal(tokens, uris[0], after: 30, clockSetBy: step) == nil)
         #expect(refusal(tokens, uris[1], after: 61, clockSetBy: step) == "the call's token has expired")
@@ -46,7 +46,7 @@ import Testing
 
     @Test func `another process with the same key goes by the time of day`() {
         let key = String(repeating: "k", count: 32)
-        let one = CallTokens(key: key, lifetime: 60), other = CallTokens(key: key, lifetime: 60)
+        let one = CallTokens(keys: [key], lifetime: 60), other = CallTokens(keys: [key], lifetime: 60)
         #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 59) == nil)
         #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 60) == "the call's token has expired")
     }

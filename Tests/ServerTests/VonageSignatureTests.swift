@@ -46,7 +46,7 @@ struct VonageSigner: Sendable {
     private func signature(_ secret: String, _ change: (inout Configuration.Vonage) -> Void = { _ in }) async throws -> VonageSignature {
         var configuration = Configuration.Vonage()
         change(&configuration)
-        return try await VonageSignature(secret: secret, configuration: configuration)
+        return try await VonageSignature(secrets: [secret], configuration: configuration)
     }
 
     /// Why a token is refused; nil if it is taken.
@@ -180,8 +180,8 @@ struct VonageSigner: Sendable {
             #expect(try await PythonCall(url, ["handshake": .string(handshake)]).place()[0].status == 401)
             let wrong = try await Self.ours.with { $0.secret = "wrong" }.authorization()
             #expect(try await PythonCall(url, ["handshake": .string(handshake), "authorization": .string(wrong)]).place()[0].status == 401)
-            let bare = PythonCall(server.endpoint, ["handshake": .string(handshake), "authorization": .string(signed)])
-            #expect(try await bare.place()[0].status == 401)
+            #expect(
+                try await PythonCall(server.endpoint, ["handshake": .string(handshake), "authorization": .string(signed)]).place()[0].status == 401)
             #expect(server.directory.files(in: "recordings").isEmpty)
             let pcm = server.directory.path + "/speech.pcm"
             try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
@@ -198,9 +198,86 @@ struct VonageSigner: Sendable {
 
     @Test func `over https a signature need not cover the body`() async throws {
         let vonage = #"{"signatureSecret": "\#(VonageSigner.secret)"}"#
-        try await TestServer.run(vonage: vonage, more: #", "publicURL": "https://calls.example.com""#) { server in
+        try await TestServer.run(vonage: vonage, more: #", "publicURL": "https://calls.example.com", "access": {"allowOpen": true}"#) { server in
             let bare = try await VonageSigner().authorization()
             #expect(try await ask(server.http + "/webhooks/answer", bare, body: #"{"uuid":"u"}"#).status == "200")
+        }
+    }
+
+    // MARK: - Signatures that come again
+
+    /// Signs like Vonage, which gives each request an identifier of its own.
+    private func signed(_ identifier: String, body: String? = nil, secret: String = VonageSigner.secret) async throws -> String {
+        var signer = VonageSigner(claims: ["iss": "Vonage", "jti": .string(identifier)])
+        signer.secret = secret
+        return try await signer.authorization(body: body)
+    }
+
+    @Test func `a signature that was overheard gets no token, and makes no other event`() async throws {
+        try await TestServer.run(vonage: #"{"signatureSecret": "\#(VonageSigner.secret)"}"#) { server in
+            let answer = server.http + "/webhooks/answer", event = server.http + "/webhooks/event"
+            let first = try await signed("1")
+            #expect(try await ask(answer + "?uuid=u", first).status == "200")
+            for url in [answer + "?uuid=u", answer + "?uuid=other", answer] {
+                let again = try await ask(url, first)
+                #expect(again.status == "401" && !again.text.contains("token="), "\(again)")
+            }
+            #expect(try await ask(event + "?uuid=u&status=ringing", first).status == "401")
+            #expect(try await ask(answer + "?uuid=u", try await signed("2")).status == "200")
+
+            // The carrier repeats an event that it got no answer to: it is kept once.
+            let body = #"{"uuid":"u","status":"ringing"}"#, second = try await signed("3", body: body)
+            for _ in 0..<3 { #expect(try await ask(event, second, body: body).status == "204") }
+            #expect(try await ask(answer, second, body: body).status == "401")
+            let bare = try await signed("4")
+            #expect(try await ask(event + "?uuid=u&status=answered", bare).status == "204")
+            #expect(try await ask(event + "?uuid=u&status=completed", bare).status == "401")
+
+            // A call, too: its address is good once, and its signature is.
+            let ncco = try JSONValue(parsing: Data(try await ask(answer + "?uuid=u", try await signed("5")).text.utf8))
+            let url = try #require(ncco.elements.last?["endpoint"]?.elements.first?["uri"]?.string)
+            let handshake = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u""#))
+            #expect(try await PythonCall(url, ["handshake": handshake, "authorization": .string(first)]).place()[0].status == 401)
+            let fresh = try await PythonCall(url, pcm: Speech.path, ["handshake": handshake, "authorization": .string(try await signed("6"))])
+                .place()[0]
+            #expect(fresh.code == 1000)
+            #expect(try await server.finished()[0].events.map(\.type) == ["ringing", "answered"])
+        }
+    }
+
+    @Test func `a call's signature is good once where no token is asked for`() async throws {
+        let vonage = #"{"signatureSecret": "\#(VonageSigner.secret)", "requireToken": false}"#
+        try await TestServer.run(vonage: vonage) { server in
+            let one = JSONValue.string(try await signed("1")), two = JSONValue.string(try await signed("2"))
+            #expect(try await PythonCall(server.cable, pcm: Speech.path, ["authorization": one]).place()[0].code == 1000)
+            #expect(try await PythonCall(server.cable, ["authorization": one]).place()[0].status == 401)
+            #expect(try await PythonCall(server.cable, pcm: Speech.path, ["authorization": two]).place()[0].code == 1000)
+        }
+    }
+
+    @Test func `so many signatures are remembered, until their time is over`() {
+        let seen = SeenSignatures(limit: 3), start = Date(timeIntervalSince1970: 1000)
+        func note(_ id: String, _ request: String = "r", at second: Double = 0) -> SeenSignatures.Sight {
+            let now = start.addingTimeInterval(second)
+            return seen.note(Array(id.utf8), request: Array(request.utf8), until: now.addingTimeInterval(10), now: now)
+        }
+        #expect(note("a") == .new && note("a") == .repeated && note("a", "other") == .misused)
+        #expect(note("b", at: 5) == .new && note("a", at: 10) == .repeated)
+        // Its signature is not taken any more, so it need not be remembered.
+        #expect(note("a", at: 11) == .new && note("b", at: 11) == .repeated)
+        #expect(note("c", at: 11) == .new)
+        // There is no room for a fourth: the oldest goes.
+        #expect(note("d", at: 11) == .new && note("a", at: 11) == .repeated && note("d", at: 11) == .repeated)
+        #expect(note("b", at: 11) == .new)
+    }
+
+    @Test func `the account's secret can be changed while both are in use`() async throws {
+        let vonage = #"{"signatureSecret": ["new-secret", "\#(VonageSigner.secret)"]}"#
+        try await TestServer.run(vonage: vonage) { server in
+            for (secret, status) in [("new-secret", "200"), (VonageSigner.secret, "200"), ("neither", "401")] {
+                let answer = try await ask(server.http + "/webhooks/answer", try await signed("id-\(secret)", secret: secret))
+                #expect(answer.status == status)
+            }
         }
     }
 }
