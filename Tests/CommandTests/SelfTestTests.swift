@@ -57,6 +57,17 @@ import Testing
         _ = try await eventually("no server") { servers(in: directory.path) == 0 ? true : nil }
     }
 
+    @Test func `files that nobody else can judge are a failure, unless that is asked for`() async throws {
+        // No program is found on this path.
+        let alone = ["PATH": "/nowhere"]
+        let arguments = ["selftest", "--quick", "--only", "recovery"]
+        let result = try await Program.callreel.run(arguments, environment: alone)
+        #expect(result.status == 1 && result.text.contains("not judged"), "\(result.text)")
+        #expect(failures(result).count == 2, "\(result.text)")
+        let asked = try await Program.callreel.run(arguments + ["--unjudged"], environment: alone)
+        #expect(asked.status == 0, "\(asked.text)")
+    }
+
     @Test func `what makes no sense is refused by name`() async throws {
         let unknown = try await selftest("--only", "nothing")
         #expect(unknown.status == 64 && unknown.errors.contains("nothing") && unknown.errors.contains("endings"), "\(unknown.errors)")

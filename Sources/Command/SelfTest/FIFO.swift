@@ -15,10 +15,16 @@ final class FIFO: Sendable {
     }
 
     /// Begins to read, on a thread of its own, until the writer is gone.
-    func read() {
+    /// - Parameter bytesPerSecond: how fast; nil is as fast as it comes.
+    func read(bytesPerSecond: Int? = nil) {
         Thread.detachNewThread { [self] in
             guard let handle = FileHandle(forReadingAtPath: path) else { return }
-            while let more = try? handle.read(upToCount: 1 << 16), !more.isEmpty { bytes.withLock { $0 += more } }
+            let interval = 0.05
+            let most = bytesPerSecond.map { Int(Double($0) * interval) } ?? 1 << 16
+            while let more = try? handle.read(upToCount: most), !more.isEmpty {
+                bytes.withLock { $0 += more }
+                if bytesPerSecond != nil { Thread.sleep(forTimeInterval: interval) }
+            }
             done.withLock { $0 = true }
         }
     }

@@ -18,7 +18,7 @@ struct Judge: Sendable {
 
     /// Asks about a file. Returns the samples where the program gives them, and throws what it has against the file.
     func examine(_ file: String) async throws -> [Int16]? {
-        guard let question = questions[(file as NSString).pathExtension] else { return nil }
+        guard let question = questions[file.pathExtension] else { return nil }
         let log = NSTemporaryDirectory() + "callreel-judge-\(UUID().uuidString)"
         defer { for ending in [".out", ".err"] { try? FileManager.default.removeItem(atPath: log + ending) } }
         let process = try ChildProcess(path, question.before + [file] + question.after, in: "/", log: log)
@@ -33,13 +33,21 @@ struct Judge: Sendable {
 
 /// The judges that this machine has.
 struct Jury: Sendable {
+    /// Whether files may go without a judge: somebody asked for that.
+    @TaskLocal static var isOptional = false
+    /// The formats that somebody else's program has to read. Raw samples are compared byte by byte.
+    private static let formats = ["wav", "flac"]
+
     let judges: [Judge]
+    /// Whether every file must have a judge.
+    private let isNeeded: Bool
     /// The names of those that it has not.
     let missing: [String]
 
     /// A jury of these alone.
     init(judges: [Judge]) {
         self.judges = judges
+        isNeeded = false
         missing = []
     }
 
@@ -67,25 +75,34 @@ struct Jury: Sendable {
         }
         self.judges = judges
         self.missing = missing
+        isNeeded = !Self.isOptional
     }
 
-    /// Where a program is. The system's comes first: others may be scripts that look for it themselves.
+    /// Where a program is, of those that `PATH` names. The system's comes first: others may be scripts that look for it themselves.
     static func find(_ name: String) -> String? {
-        let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"]
-        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
+        let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"].filter(path.contains)
         return (folders + path).map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
     }
+
+    /// Whether anybody can be asked about files with this ending.
+    private func isJudged(_ format: String) -> Bool { judges.contains { $0.reads(format) } }
 
     /// Who was asked and who was missing, in a line.
     var description: String {
         "files were opened by Callreel's own readers\(judges.map { ", " + $0.name }.joined())"
             + (missing.isEmpty ? "" : "; not installed: \(missing.joined(separator: ", "))")
+            + Self.formats.filter { !isJudged($0) }.map { "; \($0): NOT JUDGED" }.joined()
     }
 
     /// Asks every judge about a file. What they read must be the beginning of the signal, at least so many frames of it.
     func problems(of file: String, signal: TestSignal, atLeast frames: Int) async -> [String] {
         var problems: [String] = []
-        for judge in judges where judge.reads((file as NSString).pathExtension) {
+        let format = file.pathExtension
+        if isNeeded, Self.formats.contains(format), !isJudged(format) {
+            problems.append("call \(signal.call): not judged: no program of somebody else's that reads \(format) is installed")
+        }
+        for judge in judges where judge.reads(file.pathExtension) {
             do {
                 guard let samples = try await judge.examine(file) else { continue }
                 if let frame = signal.firstDifference(in: samples) {

@@ -14,7 +14,7 @@ struct PublishedCall: Sendable {
         guard let walk = FileManager.default.enumerator(atPath: directory) else { return [] }
         var calls: [PublishedCall] = []
         for case let path as String in walk {
-            if (path as NSString).lastPathComponent.hasPrefix(".") { walk.skipDescendants() }
+            if path.lastPathComponent.hasPrefix(".") { walk.skipDescendants() }
             guard path.hasSuffix(".json"), !path.hasPrefix("."), let data = FileManager.default.contents(atPath: directory + "/" + path) else {
                 continue
             }

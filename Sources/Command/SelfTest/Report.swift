@@ -52,6 +52,13 @@ struct Report: Sendable {
     /// What was used, and figures that are not frames of a call.
     var notes: [String] = []
 
+    /// A scenario that this system does not allow. That is a failure, unless the scenario is skipped on purpose.
+    static func notRun(_ scenario: String, _ reason: String) -> Report {
+        var row = Row(scenario, "NOT RUN")
+        row.problems = ["not run: \(reason); --skip \(scenario) does without"]
+        return Report(rows: [row])
+    }
+
     /// Whether everything is as it should be.
     var isGood: Bool { rows.allSatisfy(\.problems.isEmpty) }
 }

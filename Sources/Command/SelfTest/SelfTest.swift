@@ -30,8 +30,14 @@ struct SelfTest: AsyncParsableCommand {
     @Option(help: "Only this scenario. May be given more than once.")
     var only: [String] = []
 
+    @Option(help: "Leave this scenario out. May be given more than once.")
+    var skip: [String] = []
+
     @Option(help: "Plant a fault, which must then be found.")
     var plant: Fault?
+
+    @Flag(help: "Do without other programs (sox, ffmpeg, flac, sndfile-info, python3) to judge WAV and FLAC files. Without this, that is a failure.")
+    var unjudged = false
 
     @Option(help: "Work in a new directory in this one, instead of the system's for temporary files.")
     var directory: String?
@@ -41,8 +47,8 @@ struct SelfTest: AsyncParsableCommand {
 
     func validate() throws {
         let known = Scenario.all.map(\.name)
-        for name in only where !known.contains(name) {
-            throw ValidationError("--only \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
+        for (option, name) in only.map({ ("--only", $0) }) + skip.map({ ("--skip", $0) }) where !known.contains(name) {
+            throw ValidationError("\(option) \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
         }
         if plant == .staleTotal, !only.isEmpty, !only.contains("kill"), !only.contains("recovery") {
             throw ValidationError("--plant stale-total needs a server that is killed: --only kill, or --only recovery")
@@ -50,6 +56,9 @@ struct SelfTest: AsyncParsableCommand {
         for type in ["wav", "flac", "raw"] where CommandLineTool.registry[type] == nil {
             throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")
         }
+        #if os(Linux)
+            if !FileManager.default.fileExists(atPath: "/proc/self") { throw ValidationError("the self-test needs /proc, which is not mounted") }
+        #endif
     }
 
     func run() async throws {
@@ -57,7 +66,7 @@ struct SelfTest: AsyncParsableCommand {
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         let reports = await withTaskGroup(of: [Report]?.self) { tasks in
             tasks.addTask { await Self.watchSignals(place) }
-            tasks.addTask { await runScenarios(in: place) }
+            tasks.addTask { await Jury.$isOptional.withValue(unjudged) { await runScenarios(in: place) } }
             defer { tasks.cancelAll() }
             return await tasks.next() ?? nil
         }
@@ -79,7 +88,7 @@ struct SelfTest: AsyncParsableCommand {
 
     /// Runs the chosen scenarios: one after the other, so that none disturbs another's figures; two at once in the short form.
     private func runScenarios(in place: String) async -> [Report] {
-        let chosen = Scenario.all.filter { only.isEmpty || only.contains($0.name) }
+        let chosen = (only.isEmpty ? Scenario.standard : Scenario.all.filter { only.contains($0.name) }).filter { !skip.contains($0.name) }
         return await withTaskGroup(of: (Int, Report).self) { tasks in
             var reports = Array(repeating: Report(), count: chosen.count)
             var next = chosen.indices.makeIterator()
@@ -146,5 +155,8 @@ struct Scenario: Sendable {
     let run: @Sendable (Bench) async throws -> Report
 
     /// All of them, in the order in which they run.
-    static let all = [kill, recovery, stall, fill, flood, endings, names]
+    static let all = standard + [hung, slow, givenUp, programs, retry, rehearsal, unmounted]
+
+    /// Those that run when none is named.
+    static let standard = [kill, recovery, stall, fill, flood, endings, names]
 }

@@ -10,13 +10,13 @@ struct SelfTestError: Error, CustomStringConvertible {
 }
 
 /// Waits until a value is there. The bound is generous: it is there so that a run ends, not to measure.
-func eventually<Value>(_ what: String, _ find: () async throws -> Value?) async throws -> Value {
-    let end = ContinuousClock.now + .seconds(120)
+func eventually<Value>(_ what: String, seconds: Int = 120, _ find: () async throws -> Value?) async throws -> Value {
+    let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if let value = try await find() { return value }
         try await Task.sleep(for: .milliseconds(50))
     }
-    throw SelfTestError("\(what): not within two minutes")
+    throw SelfTestError("\(what): not within \(seconds) seconds")
 }
 
 /// A real server: this very program as another process, in a directory of its own, on a free port of loopback.
@@ -39,8 +39,10 @@ final class ServerProcess: Sendable {
     let url: String
     let process: ChildProcess
 
-    /// The program itself.
-    static let executable = Bundle.main.executablePath ?? CommandLine.arguments[0]
+    /// This program.
+    static let own = Bundle.main.executablePath ?? ProgramArguments.path
+    /// The program that is tested: this one, unless the environment names another build.
+    static let executable = ProcessInfo.processInfo.environment["CALLREEL_SELFTEST_PROGRAM"] ?? own
 
     /// Starts a server and waits until it says that it is ready.
     init(in directory: String, _ settings: Settings = Settings(), fault: Fault? = nil) async throws {
@@ -85,6 +87,16 @@ final class ServerProcess: Sendable {
         let state = try JSONValue(parsing: Data(try await CallInstructions.text(at: url + "/api/calls").utf8))
         guard case .array(let live) = state["live"] else { throw SelfTestError("GET /api/calls has no list of live calls") }
         return live.reduce(into: [:]) { $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0) }
+    }
+
+    /// Whether `GET /readyz` says that calls are taken, and what it says.
+    func readiness() async throws -> (isReady: Bool, text: String) {
+        do throws(CallerError) {
+            return (true, try await CallInstructions.text(at: url + "/readyz"))
+        } catch {
+            guard error.description.contains("503") else { throw error }
+            return (false, error.description)
+        }
     }
 
     /// One number of `GET /metrics`, in Prometheus' text format: of a sink, or of all calls; nil when it is not there.

@@ -41,7 +41,14 @@ enum SmallDisk: Sendable {
     /// Copies what a running server has on a small file system to the same place outside, where everybody sees it.
     func bringOut(_ place: String, of server: ServerProcess) throws {
         guard case .mounts = self else { return }
-        let inside = "/proc/\(server.process.identifier)/root" + place
+        try server.bringOut(place)
+    }
+}
+
+extension ServerProcess {
+    /// Copies what a running server has at a place in its own name space to the same place outside, where everybody sees it.
+    func bringOut(_ place: String) throws {
+        let inside = "/proc/\(process.identifier)/root" + place
         for case let path as String in FileManager.default.enumerator(atPath: inside) ?? .init() {
             let target = place + "/" + path
             var isDirectory: ObjCBool = false

@@ -18,7 +18,7 @@ struct UnfinishedFile: Sendable {
     init(_ path: String) throws {
         self.path = path
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        switch (path as NSString).pathExtension {
+        switch path.pathExtension {
         case "wav":
             // Whatever comes before the samples is short.
             guard let tag = bytes.prefix(4096).range(of: Data("data".utf8)), bytes.count >= tag.upperBound + 4 else {
@@ -61,7 +61,7 @@ struct UnfinishedCall: Sendable {
             else { return nil }
             var files: [String: UnfinishedFile] = [:]
             for name in names where !name.contains(".json") {
-                let path = place + "/" + name, ending = (name as NSString).pathExtension
+                let path = place + "/" + name, ending = name.pathExtension
                 if ending == "flac", let fault, !isSpoilt {
                     isSpoilt = true
                     try fault.spoil(unfinishedFLAC: path, frames: try AudioContent.samples(path).count)

@@ -1,0 +1,53 @@
+import CallreelCore
+import Foundation
+
+extension Scenario {
+    static let slow = Scenario(name: "slow", summary: "a sink that moves, at a quarter of the call's speed; it is left behind, and the call is not") {
+        bench in
+        try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
+        let fifo = try FIFO(bench.directory + "/slow.fifo")
+        let format = TestSignal.format, seconds = bench.isQuick ? 16.0 : 40.0
+        let buffer = 1.0, hold = 1.0
+        var settings = ServerProcess.Settings()
+        settings.sinks.append(
+            .object([
+                "type": .string(PipeSink.type), "name": "slow", "path": .string(fifo.path), "buffer": .number(buffer), "stallLimit": 30,
+                "holdLimit": .number(hold), "finishLimit": 60,
+            ]))
+        let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
+        fifo.read(bytesPerSecond: format.sampleRate * format.bytesPerFrame / 4)
+        let call = try await TestCall.open(1, to: server)
+        try await call.send(format.frames(seconds: seconds), .live)
+        // How far the server is when the caller has said everything: it may be behind by what the sink may hold back, and a little.
+        let received = try await server.liveCalls()["1"] ?? 0
+        var row = Row("slow", "what has come in time")
+        row.add(sent: call.sent, held: received, allowed: format.frames(seconds: buffer + hold + 3))
+        let code = try await call.hangUp()
+        let found = try await server.published(1)
+        try bench.fault?.spoil(found)
+        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("the recording has gone") }
+        var report = Report(rows: [row])
+        for name in ["wav", "flac", "raw"] {
+            var row = Row("slow", "\(name), beside a slow one")
+            published.check(name, sent: call.sent, into: &row)
+            report.rows.append(row)
+        }
+        var behind = Row("slow", "a FIFO read slowly")
+        if let sink = published.sink("slow") {
+            behind.add(sent: call.sent, held: sink.written, allowed: call.sent)
+            behind.expect(sink.silence + sink.lost > 0, "nothing was left out, so the sink was not slow, or the call waited for it")
+            let sum = sink.written + sink.silence + sink.lost
+            behind.expect(sum == call.sent, "written + silence + lost is \(sum), not the \(call.sent) that were sent")
+        } else {
+            behind.problems = ["the manifest has no such sink"]
+        }
+        report.rows.append(behind)
+        var run = Row("slow", "the server", calls: 1)
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        let status = try await server.stop()
+        run.expect(status == 0, "SIGTERM ended the server with \(status)")
+        run.problems += try await Verifier.problems(in: server.recordings)
+        report.rows.append(run)
+        return report
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// `callreel selftest-hang`: a file system that never answers, for as long as this process lives.
+///
+/// It is FUSE without a server: the kernel hands every request to the holder of `/dev/fuse`, who does not read them. Whoever asks for anything
+/// below the directory waits, as on a network file system whose server has gone. No compiler and no library is needed.
+struct SelfTestHang: ParsableCommand {
+    static let name = "selftest-hang"
+    /// What is printed when everything hangs.
+    static let word = "hangs"
+    static let configuration = CommandConfiguration(
+        commandName: name, abstract: "Plays a directory that hangs, for callreel selftest.", shouldDisplay: false)
+
+    /// Whether the system lets us: there is a device, and we may open it.
+    static var isPossible: Bool {
+        #if os(Linux)
+            unsafe access("/dev/fuse", R_OK | W_OK) == 0
+        #else
+            false
+        #endif
+    }
+
+    @Argument(help: "The directory.")
+    var directory: String
+
+    func run() throws {
+        #if os(Linux)
+            let device = unsafe open("/dev/fuse", O_RDWR)
+            guard device >= 0 else { throw SelfTestError("cannot open /dev/fuse: error \(errno)") }
+            let options = "fd=\(device),rootmode=40000,user_id=\(getuid()),group_id=\(getgid())"
+            let result = unsafe options.withCString { unsafe mount("callreel-selftest", directory, "fuse", UInt(MS_NOSUID) | UInt(MS_NODEV), $0) }
+            guard result == 0 else { throw SelfTestError("cannot mount a FUSE file system at \(directory): error \(errno)") }
+            Terminal.say(Self.word)
+            while true { pause() }
+        #else
+            throw SelfTestError("there is no FUSE on this system")
+        #endif
+    }
+}
