@@ -37,7 +37,7 @@ struct Replay: AsyncParsableCommand {
         }
         let room = Bell()
         let session = recorder.startCall(
-            CallFacts(carrier: "replay", headers: ["file": .string((file as NSString).lastPathComponent)]), format: format,
+            CallFacts(carrier: "replay", headers: ["file": .string(file.lastPathComponent)]), format: format,
             mayHold: true, onRoom: { room.ring() })
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }

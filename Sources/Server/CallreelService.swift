@@ -125,8 +125,8 @@ package struct CallreelService: Service {
         guard path.contains("/") else { return path }
         let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
         let directories = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
-        let isFound = directories.contains { $0 == (absolute as NSString).deletingLastPathComponent }
-        return isFound ? (absolute as NSString).lastPathComponent : absolute
+        let isFound = directories.contains { $0 == absolute.parentPath }
+        return isFound ? absolute.lastPathComponent : absolute
     }
 
     private func application(signature: VonageSignature?, host: String) -> some ApplicationProtocol {

@@ -48,7 +48,7 @@ extension Bench where Sink: ~Copyable {
             let open = await remaining { OpenDescriptor.below(room.path) }
             if let path = open.first?.path {
                 return note(
-                    .release, "\((path as NSString).lastPathComponent) is still open after a life that was \(ending.rawValue)", take.call.format)
+                    .release, "\(path.lastPathComponent) is still open after a life that was \(ending.rawValue)", take.call.format)
             }
         }
         for ending in [Ending.finished, .opened] { try await checkGrowth(ending, take.call, full) }

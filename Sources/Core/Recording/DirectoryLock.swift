@@ -18,10 +18,10 @@ final class DirectoryLock: Sendable {
     /// Makes a directory that is locked from the moment that it has its name: whoever finds it free knows that its program is gone.
     /// - Parameter fill: puts into it what must be there when it has its name.
     static func make(_ path: String, mode: mode_t, fill: (String) throws(RecordingError) -> Void = { _ in }) throws(RecordingError) -> DirectoryLock {
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = path.parentPath
         // Its parent is never made here: where it is missing, its disk is not mounted any more.
         guard FileSystem.isDirectory(parent) else { throw RecordingError("\(parent) is missing; is its disk mounted?", underlying: ENOENT) }
-        let new = "\(parent)/\(newPrefix)\((path as NSString).lastPathComponent)"
+        let new = "\(parent)/\(newPrefix)\(path.lastPathComponent)"
         try FileSystem.makeDirectory(new, mode: mode)
         do throws(RecordingError) {
             guard let lock = try DirectoryLock(existing: new) else { throw RecordingError("another program holds \(new)") }

@@ -16,7 +16,7 @@ enum FileSystem {
     static func makeDirectories(_ path: String, below root: String? = nil, mode: mode_t) throws(RecordingError) {
         if isDirectory(path) { return }
         if path == root { throw RecordingError("\(path) is missing; is its disk mounted?", underlying: ENOENT) }
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = path.parentPath
         if !parent.isEmpty, parent != path { try makeDirectories(parent, below: root, mode: mode) }
         do throws(RecordingError) {
             try makeDirectory(path, mode: mode)
@@ -103,7 +103,7 @@ enum FileSystem {
     /// Makes a file of zeros that really takes its room on the disk, or none.
     static func allocate(_ path: String, bytes: Int, mode: mode_t) {
         do throws(SinkError) {
-            let file = try OutputFile(name: (path as NSString).lastPathComponent, directory: (path as NSString).deletingLastPathComponent, mode: mode)
+            let file = try OutputFile(name: path.lastPathComponent, directory: path.parentPath, mode: mode)
             // Written and not only reserved: not every file system can do that, and none refuses this.
             try file.write(Data(count: bytes).bytes)
             try file.close()
@@ -151,7 +151,7 @@ enum FileSystem {
     static func replace(_ path: String, with data: Data, mode: mode_t, through temporary: String) throws(RecordingError) {
         unsafe unlink(temporary)
         do throws(SinkError) {
-            let name = (temporary as NSString).lastPathComponent, directory = (temporary as NSString).deletingLastPathComponent
+            let name = temporary.lastPathComponent, directory = temporary.parentPath
             let file = try OutputFile(name: name, directory: directory, mode: mode)
             try file.write(data.bytes)
             try file.close()

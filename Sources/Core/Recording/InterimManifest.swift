@@ -66,7 +66,7 @@ struct InterimManifest {
                 }
                 // Without parts in the name, only the path in front differs.
                 let plain = published.name.hasPrefix(final.name) ? stem + published.name.dropFirst(final.name.count) : nil
-                recording.sinks[index].files[file].name = known?.name ?? plain ?? (published.name as NSString).lastPathComponent
+                recording.sinks[index].files[file].name = known?.name ?? plain ?? published.name.lastPathComponent
             }
         }
         return recording
@@ -74,7 +74,7 @@ struct InterimManifest {
 
     /// The name that was wanted, of one that may have got a number.
     private static func wanted(_ name: String, stem: String) -> String {
-        let path = (name as NSString).deletingLastPathComponent
+        let path = name.parentPath
         return path.isEmpty ? stem : "\(path)/\(stem)"
     }
 }
@@ -89,7 +89,7 @@ extension Recording {
     ///
     /// The name may have got a number, because the one that was wanted is taken: the files get the same.
     static func publishedName(_ file: String, of wanted: String, partName: String?, as name: String) -> String {
-        let ending = file.dropFirst((wanted as NSString).lastPathComponent.count)
+        let ending = file.dropFirst(wanted.lastPathComponent.count)
         guard let partName else { return name + ending }
         let (part, rest) = PartName.split(ending)
         return partName.replacing(NameTemplate.part, with: "\(part)") + name.dropFirst(wanted.count) + rest

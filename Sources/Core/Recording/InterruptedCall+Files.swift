@@ -99,7 +99,7 @@ extension InterruptedCall {
             let index =
                 (here.count == 1 && file.name.hasPrefix("\(stem).") ? here.first : nil)
                 ?? manifest.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
-                ?? manifest.sinks.firstIndex { (file.name as NSString).pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
+                ?? manifest.sinks.firstIndex { file.name.pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
             if let index { owned[index].append(file) }
         }
         return owned
@@ -126,7 +126,7 @@ extension InterruptedCall {
     @discardableResult
     func putAside(_ file: CallFile, _ finding: inout Recovery.Finding) throws(RecordingError) -> String {
         let wanted = setAsidePath(file)
-        try FileSystem.makeDirectories((wanted as NSString).deletingLastPathComponent, mode: FileSystem.directoryMode(forFiles: store.fileMode))
+        try FileSystem.makeDirectories(wanted.parentPath, mode: FileSystem.directoryMode(forFiles: store.fileMode))
         var target = wanted
         var number = 2
         while !FileStatus.isMissing(target) {
@@ -200,6 +200,6 @@ extension FileSystem {
     /// Gives a file another name on its disk, durably. The name is free.
     static func move(_ path: String, to target: String) throws(RecordingError) {
         guard unsafe rename(path, target) == 0 else { throw RecordingError("cannot move \(path) to \(target)", underlying: errno) }
-        try synchronizeDirectory((target as NSString).deletingLastPathComponent)
+        try synchronizeDirectory(target.parentPath)
     }
 }

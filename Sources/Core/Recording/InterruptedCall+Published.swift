@@ -7,7 +7,7 @@ extension InterruptedCall {
     /// It may have a number in its name, and those with a lower number may have been deleted since.
     func published(as manifest: Recording) throws(RecordingError) -> Recording? {
         if let name = manifest.publishedAs, let published = try? store.manifest(named: name), published.id == id { return published }
-        let folder = (manifest.name as NSString).deletingLastPathComponent, stem = (manifest.name as NSString).lastPathComponent
+        let folder = manifest.name.parentPath, stem = manifest.name.lastPathComponent
         let entries: [FileSystem.Entry]
         do throws(RecordingError) {
             entries = try FileSystem.list(folder.isEmpty ? store.directory : "\(store.directory)/\(folder)")

@@ -73,7 +73,7 @@ extension InterruptedCall {
         // As far as an uncompressed file tells; later than the truth where there is none.
         let start = end.addingTimeInterval(-format.seconds(frames: bytes / format.bytesPerFrame))
         let facts = CallFacts(carrier: "unknown")
-        let folder = (store.template.name(id: id, call: facts, startedAt: start) as NSString).deletingLastPathComponent
+        let folder = store.template.name(id: id, call: facts, startedAt: start).parentPath
         var manifest = Recording(
             id: id, name: folder.isEmpty ? stem : "\(folder)/\(stem)", call: facts, format: format, startedAt: start, sinks: sinks)
         let assumed = stated == nil ? "; its format is assumed" : ""

@@ -49,7 +49,7 @@ package struct NameTemplate: Sendable, Hashable {
             guard !text[part.upperBound...].contains("/") else {
                 throw RecordingError("has \(Self.part) in a directory; it belongs to the file's name")
             }
-            guard (text as NSString).lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber }) else {
+            guard text.lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber }) else {
                 throw RecordingError("names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
             }
         }

@@ -120,13 +120,13 @@ struct PartialRecording: Sendable {
     static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
 
     /// The beginning of every file's name.
-    var stem: String { (name as NSString).lastPathComponent }
+    var stem: String { name.lastPathComponent }
 
     /// The manifest so far.
     var manifestPath: String { "\(directory)/\(Self.manifestName(name))" }
 
     /// What the manifest of a running call is called.
-    static func manifestName(_ name: String) -> String { (name as NSString).lastPathComponent + ".json" }
+    static func manifestName(_ name: String) -> String { name.lastPathComponent + ".json" }
 
     /// Whether a file is the manifest, or on its way to become it.
     func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }

@@ -126,7 +126,7 @@ package struct RecordingStore: Sendable {
         var manifest = manifest
         if let lease { manifest.owner = lease.current }
         try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new")
-        try FileSystem.synchronizeDirectory((path as NSString).deletingLastPathComponent)
+        try FileSystem.synchronizeDirectory(path.parentPath)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
@@ -225,7 +225,7 @@ package struct RecordingStore: Sendable {
         }
     }
 
-    private func parent(of name: String, _ root: String?) -> String { ((root ?? directory) + "/" + name as NSString).deletingLastPathComponent }
+    private func parent(of name: String, _ root: String?) -> String { ((root ?? directory) + "/" + name).parentPath }
 
     private enum Attempt {
         case published(Recording)
@@ -355,7 +355,7 @@ package struct RecordingStore: Sendable {
         let target = "\(directory)/\(manifest.name).json"
         try FileSystem.replace(
             target, with: try encode(manifest), mode: mode_t(fileMode), through: "\(partialDirectory)/\(manifest.id).json")
-        try FileSystem.synchronizeDirectory((target as NSString).deletingLastPathComponent)
+        try FileSystem.synchronizeDirectory(target.parentPath)
     }
 
     private func encode(_ manifest: Recording) throws(RecordingError) -> Data {

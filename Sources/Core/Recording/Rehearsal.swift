@@ -65,7 +65,7 @@ struct Rehearsal {
 
     private func write(_ path: String, in directory: String) throws(RecordingError) {
         do throws(SinkError) {
-            let file = try OutputFile(name: (path as NSString).lastPathComponent, directory: directory, mode: 0o600)
+            let file = try OutputFile(name: path.lastPathComponent, directory: directory, mode: 0o600)
             // A file system that keeps small files in the inode needs a block for this one.
             try file.write(Data(repeating: 0x55, count: 4096).bytes)
             // Later ones wait for no disk: a busy one is not a broken one.

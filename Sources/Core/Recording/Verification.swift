@@ -61,7 +61,7 @@ package struct Verification: Sendable {
         let path = manifestPath(recording)
         if FileStatus.isMissing(path) {
             // Deleted since it was listed, which is for whoever deleted it to know. One that never stood here is judged as it is.
-            let folder = (path as NSString).deletingLastPathComponent
+            let folder = path.parentPath
             return recording.sinks.flatMap(\.files).allSatisfy { FileStatus.isMissing(RecordingStore.path($0, in: directory)) }
                 && !FileStatus.isMissing(folder) ? Result() : result
         }

@@ -75,10 +75,10 @@ package struct SinkEnvelope: Configurable {
         .boolean("enabled", \.enabled, "Whether this entry is used."),
         .string(
             "directory", \.directory, type: "path",
-            "Where this sink's files go; null is the recordings directory. The manifest is always there.", check: isPath),
+            "Where this sink's files go; null is the recordings directory. The manifest is always there.", check: { $0.mistakeAsPath }),
         .string(
             "fallback", \.fallback, type: "path",
-            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.", check: isPath),
+            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.", check: { $0.mistakeAsPath }),
         .boolean(
             "mustExist", \.mustExist,
             "Whether `directory` and `fallback` are left alone where they are missing, as on a disk that is not mounted, instead of being made."),
@@ -110,11 +110,6 @@ package struct SinkEnvelope: Configurable {
             "onPause", \.onPause,
             "What this sink gets while a call's recording is paused: silence of the same length, nothing, or the audio all the same."),
     ]
-}
-
-/// What is wrong with a path.
-private func isPath(_ path: String) -> String? {
-    path.isEmpty || path.contains("\0") ? "is not a path such as \"/mnt/archive\"" : nil
 }
 
 /// Whether a name can stand in file names and messages as it is.

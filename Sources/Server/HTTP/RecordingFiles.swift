@@ -112,7 +112,7 @@ struct RecordingFiles: Sendable {
 
     /// The media type of a sink's file, with the codec where browsers want to know it.
     func mediaType(of file: Recording.File, sink: Recording.Sink) -> String {
-        let ending = (file.name as NSString).pathExtension.lowercased()
+        let ending = file.name.pathExtension.lowercased()
         // Of this sink it is known what is in an Ogg file.
         if ending == "ogg", sink.type == "sndfile" { return "audio/ogg; codecs=vorbis" }
         return Self.mediaTypes[ending] ?? "application/octet-stream"

@@ -1,0 +1,43 @@
+extension String {
+    private static let slash = UInt8(ascii: "/")
+
+    /// The path of the directory that holds this one: `a` for `a/b`, nothing for `a`, `/` for `/a` and for `/`.
+    ///
+    /// Pure: it knows no disk and no home directory. Foundation's own `deletingLastPathComponent` expands `~` and traps on relative paths
+    /// of one character.
+    package var parentPath: String {
+        let path = Self.withoutLastSlashes(self[...])
+        if path.isEmpty { return isEmpty ? "" : "/" }
+        guard let cut = path.utf8.lastIndex(of: Self.slash) else { return "" }
+        let parent = Self.withoutLastSlashes(path[..<cut])
+        return parent.isEmpty ? "/" : String(parent)
+    }
+
+    /// What a path names in its directory: `b` for `a/b` and for `a/b/`; `/` for `/`.
+    package var lastPathComponent: String {
+        let path = Self.withoutLastSlashes(self[...])
+        if path.isEmpty { return isEmpty ? "" : "/" }
+        guard let cut = path.utf8.lastIndex(of: Self.slash) else { return String(path) }
+        return String(path[path.utf8.index(after: cut)...])
+    }
+
+    /// What follows the last dot of the last component, without the dot: `wav` for `a/b.wav`. A name that begins with its only dot has none.
+    package var pathExtension: String {
+        let name = lastPathComponent
+        guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return "" }
+        return String(name[name.utf8.index(after: dot)...])
+    }
+
+    private static func withoutLastSlashes(_ path: Substring) -> Substring {
+        guard let last = path.utf8.lastIndex(where: { $0 != slash }) else { return path[..<path.startIndex] }
+        return path[..<path.utf8.index(after: last)]
+    }
+
+    /// What is wrong with the path of a directory in a configuration, as far as its text says.
+    package var mistakeAsPath: String? {
+        if isEmpty || utf8.contains(0) { return "is not a path such as \"/mnt/archive\"" }
+        // Only a shell gives `~` a meaning, so a directory of that name would be made.
+        if hasPrefix("~") { return "begins with ~, which only a shell knows; write the whole path, or \"${HOME}/recordings\"" }
+        return nil
+    }
+}
