@@ -25,26 +25,46 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How to log: lines for people, or a JSON object on each line.")
     var logFormat = LogFormat.text
 
+    @Option(help: "Kilobytes of log lines that may wait for whoever reads the log, 16 to 1000000; further lines are dropped and counted.")
+    var logBuffer = LogWriter.standardCapacity / 1024
+
     func validate() throws {
+        if !(16...1_000_000).contains(logBuffer) { throw ValidationError("--log-buffer \(logBuffer) is not in 16...1000000") }
         if let port, !(0...65535).contains(port) { throw ValidationError("--port \(port) is not in 0...65535") }
     }
 
     func run() async throws {
+        let logger = Terminal.logger(level: logLevel.level, format: logFormat, buffer: logBuffer * 1024)
+        do {
+            try await serve(logger)
+        } catch  where logFormat == .json {
+            // Whoever gathers the log reads JSON and nothing else.
+            let reasons = (error as? ConfigurationError)?.lines ?? ["\(error)"]
+            for reason in reasons { logger.critical("the server ends", metadata: ["reason": "\(reason)"]) }
+            throw ExitCode.failure
+        }
+    }
+
+    /// Reads the configuration and serves until a signal ends it.
+    private func serve(_ logger: Logger) async throws {
         DescriptorLimit.raise()
         OrphanReaper.startIfFirst()
         var configuration = try Configuration(
             file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
-        let logger = Terminal.logger(level: logLevel.level, format: logFormat)
-        let service = try CallreelService(configuration: configuration, logger: logger) { address in
-            Terminal.say("Callreel is ready: \(address.page)")
-            Terminal.say("Place a test call: \(address.testCommand(CommandLine.arguments[0]))")
+        let service = try CallreelService(configuration: configuration, logger: logger, lostLogLines: { Terminal.lostLogLines }) { address in
+            Terminal.announce([
+                "Callreel is ready: \(address.page)",
+                "Place a test call: \(address.testCommand(ProgramArguments.path))",
+            ])
         }
         let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger
         quiet.logLevel = max(logLevel.level, .warning)
         let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
+        let forced = ForcedStop(logger)
+        defer { forced.cancel() }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             tasks.addTask {

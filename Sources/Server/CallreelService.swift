@@ -15,7 +15,9 @@ package struct CallreelService: Service {
     private let logger: Logger
     private let onRunning: @Sendable (Address) async -> Void
     private let hurrySignal = HurrySignal()
-    private let metrics = PrometheusMetrics(descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one })
+    private let metrics = PrometheusMetrics(
+        descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one }
+            .merging(ProgramMetrics.descriptions) { one, _ in one })
     private let admission: Admission
     let door: Door
     private let echoPath: String?
@@ -48,13 +50,19 @@ package struct CallreelService: Service {
 
     /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
     ///
-    /// `onRunning` is called once, when connections are accepted.
-    package init(configuration: Configuration, logger: Logger, onRunning: @escaping @Sendable (Address) async -> Void = { _ in }) throws {
-        try self.init(configuration: configuration, logger: logger, echoPath: nil, onRunning: onRunning)
+    /// `lostLogLines` is asked for the metrics: lines of the log that were dropped. `onRunning` is called once, when connections are accepted.
+    package init(
+        configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
+        onRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+    ) throws {
+        try self.init(configuration: configuration, logger: logger, lostLogLines: lostLogLines, echoPath: nil, onRunning: onRunning)
     }
 
     /// Makes a server for tests, which may have a path that echoes messages with the socket code of calls. Nothing public leads here.
-    init(configuration: Configuration, logger: Logger, echoPath: String?, onRunning: @escaping @Sendable (Address) async -> Void) throws {
+    init(
+        configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 }, echoPath: String?,
+        onRunning: @escaping @Sendable (Address) async -> Void
+    ) throws {
         self.echoPath = echoPath
         self.configuration = configuration
         self.logger = logger
@@ -65,6 +73,8 @@ package struct CallreelService: Service {
             marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
             lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard, metrics: metrics, logger: logger)
         self.recorder = recorder
+        metrics.observe("callreel_log_lines_dropped_total", lostLogLines)
+        metrics.state("callreel_build_info", ["version": CallreelVersion.current])
         admission = Admission(
             refusals: Refusals(reasons: Admission.reasons, metrics: metrics, logger: logger),
             expected: ExpectedCalls(lifetime: configuration.vonage.tokenLifetime), calls: configuration.limits.calls

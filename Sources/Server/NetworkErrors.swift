@@ -1,8 +1,10 @@
+import AsyncHTTPClient
 import CallreelCore
 import NIOCore
 import NIOPosix
+import NIOSSL
 
-/// What went wrong on the network, in the system's own words where it has some.
+/// Says what went wrong on the network, in the system's own words where it has some: never the name of a function or of a Swift type.
 func networkReason(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
@@ -10,7 +12,36 @@ func networkReason(_ error: any Error) -> String {
     case let error as NIOConnectionError:
         if let first = error.connectionErrors.first { return networkReason(first.error) }
         return "there is no address for \(error.host)"
+    case SocketAddressError.unknown(let host, _):
+        return "there is no address for \(host)"
+    case ChannelError.connectTimeout(let limit):
+        return "no answer within \(Double(limit.nanoseconds) / 1e9) seconds"
+    case is ChannelError, is ChannelPipelineError:
+        return "the connection is closed"
+    case let error as HTTPClientError:
+        return httpReason(error)
+    case NIOSSLError.handshakeFailed(let reason):
+        return "the TLS handshake failed: \(tlsReason(reason))"
+    case NIOSSLError.uncleanShutdown:
+        return "the TLS connection was cut off"
+    case is NIOSSLError, is BoringSSLError:
+        return tlsReason(error)
     default:
         return "\(error)"
     }
+}
+
+private func httpReason(_ error: HTTPClientError) -> String {
+    switch error {
+    case .deadlineExceeded, .readTimeout, .writeTimeout, .connectTimeout, .tlsHandshakeTimeout: "no answer in time"
+    case .remoteConnectionClosed: "the server closed the connection without an answer"
+    default: error.shortDescription
+    }
+}
+
+/// The names that BoringSSL gives to what it found, such as `CERTIFICATE_VERIFY_FAILED`; else everything that it says.
+private func tlsReason(_ error: any Error) -> String {
+    let text = "\(error)"
+    let names = text.matches(of: /:([A-Z][A-Z0-9_]{3,})\b/).map { String($0.output.1) }
+    return names.isEmpty ? text : names.joined(separator: ", ")
 }

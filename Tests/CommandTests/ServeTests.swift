@@ -65,7 +65,8 @@ import Testing
 
     @Test func `a second signal ends calls that a first one lets go on`() async throws {
         let server = try await RunningServer()
-        let call = try Program.callreel.start(["call", Speech.path, "--to", server.url + "/webhooks/answer"])
+        let call = try Program.callreel.start(
+            ["call", try await Speech.long(60, in: server.directory), "--to", server.url + "/webhooks/answer"])
         _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
         server.program.signal(SIGTERM)
         _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
@@ -83,6 +84,52 @@ import Testing
         let recording = try await server.finished(1)[0]
         #expect(recording.endReason == "the server was shut down at once")
         #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == recording.framesReceived })
+    }
+
+    @Test func `a second signal is obeyed though a program hangs, and the call is recovered`() async throws {
+        let mark = "callreel-hung-\(UUID().uuidString)"
+        let hung =
+            #"{"type": "exec", "name": "hung", "command": ["sh", "-c", "trap '' TERM; cat > /dev/null; while :; do sleep 1; done", "\#(mark)"], "deadline": 3600, "finishLimit": 3600}"#
+        let server = try await RunningServer(configuration: #"{"sinks": [{"type": "raw"}, \#(hung)]}"#)
+        let call = try Program.callreel.start(
+            ["call", try await Speech.long(60, in: server.directory), "--to", server.url + "/webhooks/answer"])
+        _ = try await eventually("a call with audio") {
+            server.directory.files(in: "recordings/.partial").contains { $0.hasSuffix(".raw") } ? true : nil
+        }
+        server.program.signal(SIGTERM)
+        _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
+        server.program.signal(SIGTERM)
+        // Were it to wait for the program, this would take an hour.
+        #expect(try await server.program.result().status == 1)
+        #expect(server.program.errors.contains("stopped with unfinished recordings"))
+        #expect(try await call.result().status == 1)
+        _ = try await eventually("the program's end") { try await Program("pgrep").run(["-f", mark]).status == 1 ? true : nil }
+        let repair = try await Program.callreel.run(["repair", server.directory.path + "/recordings"])
+        #expect(repair.text.contains(" 0 problems"), "\(repair.text) \(repair.errors)")
+        let recording = try await server.finished(1)[0]
+        let raw = try Data(contentsOf: URL(fileURLWithPath: server.directory.path + "/recordings/" + recording.name + ".raw"))
+        let speech = try await Speech.pcm()
+        #expect(raw.count > 0 && raw == (0..<60).reduce(into: Data()) { pcm, _ in pcm += speech }.prefix(raw.count))
+    }
+
+    @Test func `a connection that is reset is told of in words`() async throws {
+        let server = try await RunningServer(configuration: RunningServer.trusting)
+        let port = try #require(URL(string: server.url)?.port)
+        _ = try await Judge.python(
+            """
+            import socket, struct, sys, os, base64, json
+            s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+            s.sendall(b"GET /cable HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Key: "
+                      + base64.b64encode(os.urandom(16)) + b"\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n")
+            assert b"101" in s.recv(4096)
+            hello = json.dumps({"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}).encode()
+            s.sendall(bytes([0x81, 0x80 | len(hello)]) + bytes(4) + hello)
+            s.sendall(bytes([0x82, 0xFE]) + struct.pack(">H", 640) + bytes(4) + bytes(640))
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+            """, ["\(port)"])
+        let recording = try await server.finished(1)[0]
+        #expect(recording.endReason == "the connection failed: Connection reset by peer" || recording.endReason == "the connection was lost")
     }
 
     @Test func `a first signal lets a running call come to its own end`() async throws {

@@ -10,6 +10,13 @@ public enum Speech {
         try await Judge.python("import sys, wave; sys.stdout.buffer.write(wave.open(sys.argv[1]).readframes(1 << 30))", [path])
     }
 
+    /// Makes a file with the speech so many times over, for calls that must not come to their end on a busy machine.
+    public static func long(_ times: Int, in directory: TemporaryDirectory) async throws -> String {
+        let file = directory.path + "/long.wav"
+        try await Program("sox").output([path, file, "repeat", "\(times - 1)"])
+        return file
+    }
+
     /// A file beside the tests.
     public static func fixture(_ name: String) -> String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)").path

@@ -45,13 +45,13 @@ public struct Secret: Hashable, Sendable {
     public func value(at path: ConfigurationPath) throws(ConfigurationProblem) -> String {
         guard let file else { return text }
         let data: Data
-        do {
-            data = try Data(contentsOf: URL(fileURLWithPath: file))
+        do throws(FileContent.Failure) {
+            data = try FileContent.read(file, limit: Self.fileLimit)
         } catch {
-            let isMissing = (error as? CocoaError)?.code == .fileReadNoSuchFile
-            throw .init(at: path, "the file \(file.debugDescription) \(isMissing ? "does not exist" : "cannot be read")")
+            if case .tooLarge = error { throw .init(at: path, "the file \(file.debugDescription) is not a short text") }
+            throw .init(at: path, "the file \(file.debugDescription) \(error.isMissing ? "does not exist" : "cannot be read: \(error.reason)")")
         }
-        guard data.count <= Self.fileLimit, var value = String(data: data, encoding: .utf8) else {
+        guard var value = String(data: data, encoding: .utf8) else {
             throw .init(at: path, "the file \(file.debugDescription) is not a short text")
         }
         // One grapheme also where it is CR and LF.

@@ -114,7 +114,8 @@ extension InterruptedCall {
         let common = names.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
         // Of one name, or of names that differ behind a dot.
         guard names.count == 1 || !common.hasSuffix(".") else { return String(common.dropLast()) }
-        let bare = (common as NSString).deletingPathExtension
+        let ending = common.pathExtension
+        let bare = ending.isEmpty ? common : String(common.dropLast(ending.count + 1))
         return bare.isEmpty ? common : bare
     }
 

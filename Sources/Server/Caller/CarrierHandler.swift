@@ -72,7 +72,7 @@ final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        ended.succeed(.init(code: nil, reason: "\(error)"))
+        ended.succeed(.init(code: nil, reason: networkReason(error)))
         context.close(promise: nil)
     }
 

@@ -60,7 +60,7 @@ package struct Configuration: Sendable {
 
         package static let fields: [Field<Self>] = [
             .string("directory", \.directory, type: "path", "Where recordings appear; relative to the directory that the program is started in.") {
-                $0.isEmpty || $0.contains("\0") ? "is not a path such as \"recordings\"" : nil
+                $0.mistakeAsPath
             },
             .boolean(
                 "mustExist", \.mustExist,
@@ -221,26 +221,30 @@ package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     }
 
     /// One line for each mistake.
-    package var description: String { problems.map { "\(file): \($0)" }.joined(separator: "\n") }
+    package var lines: [String] { problems.map { "\(file): \($0)" } }
+
+    package var description: String { lines.joined(separator: "\n") }
 }
 
 extension Configuration {
-    /// Reads a configuration file. The error names every mistake.
+    /// Bytes of a configuration file.
+    private static let fileLimit = 1 << 24
+
+    /// Reads a configuration file, which may be a pipe; `-` is standard input. The error names every mistake.
     package init(
         file: String, registry: SinkRegistry, environment: [String: String]
     ) throws(ConfigurationError) {
-        let value: JSONValue
-        do {
-            value = try JSONValue(parsing: try Data(contentsOf: URL(fileURLWithPath: file)))
-        } catch let error as JSONSyntaxError {
-            throw ConfigurationError(file: file, problems: [.init(at: .root, "is not JSON: \(error.reason)")])
+        func failure(_ reason: String) -> ConfigurationError { ConfigurationError(file: file, problems: [.init(at: .root, reason)]) }
+        let data: Data
+        do throws(FileContent.Failure) {
+            data = try FileContent.read(file, limit: Self.fileLimit, dash: true)
         } catch {
-            let reason =
-                (error as? CocoaError)?.code == .fileReadNoSuchFile
-                ? "there is no such file; name another with --config, or write one from `config example`"
-                : "cannot be read: \(error.localizedDescription)"
-            throw ConfigurationError(file: file, problems: [.init(at: .root, reason)])
+            throw failure(
+                error.isMissing
+                    ? "there is no such file; name another with --config, or write one from `config example`" : "cannot be read: \(error.reason)")
         }
+        let value: JSONValue
+        do throws(JSONSyntaxError) { value = try JSONValue(parsing: data) } catch { throw failure("is not JSON: \(error.reason)") }
         var problems: [ConfigurationProblem] = []
         self.init(value, registry: registry, environment: environment, problems: &problems)
         guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }

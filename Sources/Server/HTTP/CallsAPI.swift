@@ -55,6 +55,7 @@ struct CallsAPI: Sendable {
         return .object([
             "now": .string(Date().manifestText),
             "answerURL": .string(publicURL().description + "/webhooks/answer"), "testCommand": .string(testCommand()),
+            "directory": .string(URL(fileURLWithPath: recorder.store.directory).path),
             "live": .array(recorder.liveCalls.map(Self.live)),
             "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(recording)),
             "total": .integer(recorder.index.count),
@@ -72,6 +73,7 @@ struct CallsAPI: Sendable {
         }
         return .object([
             "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from), "to": optional(call.call.to),
+            "uuid": optional(call.call.uuid),
             "startedAt": .string(call.startedAt.manifestText), "seconds": .number(call.format.seconds(frames: call.framesReceived)),
             "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels), "sinks": .array(sinks),
             "paused": .boolean(call.isPaused), "resuming": .boolean(call.isResuming), "maskedFrom": optional(call.maskedFrom),
@@ -107,7 +109,8 @@ struct CallsAPI: Sendable {
             }
         return .object([
             "id": .string(recording.id.description), "name": .string(recording.name), "from": Self.optional(recording.call.from),
-            "to": Self.optional(recording.call.to), "startedAt": .string(recording.startedAt.manifestText),
+            "to": Self.optional(recording.call.to), "uuid": Self.optional(recording.call.uuid),
+            "startedAt": .string(recording.startedAt.manifestText),
             "endedAt": Self.optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
             "sampleRate": .integer(recording.format.sampleRate), "channels": .integer(recording.format.channels),
             "endReason": Self.optional(recording.endReason), "manifestURL": .string(RecordingFiles.manifestURL(of: recording)),

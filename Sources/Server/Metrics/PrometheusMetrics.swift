@@ -29,7 +29,7 @@ final class PrometheusMetrics: MetricsFactory {
     init(descriptions: [String: String]) { self.descriptions = descriptions }
 
     /// The metric of a name and labels, made when it is asked for the first time.
-    private func family<F: Family>(_ name: String, _ dimensions: [(String, String)], _ make: () -> F) -> F {
+    func family<F: Family>(_ name: String, _ dimensions: [(String, String)], _ make: () -> F) -> F {
         let key = Key(name: Self.legal(name), labels: PrometheusLabels(dimensions))
         return metrics.withLock { metrics in
             if let known = metrics[key] as? F { return known }

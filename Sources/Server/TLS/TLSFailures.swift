@@ -23,7 +23,7 @@ final class TLSFailures: ChannelInboundHandler {
         if !isEstablished {
             refusals.record(
                 RefusalReason.tls.rawValue, as: "TLS failed",
-                ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(error)"])
+                ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(networkReason(error))"])
         }
         context.close(promise: nil)
     }

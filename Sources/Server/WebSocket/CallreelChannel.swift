@@ -186,7 +186,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             }
         } catch {
             // The connection ended before it became anything, or a socket error that its handler has dealt with.
-            self.logger.debug("connection ended early", metadata: ["reason": "\(error)"])
+            self.logger.debug("connection ended early", metadata: ["reason": "\(networkReason(error))"])
             value.channel.close(promise: nil)
         }
     }

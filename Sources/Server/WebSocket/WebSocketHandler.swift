@@ -148,7 +148,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end("the connection failed: \(error)")
+        end("the connection failed: \(networkReason(error))")
         context.close(promise: nil)
     }
 

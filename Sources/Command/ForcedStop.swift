@@ -1,0 +1,66 @@
+import Foundation
+import Logging
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Ends the process soon after a second signal to stop, and at once after a third, whatever the server still waits for.
+///
+/// The second signal asks the server to finish every recording now, which takes a moment. A hung program, sink or disk would make it minutes:
+/// what is not finished then stays in `.partial`, and the next start recovers it. The signals are watched on a thread apart from the server's,
+/// so that nothing that blocks those can keep the process alive.
+// Unchecked: the sources and the count are touched on the queue alone, but for the start and the end of this object.
+final class ForcedStop: @unchecked Sendable {
+    /// Seconds that the server has after the second signal.
+    static let grace = 3.0
+
+    private let queue = DispatchQueue(label: "stop")
+    private let logger: Logger
+    private var sources: [any DispatchSourceSignal] = []
+    private var count = 0
+
+    /// Begins to watch SIGTERM and SIGINT, beside whoever else does.
+    init(_ logger: Logger) {
+        self.logger = logger
+        sources = [SIGTERM, SIGINT].map { number in
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler { [weak self] in self?.take(source.data) }
+            source.activate()
+            return source
+        }
+    }
+
+    /// Watches no longer: the server has come to its end.
+    func cancel() { for source in sources { source.cancel() } }
+
+    private func take(_ signals: UInt) {
+        let before = count
+        count += max(1, Int(clamping: signals))
+        if count >= 3 { stop() }
+        if before < 2, count == 2 { queue.asyncAfter(deadline: .now() + Self.grace) { [weak self] in self?.stop() } }
+    }
+
+    private func stop() {
+        logger.error("stopped with unfinished recordings", metadata: ["next": "the next start finishes them"])
+        Terminal.finishLog()
+        Self.killPrograms()
+        _exit(EXIT_FAILURE)
+    }
+
+    /// Ends the programs of `exec` sinks, each with its process group: nobody reads their files any more, and nobody would end them.
+    private static func killPrograms() {
+        let own = getpid()
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let identifier = Int32(name), let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+                // The name stands in parentheses and may hold anything; then come the state, the parent and the group (proc(5)).
+                let fields = status.split(separator: ")").last?.split(separator: " "), fields.count > 2, Int32(fields[1]) == own
+            else { continue }
+            if Int32(fields[2]) == identifier { kill(-identifier, SIGKILL) }
+        }
+    }
+}
