@@ -13,7 +13,8 @@ struct Call: AsyncParsableCommand {
         discussion: """
             Given an http or https address, it asks that answer webhook what to do and follows the NCCO that comes back. \
             Given a ws or wss address, it goes straight there. Any file that libsndfile reads will do; rate and channels \
-            are converted to what the call asks for.
+            are converted to what the call asks for. At the end it waits until the server has published each recording, and \
+            prints where it is.
             """)
 
     enum Speed: String, ExpressibleByArgument, CaseIterable, Sendable { case realtime, max }
@@ -37,7 +38,7 @@ struct Call: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "The audio file to play; without one, a scale of four seconds.")
+    @Argument(help: "The audio file to play, or - for standard input; without one, a scale of four seconds.")
     var file: String?
 
     @Option(help: "The answer webhook (http, https) or the WebSocket (ws, wss) to call.")
@@ -61,6 +62,9 @@ struct Call: AsyncParsableCommand {
     @Flag(help: "Break the connection at the end instead of closing it.")
     var abrupt = false
 
+    @Option(help: "The server's access.token, to be told where it recorded, or CALLREEL_ACCESS_TOKEN.")
+    var accessToken: String?
+
     @OptionGroup var identity: CarrierIdentityOptions
 
     func validate() throws {
@@ -71,8 +75,8 @@ struct Call: AsyncParsableCommand {
 
     func run() async throws {
         // Refused here once, rather than in each of many calls.
-        let path = try file ?? TestTone.makeFile()
-        let fileFormat = try AudioFileReader(path: path).fileFormat
+        let input = try AudioInput(try file ?? TestTone.makeFile())
+        let fileFormat = try input.reader().fileFormat
         let board = CallBoard(calls: calls)
         let executor = BlockingExecutor(name: "call")
         await withTaskGroup(of: Void.self) { group in
@@ -82,17 +86,61 @@ struct Call: AsyncParsableCommand {
                 for number in 0..<self.calls {
                     calls.addTask(executorPreference: executor) {
                         do {
-                            board.finished(number, try await place(number, path, fileFormat: fileFormat, board))
+                            board.finished(number, try await place(number, input, fileFormat: fileFormat, board))
                         } catch {
                             board.failed(number, "\(error)")
                         }
                     }
                 }
             }
+            board.summarize()
+            await showRecordings(of: board)
             group.cancelAll()
         }
-        try board.summarize()
+        if board.hasFailed { throw ExitCode.failure }
     }
+
+    /// Waits until the server has published every call that was placed, and says where. A server that does not tell is no failure.
+    private func showRecordings(of board: CallBoard) async {
+        let token = accessToken ?? ProcessInfo.processInfo.environment["CALLREEL_ACCESS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        var waiting = board.placed
+        guard !waiting.isEmpty, let lookup = RecordingLookup(target: to, token: token, identity: identity.value) else { return }
+        var found: [RecordingLookup.Published] = []
+        var pause = 0.05
+        /// How often in a row the server has known nothing of a call.
+        var unknown: [String: Int] = [:]
+        while !waiting.isEmpty {
+            let answer: RecordingLookup.Answer
+            do throws(CallerError) { answer = try await lookup.ask(waiting) } catch {
+                Terminal.note(error.description)
+                break
+            }
+            for uuid in waiting {
+                if let published = answer.published[uuid] {
+                    waiting.remove(uuid)
+                    found.append(published)
+                } else {
+                    unknown[uuid] = answer.live.contains(uuid) ? 0 : unknown[uuid, default: 0] + 1
+                }
+            }
+            let lost = waiting.filter { unknown[$0, default: 0] > 5 }
+            if !lost.isEmpty {
+                waiting.subtract(lost)
+                board.lose("the server has published nothing of \(lost.count) call\(lost.count == 1 ? "" : "s"); its log says why")
+            }
+            if !waiting.isEmpty { try? await Task.sleep(for: .seconds(pause)) }
+            pause = min(1, 1.5 * pause)
+        }
+        let here = FileManager.default.currentDirectoryPath + "/"
+        for published in found.prefix(Self.shownRecordings) {
+            Terminal.say("Recorded: \(published.manifest.hasPrefix(here) ? String(published.manifest.dropFirst(here.count)) : published.manifest)")
+            for problem in published.problems { Terminal.note("  \(problem)") }
+        }
+        if found.count > Self.shownRecordings { Terminal.say("and \(found.count - Self.shownRecordings) more") }
+    }
+
+    /// Recordings that are named one by one.
+    private static let shownRecordings = 10
 
     /// Ctrl-C ends the calls politely; a second one ends the program.
     private static func watchSignals(_ board: CallBoard) async {
@@ -103,12 +151,14 @@ struct Call: AsyncParsableCommand {
     }
 
     /// One call from the first question to the last byte. Returns what the server said at the end.
-    private func place(_ number: Int, _ path: String, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
-        let instructions = try await instructions(number, fileFormat)
+    private func place(_ number: Int, _ input: AudioInput, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
+        let uuid = UUID().uuidString.lowercased()
+        let instructions = try await instructions(uuid, fileFormat)
         let format = instructions.format
-        var reader = try AudioFileReader(path: path, convertingTo: format)
+        var reader = try input.reader(convertingTo: format)
         if let frames = reader.frameCount { board.expect(seconds: format.seconds(frames: frames)) }
         let connection = try await CarrierConnection.open(instructions, as: identity.value)
+        board.place(uuid)
         var digits = dtmf.sorted { $0.seconds < $1.seconds }[...]
         let clock = ContinuousClock(), start = clock.now
         // In real time a message at a time; otherwise as much at once as is worth a system call.
@@ -137,9 +187,9 @@ struct Call: AsyncParsableCommand {
     }
 
     /// What the answer webhook says, or what the address alone says.
-    private func instructions(_ number: Int, _ fileFormat: AudioFormat) async throws -> CallInstructions {
+    private func instructions(_ uuid: String, _ fileFormat: AudioFormat) async throws -> CallInstructions {
         let call = CallFacts(
-            carrier: carrier.rawValue, from: from, to: "442079460000", uuid: UUID().uuidString.lowercased(),
+            carrier: carrier.rawValue, from: from, to: "442079460000", uuid: uuid,
             conversation: "CON-" + UUID().uuidString.lowercased())
         if to.lowercased().hasPrefix("http") { return try await CallInstructions.ask(to, about: call, as: identity.value) }
         let rate = AudioFormat.supportedSampleRates.contains(fileFormat.sampleRate) ? fileFormat.sampleRate : 16000
@@ -157,6 +207,9 @@ private final class CallBoard: Sendable {
         var endings: [Int: String] = [:]
         var failures: [Int: String] = [:]
         var isStopping = false
+        var placed: Set<String> = []
+        var hasLost = false
+        var isSummarized = false
     }
 
     private let state: Mutex<State>
@@ -170,9 +223,21 @@ private final class CallBoard: Sendable {
     func finished(_ call: Int, _ ending: String) { state.withLock { $0.endings[call] = ending } }
     func failed(_ call: Int, _ reason: String) { state.withLock { $0.failures[call] = reason } }
 
+    /// The uuids of the calls that the server took.
+    var placed: Set<String> { state.withLock { $0.placed } }
+    func place(_ uuid: String) { state.withLock { _ = $0.placed.insert(uuid) } }
+    /// Whether a call could not be placed, went wrong, or was not published.
+    var hasFailed: Bool { state.withLock { !$0.failures.isEmpty || $0.hasLost } }
+
+    /// Says that calls were not published.
+    func lose(_ reason: String) {
+        state.withLock { $0.hasLost = true }
+        Terminal.note(reason)
+    }
+
     /// Draws the progress bar until the task is cancelled.
     func show() async {
-        while !Task.isCancelled {
+        while !Task.isCancelled, !state.withLock({ $0.isSummarized }) {
             let (seconds, expected) = state.withLock { ($0.seconds, $0.expected) }
             let slowest = seconds.min() ?? 0
             let width = 30, done = expected > 0 ? min(width, Int(Double(width) * slowest / expected)) : 0
@@ -181,18 +246,20 @@ private final class CallBoard: Sendable {
             Terminal.progress("[\(bar)] \(Self.tenths(slowest)) of \(Self.tenths(expected)) s\(calls)")
             try? await Task.sleep(for: .milliseconds(100))
         }
-        Terminal.progress("")
     }
 
-    /// Says how the calls ended; throws when one of them went wrong.
-    func summarize() throws {
-        let state = state.withLock { $0 }
+    /// Says how the calls ended.
+    func summarize() {
+        let state = state.withLock { state in
+            state.isSummarized = true
+            return state
+        }
+        Terminal.progress("")
         for (call, reason) in state.failures.sorted(by: { $0.key < $1.key }) { Terminal.note("call \(call + 1): \(reason)") }
         if let ending = state.endings.values.first {
             let count = state.endings.count
             Terminal.say("\(count) call\(count == 1 ? "" : "s") sent, \(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending).")
         }
-        if !state.failures.isEmpty { throw ExitCode.failure }
     }
 
     private static func tenths(_ seconds: Double) -> String { String(format: "%.1f", seconds) }

@@ -42,9 +42,15 @@ public struct CommandLineTool: Sendable {
         // write, for the sink that wrote to tell of. By default both would end the process with all its calls.
         signal(SIGXFSZ, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        Self.openStandardDescriptors()
+        guard let arguments = ProgramArguments.all else {
+            Terminal.note("Error: the program's arguments cannot be read: mount /proc")
+            exit(EXIT_FAILURE)
+        }
+        let words = Array(arguments.dropFirst())
         let result: Result<Void, any Error> = await Self.$registry.withValue(registry) {
             do {
-                var command = try Root.parseAsRoot()
+                var command = try Root.parseAsRoot(words)
                 if var command = command as? any AsyncParsableCommand {
                     try await command.run()
                 } else {
@@ -55,9 +61,39 @@ public struct CommandLineTool: Sendable {
                 return .failure(error)
             }
         }
-        switch result {
-        case .success: Root.exit()
-        case .failure(let error): Root.exit(withError: error)
+        exit(Self.end(result, words))
+    }
+
+    /// Says what is left to say, and returns the exit code.
+    private static func end(_ result: Result<Void, any Error>, _ words: [String]) -> Int32 {
+        var code = EXIT_SUCCESS
+        if case .failure(let error) = result {
+            code = Root.exitCode(for: error).rawValue
+            var text = Root.fullMessage(for: error)
+            if code == EXIT_SUCCESS {
+                // Help and the version are results.
+                if !text.isEmpty { Terminal.say(text) }
+            } else {
+                if code == Int32(ExitCode.validationFailure.rawValue), let hint = Subcommands.hint(for: words) {
+                    text = text.replacing(/^(Error: [^\n]*)/.anchorsMatchLineEndings(), maxReplacements: 1) { "\($0.output.1)\(hint)" }
+                }
+                if !text.isEmpty { Terminal.note(text) }
+            }
+        }
+        Terminal.finishLog()
+        if code == EXIT_SUCCESS, let mistake = Terminal.outputMistake {
+            Terminal.note("Error: \(mistake)")
+            code = EXIT_FAILURE
+        }
+        return code
+    }
+
+    /// Opens what is closed of the first three descriptors: else the next file that is opened would be standard output, and get what is printed.
+    private static func openStandardDescriptors() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
+            // The lowest free number is this one. What is written to it fails, as it did before.
+            let new = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+            if new >= 0, new != descriptor { close(new) }
         }
     }
 }
@@ -65,13 +101,19 @@ public struct CommandLineTool: Sendable {
 /// `callreel`, or what somebody's own program with it is called.
 struct Root: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent,
-        abstract: "Records phone calls that a carrier sends over a WebSocket.",
-        subcommands: [Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self, SelfTestServer.self])
+        commandName: ProgramArguments.name,
+        abstract: "Records phone calls that a carrier sends over a WebSocket.", version: CallreelVersion.current,
+        subcommands: [
+            Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self, SelfTestServer.self,
+            SelfTestHang.self,
+        ])
 }
 
 /// What every subcommand that reads the configuration takes.
 struct ConfigurationOption: ParsableArguments {
-    @Option(name: .long, help: "The configuration file.")
-    var config = "Config/callreel.json"
+    /// The file that is read when none is named.
+    static let standard = "Config/callreel.json"
+
+    @Option(name: .long, help: "The configuration file; - is standard input.")
+    var config = ConfigurationOption.standard
 }

@@ -13,15 +13,24 @@ struct Config: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Finds every mistake in a configuration, and looks whether its directories can be used. Makes nothing.")
 
-        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The configuration file; - is standard input. The same as --config.")
+        var file: String?
+
+        @Option(help: "The configuration file, by default Config/callreel.json.")
+        var config: String?
+
+        func validate() throws {
+            if let file, let config { throw ValidationError("\(file) and --config \(config) are two files; name one") }
+        }
 
         func run() throws {
+            let file = file ?? config ?? ConfigurationOption.standard
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
-                    file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+                    file: file, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
                 let problems = configuration.directoryProblems + (configuration.exposure.map { [$0] } ?? [])
-                if !problems.isEmpty { throw ConfigurationError(file: file.config, problems: problems) }
-                Terminal.say("\(file.config) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
+                if !problems.isEmpty { throw ConfigurationError(file: file, problems: problems) }
+                Terminal.say("\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
             } catch {
                 Terminal.note(error.description)
                 Terminal.note("\(error.problems.count) mistake\(error.problems.count == 1 ? "" : "s")")

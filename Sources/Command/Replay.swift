@@ -10,7 +10,7 @@ struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Puts a file through the configured sinks, as fast as they take it and without a network.")
 
-    @Argument(help: "The audio file to record; its rate and channels are kept.")
+    @Argument(help: "The audio file to record, or - for standard input; its rate and channels are kept.")
     var file: String
 
     @OptionGroup var configuration: ConfigurationOption
@@ -24,8 +24,9 @@ struct Replay: AsyncParsableCommand {
         let recorder = Recorder(
             store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry, logger: Terminal.logger(level: logLevel.level)
         )
-        var reader = try AudioFileReader(path: file)
-        if let note = reader.note { Terminal.note("\(file): \(note)") }
+        let input = try AudioInput(file)
+        var reader = try input.reader()
+        if let note = reader.note { Terminal.note("\(input.name): \(note)") }
         let format = reader.format
         let piece = max(1, format.frames(seconds: 0.25))
         let first = try reader.read(maximumFrames: piece)
@@ -37,7 +38,7 @@ struct Replay: AsyncParsableCommand {
         }
         let room = Bell()
         let session = recorder.startCall(
-            CallFacts(carrier: "replay", headers: ["file": .string(file.lastPathComponent)]), format: format,
+            CallFacts(carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)]), format: format,
             mayHold: true, onRoom: { room.ring() })
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }

@@ -14,7 +14,10 @@ import Testing
         #expect(hint.hasSuffix("--to \(server.url)/webhooks/answer"))
         let result = try await call(Speech.path, "--to", server.url + "/webhooks/answer", "--dtmf", "5@1.5", "--dtmf", "#@20", "--speed", "max")
         #expect(result.status == 0, "\(result.errors)")
-        #expect(result.text == "1 call sent, 11.0 s of audio, closed with 1000.\n")
+        let lines = result.text.split(separator: "\n")
+        #expect(lines.count == 2 && lines[0] == "1 call sent, 11.0 s of audio, closed with 1000.", "\(result.text)")
+        let manifest = try #require(lines.last?.wholeMatch(of: /Recorded: (\/.*\.json)/)?.output.1)
+        #expect(FileManager.default.fileExists(atPath: String(manifest)))
         // No progress bar where nobody watches.
         #expect(result.errors.isEmpty)
         let recording = try await server.finished(1)[0]
@@ -30,10 +33,40 @@ import Testing
         #expect(try await server.program.result().status == 0)
     }
 
+    @Test func `a call returns when its recording stands, however long that takes, and says where`() async throws {
+        // The program takes its time after the call's end, as a disk or a busy machine does.
+        let slow = #"{"type": "exec", "name": "slow", "command": ["sh", "-c", "cat > /dev/null; sleep 2"]}"#
+        let server = try await RunningServer(configuration: #"{"sinks": [{"type": "raw"}, \#(slow)]}"#)
+        for (target, arguments) in [("/webhooks/answer", ["--calls", "12"]), ("/webhooks/answer", ["--abrupt"])] {
+            let result = try await Program.callreel.run(
+                ["call", Speech.path, "--speed", "max", "--to", server.url + target] + arguments, in: server.directory.path)
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+            let paths = result.text.matches(of: /Recorded: (.*)\n/).map { String($0.output.1) }
+            #expect(paths.count == (arguments.count == 2 ? 10 : 1) && (paths.count == 1 || result.text.hasSuffix("and 2 more\n")), "\(result.text)")
+            // Now, and not at some time: the command is over.
+            for path in paths { #expect(FileManager.default.fileExists(atPath: server.directory.path + "/" + path), "\(path)") }
+            if arguments == ["--abrupt"] { continue }
+            #expect(server.directory.files(in: "recordings").count { $0.hasSuffix(".json") && !$0.hasPrefix(".") } == 12)
+        }
+    }
+
+    @Test func `a server that tells nobody where it records is asked with its token`() async throws {
+        let access = #", "access": {"token": "a-token-for-a-test"}}"#
+        let server = try await RunningServer(configuration: String(RunningServer.configuration.dropLast()) + access)
+        let answer = server.url + "/webhooks/answer"
+        let silent = try await call(Speech.path, "--speed", "max", "--to", answer)
+        #expect(silent.status == 0 && silent.errors.contains("--access-token") && !silent.text.contains("Recorded"), "\(silent.errors)")
+        let told = try await call(Speech.path, "--speed", "max", "--to", answer, "--access-token", "a-token-for-a-test")
+        #expect(told.status == 0 && told.errors.isEmpty && told.text.contains("Recorded: /"), "\(told.text) \(told.errors)")
+        let environment = ["CALLREEL_ACCESS_TOKEN": "a-token-for-a-test"]
+        let variable = try await Program.callreel.run(["call", Speech.path, "--speed", "max", "--to", answer], environment: environment)
+        #expect(variable.text.contains("Recorded: /"), "\(variable.errors)")
+    }
+
     @Test func `frames are paced as a carrier's are, and Ctrl-C ends the call politely`() async throws {
         let server = try await RunningServer(configuration: RunningServer.trusting)
         let cable = server.url.replacingOccurrences(of: "http", with: "ws") + "/cable"
-        let running = try Program.callreel.start(["call", Speech.path, "--to", cable])
+        let running = try Program.callreel.start(["call", try await Speech.long(60, in: server.directory), "--to", cable])
         _ = try await eventually("a live call with audio") {
             let state = try await JSONValue(parsing: Program("curl").output(["-s", server.url + "/api/calls"]))
             if case .array(let live) = state["live"], let seconds = live.first?["seconds"]?.double, seconds > 0.5 { return true }
@@ -42,14 +75,14 @@ import Testing
         running.signal(SIGINT)
         let result = try await running.result()
         #expect(result.status == 0)
-        #expect(result.text.hasSuffix("closed with 1000.\n"))
+        #expect(result.text.contains("closed with 1000.\n"))
         let recording = try await server.finished(1)[0]
         // Not all of the file: it was still being played.
-        #expect(recording.framesReceived > 8000 && recording.framesReceived < 176_000)
+        #expect(recording.framesReceived > 8000 && recording.framesReceived < 60 * 176_000)
         #expect(recording.framesReceived.isMultiple(of: 320))
         #expect(recording.endReason == "the carrier closed the call")
-        #expect(
-            try Data(contentsOf: URL(fileURLWithPath: server.paths(recording)[2])) == (try await Speech.pcm()).prefix(recording.framesReceived * 2))
+        let once = try await Speech.pcm(), speech = (0..<60).reduce(into: Data()) { pcm, _ in pcm += once }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: server.paths(recording)[2])) == speech.prefix(recording.framesReceived * 2))
     }
 
     @Test func `many calls at once, and an end without a word`() async throws {

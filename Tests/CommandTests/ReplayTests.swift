@@ -27,6 +27,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "cat '%' | \"$0\" replay - --config c.json", "\"$0\" replay - --config c.json < '%'", "\"$0\" replay <(cat '%') --config c.json",
+    ])
+    func `standard input and pipes can be replayed`(script: String) async throws {
+        let directory = TemporaryDirectory(), temporary = TemporaryDirectory()
+        try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
+        let result = try await Program("bash").run(
+            ["-c", script.replacingOccurrences(of: "%", with: Speech.path), Program.callreel.path], in: directory.path,
+            environment: ["TMPDIR": temporary.path])
+        #expect(result.status == 0, "\(result.errors)")
+        let raw = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".raw") })
+        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
+        // Nothing stays behind.
+        #expect(temporary.files().isEmpty)
+        let nothing = try await Program("bash").run(["-c", "\"$0\" replay - --config c.json < /dev/null", Program.callreel.path], in: directory.path)
+        #expect(nothing.status == 1 && nothing.errors.contains("standard input: "), "\(nothing.errors)")
+    }
+
     @Test func `a stereo file of any rate keeps both`() async throws {
         let directory = TemporaryDirectory()
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)

@@ -1,0 +1,23 @@
+import ArgumentParser
+import CallreelCore
+
+/// The names of the subcommands, for suggestions.
+enum Subcommands {
+    /// What a mistyped subcommand most likely was meant to be, such as `; did you mean "serve"?`. Nil where none is mistyped.
+    static func hint(for words: [String]) -> String? {
+        var command: any ParsableCommand.Type = Root.self
+        for word in words {
+            let children = command.configuration.subcommands
+            guard !children.isEmpty, !word.hasPrefix("-") else { return nil }
+            if word == "help" { continue }
+            if let child = children.first(where: { $0._commandName == word }) {
+                command = child
+                continue
+            }
+            let names = children.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
+            if let near = word.nearest(in: names) { return "; did you mean \"\(near)\"?" }
+            return "; there are \(names.joined(separator: ", "))"
+        }
+        return nil
+    }
+}
