@@ -44,7 +44,7 @@ public struct CommandLineTool: Sendable {
         signal(SIGPIPE, SIG_IGN)
         Self.openStandardDescriptors()
         guard let arguments = ProgramArguments.all else {
-            Terminal.note("Error: the program's arguments cannot be read: mount /proc")
+            Terminal.note("Error: /proc is not mounted, and the program needs it: mount -t proc proc /proc")
             exit(EXIT_FAILURE)
         }
         let words = Array(arguments.dropFirst())

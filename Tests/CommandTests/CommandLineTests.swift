@@ -99,18 +99,13 @@ import Testing
     }
 
     @Test(.enabled(if: geteuid() == 0, "mounting needs root"))
-    func `a system without proc is one to record on`() async throws {
+    func `a system without proc is refused by name`() async throws {
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
-        func without(_ command: String) async throws -> Program.Result {
-            try await Program("unshare").run(
-                ["-m", "bash", "-c", "mount -t tmpfs none /proc && \(command)", Program.callreel.path], in: directory.path)
+        for command in ["sinks", "config check c.json", "serve --config c.json --port 0", "--version"] {
+            let result = try await Program("unshare").run(
+                ["-m", "bash", "-c", "mount -t tmpfs none /proc && exec \"$0\" \(command)", Program.callreel.path], in: directory.path)
+            #expect(result.status == 1 && result.errors.contains("/proc is not mounted"), "\(command): \(result.errors)")
         }
-        let sinks = try await without("\"$0\" sinks")
-        #expect(sinks.status == 0 && sinks.text.contains("RIFF WAV"), "\(sinks.errors)")
-        let replay = try await without("\"$0\" replay '\(Speech.path)' --config c.json && \"$0\" verify recordings")
-        #expect(replay.status == 0 && replay.text.contains("problems    0"), "\(replay.errors)")
-        let selftest = try await without("\"$0\" selftest --quick")
-        #expect(selftest.status == 64 && selftest.errors.contains("/proc"), "\(selftest.errors)")
     }
 
     @Test func `a clock at its beginning or its end stops nothing`() async throws {

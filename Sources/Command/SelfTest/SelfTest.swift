@@ -56,9 +56,6 @@ struct SelfTest: AsyncParsableCommand {
         for type in ["wav", "flac", "raw"] where CommandLineTool.registry[type] == nil {
             throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")
         }
-        #if os(Linux)
-            if !FileManager.default.fileExists(atPath: "/proc/self") { throw ValidationError("the self-test needs /proc, which is not mounted") }
-        #endif
     }
 
     func run() async throws {
