@@ -31,13 +31,6 @@ public struct CommandLineTool: Sendable {
     /// Runs what the process's arguments ask for, and ends the process: 0 when all went well, 64 when the arguments make
     /// no sense, 1 for everything else.
     public func run() async -> Never {
-        #if os(Linux)
-            // Swift reads the command line from there, and ends the program without a word where it cannot.
-            if unsafe access("/proc/self/cmdline", R_OK) != 0 {
-                Terminal.note("Error: /proc cannot be read: mount it, as with `mount -t proc proc /proc`; the program needs its command line")
-                exit(EX_UNAVAILABLE)
-            }
-        #endif
         // A file that grows beyond the limit of the process (RLIMIT_FSIZE), and a reader that goes away, are errors of one
         // write, for the sink that wrote to tell of. By default both would end the process with all its calls.
         signal(SIGXFSZ, SIG_IGN)

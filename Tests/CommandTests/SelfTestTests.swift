@@ -31,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("drop", "names", ["names raw"]),
+        // A call of which a sink keeps nothing leaves no file there.
+        ("drop", "names", ["names raw", "names the directory"]),
         ("cut", "names", ["names wav", "names the directory"]),
         ("lie", "names", ["names wav", "names the directory"]),
         ("stale-total", "kill", ["kill flac, as it stands"]),

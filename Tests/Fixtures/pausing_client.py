@@ -44,6 +44,9 @@ async def main():
             # What was on its way when the answer came.
             await speak(2000, 0.1, live=False)
             await speak(3000, 1.6)
+            # A busy machine takes longer to read what had come: the next pause begins when this one is over.
+            while (await loop.run_in_executor(None, ask, "/api/calls"))["live"][0]["paused"]:
+                await speak(3000, 0.2)
     print(json.dumps(answers))
 
 

@@ -31,7 +31,7 @@ import Testing
             let answers = try JSONValue(parsing: output).elements
             let recording = try await server.finished()[0]
             let events = recording.events.filter { ["paused", "resumed"].contains($0.type) }
-            #expect(events.map(\.type) == ["paused", "resumed", "paused", "resumed", "paused", "resumed"])
+            try #require(events.map(\.type) == ["paused", "resumed", "paused", "resumed", "paused", "resumed"])
             let frames = events.map(\.frame.frames)
             let pauses = [frames[0]..<frames[1], frames[2]..<frames[3], frames[4]..<frames[5]]
             #expect(recording.sinks[0].ranges?.masked?.ranges == pauses)

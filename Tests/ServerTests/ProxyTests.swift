@@ -68,7 +68,9 @@ import Testing
         let pair = try await TestCertificate.make(in: directory)
         let pcm = directory.path + "/speech.pcm"
         try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
-        try await TestServer.run(listen: #", "trustedProxies": ["127.0.0.1"]"#, in: directory, logger: book.logger) { server in
+        try await TestServer.run(
+            listen: #", "trustedProxies": ["127.0.0.1"]"#, more: #", "access": {"allowOpen": true}"#, in: directory, logger: book.logger
+        ) { server in
             let port = try await freePort()
             let proxy = try start(name, port, to: server, pair)
             defer { proxy.signal(SIGTERM) }
