@@ -99,6 +99,7 @@ final class StandardError: Sendable {
 private enum LastWords {
     private static let signals = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]
     /// What would have been done about each signal, by its number. Never freed: a signal may come at any time.
+    // Unsafe, like the three below: `watch` writes them before any handler is set. Signal handlers only read them, and may lock nothing.
     nonisolated(unsafe) private static let previous = UnsafeMutablePointer<sigaction>.allocate(capacity: 64)
     nonisolated(unsafe) private static var reading: Int32 = -1
     nonisolated(unsafe) private static var real: Int32 = -1
