@@ -68,7 +68,9 @@ extension Bench where Sink: ~Copyable {
         var isElsewhere = false
         for fault in Fault.all {
             let room = sandbox.room()
-            let substitution = Substitution(below: room.directory, by: fault.isQuiet ? .readOnly : .descriptor(full.number))
+            let substitution = Substitution(
+                below: room.directory, by: fault.isQuiet ? .readOnly : .descriptor(full.number),
+                canBeUndone: [.whileOpening, .forAWhile].contains(fault.time))
             let isAtOnce = [.whileOpening, .fromTheStart].contains(fault.time)
             let context = room.context(call.format, onCreate: { if isAtOnce { substitution.apply() } })
             do throws(LifeError) {

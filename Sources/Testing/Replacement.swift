@@ -62,6 +62,20 @@ final class Replacement: Sendable {
     }
 }
 
+/// Which file a descriptor leads to.
+private struct FileIdentity: Equatable {
+    private let device, number, flags: UInt64
+
+    /// Nil when nothing is open under the number.
+    init?(_ descriptor: Int32) {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+        device = UInt64(truncatingIfNeeded: status.st_dev)
+        number = UInt64(truncatingIfNeeded: status.st_ino)
+        flags = UInt64(truncatingIfNeeded: fcntl(descriptor, F_GETFL))
+    }
+}
+
 /// Two ends of a pipe, which whoever made it has to close. Neither blocks, and no child process gets one.
 struct Pipe {
     let output: Int32
@@ -85,8 +99,10 @@ struct Pipe {
 final class Substitution: Sendable {
     private struct Place {
         let number: Int32
-        /// What was under the number.
-        let original: Int32
+        /// What was under the number, to be put back; nil where it was closed.
+        let original: Int32?
+        /// What was put there.
+        let replacement: FileIdentity?
     }
 
     /// What is put there.
@@ -99,15 +115,23 @@ final class Substitution: Sendable {
 
     private let directory: String
     private let source: Source
+    private let canBeUndone: Bool
     private let places = Mutex<[Place]>([])
 
     /// Prepares it; nothing is changed yet.
-    init(below directory: String, by source: Source) {
+    /// - Parameter canBeUndone: whether ``undo()`` will be called. Only then are the sink's files kept open meanwhile: a sink may ask
+    ///   whether somebody else has its file open.
+    init(below directory: String, by source: Source, canBeUndone: Bool = false) {
         self.directory = directory
         self.source = source
+        self.canBeUndone = canBeUndone
     }
 
-    deinit { places.withLock { $0.forEach { close($0.original) } } }
+    deinit {
+        for place in places.withLock({ $0 }) {
+            if let original = place.original { close(original) }
+        }
+    }
 
     /// Whether the sink had nothing open there.
     var isEmpty: Bool { places.withLock(\.isEmpty) }
@@ -117,28 +141,32 @@ final class Substitution: Sendable {
         let now = OpenDescriptor.below(directory)
         places.withLock { places in
             for descriptor in now where !places.contains(where: { $0.original == descriptor.number }) {
-                let original = fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0)
-                guard original >= 0 else { continue }
-                places.append(Place(number: descriptor.number, original: original))
+                let original = canBeUndone ? fcntl(descriptor.number, F_DUPFD_CLOEXEC, 0) : nil
+                if let original, original < 0 { continue }
                 switch source {
                 case .descriptor(let replacement): Self.put(replacement, under: descriptor.number)
                 case .readOnly:
                     let same = unsafe open(descriptor.path ?? "", O_RDONLY | O_CLOEXEC)
                     // A file that is not in its place any more stays open as it is: another rule is broken then.
-                    guard same >= 0 else { continue }
+                    guard same >= 0 else {
+                        if let original { close(original) }
+                        continue
+                    }
                     Self.put(same, under: descriptor.number)
                     close(same)
                 }
+                places.append(Place(number: descriptor.number, original: original, replacement: FileIdentity(descriptor.number)))
             }
         }
     }
 
-    /// Puts back what was there before, for a sink that has closed nothing since.
+    /// Puts back what was there before. Where the sink has closed it since, the number may be somebody else's now, and is left alone.
     func undo() {
         places.withLock { places in
             for place in places {
-                Self.put(place.original, under: place.number)
-                close(place.original)
+                guard let original = place.original else { continue }
+                if let replacement = place.replacement, FileIdentity(place.number) == replacement { Self.put(original, under: place.number) }
+                close(original)
             }
             places = []
         }
