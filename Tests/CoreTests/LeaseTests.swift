@@ -88,6 +88,15 @@ import Testing
         #expect(leases.verdict(of: other.id) == (Lease.boot == nil ? .undecided : .dead))
     }
 
+    /// After a power cut, nobody else can have the disk.
+    @Test func `a program of an earlier boot is dead at once on a disk that no other host sees`() throws {
+        try foreign("other")
+        let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
+        let shared = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false)
+        #expect(local.verdict(of: "other") == (own.locksAreReal ? .dead : .undecided))
+        #expect(shared.verdict(of: "other") == .undecided)
+    }
+
     @Test func `a renewal changes the file and not its length, and a lost lease begins again`() throws {
         let file = "server-\(own.id)"
         let before = try workspace.data(file)

@@ -16,10 +16,10 @@ import Testing
         let place = directory(workspace.file("a/b"))
         place.look(silentLogger)
         #expect(place.problem == nil && place.refusal == nil && place.isKnown)
-        #expect(try workspace.files() == ["a/b/.partial/volume"])
+        #expect(try workspace.files() == ["a/b/.callreel/volume"])
         place.look(silentLogger)
         #expect(place.problem == nil)
-        #expect(try workspace.files() == ["a/b/.partial/volume"])
+        #expect(try workspace.files() == ["a/b/.callreel/volume"])
     }
 
     @Test func `a directory that must exist and is missing is left alone, and named`() throws {

@@ -21,6 +21,7 @@ parser.add_argument("--megabytes", type=int, default=384)
 parser.add_argument("--flush", type=float, default=0.008, help="seconds that a FLUSH takes")
 parser.add_argument("--results", default="results.md")
 args = parser.parse_args()
+accelerator = "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg"
 rng = random.Random(args.seed)
 tag = f"{args.fs}-{args.sync:g}-{'roots' if args.roots else 'home'}-{args.preload}-{args.seed}"
 image = f"{args.work}/{tag}.img"
@@ -31,7 +32,7 @@ class Machine:
         self.disk = Disk(image, f"{args.work}/{tag}.sock", rng.randrange(1 << 30), args.flush)
         self.lines, self.log = queue.Queue(), log
         self.qemu = subprocess.Popen(
-            ["nice", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024", "-display", "none", "-serial", "stdio",
+            ["nice", "qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", "1024", "-display", "none", "-serial", "stdio",
              "-monitor", "none", "-nic", "none", "-no-reboot", "-kernel", f"{args.work}/vmlinuz", "-initrd", f"{args.work}/initrd",
              "-append", f"console=ttyS0 quiet panic=-1 pc.mode={mode} pc.fs={args.fs} pc.sync={args.sync:g} pc.roots={int(args.roots)} pc.with={args.preload if mode == 'record' else ''}",
              "-drive", f"file={args.work}/app.img,format=raw,if=virtio,readonly=on",

@@ -50,7 +50,7 @@ final class StorageDirectory: Sendable {
     static let hangLimit = Duration.seconds(5)
     /// Files that may still be made below which an operator is warned.
     static let lowFiles = 1000
-    /// The file in `.partial` that tells one disk from another that is mounted in its place.
+    /// The file in `.callreel` that tells one disk from another that is mounted in its place.
     static let volumeName = "volume"
 
     /// The directory, without a slash at its end.
@@ -237,7 +237,7 @@ final class StorageDirectory: Sendable {
 
     // MARK: - Which disk it is
 
-    private var volumePath: String { "\(path)/\(RecordingStore.partialDirectoryName)/\(Self.volumeName)" }
+    private var volumePath: String { "\(path)/\(RecordingStore.ownDirectoryName)/\(Self.volumeName)" }
 
     /// The name that this or an earlier program gave the disk.
     private func volume() -> String? { (try? Data(contentsOf: URL(fileURLWithPath: volumePath))).map { String(decoding: $0, as: UTF8.self) } }
@@ -245,6 +245,7 @@ final class StorageDirectory: Sendable {
     /// Gives the disk a name where it has none, so that it is known when it is unmounted and mounted again.
     private func nameVolume() -> String? {
         if let name = volume(), !name.isEmpty { return name }
+        try? FileSystem.makeDirectories(volumePath.parentPath, below: path, mode: mode)
         try? FileSystem.replace(volumePath, with: Data("\(RecordingID())\n".utf8), mode: mode & 0o666, through: volumePath + ".new")
         return volume()
     }

@@ -12,7 +12,8 @@ import Synchronization
 /// Finds out which of the programs that share a recordings directory still run, for the recovery of their calls.
 ///
 /// Clocks of different hosts are not compared: a lease is over if its file has not changed for ``Lease/limit`` by this program's
-/// clock. Only a program of this very kernel is known to be dead at once, by the lock of its call that it has lost.
+/// clock. A program is known to be dead at once if the lock of its call is free and this kernel would know of the lock: the program
+/// ran under this kernel, or the disk is one that no other kernel can have mounted since.
 package final class Leases: Sendable {
     /// Whether the program that a lease belongs to runs.
     enum Verdict: Sendable { case alive, dead, undecided }
@@ -33,15 +34,20 @@ package final class Leases: Sendable {
     private let own: Lease
     private let directory: String
     private let limit: Duration
+    /// Whether the directory is on a disk of this kernel alone.
+    private let isOfOneKernel: Bool
     private let state = Mutex(State())
 
-    /// Prepares to look at the leases in a directory of unfinished recordings. `own` is the lease of this program, and has begun.
-    package convenience init(own: Lease, directory: String) { self.init(own: own, directory: directory, limit: Lease.limit) }
+    /// Prepares to look at the leases in a directory of unfinished recordings. `own` is the lease of this program, and has begun. Blocks.
+    package convenience init(own: Lease, directory: String) {
+        self.init(own: own, directory: directory, limit: Lease.limit, isOfOneKernel: MountTable.isOfOneKernel(directory))
+    }
 
-    init(own: Lease, directory: String, limit: Duration) {
+    init(own: Lease, directory: String, limit: Duration, isOfOneKernel: Bool = false) {
         self.own = own
         self.directory = directory
         self.limit = limit
+        self.isOfOneKernel = isOfOneKernel
     }
 
     /// Whether calls were spared since the last ``releaseClaims()`` because it was not known yet if their program runs.
@@ -90,8 +96,8 @@ package final class Leases: Sendable {
             return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0) } ?? .dead
         }
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
-        // The lock of its call is free, and one kernel does not forget a lock.
-        if let boot = record?.boot, boot == Lease.boot, own.locksAreReal { return .dead }
+        // The lock of its call is free, and a kernel forgets no lock but by a new boot.
+        if let boot = record?.boot, own.locksAreReal, boot == Lease.boot || isOfOneKernel { return .dead }
         return state.withLock { state in
             var sight = state.seen[owner] ?? Sight(data: data, since: .now)
             if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
