@@ -21,9 +21,17 @@ import Testing
 
     @Test func `the short self-test finds nothing wrong, and leaves nothing behind`() async throws {
         let directory = TemporaryDirectory()
-        let result = try await selftest("--quick", "--directory", directory.path)
+        // Without the device there are no file systems that hang, and the scenario would say so.
+        let canHang = FileManager.default.fileExists(atPath: "/dev/fuse")
+        let result = try await Program.callreel.run(
+            ["selftest", "--quick", "--directory", directory.path] + (canHang ? [] : ["--skip", "hung"]))
         #expect(result.status == 0, "\(result.text)")
-        for scenario in ["kill", "recovery", "stall", "fill", "flood", "endings", "names"] {
+        let scenarios =
+            [
+                "kill", "recovery", "stall", "fill", "flood", "endings", "names", "slow", "given-up", "programs", "retry", "rehearsal",
+                "unmounted",
+            ] + (canHang ? ["hung"] : [])
+        for scenario in scenarios {
             #expect(result.text.contains("\n\(scenario) "), "\(result.text)")
         }
         #expect(failures(result).isEmpty)

@@ -6,7 +6,7 @@ extension Scenario {
         bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let fifo = try FIFO(bench.directory + "/slow.fifo")
-        let format = TestSignal.format, seconds = bench.isQuick ? 16.0 : 40.0
+        let format = TestSignal.format, seconds = bench.isQuick ? 10.0 : 40.0
         let buffer = 1.0, hold = 1.0
         var settings = ServerProcess.Settings()
         settings.sinks.append(

@@ -85,7 +85,7 @@ struct SelfTest: AsyncParsableCommand {
 
     /// Runs the chosen scenarios: one after the other, so that none disturbs another's figures; two at once in the short form.
     private func runScenarios(in place: String) async -> [Report] {
-        let chosen = (only.isEmpty ? Scenario.standard : Scenario.all.filter { only.contains($0.name) }).filter { !skip.contains($0.name) }
+        let chosen = (Scenario.all.filter { only.isEmpty || only.contains($0.name) }).filter { !skip.contains($0.name) }
         return await withTaskGroup(of: (Int, Report).self) { tasks in
             var reports = Array(repeating: Report(), count: chosen.count)
             var next = chosen.indices.makeIterator()
@@ -152,8 +152,5 @@ struct Scenario: Sendable {
     let run: @Sendable (Bench) async throws -> Report
 
     /// All of them, in the order in which they run.
-    static let all = standard + [hung, slow, givenUp, programs, retry, rehearsal, unmounted]
-
-    /// Those that run when none is named.
-    static let standard = [kill, recovery, stall, fill, flood, endings, names]
+    static let all = [kill, recovery, stall, fill, flood, endings, names, hung, slow, givenUp, programs, retry, rehearsal, unmounted]
 }
