@@ -54,7 +54,10 @@ public struct CommandLineTool: Sendable {
                 return .failure(error)
             }
         }
-        exit(Self.end(result, words))
+        let code = Self.end(result, words)
+        // Threads that hang on a disk go on until the process is gone, and exit(3) would destroy what they use.
+        fflush(nil)
+        _exit(code)
     }
 
     /// Says what is left to say, and returns the exit code.

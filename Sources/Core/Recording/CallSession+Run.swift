@@ -95,6 +95,7 @@ extension CallSession {
 
     /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
     private func waitForEnd(_ places: [[SinkPlace]], _ partial: PartialRecording) async {
+        var isFirst = true
         while true {
             await bell.wait()
             let (manifest, isDone, planned) = state.withLock { state -> (Recording?, Bool, ContinuousClock.Instant) in
@@ -113,10 +114,13 @@ extension CallSession {
                     }
                     manifest.sinks[index].take(accounts[index].tally)
                 }
-                let manifest = manifest
+                let last = manifest, isFirstSave = isFirst
                 do {
                     let begin = ContinuousClock.now
-                    try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.save(manifest, in: partial) }
+                    try await home.run(on: ledger) { [store] () throws(RecordingError) in
+                        try store.save(last, in: partial, isFirst: isFirstSave)
+                    }
+                    isFirst = false
                     // A disk that is slow is not made slower: the next save, for the sake of events, waits for longer.
                     let pause = (ContinuousClock.now - begin) * 20
                     // A file that was made meanwhile has asked for a save at once.

@@ -27,7 +27,6 @@ final class DirectoryLock: Sendable {
             guard let lock = try DirectoryLock(existing: new) else { throw RecordingError("another program holds \(new)") }
             try fill(new)
             guard unsafe rename(new, path) == 0 else { throw RecordingError("cannot rename \(new) to \(path)", underlying: errno) }
-            try FileSystem.synchronizeDirectory(parent)
             return lock
         } catch {
             FileSystem.removeEmptyDirectory(new)

@@ -148,13 +148,16 @@ enum FileSystem {
     /// Writes a file whole or not at all: readers see the old content or the new one.
     ///
     /// The content is on stable storage before the file is replaced. Without that, XFS and btrfs have an empty file after a power cut.
-    static func replace(_ path: String, with data: Data, mode: mode_t, through temporary: String) throws(RecordingError) {
+    /// - Parameter durably: false for a file that is worth nothing after a power cut.
+    static func replace(
+        _ path: String, with data: Data, mode: mode_t, through temporary: String, durably: Bool = true
+    ) throws(RecordingError) {
         unsafe unlink(temporary)
         do throws(SinkError) {
             let name = temporary.lastPathComponent, directory = temporary.parentPath
             let file = try OutputFile(name: name, directory: directory, mode: mode)
             try file.write(data.bytes)
-            try file.close()
+            if durably { try file.close() }
         } catch {
             unsafe unlink(temporary)
             throw RecordingError(error.reason, underlying: error.underlying)

@@ -105,14 +105,14 @@ package struct RecordingStore: Sendable {
     /// Where a published file stands.
     static func path(_ file: Recording.File, in directory: String) -> String { (file.directory ?? directory) + "/" + file.name }
 
-    /// Makes the directory of a new call and puts its first manifest there.
+    /// Makes the directory of a new call and puts its first manifest there. None of it is on stable storage yet: there is no audio either.
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
         let place = PartialRecording.directory(of: manifest.id, in: directory)
         let file = PartialRecording.manifestName(manifest.name)
         // A directory of a call is never without its manifest, by which another host knows that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(RecordingError) in
             do throws(RecordingError) {
-                try save(manifest, as: new + "/" + file)
+                try save(manifest, as: new + "/" + file, durably: false)
             } catch {
                 FileSystem.removeName(new + "/" + file)
                 throw error
@@ -123,13 +123,17 @@ package struct RecordingStore: Sendable {
 
     /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut: without the manifest, the
     /// call's audio is worth little.
-    func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) { try save(manifest, as: partial.manifestPath) }
+    /// - Parameter isFirst: whether the call's directory itself may not be on stable storage yet.
+    func save(_ manifest: Recording, in partial: PartialRecording, isFirst: Bool = false) throws(RecordingError) {
+        try save(manifest, as: partial.manifestPath, durably: true)
+        try FileSystem.synchronizeDirectory(partial.directory)
+        if isFirst { try FileSystem.synchronizeDirectory(partialDirectory) }
+    }
 
-    private func save(_ manifest: Recording, as path: String) throws(RecordingError) {
+    private func save(_ manifest: Recording, as path: String, durably: Bool) throws(RecordingError) {
         var manifest = manifest
         if let lease { manifest.owner = lease.current }
-        try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new")
-        try FileSystem.synchronizeDirectory(path.parentPath)
+        try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new", durably: durably)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
