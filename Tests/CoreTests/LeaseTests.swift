@@ -97,6 +97,23 @@ import Testing
         #expect(shared.verdict(of: "other") == .undecided)
     }
 
+    @Test func `what programs left that died without calls is removed in the end`() throws {
+        for id in ["rebooted", "old", "young"] { try foreign(id) }
+        let hourAgo = Date(timeIntervalSinceNow: -3700)
+        try FileManager.default.setAttributes([.modificationDate: hourAgo], ofItemAtPath: workspace.file("server-old"))
+        try workspace.plant("server-first.by-gone", "{}")
+        try workspace.plant("server-first.by-young", "{}")
+        Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false).releaseClaims()
+        let left = ["server-\(own.id)", "server-first.by-young", "server-rebooted", "server-young"]
+        #expect(try workspace.files() == left.sorted())
+        guard own.locksAreReal, Lease.boot != nil else { return }
+        // Both were of another boot; whoever had claimed something is gone with its lease, as the next look finds.
+        let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
+        local.releaseClaims()
+        local.releaseClaims()
+        #expect(try workspace.files() == ["server-\(own.id)"])
+    }
+
     @Test func `a renewal changes the file and not its length, and a lost lease begins again`() throws {
         let file = "server-\(own.id)"
         let before = try workspace.data(file)

@@ -50,8 +50,8 @@ final class StorageDirectory: Sendable {
     static let hangLimit = Duration.seconds(5)
     /// Files that may still be made below which an operator is warned.
     static let lowFiles = 1000
-    /// The file in `.callreel` that tells one disk from another that is mounted in its place.
-    static let volumeName = "volume"
+    /// How the empty directory in `.partial` is called whose name tells one disk from another that is mounted in its place.
+    static let volumePrefix = "volume-"
 
     /// The directory, without a slash at its end.
     let path: String
@@ -135,7 +135,7 @@ final class StorageDirectory: Sendable {
         var found = Found()
         do throws(RecordingError) {
             // The directory above counts where this one is missing: below a mount point without its disk, nothing is made.
-            if let device, let now = standing.flatMap(FileSystem.device), now != device, volume == nil || self.volume() != volume {
+            if let device, let now = standing.flatMap(FileSystem.device), now != device, !volumes().contains(where: { $0 == volume }) {
                 found.isForeign = true
                 throw RecordingError("\(path) is on another file system than before; was its disk unmounted?")
             }
@@ -237,16 +237,18 @@ final class StorageDirectory: Sendable {
 
     // MARK: - Which disk it is
 
-    private var volumePath: String { "\(path)/\(RecordingStore.ownDirectoryName)/\(Self.volumeName)" }
+    private var partial: String { "\(path)/\(RecordingStore.partialDirectoryName)" }
 
-    /// The name that this or an earlier program gave the disk.
-    private func volume() -> String? { (try? Data(contentsOf: URL(fileURLWithPath: volumePath))).map { String(decoding: $0, as: UTF8.self) } }
+    /// The names that this and earlier programs gave the disk.
+    private func volumes() -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
+        return names.filter { $0.hasPrefix(Self.volumePrefix) }.sorted()
+    }
 
     /// Gives the disk a name where it has none, so that it is known when it is unmounted and mounted again.
     private func nameVolume() -> String? {
-        if let name = volume(), !name.isEmpty { return name }
-        try? FileSystem.makeDirectories(volumePath.parentPath, below: path, mode: mode)
-        try? FileSystem.replace(volumePath, with: Data("\(RecordingID())\n".utf8), mode: mode & 0o666, through: volumePath + ".new")
-        return volume()
+        if let name = volumes().first { return name }
+        try? FileSystem.makeDirectory("\(partial)/\(Self.volumePrefix)\(RecordingID())", mode: mode)
+        return volumes().first
     }
 }

@@ -120,7 +120,7 @@ extension InterruptedCall {
         "\(file.root ?? store.directory)/\(Self.setAsideDirectory)/\(id)/\(file.name)"
     }
 
-    private static var setAsideDirectory: String { "\(RecordingStore.ownDirectoryName)/unrepaired" }
+    private static var setAsideDirectory: String { ".callreel/unrepaired" }
 
     /// Moves one file to the place for what cannot be repaired, and returns its new path. Nothing there is replaced.
     @discardableResult

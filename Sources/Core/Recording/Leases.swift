@@ -15,6 +15,9 @@ import Synchronization
 /// clock. A program is known to be dead at once if the lock of its call is free and this kernel would know of the lock: the program
 /// ran under this kernel, or the disk is one that no other kernel can have mounted since.
 package final class Leases: Sendable {
+    /// Seconds after which a lease that nobody renews is removed: much more than clocks of hosts differ.
+    private static let forgottenAfter: TimeInterval = 3600
+
     /// Whether the program that a lease belongs to runs.
     enum Verdict: Sendable { case alive, dead, undecided }
 
@@ -74,7 +77,8 @@ package final class Leases: Sendable {
         }
     }
 
-    /// Gives back what was claimed, and forgets what was spared: a pass of recovery is over. Blocks.
+    /// Gives back what was claimed, forgets what was spared, and removes what programs left that died without calls: a pass of recovery is
+    /// over. Blocks.
     package func releaseClaims() {
         let claimed = state.withLock { state in
             defer {
@@ -85,6 +89,29 @@ package final class Leases: Sendable {
             return state.claimed
         }
         for owner in claimed { FileSystem.removeName(claimPath(owner, by: own.id)) }
+        removeLeftovers()
+    }
+
+    /// Removes leases that were over long ago, or at the last boot of a disk of this kernel alone, and claims of programs that are gone. A call
+    /// that still names one counts as a dead program's, which it is.
+    private func removeLeftovers() {
+        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { $0.hasPrefix(Lease.prefix) }
+        for name in names where name != Lease.prefix + own.id {
+            let path = "\(directory)/\(name)"
+            if let claim = name.firstRange(of: ".by-") {
+                if !names.contains(Lease.prefix + name[claim.upperBound...]) { FileSystem.removeName(path) }
+            } else if isOfEarlierBoot(path) || FileSystem.modified(path).map({ $0.timeIntervalSinceNow < -Self.forgottenAfter }) ?? false {
+                FileSystem.removeName(path)
+            }
+        }
+    }
+
+    /// Whether a lease is one of an earlier boot of this kernel's own disk.
+    private func isOfEarlierBoot(_ path: String) -> Bool {
+        guard isOfOneKernel, own.locksAreReal, let current = Lease.boot,
+            let record = (try? Data(contentsOf: URL(fileURLWithPath: path))).flatMap({ try? JSONDecoder().decode(Lease.Record.self, from: $0) })
+        else { return false }
+        return record.boot != nil && record.boot != current
     }
 
     /// Whether the program with a lease runs. The lock of one of its calls was found to be free. Blocks.

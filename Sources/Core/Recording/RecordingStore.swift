@@ -17,9 +17,6 @@ package struct RecordingStore: Sendable {
     /// The directory of unfinished recordings, under the recordings directory.
     package static let partialDirectoryName = ".partial"
 
-    /// The directory of what is kept beside the recordings and belongs to none of them, under each directory.
-    static let ownDirectoryName = ".callreel"
-
     /// What follows the name of a manifest while it is replaced and published.
     static let manifestEndings = ["", ".new", ".final", ".final.new"]
 
