@@ -44,5 +44,7 @@ import Testing
         #expect(wrong?.error.blame == .bug)
         #expect(part.miscount(SinkReceipt(frames: 800, framesByFile: ["call.pcm": 800])) == nil)
         #expect(part.miscount(SinkReceipt(frames: 800)) == nil)
+        // What it may be believed to have lies between nothing and all.
+        for (stated, held) in [(900, 800), (-7, 0), (300, 300)] { #expect(part.miscount(SinkReceipt(frames: stated))?.held == held) }
     }
 }
