@@ -121,6 +121,10 @@ import Testing
         let after = try workspace.data(file)
         #expect(before != after && before.count == after.count)
         _ = try JSONDecoder().decode(Lease.Record.self, from: after)
+        // The number of beats gets longer, and the file does not.
+        for _ in 0..<100 { #expect(try own.renew()) }
+        #expect(try JSONDecoder().decode(Lease.Record.self, from: workspace.data(file)).beat > 100)
+        #expect(try workspace.data(file).count == before.count)
         try FileManager.default.removeItem(atPath: workspace.file(file))
         #expect(try !own.renew())
         #expect(try own.renew())

@@ -73,8 +73,13 @@ import Testing
         #expect(bad.problem?.contains("has not answered") == true && bad.refusal != nil && good.problem == nil)
         // Nothing waits for it.
         let access = DirectoryAccess { $0 == bad.path ? bad : nil }
-        let error = await BlockingExecutor(name: "test").run { #expect(throws: RecordingError.self) { try access.run(in: bad.path) {} } }
+        let touched = Collected<Void>()
+        let error = await BlockingExecutor(name: "test").run {
+            #expect(throws: RecordingError.self) { try access.run(in: bad.path) { touched.append(()) } }
+        }
         #expect(error?.underlying == ETIMEDOUT)
+        await bad.threads.run {}
+        #expect(touched.count == 0)
         gate.open()
         try await until("it answers again") { bad.problem == nil && bad.isKnown }
     }
@@ -96,8 +101,11 @@ import Testing
             }
         }
         try await until("the call hangs") { gate.waiting == 1 }
+        let began = ContinuousClock.now
         place.rehearse(silentLogger)
         #expect(await call.value?.underlying == ETIMEDOUT)
+        // As soon as the directory is known to hang, and not after the time that any call may take.
+        #expect(ContinuousClock.now - began < DirectoryAccess.limit)
         gate.open()
         try await until("it was undone") { undone.values == [7] }
     }
