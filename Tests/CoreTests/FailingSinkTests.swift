@@ -67,10 +67,13 @@ import Testing
         let store = RecordingStore(directory: workspace.file("recordings"), template: try NameTemplate("call"))
         let recorder = Recorder(store: store, plans: plans, registry: testRegistry, logger: silentLogger)
         await #expect(throws: RecordingError.self) { try await recorder.prepare() }
-        let session = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) {}
-        _ = session.receive(ramp(0..<8000))
+        let announcements = Collected<Void>()
+        let session = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) { announcements.append(()) }
+        #expect(!session.receive(ramp(0..<8000)) && announcements.count == 0)
         guard case .failure(let error) = await recorder.record(session) else { return #expect(Bool(false), "it cannot be recorded") }
         #expect(error.description.contains(workspace.file("recordings")))
+        // Whoever waits for room is told to go on.
+        #expect(announcements.count == 1)
         #expect(session.receive(ramp(0..<8000)))
         #expect(recorder.liveCalls.isEmpty)
         #expect(recorder.index.count == 0)

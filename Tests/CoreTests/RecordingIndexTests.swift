@@ -136,6 +136,13 @@ import Testing
         index.scan(workspace.path)
         index.scan(workspace.path)
         #expect(index.count == 1)
+        // One that stands in two places is listed once, and as long as it stands in one of them.
+        try FileManager.default.copyItem(atPath: workspace.file("kept"), toPath: workspace.file("copy"))
+        index.scan(workspace.path)
+        #expect(index.count == 1)
+        try FileManager.default.removeItem(atPath: workspace.file("kept"))
+        index.scan(workspace.path)
+        #expect(index.count == 1)
     }
 
     @Test func `a directory that is not there is an empty one`() {
