@@ -46,6 +46,7 @@ import Testing
 
     @Test(arguments: [
         ("/", "/"), ("//", "/"), ("/webhooks/answer/", "/webhooks/answer"), ("//webhooks///answer//?a=/b/", "/webhooks/answer?a=/b/"),
+        ("/webhooks//answer", "/webhooks/answer"),
         ("/api/calls?x=http://y//z/", "/api/calls?x=http://y//z/"), ("*", "*"), ("/webhooks/../api/calls", "/webhooks/../api/calls"),
     ])
     func `a target is routed in one form`(target: String, form: String) {
@@ -54,7 +55,8 @@ import Testing
 
     @Test(arguments: [
         ("/phone/webhooks/answer?uuid=u", "/webhooks/answer?uuid=u"), ("/webhooks/answer", "/webhooks/answer"), ("/phone/", "/"), ("/phone?a", "/?a"),
-        ("/phone/cable", "/cable"), ("/phonebook/api/calls", "/phonebook/api/calls"), ("/phone/phone/api/calls", "/phone/phone/api/calls"),
+        ("/phone/cable", "/cable"), ("/phonebook/api/calls", "/phonebook/api/calls"),
+        ("/phoneapi/calls", "/phoneapi/calls"), ("/phone/phone/api/calls", "/phone/phone/api/calls"),
         ("//phone//api/calls/", "/api/calls"), ("/phone/else", "/phone/else"),
     ])
     func `the path of the public URL may stand in front or not`(target: String, form: String) {
