@@ -67,12 +67,22 @@ import Testing
     /// What was done before a ring is seen by whoever hears it: the last ring of a burst is not lost behind the first.
     @Test func `a listener that looks after each ring sees what came before the last`() async throws {
         for _ in 0..<100 {
-            let bell = Bell(), said = Atomic(0), seen = Atomic(0)
+            let bell = Bell(), said = Atomic(0), looks = Atomic(0), seen = Atomic(0)
             let listener = Task.detached {
-                while said.load(ordering: .sequentiallyConsistent) < 3 { await bell.wait() }
+                while said.load(ordering: .sequentiallyConsistent) < 3 {
+                    looks.wrappingAdd(1, ordering: .sequentiallyConsistent)
+                    await Task.yield()
+                    await bell.wait()
+                }
                 seen.store(1, ordering: .sequentiallyConsistent)
             }
-            for _ in 0..<3 {
+            for number in 1...3 {
+                // As soon as the listener has looked, so that many a ring comes before it waits.
+                let deadline = ContinuousClock.now + .seconds(120)
+                while looks.load(ordering: .sequentiallyConsistent) < number {
+                    try #require(ContinuousClock.now < deadline, "it has heard ring \(number - 1)")
+                    await Task.yield()
+                }
                 said.wrappingAdd(1, ordering: .sequentiallyConsistent)
                 bell.ring()
             }
