@@ -18,13 +18,17 @@ import Testing
         return try JSONDecoder().decode([String: Int].self, from: try await Judge.python(script, [path]))
     }
 
-    @Test(arguments: [false, true])
-    func `nothing that was spoken or typed in a pause is kept, though it was read after the resume`(isEncrypted: Bool) async throws {
+    /// The short guard is longer than what comes after the resume was answered, and shorter than what had come before and was not read.
+    @Test(arguments: [false, true], [Recorder.pauseGuard, 0.15])
+    func `nothing that was spoken or typed in a pause is kept, though it was read after the resume`(isEncrypted: Bool, pauseGuard: Double)
+        async throws
+    {
         let book = LogBook()
         let sinks = #"[{"type": "wav"}, {"type": "wav", "name": "cut", "onPause": "skip"}, {"type": "wav", "name": "all", "onPause": "record"}]"#
         let directory = TemporaryDirectory()
         let pair = isEncrypted ? try await TestCertificate.make(in: directory) : nil
-        try await TestServer.run(sinks: sinks, listen: pair?.listen ?? "", in: directory, logger: book.logger) { server in
+        let more = #", "recordings": {"directory": "\#(directory.path)/recordings", "pauseGuard": \#(pauseGuard)}"#
+        try await TestServer.run(sinks: sinks, listen: pair?.listen ?? "", more: more, in: directory, logger: book.logger) { server in
             let addresses = isEncrypted ? ["wss" + server.cable.dropFirst(2), server.https] : [server.cable, server.http]
             let output = try await Program("python3").output(
                 [Speech.fixture("pausing_client.py")] + addresses + ["3"] + (pair.map { [$0.certificate] } ?? []))
@@ -48,7 +52,7 @@ import Testing
             }
             let whole = try await values(server.recordings + "/" + recording.sinks[0].files[0].name)
             #expect(whole["2000"] == nil && whole["1000"] ?? 0 > 0, "\(whole)")
-            // The guard takes half a second, and reading what has come a little.
+            // The guard takes half a second at most, and reading what has come a little.
             #expect(whole["3000"] ?? 0 > 3 * 8000, "\(whole)")
             for file in recording.sinks[1].files {
                 let part = try await values(server.recordings + "/" + file.name)
