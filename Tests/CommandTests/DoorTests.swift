@@ -72,8 +72,9 @@ import Testing
         #expect(server.program.text.contains("--to \(answer) --insecure\n"))
         let stranger = try await call("--to", answer)
         #expect(stranger.status == 1 && stranger.errors.contains("CERTIFICATE_VERIFY_FAILED"), "\(stranger.errors)")
-        let other = try await TestCertificate.make("other", in: TemporaryDirectory())
-        #expect(try await call("--to", answer, "--ca", other.certificate).status == 1)
+        let other = try await TestCertificate.make("other", in: directory)
+        let mistaken = try await call("--to", answer, "--ca", other.certificate)
+        #expect(mistaken.status == 1 && mistaken.errors.contains("CERTIFICATE_VERIFY_FAILED"), "\(mistaken.errors)")
         let missing = try await call("--to", answer, "--ca", "nowhere.pem")
         #expect(missing.status == 1 && missing.errors.contains("nowhere.pem"), "\(missing.errors)")
         for trust in [["--ca", pair.certificate], ["--insecure"]] {
