@@ -148,6 +148,11 @@ import Testing
             let lost = try #require(book.lines.first { $0.contains("must hand on Upgrade and Connection") })
             #expect(lost.utf8.count < 1000 && lost.contains("client.address=127.0.0.1"))
             #expect(try await counted("handshake", server) == 1)
+            // An upgrade whose path is as long, which the reason names.
+            let upgrade = ["-s", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
+            _ = try await Program("curl").run(upgrade + [server.http + "/" + String(repeating: "x", count: 9000)])
+            let long = try #require(book.lines.first { $0.contains("no calls are taken at") })
+            #expect(long.utf8.count < 1000, "\(long.utf8.count) bytes")
         }
     }
 

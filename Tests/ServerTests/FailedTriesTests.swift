@@ -35,12 +35,23 @@ import Testing
             #expect(tries.turn(of: "192.0.2.1", now: start) == .now)
             tries.ended(.now, of: "192.0.2.1", isRight: true, now: start)
         }
+        // Nor do those that had to wait because of others.
+        _ = exhaust("192.0.2.2")
+        for _ in 0..<1000 {
+            let turn = tries.turn(of: "192.0.2.2", now: start)
+            // One that is not over yet waits in front of it.
+            #expect(turn == .after(.seconds(2)))
+            tries.ended(turn, of: "192.0.2.2", isRight: true, now: start)
+        }
     }
 
     @Test func `the answers to failures are held back for longer and longer, up to a bound`() {
         let waits = (0..<30).map { _ in tries.failed("192.0.2.1", now: start) }
         #expect(waits.prefix(10).allSatisfy { $0 == .zero } && waits.last == .seconds(5))
         #expect(zip(waits, waits.dropFirst()).allSatisfy { $0 <= $1 })
+        // Where each further failure is worth more than the bound.
+        let few = FailedTries(perMinute: 7)
+        #expect((0..<5).map { _ in few.failed("192.0.2.1", now: start) } == [0, 5, 5, 5, 5].map { .seconds($0) })
     }
 
     @Test func `many addresses take no more memory than some`() {

@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test func `a directory's name in a label is escaped`() async throws {
-        let odd = TemporaryDirectory().path + #"/a "quoted" \ name"#
+        let odd = TemporaryDirectory().path + #"/a "quoted" \name"#
         let entry = JSONValue.object(["type": "raw", "directory": .string(odd)]).json()
         try await TestServer.run(sinks: "[\(entry)]") { server in
             let names = try await metrics(server).keys

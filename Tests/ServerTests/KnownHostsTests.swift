@@ -143,6 +143,8 @@ import Testing
             }
             _ = try await curl(server.http + "/webhooks/answer")
             _ = try await curl("-H", "Host: old.example.com", server.http + "/webhooks/answer")
+            // An address is what a proxy makes of a name.
+            _ = try await curl("-H", "Host: 192.0.2.7:9292", server.http + "/webhooks/answer")
             #expect(try await warnings() == "[]")
             for _ in 0..<5 { _ = try await curl("-H", "Host: new.example.com", server.http + "/webhooks/answer") }
             #expect(try await warnings().contains("new.example.com"))

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (JSONValue.null, true, 1008, "handshake"), ("nonsense", false, 1007, "JSON"),
+        (JSONValue.null, true, 1008, "before the handshake"), ("nonsense", false, 1007, "JSON"),
         (#"{"event":"websocket:connected"}"#, false, 1008, "content-type"),
         (#"{"content-type":"audio/l16;rate=44100"}"#, false, 1003, "44100"), (#"{"content-type":"audio/mpeg"}"#, false, 1003, "audio/mpeg"),
     ])
