@@ -71,6 +71,7 @@ struct Call: AsyncParsableCommand {
         if !(1...10_000).contains(calls) { throw ValidationError("--calls \(calls) is not in 1...10000") }
         let scheme = URLComponents(string: to)?.scheme?.lowercased() ?? ""
         if !["http", "https", "ws", "wss"].contains(scheme) { throw ValidationError("--to \(to) is not an http, https, ws or wss URL") }
+        if let mistake = URLComponents(string: to)?.portMistake { throw ValidationError("--to \(to) cannot be called: \(mistake)") }
     }
 
     func run() async throws {

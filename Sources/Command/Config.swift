@@ -11,7 +11,7 @@ struct Config: ParsableCommand {
     /// `callreel config check`
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Finds every mistake in a configuration, and looks whether its directories can be used. Makes nothing.")
+            abstract: "Finds every mistake in a configuration, and looks whether its directories, programs, secrets and certificates are there. Makes nothing.")
 
         @Argument(help: "The configuration file; - is standard input. The same as --config.")
         var file: String?
@@ -28,7 +28,7 @@ struct Config: ParsableCommand {
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
                     file: file, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
-                let problems = configuration.directoryProblems + (configuration.exposure.map { [$0] } ?? [])
+                let problems = configuration.obstacles
                 if !problems.isEmpty { throw ConfigurationError(file: file, problems: problems) }
                 Terminal.say("\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
             } catch {

@@ -40,11 +40,13 @@ package struct CallreelService: Service {
         /// The command that places a test call, as a shell takes it.
         /// - Parameter program: the program's name or path.
         package func testCommand(_ program: String) -> String {
-            let isPlain = program.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+".contains($0)) }
-            let word = isPlain ? program : "'" + program.replacing("'", with: "'\\''") + "'"
+            func word(_ text: String) -> String {
+                let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+:@%=".contains($0)) }
+                return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+            }
             // A certificate is seldom made for the address that a server listens on.
             let trust = isSecure && isUnnamed ? " --insecure" : ""
-            return "\(word) call --to \(publicURL)/webhooks/answer\(trust)"
+            return "\(word(program)) call --to \(word("\(publicURL)/webhooks/answer"))\(trust)"
         }
     }
 

@@ -103,7 +103,7 @@ extension Recorder {
         "callreel_calls_live": "Calls that are being recorded or published now.",
         "callreel_frames_received_total": "Frames of audio received in all calls.",
         "callreel_messages_malformed_total": "Messages of carriers that could not be understood.",
-        "callreel_events_dropped_total": "Events of calls that were not kept because there were too many.",
+        "callreel_events_dropped_total": "Events of calls that were not kept because there were too many, or because they were too large.",
         "callreel_events_masked_total": "Events that were not kept because they tell what was typed or said while a recording was paused.",
         "callreel_sink_frames_written_total": "Frames of published calls that are in the sink's output.",
         "callreel_sink_frames_silenced_total": "Frames of published calls that are silence in the sink's output, because it was too slow.",

@@ -13,7 +13,8 @@ package enum DirectoryCheck {
     /// The reason why no file can be made in a directory at this path, in words that follow the path; nil when nothing speaks against it.
     ///
     /// Where the directory is missing, the nearest one above it that exists is looked at.
-    package static func mistake(_ path: String) -> String? {
+    /// - Parameter mustExist: whether a missing directory is a mistake.
+    package static func mistake(_ path: String, mustExist: Bool = false) -> String? {
         let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let absolute = "/" + whole.split(separator: "/").joined(separator: "/")
         var current = absolute
@@ -22,10 +23,12 @@ package enum DirectoryCheck {
             if unsafe stat(current, &status) == 0 {
                 let place = current == absolute ? "" : "cannot be made: \(current) "
                 guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
+                if let type = MountTable.typeWithoutFiles(current) { return "\(place)is on a file system that keeps no files (\(type))" }
                 guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
                 return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
             }
             let number = errno
+            if mustExist { return "cannot be looked at, and must exist: \(systemMessage(number))" }
             guard number == ENOENT else {
                 // A file stands where a directory should be: what is above it says which.
                 if number == ENOTDIR, let parent = parent(of: current) {

@@ -15,6 +15,11 @@ struct MountTable {
         "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "zfs", "jfs", "vfat", "exfat", "ntfs3", "bcachefs",
     ]
 
+    /// File systems that show what the kernel knows, and keep no files.
+    private static let typesWithoutFiles: Set<String> = [
+        "proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "pstore", "bpf", "efivarfs", "mqueue",
+    ]
+
     private var mounts: [(point: String, type: String)] = []
 
     /// Reads the lines of a table.
@@ -27,12 +32,18 @@ struct MountTable {
     }
 
     /// Whether a path is on a disk of this kernel alone. False where that is not known. Blocks.
-    static func isOfOneKernel(_ path: String) -> Bool {
-        guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8),
-            let place = unsafe realpath(path, nil)
-        else { return false }
+    static func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(typesOfOneKernel.contains) ?? false }
+
+    /// The type of a file system that keeps no files, if a path is on one. Blocks.
+    static func typeWithoutFiles(_ path: String) -> String? { type(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil } }
+
+    /// The type of the file system that a path is on; nil where that is not known.
+    private static func type(of path: String) -> String? {
+        guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8), let place = unsafe realpath(path, nil) else {
+            return nil
+        }
         defer { unsafe free(place) }
-        return MountTable(text).isOfOneKernel(unsafe String(cString: place))
+        return MountTable(text).type(of: unsafe String(cString: place))
     }
 
     /// Whether a path, which is absolute and without symbolic links, is on such a disk.

@@ -151,7 +151,7 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var leftoverBytes: Int = 0
     /// Messages of the carrier that could not be understood; audio around them was kept.
     package var malformedMessages: Int = 0
-    /// Events that were not kept because there were too many.
+    /// Events that were not kept because there were too many, or because they were too large.
     package var droppedEvents: Int = 0
     /// Events that tell what was typed or said while the recording was paused, and were not kept; nil is none.
     package var maskedEvents: Int?

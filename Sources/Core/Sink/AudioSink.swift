@@ -38,6 +38,12 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// Called when the configuration is read: two entries that would make the same file are refused. A sink that names any makes no other.
     static func fileSuffixes(options: Options) -> [String]
 
+    /// What keeps a sink with these options from working on this machine as it is now, such as a missing program, in words. Default: nil,
+    /// which says that nothing is known to.
+    ///
+    /// `callreel config check` calls this. It may block and look at the disk; it makes nothing.
+    static func obstacle(options: Options) -> String?
+
     /// Opens the destination. Everything that can be refused is refused here.
     init(options: Options, context: SinkContext) async throws(SinkError)
 
@@ -89,6 +95,8 @@ extension AudioSink where Self: ~Copyable {
     public static func frameLimit(options: Options, format: AudioFormat) -> Int? { nil }
 
     public static func fileSuffixes(options: Options) -> [String] { [] }
+
+    public static func obstacle(options: Options) -> String? { nil }
 
     public mutating func checkpoint() async throws(SinkError) {}
 

@@ -19,6 +19,9 @@ package struct SinkPlan: Sendable {
     /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
     let threads: SinkThreads
 
+    /// What keeps the sink from working on this machine as it is now, in words; nil where nothing is known to. Blocks.
+    package var obstacle: String? { runner.findObstacle() }
+
     /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
     /// and left out.
     /// - Parameters:

@@ -73,6 +73,7 @@ public struct SinkRegistry: Sendable {
                 return SinkRunner(
                     refusal: { format in Sink.refusal(of: format, options: options) },
                     fileSuffixes: Sink.fileSuffixes(options: options),
+                    findObstacle: { Sink.obstacle(options: options) },
                     start: { job, threads, whenDone in SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone) },
                     open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
@@ -99,6 +100,8 @@ struct SinkRunner: Sendable {
     let refusal: @Sendable (AudioFormat) -> String?
     /// What the names of its files end with, as far as that is known beforehand.
     let fileSuffixes: [String]
+    /// What keeps it from working on this machine as it is now. Blocks.
+    let findObstacle: @Sendable () -> String?
     /// Begins to serve one call: opens the sink, drains the queue into it, finishes it, and reports.
     let start: @Sendable (SinkJob, SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) -> Void
     /// Opens the sink and lets it go, to see whether that can be done.

@@ -61,7 +61,10 @@ struct AddressRange: Hashable, Sendable {
     }
 
     /// Whether what listens on an address or a name is reached from this machine only.
-    static func isLoopback(_ host: String) -> Bool { host.lowercased() == "localhost" || loopback.contains { $0?.contains(host) ?? false } }
+    static func isLoopback(_ host: String) -> Bool {
+        let host = PublicURL.bare(host)
+        return host.lowercased() == "localhost" || loopback.contains { $0?.contains(host) ?? false }
+    }
 
     private static let loopback = [AddressRange("127.0.0.0/8"), AddressRange("::1")]
 

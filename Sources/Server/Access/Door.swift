@@ -19,6 +19,23 @@ struct Door: Sendable {
     /// Nil shows everything to everybody.
     let credentials: AccessControl.Credentials?
 
+    /// What the files hold that the configuration names.
+    struct Secrets {
+        let certificates: TLSCertificates?
+        let signatures, tokenKeys, passwords, accessTokens: [String]
+
+        /// Reads them all. Blocks.
+        init(_ configuration: Configuration) throws(ConfigurationProblem) {
+            let vonage = configuration.vonage, access = configuration.access
+            let vonagePath = ConfigurationPath.root.key("vonage"), accessPath = ConfigurationPath.root.key("access")
+            certificates = if let tls = configuration.listen.tls { try TLSCertificates(tls) } else { nil }
+            signatures = try vonage.signatureSecret.values(at: vonagePath.key("signatureSecret"))
+            tokenKeys = try vonage.tokenKey.values(at: vonagePath.key("tokenKey"))
+            passwords = try access.password.values(at: accessPath.key("password"))
+            accessTokens = try access.token.values(at: accessPath.key("token"))
+        }
+    }
+
     /// Reads every file that the configuration names. Refuses a configuration that would show recordings to everybody.
     init(_ configuration: Configuration) throws(ServiceError) {
         if let exposure = configuration.exposure { throw ServiceError(exposure.description) }
@@ -28,19 +45,12 @@ struct Door: Sendable {
         // A right one never waits, so the delay need not be long; and a connection whose answer waits takes a place.
         failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
         hosts = KnownHosts(configuration)
-        let access = configuration.access
-        let root = ConfigurationPath.root
-        do throws(ConfigurationProblem) {
-            certificates = if let tls = configuration.listen.tls { try TLSCertificates(tls) } else { nil }
-            signatureSecrets = try vonage.signatureSecret.values(at: root.key("vonage").key("signatureSecret"))
-            let keys = try vonage.tokenKey.values(at: root.key("vonage").key("tokenKey"))
-            tokens = vonage.requireToken ? CallTokens(keys: keys, lifetime: vonage.tokenLifetime) : nil
-            let passwords = try access.password.values(at: root.key("access").key("password"))
-            let accessTokens = try access.token.values(at: root.key("access").key("token"))
-            credentials = access.isOpen ? nil : .init(user: access.user, passwords: passwords, tokens: accessTokens)
-        } catch {
-            throw ServiceError(error.description)
-        }
+        let access = configuration.access, secrets: Secrets
+        do throws(ConfigurationProblem) { secrets = try Secrets(configuration) } catch { throw ServiceError(error.description) }
+        certificates = secrets.certificates
+        signatureSecrets = secrets.signatures
+        tokens = vonage.requireToken ? CallTokens(keys: secrets.tokenKeys, lifetime: vonage.tokenLifetime) : nil
+        credentials = access.isOpen ? nil : .init(user: access.user, passwords: secrets.passwords, tokens: secrets.accessTokens)
     }
 
     /// Whether a request may see what is shown of calls and of this machine. Not for paths that are open: nothing limits guesses there.

@@ -44,6 +44,7 @@ package struct CallInstructions: Sendable {
         _ webhook: String, about call: CallFacts, as identity: CarrierIdentity = CarrierIdentity()
     ) async throws(CallerError) -> CallInstructions {
         guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
+        if let mistake = parts.portMistake { throw CallerError("\(webhook) cannot be asked: \(mistake)") }
         var query = parts.queryItems ?? []
         for (name, value) in [("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation)] {
             if let value { query.append(URLQueryItem(name: name, value: value)) }
@@ -65,7 +66,8 @@ package struct CallInstructions: Sendable {
 
     /// Reads what stands at an http or https address, as text: what a server says of itself, say.
     package static func text(at url: String) async throws(CallerError) -> String {
-        String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
+        if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(url) cannot be asked: \(mistake)") }
+        return String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
     }
 
     /// The body of a 2xx answer. The first refusal counts: this is a carrier that asks once, so that mistakes show at once.
@@ -75,6 +77,7 @@ package struct CallInstructions: Sendable {
         var request = HTTPClientRequest(url: url)
         if let authorization = try await identity.authorization() { request.headers.add(name: "authorization", value: authorization) }
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
         if let host = URLComponents(string: url)?.host, ListenAddress.reaching(host) != host {
             configuration.dnsOverride = [host: ListenAddress.reaching(host)]
         }
@@ -119,5 +122,13 @@ package struct CallInstructions: Sendable {
         default: throw CallerError("the NCCO asks for an authorization that this carrier does not know")
         }
         talk = actions.first { $0["action"]?.string == "talk" }?["text"]?.string
+    }
+}
+
+extension URLComponents {
+    /// What is wrong with the port, if one is named: the libraries below take every number, and end the program for some.
+    package var portMistake: String? {
+        guard let port, !(1...65535).contains(port) else { return nil }
+        return "the port \(port) is not in 1...65535"
     }
 }

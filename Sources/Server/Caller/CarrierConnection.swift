@@ -4,10 +4,16 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Synchronization
 
 /// The carrier's end of a call's WebSocket, as Vonage's servers behave: the handshake message first, masked frames of
 /// 20 ms, digits between them, and a close frame or a broken connection at the end.
 package final class CarrierConnection: Sendable {
+    /// Time for the server to answer the request for a WebSocket, with TLS before it.
+    private static let answerLimit = TimeAmount.seconds(20)
+    /// Time for the server to take what is sent.
+    private static let writeLimit = TimeAmount.seconds(60)
+
     /// Seconds of audio in one message.
     package static let frameDuration = 0.02
 
@@ -96,12 +102,38 @@ package final class CarrierConnection: Sendable {
     }
 
     private func write(_ buffer: ByteBuffer) async throws(CallerError) {
+        let deadline = Deadline(Self.writeLimit, channel)
         do {
             try await channel.writeAndFlush(buffer)
+            deadline.cancel()
         } catch {
+            if deadline.cancel() { throw CallerError("the server took no audio for \(Self.writeLimit.nanoseconds / 1_000_000_000) seconds") }
             let ending = await ending()
             let code = ending.code.map { " with code \($0)" } ?? ""
             throw CallerError("the server ended the call\(code)\(ending.reason.isEmpty ? "" : ": \(ending.reason)")")
+        }
+    }
+
+    /// Closes a channel when a time is over.
+    private final class Deadline: Sendable {
+        private let hasPassed = Atomic(false)
+        private let task = Mutex<Scheduled<Void>?>(nil)
+
+        init(_ time: TimeAmount, _ channel: any Channel) {
+            let scheduled = channel.eventLoop.scheduleTask(in: time) { [self] in
+                hasPassed.store(true, ordering: .relaxed)
+                channel.close(promise: nil)
+            }
+            task.withLock { $0 = scheduled }
+        }
+
+        /// Whether the time is over.
+        var isOver: Bool { hasPassed.load(ordering: .relaxed) }
+
+        /// Leaves the channel open, and says whether that comes too late.
+        @discardableResult func cancel() -> Bool {
+            task.withLock { $0.take() }?.cancel()
+            return isOver
         }
     }
 
@@ -118,6 +150,7 @@ package final class CarrierConnection: Sendable {
     ) async throws(CallerError) -> CarrierConnection {
         // The query may hold the token that lets the call in.
         let shown = url.prefix { $0 != "?" }
+        if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(shown) cannot be called: \(mistake)") }
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let name = parts.host,
             !name.isEmpty
         else {
@@ -130,6 +163,7 @@ package final class CarrierConnection: Sendable {
         var headers: HTTPHeaders = ["host": parts.port.map { "\(shownHost):\($0)" } ?? shownHost]
         if let value = try await identity.authorization(for: authorization) { headers.add(name: "authorization", value: value) }
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
+        let deadline = Mutex<Deadline?>(nil)
         do {
             let tls = scheme == "wss" ? try NIOSSLContext(configuration: try identity.tlsConfiguration()) : nil
             // A certificate's host name is looked for under a name only (RFC 6066, section 3).
@@ -137,11 +171,13 @@ package final class CarrierConnection: Sendable {
             let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connectTimeout(.seconds(10))
                 .connect(host: ListenAddress.reaching(host), port: port) { channel in
-                    channel.eventLoop.makeCompletedFuture {
+                    deadline.withLock { $0 = Deadline(Self.answerLimit, channel) }
+                    return channel.eventLoop.makeCompletedFuture {
                         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name)) }
                         return try configure(channel, head)
                     }
                 }
+            defer { deadline.withLock { _ = $0?.cancel() } }
             switch try await upgrade.get() {
             case .open(let connection): return connection
             case .refused(let answer): throw CallerError("\(shown) answered \(try await answer.get())")
@@ -149,6 +185,9 @@ package final class CarrierConnection: Sendable {
         } catch let error as CallerError {
             throw error
         } catch {
+            if deadline.withLock({ $0?.isOver ?? false }) {
+                throw CallerError("\(shown) has not answered for \(Self.answerLimit.nanoseconds / 1_000_000_000) seconds")
+            }
             throw CallerError("\(shown) cannot be reached: \(networkReason(error))")
         }
     }

@@ -34,13 +34,14 @@ package struct RecordingLookup: Sendable {
     ///   - target: the address of its answer webhook, or of its WebSocket.
     ///   - token: what the server asks programs for; nil shows none.
     package init?(target: String, token: String?, identity: CarrierIdentity) {
-        guard var parts = URLComponents(string: target), let scheme = parts.scheme?.lowercased() else { return nil }
+        guard var parts = URLComponents(string: target), let scheme = parts.scheme?.lowercased(), parts.portMistake == nil else { return nil }
         parts.scheme = ["https", "wss"].contains(scheme) ? "https" : "http"
         parts.query = nil
         parts.fragment = nil
         // A proxy may put a prefix before the server's own paths.
         let webhook = "/webhooks/answer"
-        let path = parts.percentEncodedPath
+        // The server takes doubled slashes and one at the end as well.
+        let path = parts.percentEncodedPath.split(separator: "/").map { "/" + $0 }.joined()
         let prefix = path.hasSuffix(webhook) ? String(path.dropLast(webhook.count)) : path.parentPath
         parts.percentEncodedPath = (prefix == "/" ? "" : prefix) + "/api/calls"
         guard let url = parts.string else { return nil }
@@ -55,6 +56,7 @@ package struct RecordingLookup: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.tlsConfiguration = try identity.tlsConfiguration()
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
         do {
             return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
                 var answer = Answer(), offset = 0

@@ -74,7 +74,7 @@ extension Configuration {
                 "How many seconds' worth of control frames, and of text messages, may come at once."),
             .integer(
                 "events", \.events, in: 0...1_000_000,
-                "Events that one manifest keeps; further ones are only counted in it."),
+                "Events that one manifest keeps, of at most 4096 bytes each and 1 MiB together; further ones are only counted in it."),
             .integer(
                 "lateEvents", \.lateEvents, in: 0...10_000,
                 "Events that may be added to one manifest after its call has ended; further ones are only counted in it."),

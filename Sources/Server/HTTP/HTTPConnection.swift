@@ -20,6 +20,10 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         var isKeepAlive: Bool
         /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
         var awaitsContinue: Bool
+        /// The response has a body, if its status allows one.
+        let wantsBody: Bool
+        /// Bytes of the body that the response's head has promised and that are still to come; nil without a promise.
+        var missingBytes: Int?
     }
 
     /// What comes after the requests that are under way.
@@ -109,6 +113,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
             let head = received.originForm
             guard !isLast, held == nil, upgradeHead == nil else { return }
             clock.headCame()
+            let hosts = head.headers["host"].count
+            if hosts > 1 || hosts == 0 && head.version.minor > 0 { return refuseInTurn(.host(count: hosts), head: head, context) }
             guard WebSocketUpgrade.isAskedFor(by: head) else { return handOn(head, context) }
             do throws(WebSocketUpgrade.Refusal) {
                 try roles.check(head)
@@ -145,7 +151,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         isReceiving = true
         isLast = !head.isKeepAlive || isQuiescing
         let expects = head.version != .http1_0 && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
-        exchanges.append(Exchange(version: head.version, isKeepAlive: !isLast, awaitsContinue: expects))
+        exchanges.append(Exchange(version: head.version, isKeepAlive: !isLast, awaitsContinue: expects, wantsBody: head.method != .HEAD))
         if exchanges.count == 1 { sendContinue(context) }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
@@ -174,7 +180,10 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
             exchanges[exchanges.startIndex].awaitsContinue = false
             frame(&head)
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .head, .body: context.write(data, promise: promise)
+        case .body(let body):
+            exchanges[exchanges.startIndex].missingBytes? -= body.readableBytes
+            context.write(data, promise: promise)
+        case .head: context.write(data, promise: promise)
         case .end: endResponse(data, promise, context)
         }
     }
@@ -191,12 +200,18 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if isQuiescing, exchanges.count == 1, !isReceiving { exchange.isKeepAlive = false }
         if !exchange.isKeepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
+        if exchange.wantsBody, head.status.mayHaveResponseBody { exchange.missingBytes = head.headers.first(name: "content-length").flatMap { Int($0) } }
         exchanges[exchanges.startIndex] = exchange
     }
 
     private func endResponse(_ data: NIOAny, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
         let exchange = exchanges.removeFirst()
         isResponding = false
+        if let missing = exchange.missingBytes, missing > 0 {
+            // A file has become shorter. What came next would be taken for its rest (RFC 9112, section 8).
+            finish()
+            return context.close(promise: promise)
+        }
         let isOver = !exchange.isKeepAlive || (exchanges.isEmpty && (isBroken || isQuiescing))
         guard isOver else {
             context.write(data, promise: promise)

@@ -1,4 +1,4 @@
-import Foundation
+import CallreelCore
 
 /// What the system lets this process have open at once, against what the configuration promises.
 enum Descriptors {
@@ -7,21 +7,9 @@ enum Descriptors {
 
     /// Why the limits cannot be reached, if they cannot: the operator is told at the start rather than by calls that fail.
     static func shortage(_ limits: Configuration.Limits) -> String? {
-        let most = limit
+        let most = DescriptorLimit.current
         let needed = limits.connections + limits.calls * perCall
         guard most < needed else { return nil }
         return "limits.connections and limits.calls may need \(needed) open files, and the system allows \(most); raise that, or lower them"
-    }
-
-    /// The soft limit on open files.
-    static var limit: Int {
-        var limit = rlimit()
-        #if canImport(Darwin)
-            let resource = RLIMIT_NOFILE
-        #else
-            let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #endif
-        guard unsafe getrlimit(resource, &limit) == 0 else { return .max }
-        return Int(clamping: limit.rlim_cur)
     }
 }

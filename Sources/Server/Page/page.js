@@ -325,7 +325,10 @@ let focusAfter = null;
 const isLost = () => failures > 0;
 
 async function fetchPage(index, signal) {
-  const answer = await fetch(`api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, { signal, cache: "no-store" })
+  // Without the user and password that the page's own address may have: requests with those are refused by browsers.
+  const url = new URL(`api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, document.baseURI);
+  url.username = url.password = "";
+  const answer = await fetch(url, { signal, cache: "no-store" })
     .catch(() => { throw new Error("Connection lost"); });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}`);
   return answer.json().catch(() => { throw new Error("The server's answer was cut off"); });

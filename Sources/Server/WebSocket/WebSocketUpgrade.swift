@@ -107,6 +107,11 @@ extension WebSocketUpgrade.Refusal {
     /// Refuses a request that did not come in time.
     static var timeOut: Self { .init(status: .requestTimeout, reason: RefusalReason.handshakeTime.description, kind: .handshakeTime) }
 
+    /// Refuses a request that does not name one host (RFC 9112, section 3.2): a proxy might go by another one.
+    static func host(count: Int) -> Self {
+        .init(status: .badRequest, reason: count == 0 ? "the request has no Host header" : "the request has \(count) Host headers")
+    }
+
     /// Refuses what NIO's decoder could not read.
     init(_ error: HTTPParserError) {
         switch error {

@@ -62,13 +62,24 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
     }
 
+    /// Why the program cannot be started, if it cannot.
+    public static func obstacle(options: ExecOptions) -> String? {
+        guard let template = try? CommandTemplate(options.command) else { return nil }
+        do throws(SinkError) {
+            _ = try ProgramEnvironment(adding: options.environment).find(template.program)
+            return nil
+        } catch {
+            return error.reason
+        }
+    }
+
     /// Finds the program and creates the file that it will write.
     public init(options: ExecOptions, context: SinkContext) async throws(SinkError) {
         if let reason = Self.refusal(of: context.format, options: options) { throw SinkError(.open, reason, blame: .options) }
         let template: CommandTemplate
         do throws(CommandError) { template = try CommandTemplate(options.command) } catch { throw SinkError(.open, error.reason, blame: .options) }
         let environment = ProgramEnvironment(adding: options.environment)
-        let path = try await environment.find(template.program)
+        let path = try environment.find(template.program)
         var file: LentFile?
         if let ending = options.extension {
             // Closed at once: as long as it were open here, it could not be seen whether others have it open.

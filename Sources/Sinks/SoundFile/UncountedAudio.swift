@@ -45,6 +45,7 @@ struct UncountedAudio {
                 continue
             }
             if try isClosed(file, audioEnd: content + size) { return nil }
+            if try isTagged(file, from: content + size) { return nil }
             // Where there is more than a size can say, the library reads to the end by itself.
             let end = min(file.byteCount, Int(UInt32.max))
             let patches = [
@@ -70,6 +71,13 @@ struct UncountedAudio {
             position += 8 + number(header[4...])
         }
         return false
+    }
+
+    /// Whether a tag of the kind that stands behind MP3 files stands behind the audio (ID3v1: 128 bytes that begin with `TAG`).
+    private static func isTagged(_ file: StoredFile, from audioEnd: Int) throws(SinkError) -> Bool {
+        let rest = file.byteCount - audioEnd
+        guard (128...129).contains(rest) else { return false }
+        return try file.bytes(at: file.byteCount - 128, count: 3).elementsEqual("TAG".utf8)
     }
 
     /// A CAF, AIFF, Wave64, RF64 or AU file.
