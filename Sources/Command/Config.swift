@@ -11,7 +11,7 @@ struct Config: ParsableCommand {
     /// `callreel config check`
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Finds every mistake in a configuration, and looks whether its directories, programs, secrets and certificates are there. Makes nothing.")
+            abstract: "Finds every mistake in a configuration, and looks for its directories, programs, secrets and certificates. Makes nothing.")
 
         @Argument(help: "The configuration file; - is standard input. The same as --config.")
         var file: String?
@@ -28,8 +28,9 @@ struct Config: ParsableCommand {
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
                     file: file, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
-                let problems = configuration.obstacles
-                if !problems.isEmpty { throw ConfigurationError(file: file, problems: problems) }
+                let found = configuration.inspect()
+                for note in found.notes { Terminal.note("Not ready on this machine: \(note)") }
+                if !found.mistakes.isEmpty { throw ConfigurationError(file: file, problems: found.mistakes) }
                 Terminal.say("\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
             } catch {
                 Terminal.note(error.description)

@@ -30,6 +30,20 @@ import Testing
         #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial/") }.isEmpty)
     }
 
+    @Test func `a file of a failed sink that cannot be repaired is put aside, and the recording goes without it`() async throws {
+        let bad = Probe()
+        let bench = try CallBench([(Probe(), "{}"), (bad, #"{"name": "bad", "fails": "thirdWrite"}"#)])
+        let samples = [Int16](repeating: 0x1234, count: 160)
+        for _ in 0..<10 { _ = bench.session.receive(samples) }
+        let recording = try await bench.end()
+        expectClosedAccounts(recording)
+        #expect(recording.sinks[1].state == .failed && recording.sinks[1].files.isEmpty && recording.sinks[1].lost == 1600)
+        #expect(Verification(directory: bench.workspace.path, registry: testRegistry).check(recording).problems.isEmpty)
+        let aside = try bench.workspace.files().filter { $0.hasPrefix(".callreel/unrepaired/") }
+        #expect(aside.count == 1 && aside[0].hasSuffix(".pcm"), "\(aside)")
+        #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial/") }.isEmpty)
+    }
+
     @Test func `a sink that fails in a checkpoint is reported`() async throws {
         let good = Probe(), bad = Probe()
         let bench = try CallBench([(good, "{}"), (bad, #"{"fails": "checkpoint"}"#)])

@@ -97,6 +97,12 @@ import Testing
         #expect(shared.verdict(of: "other") == .undecided)
     }
 
+    @Test func `two programs that claimed each other's calls and are gone are both dead`() throws {
+        try workspace.plant("server-one.by-other", "{}")
+        try workspace.plant("server-other.by-one", "{}")
+        #expect(Leases(own: own, directory: workspace.path, limit: .seconds(3600)).verdict(of: "one") == .dead)
+    }
+
     @Test func `what programs left that died without calls is removed in the end`() throws {
         for id in ["rebooted", "old", "young"] { try foreign(id) }
         let hourAgo = Date(timeIntervalSinceNow: -3700)

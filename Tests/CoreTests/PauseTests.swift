@@ -162,6 +162,26 @@ import Testing
         #expect(try !isKept("4711", bench))
     }
 
+    @Test(arguments: [
+        ("audio:asr:done", #"{"body": {"results": [{"text": "4711"}]}}"#), ("custom", #"{"asr": {"results": "4711"}}"#),
+        ("transcribe", #"{"text": "4711"}"#), ("other", #"{"dtmf_digits": "4711"}"#), ("other", #"{"user_input": 4711}"#),
+        ("DTMF_relay", #"{"Signal": "4711"}"#), ("other", #"{"payload": "{\\"speechResult\\": \\"4711\\"}"}"#),
+        ("other", #"{"payload": " {digits: 4711"}"#),
+    ])
+    func `what a caller entered is known by its name, in whatever form`(type: String, data: String) throws {
+        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else { throw RecordingError("no object") }
+        #expect(Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
+    }
+
+    @Test(arguments: [
+        ("completed", #"{"price": "0.01", "duration": "17", "network": "GB-FIXED", "text": "{not JSON"}"#), ("ringing", "{}"),
+        ("answered", #"{"headers": {"list": [1, null, true]}}"#),
+    ])
+    func `what a carrier says of the call itself is no entry`(type: String, data: String) throws {
+        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else { throw RecordingError("no object") }
+        #expect(!Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
+    }
+
     @Test func `what is typed long after a pause is kept`() {
         var recording = Recording(
             id: RecordingID(), name: "n", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(), sinks: [])

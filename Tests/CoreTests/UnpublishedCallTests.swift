@@ -47,6 +47,23 @@ import Testing
         #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial") } == [".partial"])
     }
 
+    @Test func `a recording whose disk is away waits for it, and is whole when it is back`() async throws {
+        let bench = try CallBench([(Probe(), "{}")], template: "call")
+        bench.receive(320)
+        let away = bench.workspace.file("away"), partial = bench.workspace.file(".partial")
+        try await until("its file is there") { try bench.workspace.files().contains { $0.hasSuffix("call.pcm") } }
+        try FileManager.default.moveItem(atPath: partial, toPath: away)
+        bench.session.end("the carrier closed the call")
+        guard case .failure = await bench.result() else { throw RecordingError("it was published") }
+        #expect(bench.recorder.unpublished?.count == 1)
+        try FileManager.default.moveItem(atPath: away, toPath: partial)
+        await bench.recorder.finishLast()
+        let recording = try bench.recorder.store.manifest(named: "call")
+        expectClosedAccounts(recording)
+        #expect(recording.sinks[0].state == .complete && recording.sinks[0].written == 320)
+        #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<320))
+    }
+
     @Test func `a recording that still waits at the end of the program is tried a last time`() async throws {
         let bench = try await failedCall()
         try FileManager.default.removeItem(atPath: bench.workspace.file("day"))

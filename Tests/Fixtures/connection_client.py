@@ -175,6 +175,22 @@ def slow_download(seconds):
     return {"bytes": got}
 
 
+def shrinking(path):
+    """A file that becomes shorter while it is downloaded, with a request behind it: what comes until the connection ends."""
+    c = Connection()
+    c.socket.close()
+    c.socket = socket.socket()
+    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    c.socket.settimeout(30)
+    c.socket.connect((host, port))
+    c.send(get(target) + get("/healthz"))
+    while len(c.data) < 4096:
+        c.more()
+    os.truncate(path, 65536)
+    response = c.response()
+    return {"status": response["status"], "isShort": "missing" in response, "mixed": b"HTTP/1.1" in c.data}
+
+
 def flood(count):
     """Sends wrong webhooks as fast as they are answered."""
     request = b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{]}"
@@ -206,6 +222,10 @@ found = {
     "silent": silent,
     "idle": lambda: (lambda c: {"status": c.send(get("/healthz")).status(), "ended": c.ended()})(Connection()),
     "bad then good": bad_then_good,
+    "shrinking": lambda: shrinking(sys.argv[5]),
+    "no host": lambda: several(b"GET /healthz HTTP/1.1\r\n\r\n"),
+    "two hosts": lambda: several(get("/healthz", "Host: y")),
+    "no host in 1.0": lambda: several(b"GET /healthz HTTP/1.0\r\n\r\n"),
     "slow download": lambda: slow_download(4),
     "flood": lambda: flood(2000),
     "version 2": lambda: (lambda c: {"status": c.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status(), "ended": c.ended()})(Connection()),

@@ -8,8 +8,8 @@ import Testing
 /// Connections that are used in the less common ways of HTTP, by a client that is not our code.
 @Suite struct ConnectionTests {
     /// What the client saw of one deed.
-    private func deed(_ name: String, _ server: TestServer, _ target: String? = nil) async throws -> JSONValue {
-        let arguments = [Speech.fixture("connection_client.py"), name, "127.0.0.1", String(server.address.port), target ?? server.target]
+    private func deed(_ name: String, _ server: TestServer, _ target: String? = nil, _ more: String...) async throws -> JSONValue {
+        let arguments = [Speech.fixture("connection_client.py"), name, "127.0.0.1", String(server.address.port), target ?? server.target] + more
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
@@ -75,6 +75,26 @@ import Testing
         try await TestServer.run { server in
             let found4 = try await deed("version 2", server)
             #expect(found4.json() == #"{"ended":true,"status":505}"#)
+        }
+    }
+
+    /// A proxy in front might go by another host than the server.
+    @Test(arguments: [("no host", 400), ("two hosts", 400), ("no host in 1.0", 200)])
+    func `a request names one host`(name: String, status: Int) async throws {
+        try await TestServer.run { server in
+            let found = try await deed(name, server)
+            #expect(found["statuses"] == .array([.integer(status)]), "\(found)")
+        }
+    }
+
+    @Test func `a file that becomes shorter ends its connection, and no other response stands in its body`() async throws {
+        try await TestServer.run { server in
+            // Larger than all buffers on the way.
+            let target = try await server.largeFile(64 << 20)
+            let recording = try await server.finished()[0]
+            let names = recording.sinks.flatMap(\.files).map(\.name).filter { target.hasSuffix($0.split(separator: "/").last ?? "?") }
+            let found = try await deed("shrinking", server, target, server.recordings + "/" + (try #require(names.first)))
+            #expect(found["status"] == 200 && found["isShort"] == true && found["mixed"] == false, "\(found)")
         }
     }
 

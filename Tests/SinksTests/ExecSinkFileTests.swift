@@ -39,6 +39,38 @@ extension ExecSinkTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).sorted() == ["call.txt", "pid"])
     }
 
+    /// Whoever has a file open for reading can open it again, for writing.
+    @Test func `a process that reads the file when its program ends gets another one`() async throws {
+        let workspace = try Workspace(), pid = workspace.file("pid")
+        let script = #"cat > "$1"; setsid sh -c 'exec 3< "$1"; echo $$ > "$2"; sleep 0.6; echo late >> /proc/self/fd/3; sleep 30' sh "$1" "$2" & while ! test -s "$2"; do sleep 0.05; done"#
+        let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5) }
+        _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
+        let id = try #require(pid_t(String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(in: .newlines)))
+        try await Task.sleep(for: .milliseconds(900))
+        #expect(kill(id, 0) == 0, "it should still be there")
+        #expect(try contents(workspace.file("call.txt")).count == 2)
+        kill(id, SIGKILL)
+    }
+
+    @Test(.enabled(if: geteuid() == 0), arguments: ["+i", "+a"])
+    func `a file that must not be changed is published all the same`(attribute: String) async throws {
+        let workspace = try Workspace()
+        let script = #"cat > "$1"; chattr \#(attribute) "$1" || true"#
+        let command = options(["sh", "-c", script, "sh", "{output}"]) { ($0.input, $0.extension) = (.pcm, "txt") }
+        _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
+        try FileManager.default.moveItem(atPath: workspace.file("call.txt"), toPath: workspace.file("published.txt"))
+        #expect(try contents(workspace.file("published.txt")).count == 2)
+    }
+
+    @Test func `a file that says that it is larger than it is makes the sink fail`() async throws {
+        let workspace = try Workspace()
+        let command = options(["sh", "-c", #"cat > "$1"; truncate -s 3G "$1""#, "sh", "{output}"]) { ($0.input, $0.extension) = (.pcm, "txt") }
+        let error = await #expect(throws: SinkError.self) {
+            _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
+        }
+        #expect(error?.description.contains("3221225472 bytes") == true, "\(error)")
+    }
+
     private static let mapper = """
         import mmap, os, sys, time
         f = open(sys.argv[1], "r+b"); m = mmap.mmap(f.fileno(), 0); f.close()

@@ -81,6 +81,7 @@ extension Recorder {
     }
 
     private func note(_ directory: StorageDirectory, isVital: Bool, in result: inout Readiness) {
+        if let delay = directory.delay { result.warnings.append(delay) }
         guard let shortage = directory.shortage else { return }
         if isVital, directory.level == .critical { result.obstacles.append(.init(.disk, shortage)) } else { result.warnings.append(shortage) }
     }

@@ -32,10 +32,14 @@ final class StorageDirectory: Sendable {
         var isForeign = false
         /// When the rehearsal began that runs now.
         var began: ContinuousClock.Instant?
+        /// How long what it does now may take.
+        var limit = Duration.zero
+        /// Rehearsals that succeeded.
+        var count = 0
         /// Called before each look; nil but in tests.
         var beforeLook: (@Sendable () -> Void)?
-        /// What gives up the calls that wait for this directory, by number.
-        var waiting: [Int: @Sendable () -> Void] = [:]
+        /// What gives up the calls that wait for this directory, and since when they do, by number.
+        var waiting: [Int: (since: ContinuousClock.Instant, giveUp: @Sendable () -> Void)] = [:]
         var nextWaiting = 0
         /// Whether calls no longer wait while the directory hangs.
         var isGivenUp = false
@@ -48,6 +52,10 @@ final class StorageDirectory: Sendable {
 
     /// Time after which a rehearsal that has not come back means that the directory hangs.
     static let hangLimit = Duration.seconds(5)
+    /// Time after which a sync, or a step of a call, that has not come back means the same. A busy disk is not a broken one.
+    static let busyLimit = Duration.seconds(30)
+    /// One of so many rehearsals brings something to stable storage: about each minute.
+    private static let syncInterval = 12
     /// Files that may still be made below which an operator is warned.
     static let lowFiles = 1000
     /// How the empty directory in `.partial` is called whose name tells one disk from another that is mounted in its place.
@@ -63,6 +71,7 @@ final class StorageDirectory: Sendable {
     private let hangLimit: Duration
     private let meter: Meter
     private let rehearsals: BlockingExecutor
+    private let probe = Rehearsal.prefix + RecordingID().description
     private let state = Mutex(State())
 
     /// Describes a directory; nothing is touched before ``rehearse(_:)``.
@@ -87,9 +96,19 @@ final class StorageDirectory: Sendable {
 
     /// Why the directory does not answer, if it does not.
     var hang: String? {
-        guard let began = state.withLock({ $0.began }) else { return nil }
+        let (began, limit) = state.withLock { ($0.began, $0.limit) }
+        guard let began else { return nil }
         let waited = ContinuousClock.now - began
-        return waited < hangLimit ? nil : "\(path) has not answered for \(waited.components.seconds) seconds"
+        return waited < limit ? nil : "\(path) has not answered for \(waited.components.seconds) seconds"
+    }
+
+    /// Whether nothing is to be waited for here: the directory or a disk call of a call hangs.
+    var isStuck: Bool { hang != nil || delay != nil }
+
+    /// What an operator should know about calls that wait for the disk, if one has for long.
+    var delay: String? {
+        guard let since = state.withLock({ $0.waiting.values.map(\.since).min() }), .now - since >= Self.busyLimit else { return nil }
+        return "a call has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
     }
 
     /// Why nothing can be recorded here, in words, if that is so.
@@ -112,10 +131,11 @@ final class StorageDirectory: Sendable {
         let isHangNew = state.withLock { state -> Bool? in
             guard let began = state.began else {
                 state.began = .now
+                state.limit = hangLimit
                 return nil
             }
-            defer { state.isHangLogged = state.isHangLogged || .now - began >= hangLimit }
-            return .now - began >= hangLimit && !state.isHangLogged
+            defer { state.isHangLogged = state.isHangLogged || .now - began >= state.limit }
+            return .now - began >= state.limit && !state.isHangLogged
         }
         if let isHangNew {
             if isHangNew { logger.error("a directory does not answer", metadata: ["directory": "\(path)"]) }
@@ -140,8 +160,16 @@ final class StorageDirectory: Sendable {
                 throw RecordingError("\(path) is on another file system than before; was its disk unmounted?")
             }
             if device == nil { Rehearsal.removeLeftovers(in: path) }
-            found.outcome = try Rehearsal(root: path, mode: mode, mayMake: !mustExist, isFirst: device == nil).run()
+            let rehearsal = Rehearsal(root: path, mode: mode, name: probe, mayMake: !mustExist, isFirst: device == nil)
+            found.outcome = try rehearsal.run()
             found.volume = volume ?? nameVolume()
+            let isSyncDue = state.withLock { state in
+                defer { state.count += 1 }
+                if state.count % Self.syncInterval != 0 { return false }
+                if state.began != nil { (state.began, state.limit) = (.now, Self.busyLimit) }
+                return true
+            }
+            if isSyncDue { try rehearsal.synchronize() }
         } catch {
             found.isForeign = found.isForeign || error.underlying == ENOENT
             found.problem = error.reason
@@ -211,9 +239,10 @@ final class StorageDirectory: Sendable {
             let first = FirstAnswer(continuation)
             let number = state.withLock { state in
                 state.nextWaiting += 1
-                state.waiting[state.nextWaiting] = { [path] in
+                let giveUp: @Sendable () -> Void = { [path] in
                     first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
                 }
+                state.waiting[state.nextWaiting] = (.now, giveUp)
                 return state.nextWaiting
             }
             // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
@@ -232,7 +261,7 @@ final class StorageDirectory: Sendable {
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        for giveUp in waiting { giveUp() }
+        for call in waiting { call.giveUp() }
     }
 
     // MARK: - Which disk it is

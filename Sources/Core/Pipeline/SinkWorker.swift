@@ -298,8 +298,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
                 guard let found = try Sink.repair(context.directory + "/" + name, format: format, dryRun: false) else { continue }
                 frames[name] = min(max(0, found.frames), part.frameBound)
             } catch {
-                // It stays as it is, and counts for nothing.
-                context.logger.error("what a failed sink left cannot be made whole", metadata: ["reason": "\(error)"])
+                // Nothing plays it, and it counts for nothing.
+                context.logger.error("a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
+                context.putAside(name)
             }
             isKnown = true
         }

@@ -28,7 +28,7 @@ package enum DirectoryCheck {
                 return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
             }
             let number = errno
-            if mustExist { return "cannot be looked at, and must exist: \(systemMessage(number))" }
+            if mustExist { return "must exist, and cannot be looked at: \(systemMessage(number))" }
             guard number == ENOENT else {
                 // A file stands where a directory should be: what is above it says which.
                 if number == ENOTDIR, let parent = parent(of: current) {

@@ -117,10 +117,8 @@ extension InterruptedCall {
 
     /// The place for a file that cannot be repaired: beside the recordings on the same disk, hidden from lists.
     func setAsidePath(_ file: CallFile) -> String {
-        "\(file.root ?? store.directory)/\(Self.setAsideDirectory)/\(id)/\(file.name)"
+        "\(file.root ?? store.directory)/\(RecordingStore.unrepairedDirectory)/\(id)/\(file.name)"
     }
-
-    private static var setAsideDirectory: String { ".callreel/unrepaired" }
 
     /// Moves one file to the place for what cannot be repaired, and returns its new path. Nothing there is replaced.
     @discardableResult

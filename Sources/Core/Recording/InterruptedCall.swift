@@ -127,7 +127,9 @@ struct InterruptedCall {
     private mutating func close(_ manifest: inout Recording, _ files: [CallFile]) {
         guard manifest.endedAt == nil else { return }
         let signs = [lastSign] + files.map { FileSystem.modified(store.path($0, of: id)) }
-        manifest.endedAt = max(manifest.startedAt, signs.compactMap { $0 }.max() ?? manifest.startedAt)
+        // Whoever sets the time of a file may set it to any.
+        let last = min(signs.compactMap { $0 }.max() ?? manifest.startedAt, Date())
+        manifest.endedAt = max(manifest.startedAt, last)
         manifest.endReason = manifest.endReason ?? "interrupted: the program ended while the call was running"
     }
 }

@@ -115,12 +115,16 @@ package final class Leases: Sendable {
     }
 
     /// Whether the program with a lease runs. The lock of one of its calls was found to be free. Blocks.
-    func verdict(of owner: String) -> Verdict {
+    func verdict(of owner: String) -> Verdict { verdict(of: owner, asked: []) }
+
+    /// - Parameter asked: the programs whose calls led to this one. Two that claimed each other's calls are both dead.
+    private func verdict(of owner: String, asked: Set<String>) -> Verdict {
         if owner == own.id { return .alive }
+        if asked.contains(owner) { return .dead }
         let path = Lease.path(owner, in: directory)
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
             // It has ended, or another program recovers its calls.
-            return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0) } ?? .dead
+            return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) } ?? .dead
         }
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
         // The lock of its call is free, and a kernel forgets no lock but by a new boot.

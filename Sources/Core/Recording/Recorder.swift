@@ -118,7 +118,7 @@ package final class Recorder: Sendable {
                 }
             }
             await keepTime()
-            if storage.home.hang != nil { storage.home.giveUp() }
+            if storage.home.isStuck { storage.home.giveUp() }
         }
         guard storage.home.hang == nil else { return reportUnpublished() }
         await lateEvents.settle()
@@ -177,7 +177,7 @@ package final class Recorder: Sendable {
             // A cancelled task does not sleep; a thread of its own does.
             if Task.isCancelled { await clock.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
             // A program that is to end does not wait for a directory that hangs.
-            if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.hang != nil { storage.home.giveUp() }
+            if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.isStuck { storage.home.giveUp() }
             let now = ContinuousClock.now
             let sessions = sessions
             for session in sessions { session.tick(now: now) }

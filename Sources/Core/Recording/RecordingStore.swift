@@ -17,6 +17,9 @@ package struct RecordingStore: Sendable {
     /// The directory of unfinished recordings, under the recordings directory.
     package static let partialDirectoryName = ".partial"
 
+    /// The place for files that cannot be repaired, under the directory that they were to appear in.
+    static let unrepairedDirectory = ".callreel/unrepaired"
+
     /// What follows the name of a manifest while it is replaced and published.
     static let manifestEndings = ["", ".new", ".final", ".final.new"]
 
@@ -50,7 +53,7 @@ package struct RecordingStore: Sendable {
 
     /// Makes the directories and proves that recordings can be made and published there.
     package func prepare() throws(RecordingError) {
-        _ = try Rehearsal(root: directory, mode: directoryMode, mayMake: !mustExist).run()
+        _ = try Rehearsal(root: directory, mode: directoryMode, name: Rehearsal.prefix + RecordingID().description, mayMake: !mustExist).run()
     }
 
     /// Bytes that are set aside, so that the manifests of running calls can be written when the disk or a quota is full.
@@ -164,6 +167,8 @@ package struct RecordingStore: Sendable {
                 } catch {
                     // Nothing was synced yet of a file that could not be opened, so that it may be tried again.
                     if error.isTransient, sealed.isComplete, gone.isEmpty { throw error }
+                    // Its disk was unmounted. When it is back, all of it is there.
+                    if error.isMissing, file.root == nil, FileStatus.isMissing(partial.directory) { throw error }
                     gone.append(file)
                     if error.underlying != ETIMEDOUT { sealed.broken.append(file) }
                     sealed.manifest.sinks[index].fail(error)

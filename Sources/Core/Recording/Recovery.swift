@@ -99,9 +99,7 @@ package struct Recovery: Sendable {
             let directory = partial + "/" + entry.name
             guard let id = RecordingID(entry.name) else {
                 // Being made now, or when a program died.
-                if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) {
-                    FileSystem.removeEmptyDirectory(directory)
-                }
+                if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) { removeUnbegun(directory) }
                 return nil
             }
             var finding = Finding(directory: directory)
@@ -117,6 +115,14 @@ package struct Recovery: Sendable {
             report(finding, dryRun: dryRun)
             return finding
         }
+    }
+
+    /// Removes a call's directory that never got its name: there is a manifest in it at most.
+    private func removeUnbegun(_ directory: String) {
+        guard let lock = try? DirectoryLock(existing: directory), let entries = try? FileSystem.list(directory) else { return }
+        defer { withExtendedLifetime(lock) {} }
+        for entry in entries where InterimManifest.split(entry.name) != nil { FileSystem.removeName(directory + "/" + entry.name) }
+        FileSystem.removeEmptyDirectory(directory)
     }
 
     private func report(_ finding: Finding, dryRun: Bool) {

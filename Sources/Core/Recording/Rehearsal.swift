@@ -8,7 +8,8 @@ import Foundation
     import Glibc
 #endif
 
-/// Does once, without a call, all that a call needs of a directory: it begins, writes and publishes a file, and removes it. Blocks.
+/// Does once, without a call, all that a call needs of a directory: it begins one, replaces its manifest, writes, reads and publishes a file,
+/// and removes all of it. Blocks.
 struct Rehearsal {
     /// What was found of a directory in which everything could be done.
     struct Outcome: Sendable {
@@ -23,6 +24,8 @@ struct Rehearsal {
     /// The directory.
     let root: String
     let mode: mode_t
+    /// The name of all that it makes. One name for all rehearsals of a program: where nothing can be removed, they do not pile up.
+    let name: String
     /// Whether the directory may be made where it is missing.
     var mayMake = false
     /// Whether the `.partial` directory may be made. It is once, and then stands as long as the disk is mounted.
@@ -46,30 +49,61 @@ struct Rehearsal {
     }
 
     private func rehearse() throws(RecordingError) {
-        let partial = root + "/" + RecordingStore.partialDirectoryName
         if isFirst { try FileSystem.makeDirectories(partial, below: root, mode: mode) }
-        let name = Self.prefix + RecordingID().description
-        let call = partial + "/" + name, file = call + "/file", published = root + "/." + name
-        defer {
-            FileSystem.removeName(published)
-            FileSystem.removeName(file)
-            FileSystem.removeEmptyDirectory(call)
-        }
         guard FileSystem.isDirectory(partial) else { throw RecordingError("\(partial) is missing; is its disk mounted?", underlying: ENOENT) }
-        try FileSystem.makeDirectory(call, mode: mode)
-        let lock = try DirectoryLock(existing: call)
-        try write(file, in: call)
-        guard try FileSystem.link(file, as: published) else { throw RecordingError("\(published) exists already", underlying: EEXIST) }
+        removeTraces()
+        defer { removeTraces() }
+        // A call's directory gets its name when its manifest is there; the manifest of a running call replaces the one before.
+        let lock = try DirectoryLock.make(call, mode: mode) { [manifest] new throws(RecordingError) in
+            for _ in 0..<2 { try replace(new + "/" + manifest) }
+        }
+        try replace(call + "/" + manifest)
+        try write(file)
+        // Files are read again to be hashed.
+        _ = try FileSystem.measure(file)
+        // Where the last name could not be removed, publishing was rehearsed with it.
+        _ = try FileSystem.link(file, as: published)
         withExtendedLifetime(lock) {}
     }
 
-    private func write(_ path: String, in directory: String) throws(RecordingError) {
+    /// Brings a file and its name to stable storage, as at the end of a call. Takes as long as the disk is busy.
+    func synchronize() throws(RecordingError) {
+        removeTraces()
+        defer { removeTraces() }
+        do throws(RecordingError) {
+            try FileSystem.makeDirectory(call, mode: mode)
+            try replace(call + "/" + manifest, durably: true)
+            try FileSystem.synchronizeDirectory(call)
+        } catch {
+            throw RecordingError(Self.words(error, root: root, room: FileSystem.room(root)), underlying: error.underlying)
+        }
+    }
+
+    private var partial: String { root + "/" + RecordingStore.partialDirectoryName }
+    private var call: String { partial + "/" + name }
+    private var file: String { call + "/file" }
+    private var manifest: String { "file.json" }
+    private var published: String { root + "/." + name }
+
+    /// Removes what this rehearsal or the last one made.
+    private func removeTraces() {
+        FileSystem.removeName(published)
+        for directory in [partial + "/" + DirectoryLock.newPrefix + name, call] where FileSystem.exists(directory) {
+            for file in [manifest, manifest + ".new", "file"] { FileSystem.removeName(directory + "/" + file) }
+            FileSystem.removeEmptyDirectory(directory)
+        }
+    }
+
+    private func replace(_ path: String, durably: Bool = false) throws(RecordingError) {
+        // A file system that keeps small files in the inode needs a block for this one.
+        let content = Data(repeating: 0x55, count: 4096)
+        try FileSystem.replace(path, with: content, mode: 0o600, through: path + ".new", durably: durably)
+    }
+
+    private func write(_ path: String) throws(RecordingError) {
         do throws(SinkError) {
-            let file = try OutputFile(name: path.lastPathComponent, directory: directory, mode: 0o600)
-            // A file system that keeps small files in the inode needs a block for this one.
+            let file = try OutputFile(name: path.lastPathComponent, directory: path.parentPath, mode: 0o600)
             try file.write(Data(repeating: 0x55, count: 4096).bytes)
-            // Later ones wait for no disk: a busy one is not a broken one.
-            if isFirst { try file.synchronize() }
         } catch {
             throw RecordingError(error.reason, underlying: error.underlying)
         }

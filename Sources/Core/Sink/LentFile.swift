@@ -17,6 +17,9 @@ package struct LentFile: Sendable {
     /// What stands before and behind the name of the file in that of the program's directory.
     private static let mark = (prefix: ".", suffix: ".program")
 
+    /// Bytes of a file that may be missing on the disk, as in one that the system stores without its zeros.
+    private static let holeLimit = 1 << 30
+
     /// The sink's file.
     package let path: String
     /// The name that the program is told.
@@ -60,6 +63,12 @@ package struct LentFile: Sendable {
         var theirs = stat(), ours = stat()
         guard unsafe lstat(lentPath, &theirs) == 0 else { throw SinkError(.finish, "cannot open \(lentPath)", underlying: errno) }
         guard theirs.st_mode & S_IFMT == S_IFREG else { throw SinkError(.finish, "\(lentPath) is not a regular file") }
+        // Such a file takes hours to read and says nothing.
+        let size = Int(theirs.st_size), stored = Int(theirs.st_blocks) * 512
+        guard size - stored <= Self.holeLimit else {
+            throw SinkError(.finish, "\(lentPath) says that it has \(size) bytes, and \(stored) are on the disk")
+        }
+        Self.makeChangeable(lentPath)
         // The program may have put another file in the place of its own.
         let isSame = FileSystem.isSameFile(path, lentPath)
         guard unsafe (isSame ? unlink(lentPath) : rename(lentPath, path)) == 0 else {
@@ -67,7 +76,7 @@ package struct LentFile: Sendable {
         }
         let writers = FileWriters.of(path)
         let hasOtherName = unsafe !keepsLinks && (lstat(path, &ours) != 0 || ours.st_nlink > 1)
-        if writers != .none || hasOtherName { try replaceByCopy() }
+        if hasOtherName || FileWriters.of(path, countsReaders: true) != .none { try replaceByCopy() }
         if let mode, FileSystem.mode(of: path) != mode, unsafe chmod(path, mode_t(mode)) != 0 {
             throw SinkError(.finish, "cannot set the mode of \(path)", underlying: errno)
         }
@@ -77,6 +86,20 @@ package struct LentFile: Sendable {
             throw SinkError(.finish, error.reason, underlying: error.underlying)
         }
         return writers == .some
+    }
+
+    /// Takes away what keeps a file from being moved: the attributes "immutable" and "append only" (ioctl_iflags(2)).
+    private static func makeChangeable(_ path: String) {
+        #if os(Linux)
+            let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+            guard descriptor >= 0 else { return }
+            defer { close(descriptor) }
+            // `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`, with `FS_APPEND_FL` and `FS_IMMUTABLE_FL`.
+            var flags: Int = 0
+            guard unsafe ioctl(descriptor, 0x8008_6601, &flags) == 0, flags & 0x30 != 0 else { return }
+            flags &= ~0x30
+            _ = unsafe ioctl(descriptor, 0x4008_6602, &flags)
+        #endif
     }
 
     /// Puts a copy in the file's place: at once where the file system shares blocks, else byte by byte.

@@ -142,6 +142,24 @@ extension SinkContext {
         }
     }
 
+    /// Takes a file that cannot be repaired out of the recording: it moves to the place for those, beside the recordings on the same disk.
+    /// Where the disk is too full for that, a file with hardly more than a beginning is removed, and another one stays in the recording.
+    func putAside(_ name: String) {
+        let path = directory + "/" + name
+        let place = "\(directory.parentPath.parentPath)/\(RecordingStore.unrepairedDirectory)/\(recordingID)"
+        do throws(RecordingError) {
+            try FileSystem.makeDirectories(place, mode: FileSystem.directoryMode(forFiles: mode))
+            try FileSystem.move(path, to: "\(place)/\(name)")
+        } catch {
+            guard let size = FileSystem.size(path), size <= Self.beginningSize else { return }
+            FileSystem.removeName(path)
+        }
+        created.names.withLock { $0.removeAll { $0 == name } }
+    }
+
+    /// Bytes of a file up to which it counts as a beginning.
+    private static let beginningSize = 1 << 16
+
     /// Removes the sink's files and the directory, when nobody will want them: the sink was opened without a call.
     func removeFiles() {
         for name in createdFiles { FileSystem.removeName(directory + "/" + name) }

@@ -55,7 +55,7 @@ final class SeenSignatures: Sendable {
 
     /// Notes a signature that was found right, and says whether it came before.
     /// - Parameters:
-    ///   - id: its `jti`, or where it has none its own bytes.
+    ///   - id: its `jti`.
     ///   - request: what was asked, all of it.
     ///   - end: when it is not taken any more.
     func note(_ id: some DataProtocol, request: some DataProtocol, until end: Date, now: Date) -> Sight {

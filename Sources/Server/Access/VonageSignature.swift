@@ -31,8 +31,8 @@ struct VonageSignature: Sendable {
 
     /// A signature that was found right.
     struct Proof: Sendable {
-        /// What makes it unlike all others: its `jti`, or the whole token where the signer gave it none. Vonage always does.
-        let identifier: String
+        /// What makes it unlike all others; nil where the signer gave it nothing, so that it is as good as its time. Vonage always gives one.
+        let identifier: String?
         /// When it is not taken any more.
         let end: Date
     }
@@ -42,7 +42,8 @@ struct VonageSignature: Sendable {
     /// Whoever overhears a request could send it again as long as its signature is good, and get a token for a call of their own.
     /// - Parameter request: everything that was asked.
     func use(_ proof: Proof, for request: some DataProtocol, now: Date = Date()) -> SeenSignatures.Sight {
-        seen.note(Array(proof.identifier.utf8), request: request, until: proof.end, now: now)
+        guard let identifier = proof.identifier else { return .new }
+        return seen.note(Array(identifier.utf8), request: request, until: proof.end, now: now)
     }
 
     /// Checks a request. Nothing is noted: the same one passes again.
@@ -68,7 +69,7 @@ struct VonageSignature: Sendable {
         if let applicationID, claims.applicationID != applicationID { throw Unauthorized("the signature is of another application") }
         try check(body, hash: claims.payloadHash, isSecure: isSecure)
         let end = issued.addingTimeInterval(maximumAge)
-        return Proof(identifier: claims.jti ?? token, end: min(end, claims.exp?.value ?? end))
+        return Proof(identifier: claims.jti, end: min(end, claims.exp?.value ?? end))
     }
 
     private func check(_ body: some DataProtocol, hash: String?, isSecure: Bool) throws(Unauthorized) {
