@@ -15,6 +15,32 @@ import Testing
         #expect(try await server.finished(1)[0].framesReceived == 176_000)
     }
 
+    @Test(arguments: ["http://127.0.0.1:99999/x", "ws://127.0.0.1:0/cable", "https://localhost:70000"])
+    func `a port that there is not is named`(address: String) async throws {
+        let result = try await Program.callreel.run(["call", Speech.path, "--to", address])
+        #expect(result.status == 64 && result.errors.contains("is not in 1...65535"), "\(result.errors)")
+    }
+
+    /// A server of another kind, which answers every request alike.
+    private func answering(_ code: String) async throws -> (server: RunningProgram, port: String) {
+        let server = try Program("python3").start(["-u", "-c", code])
+        return (server, try await eventually("its port") { server.text.split(separator: "\n").first.map(String.init) })
+    }
+
+    @Test func `an answer webhook that sends elsewhere is not followed`() async throws {
+        let code = """
+            import http.server
+            class Handler(http.server.BaseHTTPRequestHandler):
+                def do_GET(self):
+                    self.send_response(302); self.send_header("Location", "http://127.0.0.1:99999/"); self.end_headers()
+            server = http.server.HTTPServer(("127.0.0.1", 0), Handler); print(server.server_port); server.serve_forever()
+            """
+        let (server, port) = try await answering(code)
+        defer { server.signal(SIGKILL) }
+        let result = try await Program.callreel.run(["call", Speech.path, "--to", "http://127.0.0.1:\(port)/webhooks/answer"])
+        #expect(result.status == 1 && result.errors.contains("302"), "\(result.errors)")
+    }
+
     @Test func `a call goes straight to a WebSocket with an IPv6 address`() async throws {
         let server = try await RunningServer("--host", "::1", configuration: RunningServer.trusting)
         let cable = server.url.replacingOccurrences(of: "http", with: "ws") + "/cable"

@@ -165,7 +165,7 @@ import Testing
     @Test(arguments: [
         ("audio:asr:done", #"{"body": {"results": [{"text": "4711"}]}}"#), ("custom", #"{"asr": {"results": "4711"}}"#),
         ("transcribe", #"{"text": "4711"}"#), ("other", #"{"dtmf_digits": "4711"}"#), ("other", #"{"user_input": 4711}"#),
-        ("DTMF_relay", #"{"Signal": "4711"}"#), ("other", #"{"payload": "{\\"speechResult\\": \\"4711\\"}"}"#),
+        ("DTMF_relay", #"{"Signal": "4711"}"#), ("other", #"{"payload": "{\"speechResult\": \"4711\"}"}"#),
         ("other", #"{"payload": " {digits: 4711"}"#),
     ])
     func `what a caller entered is known by its name, in whatever form`(type: String, data: String) throws {

@@ -61,7 +61,7 @@ import Testing
         let recording = try bench.recorder.store.manifest(named: "call")
         expectClosedAccounts(recording)
         #expect(recording.sinks[0].state == .complete && recording.sinks[0].written == 320)
-        #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<320))
+        #expect(try bench.samples(try #require(recording.sinks[0].files.first)) == ramp(0..<320))
     }
 
     @Test func `a recording that still waits at the end of the program is tried a last time`() async throws {

@@ -34,8 +34,8 @@ final class StorageDirectory: Sendable {
         var began: ContinuousClock.Instant?
         /// How long what it does now may take.
         var limit = Duration.zero
-        /// Rehearsals that succeeded.
-        var count = 0
+        /// Rehearsals that succeeded since something was brought to stable storage; nil when that has failed.
+        var sinceSync: Int?
         /// Called before each look; nil but in tests.
         var beforeLook: (@Sendable () -> Void)?
         /// What gives up the calls that wait for this directory, and since when they do, by number.
@@ -164,12 +164,18 @@ final class StorageDirectory: Sendable {
             found.outcome = try rehearsal.run()
             found.volume = volume ?? nameVolume()
             let isSyncDue = state.withLock { state in
-                defer { state.count += 1 }
-                if state.count % Self.syncInterval != 0 { return false }
+                if let count = state.sinceSync, count + 1 < Self.syncInterval {
+                    state.sinceSync = count + 1
+                    return false
+                }
+                state.sinceSync = nil
                 if state.began != nil { (state.began, state.limit) = (.now, Self.busyLimit) }
                 return true
             }
-            if isSyncDue { try rehearsal.synchronize() }
+            if isSyncDue {
+                try rehearsal.synchronize()
+                state.withLock { $0.sinceSync = 0 }
+            }
         } catch {
             found.isForeign = found.isForeign || error.underlying == ENOENT
             found.problem = error.reason

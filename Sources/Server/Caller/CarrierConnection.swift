@@ -9,10 +9,13 @@ import Synchronization
 /// The carrier's end of a call's WebSocket, as Vonage's servers behave: the handshake message first, masked frames of
 /// 20 ms, digits between them, and a close frame or a broken connection at the end.
 package final class CarrierConnection: Sendable {
-    /// Time for the server to answer the request for a WebSocket, with TLS before it.
-    private static let answerLimit = TimeAmount.seconds(20)
-    /// Time for the server to take what is sent.
-    private static let writeLimit = TimeAmount.seconds(60)
+    /// How long the server may take, in seconds.
+    struct Patience: Sendable {
+        /// To answer the request for a WebSocket, with TLS before it.
+        var answer: Int64 = 20
+        /// To take what is sent.
+        var write: Int64 = 60
+    }
 
     /// Seconds of audio in one message.
     package static let frameDuration = 0.02
@@ -25,19 +28,28 @@ package final class CarrierConnection: Sendable {
     }
 
     private let channel: any Channel
+    private let patience: Patience
     private let ended: EventLoopFuture<Ending>
     private let encoder = WebSocketFrameEncoder(role: .client)
 
-    private init(channel: any Channel, ended: EventLoopFuture<Ending>) {
+    private init(channel: any Channel, patience: Patience, ended: EventLoopFuture<Ending>) {
         self.channel = channel
+        self.patience = patience
         self.ended = ended
     }
 
     /// Connects and sends the handshake message.
-    package static func open(_ instructions: CallInstructions, as identity: CarrierIdentity = CarrierIdentity()) async throws(CallerError)
-        -> CarrierConnection
-    {
-        let connection = try await connect(to: instructions.url, authorization: instructions.authorization, as: identity)
+    package static func open(
+        _ instructions: CallInstructions, as identity: CarrierIdentity = CarrierIdentity()
+    ) async throws(CallerError) -> CarrierConnection {
+        try await open(instructions, as: identity, patience: Patience())
+    }
+
+    /// The same with other bounds.
+    static func open(
+        _ instructions: CallInstructions, as identity: CarrierIdentity, patience: Patience
+    ) async throws(CallerError) -> CarrierConnection {
+        let connection = try await connect(to: instructions.url, authorization: instructions.authorization, as: identity, patience: patience)
         var message = instructions.headers
         message["event"] = "websocket:connected"
         message["content-type"] = .string("\(VonageDialect.mediaType);rate=\(instructions.format.sampleRate)")
@@ -102,12 +114,12 @@ package final class CarrierConnection: Sendable {
     }
 
     private func write(_ buffer: ByteBuffer) async throws(CallerError) {
-        let deadline = Deadline(Self.writeLimit, channel)
+        let deadline = Deadline(.seconds(patience.write), channel)
         do {
             try await channel.writeAndFlush(buffer)
             deadline.cancel()
         } catch {
-            if deadline.cancel() { throw CallerError("the server took no audio for \(Self.writeLimit.nanoseconds / 1_000_000_000) seconds") }
+            if deadline.cancel() { throw CallerError("the server took no audio for \(patience.write) seconds") }
             let ending = await ending()
             let code = ending.code.map { " with code \($0)" } ?? ""
             throw CallerError("the server ended the call\(code)\(ending.reason.isEmpty ? "" : ": \(ending.reason)")")
@@ -146,7 +158,7 @@ package final class CarrierConnection: Sendable {
     }
 
     private static func connect(
-        to url: String, authorization: CallInstructions.Authorization, as identity: CarrierIdentity
+        to url: String, authorization: CallInstructions.Authorization, as identity: CarrierIdentity, patience: Patience
     ) async throws(CallerError) -> CarrierConnection {
         // The query may hold the token that lets the call in.
         let shown = url.prefix { $0 != "?" }
@@ -171,10 +183,10 @@ package final class CarrierConnection: Sendable {
             let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connectTimeout(.seconds(10))
                 .connect(host: ListenAddress.reaching(host), port: port) { channel in
-                    deadline.withLock { $0 = Deadline(Self.answerLimit, channel) }
+                    deadline.withLock { $0 = Deadline(.seconds(patience.answer), channel) }
                     return channel.eventLoop.makeCompletedFuture {
                         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name)) }
-                        return try configure(channel, head)
+                        return try configure(channel, head, patience)
                     }
                 }
             defer { deadline.withLock { _ = $0?.cancel() } }
@@ -186,17 +198,17 @@ package final class CarrierConnection: Sendable {
             throw error
         } catch {
             if deadline.withLock({ $0?.isOver ?? false }) {
-                throw CallerError("\(shown) has not answered for \(Self.answerLimit.nanoseconds / 1_000_000_000) seconds")
+                throw CallerError("\(shown) has not answered for \(patience.answer) seconds")
             }
             throw CallerError("\(shown) cannot be reached: \(networkReason(error))")
         }
     }
 
     /// Builds the pipeline that asks for the upgrade.
-    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead) throws -> EventLoopFuture<Outcome> {
+    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead, _ patience: Patience) throws -> EventLoopFuture<Outcome> {
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration<Outcome>(
-                upgradeRequestHead: head, upgraders: [Upgrader()],
+                upgradeRequestHead: head, upgraders: [Upgrader(patience: patience)],
                 notUpgradingCompletionHandler: { channel in
                     channel.eventLoop.makeCompletedFuture {
                         let answer = channel.eventLoop.makePromise(of: String.self)
@@ -213,6 +225,7 @@ package final class CarrierConnection: Sendable {
     private struct Upgrader: NIOTypedHTTPClientProtocolUpgrader {
         let supportedProtocol = "websocket"
         let requiredUpgradeHeaders: [String] = []
+        let patience: Patience
         private let key = Data((0..<16).map { _ in UInt8.random(in: .min ... .max) }).base64EncodedString()
 
         func addCustom(upgradeRequestHeaders: inout HTTPHeaders) {
@@ -228,7 +241,7 @@ package final class CarrierConnection: Sendable {
             channel.eventLoop.makeCompletedFuture {
                 let ended = channel.eventLoop.makePromise(of: Ending.self)
                 try channel.pipeline.syncOperations.addHandler(CarrierHandler(ended: ended))
-                return .open(CarrierConnection(channel: channel, ended: ended.futureResult))
+                return .open(CarrierConnection(channel: channel, patience: patience, ended: ended.futureResult))
             }
         }
     }
