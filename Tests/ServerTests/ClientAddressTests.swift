@@ -19,7 +19,8 @@ import Testing
     func `what is no network is refused`(text: String) { #expect(AddressRange(text) == nil) }
 
     @Test(arguments: [
-        ("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("localhost", true), ("LOCALHOST", true), ("::ffff:127.0.0.1", true), ("[::1]", true), ("localhost.", true),
+        ("127.0.0.1", true), ("127.9.9.9", true), ("::1", true), ("localhost", true), ("LOCALHOST", true), ("::ffff:127.0.0.1", true),
+        ("[::1]", true), ("localhost.", true),
         ("0.0.0.0", false), ("::", false), ("", false), ("10.0.0.1", false), ("localhost.example.com", false), ("128.0.0.1", false),
     ])
     func `loopback is what only this machine reaches`(host: String, isLoopback: Bool) { #expect(AddressRange.isLoopback(host) == isLoopback) }

@@ -42,7 +42,8 @@ extension ExecSinkTests {
     /// Whoever has a file open for reading can open it again, for writing.
     @Test func `a process that reads the file when its program ends gets another one`() async throws {
         let workspace = try Workspace(), pid = workspace.file("pid")
-        let script = #"cat > "$1"; setsid sh -c 'exec 3< "$1"; echo $$ > "$2"; sleep 0.6; echo late >> /proc/self/fd/3; sleep 30' sh "$1" "$2" & while ! test -s "$2"; do sleep 0.05; done"#
+        let reader = #"exec 3< "$1"; echo $$ > "$2"; sleep 0.6; echo late >> /proc/self/fd/3; sleep 30"#
+        let script = #"cat > "$1"; setsid sh -c '\#(reader)' sh "$1" "$2" & while ! test -s "$2"; do sleep 0.05; done"#
         let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5) }
         _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
         let id = try #require(pid_t(String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(in: .newlines)))

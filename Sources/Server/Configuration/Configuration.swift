@@ -94,8 +94,8 @@ package struct Configuration: Sendable {
 
         /// The bits of four octal digits, if they let the owner read and write and carry nothing but permissions.
         static func permissions(_ text: String) -> Int? {
-            guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8), bits & ~0o777 == 0, bits & 0o600 == 0o600 else { return nil }
-            return bits
+            guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8) else { return nil }
+            return bits & ~0o777 == 0 && bits & 0o600 == 0o600 ? bits : nil
         }
 
         /// How much room the disks must have.

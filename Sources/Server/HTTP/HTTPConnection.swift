@@ -200,7 +200,9 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if isQuiescing, exchanges.count == 1, !isReceiving { exchange.isKeepAlive = false }
         if !exchange.isKeepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
-        if exchange.wantsBody, head.status.mayHaveResponseBody { exchange.missingBytes = head.headers.first(name: "content-length").flatMap { Int($0) } }
+        if exchange.wantsBody, head.status.mayHaveResponseBody {
+            exchange.missingBytes = head.headers.first(name: "content-length").flatMap { Int($0) }
+        }
         exchanges[exchanges.startIndex] = exchange
     }
 
