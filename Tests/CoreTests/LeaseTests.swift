@@ -94,6 +94,10 @@ import Testing
         let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
         let shared = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false)
         #expect(local.verdict(of: "other") == (own.locksAreReal ? .dead : .undecided))
+        // A power cut may leave it empty.
+        try Data().write(to: URL(fileURLWithPath: workspace.file("server-other")))
+        #expect(local.verdict(of: "other") == (own.locksAreReal ? .dead : .undecided))
+        try foreign("other")
         #expect(shared.verdict(of: "other") == .undecided)
     }
 

@@ -109,8 +109,12 @@ package final class Leases: Sendable {
     /// Whether a lease is one of an earlier boot of this kernel's own disk.
     private func isOfEarlierBoot(_ path: String) -> Bool {
         guard isOfOneKernel, own.locksAreReal, let current = Lease.boot,
-            let record = (try? Data(contentsOf: URL(fileURLWithPath: path))).flatMap({ try? JSONDecoder().decode(Lease.Record.self, from: $0) })
+            let data = try? Data(contentsOf: URL(fileURLWithPath: path))
         else { return false }
+        // One that a power cut has emptied has its time left.
+        guard let record = try? JSONDecoder().decode(Lease.Record.self, from: data) else {
+            return FileSystem.modified(path).map { FileSystem.isBeforeBoot($0) } ?? false
+        }
         return record.boot != nil && record.boot != current
     }
 
@@ -126,9 +130,10 @@ package final class Leases: Sendable {
             // It has ended, or another program recovers its calls.
             return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) } ?? .dead
         }
+        // The lock of its call is free, and a kernel forgets no lock but by a new boot. After a power cut the lease may be empty.
+        if own.locksAreReal, isOfOneKernel { return .dead }
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
-        // The lock of its call is free, and a kernel forgets no lock but by a new boot.
-        if let boot = record?.boot, own.locksAreReal, boot == Lease.boot || isOfOneKernel { return .dead }
+        if let boot = record?.boot, own.locksAreReal, boot == Lease.boot { return .dead }
         return state.withLock { state in
             var sight = state.seen[owner] ?? Sight(data: data, since: .now)
             if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
