@@ -171,7 +171,7 @@ import Testing
     @Test func `a sink without room holds the caller back, and nothing is lost`() async throws {
         var registry = SinkRegistry.builtIn
         registry.register(GatedSink.self)
-        let sinks = #"[{"type": "raw"}, {"type": "gated", "buffer": 0.5, "stallLimit": 600}]"#
+        let sinks = #"[{"type": "raw"}, {"type": "gated", "buffer": 0.5, "stallLimit": 600, "holdLimit": 600}]"#
         try await TestServer.run(sinks: sinks, registry: registry) { server in
             // Six minutes at once.
             let pcm = server.directory.path + "/long.pcm"

@@ -62,7 +62,7 @@ extension InterruptedCall {
     private func isLostInPowerCut(_ file: Recording.File, _ manifest: Recording) -> Bool {
         let place = PartialRecording.directory(of: id, in: file.directory ?? store.directory)
         guard (file.frames ?? 0) == 0, file.bytes == 0, FileSystem.isDirectory(place) else { return false }
-        return FileSystem.isBeforeBoot(manifest.endedAt ?? lastSign)
+        return wasStarted(since: manifest.endedAt ?? lastSign)
     }
 
     /// Takes out files without a byte, which hold nothing: they were made just before the end. Returns them.

@@ -22,6 +22,12 @@ extension InterruptedCall {
         return nil
     }
 
+    /// The call's files in a directory of a sink's own, as far as they can be listed. Directories of programs are none.
+    func files(in root: String) -> [CallFile] {
+        let entries = (try? FileSystem.list(PartialRecording.directory(of: id, in: root))) ?? []
+        return entries.filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
+    }
+
     /// Whether the recording was published and is there no more. What was left behind then waits until it is settled.
     func wasDeleted(_ manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError) -> Bool {
         guard let name = manifest.publishedAs, try published(as: manifest) == nil else { return false }
@@ -31,9 +37,7 @@ extension InterruptedCall {
             return true
         }
         var files = names.map { CallFile(name: $0) }
-        for root in manifest.roots {
-            files += ((try? FileSystem.list(PartialRecording.directory(of: id, in: root))) ?? []).map { CallFile(root: root, name: $0.name) }
-        }
+        for root in manifest.roots { files += self.files(in: root) }
         try setAsideAll(files, &finding)
         return true
     }

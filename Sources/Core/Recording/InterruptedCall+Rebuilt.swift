@@ -25,9 +25,7 @@ extension InterruptedCall {
     /// Makes a manifest up, of the names and contents of the files. Nil when there is nothing but empty files, which are removed.
     func rebuilt(_ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError) -> Recording? {
         var files = names.map { CallFile(name: $0) }
-        for root in roots {
-            files += ((try? FileSystem.list(PartialRecording.directory(of: id, in: root))) ?? []).map { CallFile(root: root, name: $0.name) }
-        }
+        for root in roots { files += self.files(in: root) }
         let manifests = files.filter { InterimManifest.split($0.name) != nil }
         let lost = manifests.filter { !FileSystem.isBlank(store.path($0, of: id)) }
         for file in lost { try refuseOtherVersions(file) }

@@ -62,7 +62,7 @@ extension InterruptedCall {
     /// zeros in the last block are cut, only behind what was synced, and only if the machine was started since the file was written.
     /// Silence of the call's own may be among them: it cannot be told apart, and a power cut may take it.
     private func cutUnwritten(_ path: String, _ type: String, _ format: AudioFormat, synced: Int) throws(SinkError) -> Int {
-        guard FileSystem.isBeforeBoot(FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else { return 0 }
+        guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else { return 0 }
         let begin = max(tail.begin, synced)
         guard begin < tail.end else { return 0 }
         // Streams of an encoder end in what they end in.

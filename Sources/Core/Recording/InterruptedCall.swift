@@ -13,6 +13,8 @@ struct InterruptedCall {
     var store: RecordingStore
     /// When the call was last known to run, before anything was changed.
     private(set) var lastSign: Date?
+    /// The boot under which the call ran, if its manifest names one.
+    private var boot: String?
 
     init(_ recovery: Recovery, _ id: RecordingID, _ directory: String, _ lock: DirectoryLock, dryRun: Bool, settles: Bool) {
         self.id = id
@@ -45,6 +47,7 @@ struct InterruptedCall {
         let known: Recording?
         if let found { known = found.recording } else { known = try rebuilt(names, &finding) }
         guard var manifest = known else { return !finding.setAside.isEmpty }
+        boot = manifest.boot
         let partial = PartialRecording(id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
         finding.name = manifest.name
         store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
@@ -83,6 +86,12 @@ struct InterruptedCall {
         finding.name = result.name
         onRecovery(result)
         return true
+    }
+
+    /// Whether the machine was started since a moment of the call: by the boot that the manifest names, or else by the time.
+    func wasStarted(since moment: Date?) -> Bool {
+        if let boot, let current = Lease.boot { return boot != current }
+        return FileSystem.isBeforeBoot(moment)
     }
 
     /// The names in the call's directory, without those of directories that programs of sinks have for themselves.

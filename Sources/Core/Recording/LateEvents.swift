@@ -103,6 +103,10 @@ final class LateEvents: Sendable {
             }
         } catch {
             metrics.droppedEvents.increment(by: events.count)
+            // Where the recording is still there, a later write tells how many are missing.
+            if FileSystem.exists("\(store.directory)/\(name).json") {
+                state.withLock { $0.dropped[name, default: 0] += dropped + events.count }
+            }
             logger.error("late events not kept", metadata: ["recording": "\(name)", "events": "\(events.count)", "reason": "\(error)"])
         }
     }

@@ -98,9 +98,10 @@ package struct NameTemplate: Sendable, Hashable {
         let path = before.lastIndex(of: "/").map { String(before[...$0]) } ?? ""
         let beginning = before.dropFirst(path.count)
         let isMark: (Character) -> Bool = { "-_.+@ ".contains($0) }
-        if beginning.isEmpty { return path + Self.component(String(after.drop(while: isMark))) }
         let hasMark = beginning.last.map(isMark) == true
-        return path + Self.component((hasMark ? beginning.dropLast() : beginning) + after)
+        let last = beginning.isEmpty ? String(after.drop(while: isMark)) : (hasMark ? beginning.dropLast() : beginning) + after
+        // Nothing but marks is left where a fact has nothing else, such as a caller called "-".
+        return path + Self.component(last.isEmpty ? id.short : last)
     }
 
     /// What the files of a call shall be called: the same with `{part}` where the number goes; nil when the template has none.

@@ -35,6 +35,7 @@ struct SealedRecording: Sendable {
         final.name = name
         final.partName = nil
         final.owner = nil
+        final.boot = nil
         for sink in final.sinks.indices {
             for file in final.sinks[sink].files.indices {
                 final.sinks[sink].files[file].name = partial.publishedName(final.sinks[sink].files[file].name, as: name)

@@ -137,6 +137,8 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var partName: String?
     /// While the call runs: the lease of the server that records it.
     package var owner: String?
+    /// The boot of the kernel under which an unfinished call ran; nil where the system does not tell.
+    package var boot: String?
     /// Where the recording was published from which something was left behind in the call's directory.
     package var publishedAs: String?
     package var call: CallFacts

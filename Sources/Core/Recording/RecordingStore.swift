@@ -133,6 +133,8 @@ package struct RecordingStore: Sendable {
     private func save(_ manifest: Recording, as path: String, durably: Bool) throws(RecordingError) {
         var manifest = manifest
         if let lease { manifest.owner = lease.current }
+        // Recovery keeps the one of the call.
+        manifest.boot = manifest.boot ?? Lease.boot
         try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new", durably: durably)
     }
 
