@@ -10,16 +10,18 @@ import Synchronization
 
 /// The system's limit on the files that this process may have open at once.
 package enum DescriptorLimit {
-    /// The limit before ``raise()`` changed it; nil where it was not changed.
+    /// The soft limit before ``raise()`` changed it. Nil if unchanged.
     private static let before = Mutex<rlim_t?>(nil)
 
-    /// The limit that programs of this process are to get, in the words of the shell's `ulimit`; nil where they inherit it as it was.
+    /// The original soft limit, to be restored in child programs, as an argument of the shell's `ulimit`. Nil if
+    /// ``raise()`` has not changed it.
     package static var forPrograms: String? { before.withLock { $0.map { $0 == rlim_t.max ? "unlimited" : "\($0)" } } }
 
-    /// Files that may be open at once; the soft limit.
+    /// The soft limit: the number of files this process may have open at once. `Int.max` if the system does not report
+    /// it.
     package static var current: Int { read().map { Int(clamping: $0.rlim_cur) } ?? .max }
 
-    /// Raises the limit as far as the system lets us: a call has a handful of files, and the usual 1024 are soon gone.
+    /// Raises the soft limit to the hard limit. A call needs a handful of files, and the usual 1024 are soon used up.
     package static func raise() {
         before.withLock { before in
             guard var limit = read(), limit.rlim_cur != limit.rlim_max else { return }

@@ -1,41 +1,41 @@
-/// Whether new calls can be recorded as they must be.
+/// The recorder's readiness for new calls: obstacles, and warnings for the operator.
 package struct Readiness: Sendable {
-    /// Why no new call is taken.
+    /// A reason for refusing new calls.
     package struct Obstacle: Hashable, Sendable {
-        /// What kind of thing stands in the way.
+        /// The kind of obstacle.
         package enum Kind: String, CaseIterable, Sendable {
-            /// The program is about to end.
+            /// The program is shutting down.
             case draining
-            /// A disk is full.
+            /// The recordings directory cannot be used, or a disk needed by every call is full.
             case disk
             /// A required sink cannot be opened.
             case sink
-            /// As many calls run as may.
+            /// The limit on running calls is reached.
             case calls
         }
 
         package let kind: Kind
-        /// In words, with the value or the path that it is about.
+        /// The reason as text, with the value or path concerned.
         package let reason: String
 
-        /// Names an obstacle.
+        /// Creates an obstacle.
         package init(_ kind: Kind, _ reason: String) {
             self.kind = kind
             self.reason = reason
         }
     }
 
-    /// What keeps new calls out; empty when they are welcome.
+    /// Obstacles to new calls. Empty if the recorder accepts calls.
     package var obstacles: [Obstacle] = []
-    /// What an operator should know, though calls are taken.
+    /// Problems the operator should know about while calls are still accepted.
     package var warnings: [String] = []
 
-    /// Whether new calls are taken.
+    /// True when the recorder accepts new calls.
     package var isReady: Bool { obstacles.isEmpty }
 }
 
 extension Recorder {
-    /// Whether new calls can be taken, as far as is known now. Asks nobody: what it needs is looked at in the background.
+    /// The present readiness. Does not block: it uses the results of background checks.
     package var readiness: Readiness {
         var result = Readiness()
         if isDraining { result.obstacles.append(.init(.draining, "the server is shutting down")) }
@@ -44,7 +44,7 @@ extension Recorder {
         for directory in storage.others { note(directory, isVital: isVital(directory), in: &result) }
         for (index, plan) in plans.enumerated() {
             let places = storage.places(of: index)
-            // The recordings directory has spoken for itself.
+            // Problems of the recordings directory are already included above.
             let problems = places.filter { $0.root != nil }.compactMap(\.directory.problem)
             let problem = problems.count == places.count ? problems.first : plan.health.problem
             if let problem {
@@ -72,7 +72,7 @@ extension Recorder {
         return result
     }
 
-    /// Whether calls cannot be recorded as they must be without a directory.
+    /// Returns true if a required sink can write only to this directory.
     private func isVital(_ directory: StorageDirectory) -> Bool {
         plans.indices.contains { index in
             let places = storage.places(of: index)

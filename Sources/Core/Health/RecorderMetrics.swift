@@ -1,9 +1,8 @@
 import CoreMetrics
 
-/// What is counted and measured of all calls, for whatever gathers metrics.
+/// Metrics of all calls, created in the operator's metrics factory.
 ///
-/// Counters are touched once for each batch of audio at the most, never for a frame. What stands in queues and on disks
-/// is looked at by the heartbeat.
+/// Counters are incremented at most once per batch of audio, never per frame. The heartbeat measures queues and disks.
 struct RecorderMetrics: Sendable {
     let callsStarted: Counter
     let callsRecorded: Counter
@@ -17,7 +16,7 @@ struct RecorderMetrics: Sendable {
     let maskedEvents: Counter
     private let factory: any MetricsFactory
 
-    /// Makes the metrics in a factory; all of them are there from the start, at zero.
+    /// Creates all metrics in a factory, each at zero.
     init(_ factory: any MetricsFactory) {
         self.factory = factory
         callsStarted = Counter(label: "callreel_calls_started_total", factory: factory)
@@ -32,26 +31,29 @@ struct RecorderMetrics: Sendable {
         maskedEvents = Counter(label: "callreel_events_masked_total", factory: factory)
     }
 
-    /// The metrics of one entry of the configuration.
+    /// Returns the metrics of one sink in the configuration.
     func sink(_ name: String, type: String) -> SinkMetrics { SinkMetrics(name, type: type, factory) }
 
-    /// The free bytes of the disk under a directory.
+    /// Returns the meter for the free bytes of a directory's disk.
     func freeBytes(_ directory: String) -> Meter {
         Meter(label: "callreel_disk_free_bytes", dimensions: [("directory", directory)], factory: factory)
     }
 }
 
-/// What is counted and measured of one sink in all calls.
+/// Metrics of one sink, summed over all calls.
 struct SinkMetrics: Sendable {
-    /// Frames, settled when a call is published: in its files, silence in place of dropped ones, not there at all.
+    /// Frames in the sink's files.
+    ///
+    /// This counter and the next two are incremented when a call is published. `silenced` counts silence in place of
+    /// dropped frames; `lost` counts frames missing altogether.
     let written: Counter
     let silenced: Counter
     let lost: Counter
-    /// Frames that found no room in the queue, counted while the call runs.
+    /// Frames dropped because the queue was full, counted while the call runs.
     let dropped: Counter
     let failures: Counter
     let stalls: Counter
-    /// Seconds in which calls waited for the sink, counted while they run.
+    /// Seconds calls waited for the sink, counted while they run.
     let held: FloatingPointCounter
     let callsBehind: Meter
     let queuedSeconds: Meter
@@ -75,7 +77,7 @@ struct SinkMetrics: Sendable {
         lag = Timer(label: "callreel_sink_lag_seconds", dimensions: sink, factory: factory)
     }
 
-    /// Adds what became of one call in this sink.
+    /// Adds one call's frames, and its failure if it failed, to the counters.
     func settle(_ sink: Recording.Sink) {
         written.increment(by: sink.written)
         silenced.increment(by: sink.silence)
@@ -84,15 +86,15 @@ struct SinkMetrics: Sendable {
     }
 }
 
-/// Where one call's numbers go.
+/// The metrics updated by one call.
 struct CallMetrics: Sendable {
     let all: RecorderMetrics
-    /// One for each sink of the call, in the order of the configuration.
+    /// The metrics of each sink of the call, in the order of the configuration.
     let sinks: [SinkMetrics]
 }
 
 extension Recorder {
-    /// What each metric of a recorder says, in one line.
+    /// A one-line description of each metric, by its label.
     package static let metricDescriptions = [
         "callreel_calls_started_total": "Calls whose audio began to be recorded.",
         "callreel_calls_recorded_total": "Calls that were published.",

@@ -1,22 +1,22 @@
 import Synchronization
 
-/// Whether an entry of the configuration can be opened, as far as the last attempt told.
+/// The result of a sink's last attempt to open, and the number of calls it does not keep up with.
 final class SinkHealth: Sendable {
     private let state = Mutex<String?>(nil)
     private let behind = Atomic(0)
 
-    /// Why the sink could not be opened the last time; nil when it could, or was not tried yet.
+    /// The reason for the last failure to open the sink. Nil if the last attempt succeeded, or none was made.
     var problem: String? { state.withLock { $0 } }
 
-    /// Running calls with which the sink does not keep up, when the heartbeat last looked.
+    /// Running calls the sink does not keep up with, as counted by the last heartbeat.
     var callsBehind: Int { behind.load(ordering: .relaxed) }
 
-    /// The sink does not keep up with so many running calls.
+    /// Stores the number of running calls the sink does not keep up with.
     func noteBehind(_ calls: Int) { behind.store(calls, ordering: .relaxed) }
 
-    /// The sink was opened.
+    /// Notes a successful attempt to open.
     func opened() { state.withLock { $0 = nil } }
 
-    /// The sink could not be opened, in its fallback neither.
+    /// Notes a failed attempt to open, both in the sink's directory and in its fallback.
     func failed(_ reason: String) { state.withLock { $0 = reason } }
 }

@@ -2,20 +2,20 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Tries whether a sink can be opened, without a call: opens it where its calls would write, and lets it go.
+/// Tests sinks without a call: opens each sink in its target directory, then removes its files.
 ///
-/// All sinks are tried at the start. Later those are that calls depend on, and those that could not be opened the last time.
+/// All sinks are tested at startup. Later tests cover required sinks, and sinks with a failed last attempt.
 final class SinkProbe: Sendable {
-    /// Time between two tries.
+    /// Time between two tests.
     static let interval = Duration.seconds(5)
-    /// Time after which a sink that does not come back from opening counts as one that cannot be opened.
+    /// Time limit for opening a sink. A sink still opening after it counts as failed.
     static let limit = Duration.seconds(5)
 
     private let plans: [SinkPlan]
     private let store: RecordingStore
     private let storage: Storage
     private let logger: Logger
-    /// When each try began that has not come to an end; by sink.
+    /// The start of each sink's running test, by sink index. Nil if no test is running.
     private let underWay: Mutex<[ContinuousClock.Instant?]>
 
     init(plans: [SinkPlan], store: RecordingStore, storage: Storage, logger: Logger) {
@@ -26,7 +26,8 @@ final class SinkProbe: Sendable {
         underWay = Mutex(plans.map { _ in nil })
     }
 
-    /// Starts a try for every sink, or only for those that need one again. Does not wait: a destination may block for ever.
+    /// Starts a test of every sink, or only of required and failed sinks. Does not wait, because a destination may
+    /// block for ever.
     func start(all: Bool) {
         let now = ContinuousClock.now
         for (index, plan) in plans.enumerated() where all || plan.envelope.required || plan.health.problem != nil {
@@ -35,11 +36,12 @@ final class SinkProbe: Sendable {
                 return tries[index]
             }
             if let began {
-                // The one before has not come back.
+                // The previous test is still running.
                 if now - began >= Self.limit { note(plan, "opening it takes longer than \(Self.limit.components.seconds) seconds") }
                 continue
             }
-            // Not a child of ours: what blocks for ever can be neither cancelled nor awaited. It ends with its sink, or the process.
+            // Not a child task: a blocked open can be neither cancelled nor awaited. The task ends with its sink, or
+            // with the process.
             Task(executorPreference: plan.threads.thread().executor) { [self] in
                 let problem = await attempt(plan, storage.places(of: index))
                 underWay.withLock { $0[index] = nil }
@@ -48,7 +50,8 @@ final class SinkProbe: Sendable {
         }
     }
 
-    /// Why the sink cannot be opened, in its fallback neither.
+    /// Opens the sink in its directory, then in its fallback. Returns nil at the first success, otherwise the errors as
+    /// text.
     private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
         var problem: SinkError?
         for (number, place) in places.enumerated() {

@@ -1,16 +1,16 @@
-/// How much room must be left on the disks that recordings go to.
+/// Free-space limits for the disks of recordings.
 package struct SpaceMarks: Hashable, Sendable {
-    /// Free bytes below which an operator should know.
+    /// Free bytes below which Callreel warns the operator.
     package var low: Int
-    /// Free bytes below which no new call is taken.
+    /// Free bytes below which Callreel refuses new calls, if every call needs the disk.
     package var critical: Int
 
-    /// Sets the marks, in bytes. Zero is never reached.
+    /// Creates limits in bytes. Free space is never below zero, so zero turns a limit off.
     package init(low: Int, critical: Int) {
         self.low = low
         self.critical = critical
     }
 
-    /// What the configuration has by default: 1 GB and 100 MB.
+    /// The configuration's default: 1 GB and 100 MB.
     package static let standard = SpaceMarks(low: 1_000_000_000, critical: 100_000_000)
 }

@@ -1,14 +1,15 @@
 import Foundation
 
-/// The time of day during one call: the system's at its beginning, and from then on what has passed since.
+/// The time of day during one call: the system's time at its start, plus the time elapsed since.
 ///
-/// So a system clock that is set meanwhile does not let a call end before it began, nor last for an hour that it did not.
+/// A change of the system clock during the call therefore cannot make the call end before it began, or distort its
+/// length.
 struct CallClock: Sendable {
-    /// When the call began.
+    /// The time the call began.
     let start: Date
     private let origin: ContinuousClock.Instant
 
-    /// Starts the clock of a call that begins now.
+    /// Starts the clock at the beginning of a call.
     init(start: Date = Date(), origin: ContinuousClock.Instant = .now) {
         self.start = start
         self.origin = origin
@@ -17,6 +18,6 @@ struct CallClock: Sendable {
     /// The time of day now.
     var now: Date { date(at: .now) }
 
-    /// The time of day at a moment.
+    /// Returns the time of day at a moment, never earlier than `start`.
     func date(at moment: ContinuousClock.Instant) -> Date { start + max(0, (moment - origin) / .seconds(1)) }
 }

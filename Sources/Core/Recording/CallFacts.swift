@@ -1,19 +1,20 @@
-/// Who called whom, as the carrier told it. Nothing here is trusted: names made from it are cleaned first.
+/// The caller, the called number and the carrier's identifiers, as the carrier sent them. All values are untrusted:
+/// Callreel cleans them before it uses them in names.
 public struct CallFacts: Hashable, Sendable, Codable {
     /// The carrier's dialect, such as `vonage`.
     public var carrier: String
     /// The caller's number or address.
     public var from: String?
-    /// The number or address that was called.
+    /// The called number or address.
     public var to: String?
-    /// The carrier's name for the leg that the caller is on.
+    /// The carrier's identifier for the caller's leg.
     public var uuid: String?
-    /// The carrier's name for the conversation that the leg belongs to.
+    /// The carrier's identifier for the leg's conversation.
     public var conversation: String?
-    /// Everything else that came with the handshake.
+    /// All other values from the handshake.
     public var headers: [String: JSONValue]
 
-    /// Makes a call's facts.
+    /// Creates a call's facts.
     public init(
         carrier: String, from: String? = nil, to: String? = nil, uuid: String? = nil, conversation: String? = nil,
         headers: [String: JSONValue] = [:]
@@ -26,17 +27,17 @@ public struct CallFacts: Hashable, Sendable, Codable {
         self.headers = headers
     }
 
-    /// Whether a call can be found by these facts.
+    /// True when the facts identify a call, by uuid or by conversation.
     var namesCall: Bool { uuid != nil || conversation != nil }
 
-    /// Whether two sets of facts are about one leg: the same uuid, or the same conversation where one of them has no uuid.
+    /// Returns true if both describe one leg: their uuids are equal, or one has no uuid and the conversations are
+    /// equal.
     func isSameLeg(as other: CallFacts) -> Bool {
         if let uuid, let theirs = other.uuid { return uuid == theirs }
         return conversation != nil && conversation == other.conversation
     }
 
-    /// Fills what is not known yet from other facts about the same call. Facts about another leg of its conversation say
-    /// nothing about this one.
+    /// Fills missing facts from other facts about the same call. Ignores facts about another leg of the conversation.
     public mutating func complete(with other: CallFacts) {
         if let uuid, let theirs = other.uuid, uuid != theirs { return }
         from = from ?? other.from

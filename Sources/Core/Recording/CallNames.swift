@@ -1,31 +1,31 @@
-/// Finds calls by the names that carriers give them: the uuid of a leg, and the conversation that it belongs to.
+/// An index of calls by the carrier's identifiers: the uuid of a leg and its conversation.
 ///
-/// Every question is answered in constant time, however many calls there are. One name may stand for several calls: they
-/// are kept in the order in which they were added.
+/// Lookups take constant time, however many calls there are. Calls sharing an identifier are kept in the order they
+/// were added.
 struct CallNames<ID: Hashable & Sendable>: Sendable {
     private var byUUID: [String: [ID]] = [:]
     private var byConversation: [String: [ID]] = [:]
 
-    /// Adds a call under the names that its facts have. Names that it has already are not added again.
+    /// Adds a call under the identifiers in its facts. Skips identifiers the call is already under.
     mutating func add(_ id: ID, _ facts: CallFacts) {
         if let uuid = facts.uuid { Self.add(id, uuid, to: &byUUID) }
         if let conversation = facts.conversation { Self.add(id, conversation, to: &byConversation) }
     }
 
-    /// Removes a call from the names that its facts have.
+    /// Removes a call from the identifiers in its facts.
     mutating func remove(_ id: ID, _ facts: CallFacts) {
         if let uuid = facts.uuid { Self.remove(id, uuid, from: &byUUID) }
         if let conversation = facts.conversation { Self.remove(id, conversation, from: &byConversation) }
     }
 
-    /// The call that facts speak of: the first one with the same uuid, or else the first one of the conversation, as one
-    /// conversation may have several legs that are recorded each on its own.
+    /// Returns the call described by the facts: the first with the same uuid, otherwise the first of the conversation.
+    /// A conversation may have several legs, each recorded separately.
     func best(_ facts: CallFacts) -> ID? {
         if let uuid = facts.uuid, let leg = byUUID[uuid]?.first { return leg }
         return facts.conversation.flatMap { byConversation[$0]?.first }
     }
 
-    /// Every call that shares a name with these facts, the uuid's first.
+    /// Returns every call sharing an identifier with these facts, matches by uuid first.
     func all(_ facts: CallFacts) -> [ID] {
         let legs = facts.uuid.flatMap { byUUID[$0] } ?? []
         let others = facts.conversation.flatMap { byConversation[$0] } ?? []

@@ -1,19 +1,19 @@
 import Logging
 
 extension CallSession {
-    /// The parts of a recorder that all of its calls share.
+    /// The parts of a recorder shared by all of its calls.
     struct Environment: Sendable {
         /// The sinks of each call.
         let plans: [SinkPlan]
         let store: RecordingStore
         let storage: Storage
-        /// Where manifests are written.
+        /// The threads for writing manifests.
         let ledger: BlockingExecutor
-        /// Where the files of calls that are over are hashed.
+        /// The threads for hashing the files of ended calls.
         let sealer: BlockingExecutor
-        /// Events that one manifest keeps.
+        /// Limit on the events in one manifest.
         let eventLimit: Int
-        /// Seconds for which a pause goes on after it was to end.
+        /// Seconds of audio still masked after a request to resume a paused recording.
         let pauseGuard: Double
         let metrics: CallMetrics
         let logger: Logger

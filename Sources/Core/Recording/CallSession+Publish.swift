@@ -10,12 +10,13 @@ import Synchronization
     import Glibc
 #endif
 
-// The publication of a call that has ended.
+// The publication of an ended call.
 extension CallSession {
-    /// Attempts to publish before the call's connection is let go. The recorder tries further ones.
+    /// Publishing attempts before the call's connection is released. The recorder makes further attempts later.
     private static let attempts = 3
 
-    /// Publishes the recording. A disk that refuses is asked again a few times; after that the files wait where they are.
+    /// Publishes the recording. Tries up to three times, one second apart. After the last failure, the files stay in
+    /// the partial directory.
     func publish() async throws(RecordingError) -> Recording {
         var attempt = 1
         while true {
@@ -31,7 +32,8 @@ extension CallSession {
         }
     }
 
-    /// Publishes the recording, or says why that is not possible now. Files are synced and measured once.
+    /// Tries once to publish the recording. Files are synced and measured only the first time.
+    /// - Throws: the reason publishing is impossible now.
     func tryPublish() async throws(RecordingError) -> Recording {
         let (known, partial, manifest, reports) = state.withLock { state in (state.sealed, state.partial, settled(state), state.reports) }
         guard let partial else { throw RecordingError("nothing could be recorded") }
@@ -45,7 +47,7 @@ extension CallSession {
                 }
                 state.withLock { $0.sealed = sealed }
             }
-            // A sink that was given up may still write: its files stay where they are.
+            // An abandoned sink may still write, so its files stay in the partial directory.
             let isAwaited = reports.contains { $0 == nil }
             let published = try await home.run(on: ledger) { [store] () throws(RecordingError) in
                 try store.publish(sealed, from: partial, keepPartial: isAwaited)
@@ -67,8 +69,8 @@ extension CallSession {
         }
     }
 
-    /// Adds to the published manifest what was said of the call while it was being published, until nothing is left that
-    /// it does not say. From then on, what is said belongs to the published recording.
+    /// Adds the facts and events received during publication to the published manifest, until none are missing. Later
+    /// ones belong to the published recording.
     private func complete(_ published: Recording) async -> Recording {
         var published = published
         while true {
@@ -97,8 +99,8 @@ extension CallSession {
         }
     }
 
-    /// Keeps in the partial directory under which name the rest of the call was published: if that is deleted, the files that are
-    /// still to come must not bring it back.
+    /// Saves the published name in the partial directory. If the recording is deleted later, its late files must not
+    /// restore it.
     private func leaveNote(_ published: Recording, _ manifest: Recording, _ partial: PartialRecording) async {
         var note = manifest
         note.publishedAs = published.name
@@ -114,13 +116,13 @@ extension CallSession {
         }
     }
 
-    // MARK: - Files that come late
+    // MARK: - Late files
 
-    /// The files that the published manifest does not name, though nothing writes to them any more, by sink. Those that could not be
-    /// synced are not among them.
+    /// Closed files missing from the published manifest, by sink index. Excludes empty files, and files Callreel could
+    /// not sync.
     var lateFiles: [Int: [CallFile]] {
         state.withLock { state in
-            // Without a directory, there is nothing left to do.
+            // Without a partial directory, there is nothing left to do.
             guard let published = state.published, let sealed = state.sealed, let partial = state.partial else { return [:] }
             var late: [Int: [CallFile]] = [:]
             for (index, report) in state.reports.enumerated() {
@@ -137,14 +139,16 @@ extension CallSession {
 
     private static func path(_ root: String?, _ name: String) -> String { "\(root ?? "")/\(name)" }
 
-    /// Whether the call is published, nothing writes any more, and every file that could be is named by the manifest.
+    /// True when the call is published, every sink has reported, and no late files are left.
     var isSettled: Bool {
         let isOver = state.withLock { state in state.published != nil && !state.reports.contains { $0 == nil } }
         return isOver && lateFiles.isEmpty
     }
 
-    /// Gives the files of a late sink their published names. Returns the recording's name and what its manifest must say of the sink.
-    /// Blocks.
+    /// Gives the files of a late sink their published names. Blocks.
+    /// - Returns: the recording's name and the sink's new manifest entry; nil if the call is not published or already
+    ///   settled.
+    /// - Throws: `ENOENT` if the published manifest was deleted.
     func linkLate(_ files: [CallFile], of index: Int) throws(RecordingError) -> (name: String, sink: Recording.Sink)? {
         let (partial, published, account) = state.withLock { state in (state.partial, state.published, settled(state)) }
         guard let partial, let published else { return nil }
@@ -156,7 +160,8 @@ extension CallSession {
         return (published.name, sink)
     }
 
-    /// The published manifest names the files of a late sink now. Blocks.
+    /// Updates the session after the published manifest names a late sink's files, and removes their partial names.
+    /// Blocks.
     func noteLate(_ files: [CallFile], of index: Int, _ sink: Recording.Sink) {
         let partial = state.withLock { state in
             state.published?.sinks[index] = sink
@@ -166,14 +171,14 @@ extension CallSession {
         logger.notice("late files were published", metadata: ["sink.name": "\(plans[index].name)"])
     }
 
-    /// Removes the partial directories of a call that is settled. Blocks.
+    /// Removes the partial directories of a settled call. Blocks.
     func discardPartial() {
         let (sealed, partial) = state.withLock { ($0.sealed, $0.partial) }
         if let sealed, let partial, sealed.broken.isEmpty { store.discard(partial, files: sealed.files, roots: sealed.roots) }
         letGo()
     }
 
-    /// Lets go of the call's directory and of its lock, and of the places, which hold this session.
+    /// Releases the call's directory and lock. Also releases the places, because they retain this session.
     private func letGo() {
         state.withLock { state in
             state.partial = nil
@@ -183,9 +188,9 @@ extension CallSession {
 }
 
 extension RecordingError {
-    /// Whether the disk is full, or the user's share of it.
+    /// True when the disk or the user's quota is full.
     var isFullDisk: Bool { underlying == ENOSPC || underlying == EDQUOT }
 
-    /// Whether the system lacked something for a moment that has nothing to do with the file.
+    /// True when the process or the system ran out of descriptors or memory. The file is not at fault.
     var isTransient: Bool { underlying == EMFILE || underlying == ENFILE || underlying == ENOMEM }
 }

@@ -11,12 +11,13 @@ import Synchronization
     import Glibc
 #endif
 
-// The life of a call: its manifest, its sinks, its publication.
+// The course of a call: its manifest, its sinks, its publication.
 extension CallSession {
     /// Opens the sinks, waits for the call's end, finishes the sinks and publishes the recording.
     ///
-    /// Call it once. It returns the manifest as published; an error says why nothing could be recorded, or why what
-    /// was recorded still stands in the partial directory.
+    /// Call it once.
+    /// - Returns: the published manifest.
+    /// - Throws: the reason nothing could be recorded, or the reason the files are still in the partial directory.
     package func run() async throws(RecordingError) -> Recording {
         let started = state.withLock { $0.manifest }
         logger.info(
@@ -42,7 +43,7 @@ extension CallSession {
         return try await publish()
     }
 
-    /// For each sink the places where it may write: its directory, then its fallback.
+    /// Creates the places of each sink: its directory, then its fallback.
     private func makePlaces(_ manifest: Recording, _ partial: PartialRecording) -> [[SinkPlace]] {
         plans.enumerated().map { index, plan in
             var logger = logger
@@ -62,15 +63,16 @@ extension CallSession {
         }
     }
 
-    /// What a sink's files are called: another name in the fallback, since both places may be one file system's.
+    /// Returns the beginning of a sink's file names. It differs in the fallback, because both places may be on one file
+    /// system.
     private func stem(_ plan: SinkPlan, _ partial: PartialRecording, _ place: Int) -> String {
         partial.stem + plan.fileMark(isFallback: place > 0)
     }
 
-    /// Starts a sink on one of its entry's threads.
+    /// Starts a sink on one of its threads.
     ///
-    /// Nobody waits for it but the bell: a sink that blocks for ever can be neither cancelled nor awaited, and the recording must be
-    /// published without it. It ends by itself, or with the process.
+    /// The sink's report wakes ``run()``, but no task awaits the sink. A blocked sink can be neither cancelled nor
+    /// awaited, and the recording must be published without it. The sink ends by itself, or with the process.
     private func startWorker(_ index: Int, _ places: [SinkPlace]) {
         let plan = plans[index]
         let job = SinkJob(
@@ -93,7 +95,7 @@ extension CallSession {
         }
     }
 
-    /// Keeps the manifest on disk current until the call has ended and every sink has reported or was given up.
+    /// Keeps the manifest on disk current until the call has ended and every sink has reported or was abandoned.
     private func waitForEnd(_ places: [[SinkPlace]], _ partial: PartialRecording) async {
         var isFirst = true
         while true {
@@ -107,7 +109,7 @@ extension CallSession {
             }
             if isDone { return }
             if var manifest {
-                // Where the program dies, this is how the next one knows whose files these are.
+                // After a crash, the next program assigns each file to its sink by these entries.
                 for (index, places) in places.enumerated() {
                     manifest.sinks[index].files = places.flatMap(\.files).map {
                         Recording.File(name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
@@ -121,9 +123,10 @@ extension CallSession {
                         try store.save(last, in: partial, isFirst: isFirstSave)
                     }
                     isFirst = false
-                    // A disk that is slow is not made slower: the next save, for the sake of events, waits for longer.
+                    // Spare a slow disk: delay the next save for events by 20 times the duration of this one, at most
+                    // 60 seconds.
                     let pause = (ContinuousClock.now - begin) * 20
-                    // A file that was made meanwhile has asked for a save at once.
+                    // A file created during the save has requested an immediate save. Keep that request.
                     state.withLock { if $0.nextSave == planned { $0.nextSave = max(planned, .now + min(pause, .seconds(60))) } }
                 } catch {
                     logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
@@ -137,7 +140,7 @@ extension CallSession {
         }
     }
 
-    /// Adds a published call to the metrics, and says in the log what is not in its files.
+    /// Adds a published call to the metrics, and logs frames missing from its files.
     func count(_ recording: Recording) {
         metrics.all.callsRecorded.increment()
         for sink in recording.sinks where sink.lost + sink.silence > 0 {
@@ -152,7 +155,7 @@ extension CallSession {
         for index in plans.indices { countDrops(index) }
     }
 
-    /// The manifest with every sink's account closed.
+    /// Returns the manifest with the final account of every sink.
     func settled(_ state: borrowing State) -> Recording {
         var manifest = state.manifest
         for index in plans.indices {

@@ -5,128 +5,131 @@ import Synchronization
 
 /// One call from its first frame to its published files.
 ///
-/// The door pushes audio and events in from one thread and never waits. ``run()``, in a file of its own, drives the rest, from
-/// the first manifest to the last, and returns when the recording is published. Everything is counted in frames.
+/// The call's source, a connection or a file, pushes audio and events from one thread and never waits. ``run()`` does
+/// the rest, from the first manifest to the last, and returns after publication. All counts are in frames.
 package final class CallSession: Sendable, Identifiable {
-    /// Events that one recording keeps, where nothing else is asked for. Further ones are counted.
+    /// Default limit on the events in one recording. Further events are only counted.
     package static let eventLimit = 10_000
-    /// Bytes of one event's JSON. A larger one is counted, and not kept.
+    /// Limit on one event's JSON, in bytes. A larger event is only counted.
     package static let eventByteLimit = 4096
-    /// Bytes of all events of one recording.
+    /// Limit on all events of one recording, in bytes.
     package static let eventsByteLimit = 1 << 20
-    /// Time between two saves of a running call's manifest for the sake of events.
+    /// Time between two saves of a running call's manifest for events.
     static let saveInterval = Duration.seconds(1)
 
-    /// A call as lists of live calls show it.
+    /// The state of a call for lists of running calls.
     package struct Snapshot: Sendable {
         package let id: RecordingID
         package let call: CallFacts
         package let format: AudioFormat
         package let startedAt: Date
         package let framesReceived: Int
-        /// Whether its recording is paused: what comes now is masked.
+        /// True when the recording is paused and new audio is masked.
         package let isPaused: Bool
-        /// Whether it is about to go on.
+        /// True when the recording will resume as soon as that is safe.
         package let isResuming: Bool
-        /// The first frame that is masked, while the recording is paused.
+        /// The first masked frame of the present pause. Nil while the recording is not paused.
         package let maskedFrom: Int?
-        /// The frame at which the recording went on the last time; while it is about to, the earliest at which it will.
+        /// The frame at which the recording last resumed. During a resume, the earliest frame at which it can resume.
         package let clearFrom: Int?
         package let sinks: [SinkStatus]
     }
 
-    /// How a sink of a running call is doing.
+    /// The status of one sink in a running call.
     package struct SinkStatus: Sendable {
-        /// What a sink of a running call does.
+        /// The activity of a sink in a running call.
         package enum State: String, Sendable {
-            /// It takes the audio as it comes.
+            /// The sink writes audio as it arrives.
             case recording
-            /// It is slower than the call, which waits for it or has waited.
+            /// The sink is slower than the call. The call waits for it, or has waited.
             case lagging
-            /// It was left behind; what comes meanwhile will be silence in it.
+            /// The sink has stalled. Audio dropped until it recovers becomes silence in its files.
             case stalled
-            /// It has the whole call, and has come to its end.
+            /// The sink has finished with the whole call.
             case complete
-            /// It failed for good.
+            /// The sink has failed for good.
             case failed
         }
 
-        /// The entry's name.
+        /// The sink's name in the configuration.
         package let name: String
         package let type: String
         package let state: State
-        /// Seconds in which the call waited for it.
+        /// Seconds the call waited for the sink.
         package let heldSeconds: Double
-        /// Whether it gets the audio all the same while the recording is paused.
+        /// True when the sink receives audio even while the recording is paused.
         package let recordsPauses: Bool
     }
 
     struct State {
         var manifest: Recording
-        /// What the workers reported, by sink.
+        /// The workers' reports, by sink index. Nil until a worker reports.
         var reports: [SinkReport?]
-        /// Sinks that were given up after the call's end.
+        /// Sinks abandoned after the call's end, by index.
         var abandoned: Set<Int> = []
         var hasEnded = false
-        /// Whether what comes now is to be recorded.
+        /// The pause state, which decides on masking new audio.
         var pause: RecordingPause
-        /// The manifest on disk does not say what this one says.
+        /// True when the manifest on disk is out of date.
         var isUnsaved = false
-        /// Events that are kept.
+        /// Limit on the stored events.
         let eventLimit: Int
-        /// When the manifest may be saved again: events come in floods, and each save writes all of them.
+        /// The earliest time for the next save. Events come in bursts, and each save writes all of them.
         var nextSave = ContinuousClock.now
-        /// Bytes of the events that are kept.
+        /// Bytes of the stored events.
         var eventBytes = 0
-        /// The recording as it was published; what comes now is not this session's any more.
+        /// The published recording. Later events belong to it, no longer to this session.
         var published: Recording?
-        /// Where each sink may write.
+        /// The places for each sink to write, by sink index.
         var places: [[SinkPlace]] = []
-        /// Where its files are while it runs, once that was made.
+        /// The directory of the call's files. Nil before it is created and after it is released.
         var partial: PartialRecording?
-        /// Its files, synced and measured, once that was done.
+        /// The call's files, synced and measured. Nil until then.
         var sealed: SealedRecording?
     }
 
-    /// Whether a sink's account has changed in a way that the manifest on disk shall have soon.
+    /// A flag for changes in a sink's account to be saved soon.
     private final class News: Sendable {
         let isThere = Atomic(false)
     }
 
     package let id: RecordingID
-    /// The shape of the call's audio.
+    /// The format of the call's audio.
     package let format: AudioFormat
-    /// The time of day during the call. It started when the call's audio began.
+    /// The time of day during the call. The clock started with the call's audio.
     let clock: CallClock
 
-    /// When the call's audio began.
+    /// The time the call's audio began.
     var startedAt: Date { clock.start }
 
-    /// A logger that carries the call's identifier.
+    /// A logger with the call's identifier.
     package let logger: Logger
 
     let environment: Environment
-    /// Which calls are read together with this one.
+    /// The group of calls read together with this one. Nil for a call by itself.
     let group: Int?
     let fanout: Fanout
-    /// What each sink has of the call so far.
+    /// The account of each sink so far, by sink index.
     let accounts: [LiveAccount]
     private let news: News
     let state: Mutex<State>
-    /// Rings when `run` has something to look at.
+    /// Wakes `run` when it has work to do.
     let bell = Bell()
-    /// Asks the door to end the call; nil where there is none.
+    /// Asks the source to end the call. Nil if the session ends the call itself.
     private let onStop: (@Sendable (String) -> Void)?
-    /// Asks the door to say when nothing is left to read that has come before; nil where nothing can be left.
+    /// Asks the source to report once it has read all audio already received. Nil if no audio can be waiting there.
     private let onDrain: (@Sendable () -> Void)?
 
-    /// Makes a session. Audio may be pushed at once; it waits in the sinks' queues until ``run()`` has opened them. Touches no disk.
+    /// Creates a session. The source may push audio at once: it waits in the sinks' queues until ``run()`` has opened
+    /// them. Touches no disk.
     /// - Parameters:
-    ///   - group: which calls are read together with this one; nil is none.
-    ///   - mayHold: whether the audio waits for a sink as long as that makes progress, as a file can and a live call cannot.
-    ///   - onRoom: called, from any thread, when there is room again after ``receive(_:)`` returned false.
-    ///   - onStop: called, from any thread, when the call shall be ended because of a sink, with the reason.
-    ///   - onDrain: called, from any thread, when ``noteDrained()`` is wanted, once what has come by then is read.
+    ///    - group: the group of calls read together with this one; nil for none.
+    ///    - mayHold: true if the audio can wait for a sink as long as the sink makes progress. A file can wait; a live
+    ///      call cannot.
+    ///    - onRoom: called from any thread when there is room again after ``receive(_:)`` returned false.
+    ///    - onStop: called from any thread, with the reason, when a sink's failure must end the call.
+    ///    - onDrain: called from any thread to ask the source for ``noteDrained()`` once it has read all audio received
+    ///      so far.
     init(
         call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, environment: Environment,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
@@ -167,7 +170,7 @@ package final class CallSession: Sendable, Identifiable {
                 eventLimit: environment.eventLimit))
     }
 
-    /// The call as it stands.
+    /// The present state of the call.
     package var snapshot: Snapshot {
         let (manifest, reports, pause) = state.withLock { ($0.manifest, $0.reports, $0.pause) }
         let sinks = plans.indices.map { index in
@@ -186,16 +189,16 @@ package final class CallSession: Sendable, Identifiable {
             clearFrom: pause.earliestClear(received: manifest.framesReceived) ?? pause.clearFrom, sinks: sinks)
     }
 
-    // MARK: - What the door calls
+    // MARK: - Calls from the source
 
-    /// Adds audio, interleaved by channel in whole frames. Returns false when no more should be read for now.
+    /// Adds audio, interleaved by channel, in whole frames. Returns false if the source should stop reading for now.
     package func receive(_ samples: [Int16]) -> Bool {
-        // A chunk of nothing would take a place in every queue.
+        // An empty chunk would take a place in every queue.
         if samples.isEmpty { return true }
         let hasRoom: Bool? = state.withLock { state in
             guard !state.hasEnded else { return nil }
             let start = state.manifest.framesReceived, count = samples.count / format.channels
-            // Under the lock, so that no end of the call and no pause comes between counting a frame and queueing it.
+            // Counting and queueing share one lock, so that neither the call's end nor a pause comes between them.
             let hasRoom = push(samples, &state)
             state.manifest.framesReceived = start + count
             metrics.all.framesReceived.increment(by: count)
@@ -208,7 +211,8 @@ package final class CallSession: Sendable, Identifiable {
         return hasRoom
     }
 
-    /// Gives audio to the sinks, masked or not. A chunk in which a pause ends is cut there. The lock is held.
+    /// Queues audio for the sinks, masked or not. If a pause ends within a chunk, splits the chunk there. The caller
+    /// holds the lock.
     private func push(_ samples: [Int16], _ state: inout State) -> Bool {
         let start = state.manifest.framesReceived, count = samples.count / format.channels
         let cut = state.pause.cut(start: start, count: count, now: .now)
@@ -221,16 +225,17 @@ package final class CallSession: Sendable, Identifiable {
         return fanout.push(PCMChunk(samples: rest.samples, format: format, start: rest.start)) && hasRoom
     }
 
-    /// Keeps an event at the place that the audio has reached.
+    /// Stores an event at the current frame.
     package func note(_ type: String, data: [String: JSONValue]) {
         _ = take(Recording.Event(frame: .start, at: clock.now, type: type, data: data), facts: nil)
     }
 
-    /// Keeps an event that came beside the audio, and what it says of the call.
+    /// Stores an event and, for one received beside the audio, its facts about the call.
     ///
-    /// Carriers repeat such events: the very same one is kept once.
-    /// - Parameter facts: what is added to the call's facts where they are not known yet.
-    /// - Returns: nil, or the recording if it is published already; the event must then be added there.
+    /// Carriers repeat events sent beside the audio, so identical ones are stored once.
+    /// - Parameter facts: facts to fill in where the call's are missing; nil for an event received with the audio.
+    /// - Returns: nil, or the recording if it is already published. The caller must then add the event to the
+    ///   recording.
     func take(_ event: Recording.Event, facts: CallFacts?) -> Recording? {
         let published = state.withLock { state -> Recording? in
             if let published = state.published { return published }
@@ -250,9 +255,9 @@ package final class CallSession: Sendable, Identifiable {
         return published
     }
 
-    /// Pauses the recording from the next frame on, or has it go on as soon as that is safe: what each sink gets meanwhile, its entry
-    /// in the configuration says. The manifest has both as events, each at its frame.
-    /// - Returns: false when the call is over, or that was so already.
+    /// Pauses the recording from the next frame, or resumes it as soon as that is safe. The configuration sets each
+    /// sink's audio during a pause. The manifest lists both as events, each at its frame.
+    /// - Returns: false if the call has ended, or already is in the requested state.
     @discardableResult
     package func pause(_ isPaused: Bool) -> Bool {
         isPaused ? pause() : resume()
@@ -263,7 +268,8 @@ package final class CallSession: Sendable, Identifiable {
             guard !state.hasEnded, !state.pause.isMasking || state.pause.isResuming else { return nil }
             let frame = state.manifest.framesReceived
             guard state.pause.pause(at: frame) else { return false }
-            // Not through `append`: whatever a carrier has said, where the audio is missing is in the manifest.
+            // Bypasses the limits of `append`: the manifest must show every pause, however many events the carrier
+            // sent.
             state.manifest.events.append(.init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
             state.isUnsaved = true
             return true
@@ -291,7 +297,7 @@ package final class CallSession: Sendable, Identifiable {
         return isNew
     }
 
-    /// Everything was read and handed in that had come when it was last asked for. The door calls this.
+    /// Reports that the source has delivered all audio received before its last request to drain. Called by the source.
     package func noteDrained() {
         state.withLock { state in
             let received = state.manifest.framesReceived
@@ -300,19 +306,20 @@ package final class CallSession: Sendable, Identifiable {
         }
     }
 
-    /// Counts a message that could not be understood. The first one is logged.
+    /// Counts a malformed message. Logs the first one.
     package func noteMalformed(_ reason: String) {
         let (count, isPaused) = state.withLock { state in
             state.manifest.malformedMessages += 1
             return (state.manifest.malformedMessages, state.pause.isMasking)
         }
         metrics.all.malformedMessages.increment()
-        // A digit that came in a form which was not understood is a digit all the same.
+        // Even a malformed message may contain a typed digit, so the log leaves its content out.
         let reason = isPaused ? "it came while the recording was paused" : reason
         if count == 1 { logger.warning("a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"]) }
     }
 
-    /// Ends the call. The first reason stands. `leftoverBytes` is how many at the end never became a whole frame.
+    /// Ends the call. Only the first reason is stored.
+    /// - Parameter leftoverBytes: bytes at the end too few for a whole frame.
     package func end(_ reason: String, leftoverBytes: Int = 0) {
         let isFirst = state.withLock { state in
             guard !state.hasEnded else { return false }
@@ -328,17 +335,17 @@ package final class CallSession: Sendable, Identifiable {
         bell.ring()
     }
 
-    /// Ends the call because of a sink. Where there is a door, it says goodbye and hands in what it still has.
+    /// Ends the call because of a sink. A live source first closes its connection and delivers its remaining audio.
     func stop(_ reason: String) {
         guard state.withLock({ !$0.hasEnded }) else { return }
         logger.error("the call is ended", metadata: ["reason": "\(reason)"])
         if let onStop { onStop(reason) } else { end(reason) }
     }
 
-    /// What is known of the call.
+    /// The facts known about the call.
     var facts: CallFacts { state.withLock { $0.manifest.call } }
 
-    /// Looks at the clock; the heartbeat calls this a few times a second.
+    /// Checks the sinks' time limits and requests a save if one is due. The heartbeat calls this a few times a second.
     func tick(now: ContinuousClock.Instant) {
         for (index, queue) in fanout.queues.enumerated() {
             let pulse = queue.tick(now: now)
@@ -358,7 +365,8 @@ package final class CallSession: Sendable, Identifiable {
         if isDue { bell.ring() }
     }
 
-    /// Says in metrics and log that a sink was left behind, or is back. A sink that goes on and off is told of ever more rarely.
+    /// Reports in metrics and log that a sink has stalled or recovered. The log shows only the 1st, 2nd, 4th, 8th stall
+    /// and so on, and the recovery after each.
     private func report(_ pulse: ChunkQueue.Pulse, of index: Int) {
         guard pulse.stall != nil || pulse.hasReturned else { return }
         let (held, stalls) = fanout.queues[index].holds
@@ -375,16 +383,17 @@ package final class CallSession: Sendable, Identifiable {
         }
     }
 
-    /// Whether a sink does not keep up with the call.
+    /// Returns true if a sink is lagging or stalled.
     func isBehind(_ index: Int) -> Bool { fanout.queues[index].isLagging || fanout.queues[index].isStalled }
 
-    /// Adds to the metrics what a sink's queue has dropped since the last time.
+    /// Adds the frames dropped by a sink's queue since the last count to the metrics.
     func countDrops(_ index: Int) { metrics.sinks[index].dropped.increment(by: fanout.queues[index].takeNewDrops()) }
 
-    /// Seconds of audio that wait for a sink.
+    /// Returns the seconds of audio queued for a sink.
     func queuedSeconds(_ index: Int) -> Double { format.seconds(frames: fanout.queues[index].queuedFrames) }
 
-    /// A sink has made a file: the manifest on disk must say so at once, or nobody knows whose it is after a crash.
+    /// Requests an immediate save of the manifest, because a sink has created a file. Without the save, a crash would
+    /// leave the file without a known sink.
     func saveNow() {
         state.withLock {
             $0.isUnsaved = true
@@ -395,14 +404,14 @@ package final class CallSession: Sendable, Identifiable {
 }
 
 extension CallSession.State {
-    /// Keeps that the recording goes on at a frame.
+    /// Adds an event for the frame at which the recording resumes.
     fileprivate mutating func noteResumed(at frame: Int, _ date: Date) {
         manifest.events.append(.init(frame: FramePosition(frame), at: date, type: Recording.Event.resumed, data: [:]))
         isUnsaved = true
     }
 
-    /// Whether an event tells what a caller typed or said while the recording was paused.
-    /// - Parameter isLate: whether it came beside the audio, and so perhaps a while after what it tells of.
+    /// Returns true if an event reveals input typed or spoken while the recording was paused.
+    /// - Parameter isLate: true for an event received beside the audio. It may arrive some time after the input.
     fileprivate func hides(_ event: Recording.Event, isLate: Bool) -> Bool {
         guard pause.isMasking || pause.clearAt != nil, event.tellsEntry else { return false }
         if pause.isMasking { return true }
@@ -410,7 +419,7 @@ extension CallSession.State {
         return ContinuousClock.now - clearAt < .seconds(Recording.Event.lateEntry)
     }
 
-    /// Adds an event, or counts it when there are too many or it is too large. Says whether it was added.
+    /// Adds an event, or only counts it if it exceeds a limit on number or size. Returns true if the event was added.
     fileprivate mutating func append(_ event: Recording.Event) -> Bool {
         let bytes = JSONValue.object(event.data).json().utf8.count
         guard manifest.events.count < eventLimit, bytes <= CallSession.eventByteLimit,
