@@ -1,6 +1,6 @@
 import CoreMetrics
 
-/// Metrics of all calls, created in the operator's metrics factory.
+/// Metrics of all calls, created in the recorder's metrics factory.
 ///
 /// Counters are incremented at most once per batch of audio, never per frame. The heartbeat measures queues and disks.
 struct RecorderMetrics: Sendable {
@@ -44,8 +44,8 @@ struct RecorderMetrics: Sendable {
 struct SinkMetrics: Sendable {
     /// Frames in the sink's files.
     ///
-    /// This counter and the next two are incremented when a call is published. `silenced` counts silence in place of
-    /// dropped frames; `lost` counts frames missing altogether.
+    /// This counter and the next two are incremented when a call is published.
+    /// `silenced` counts silence in place of dropped frames; `lost` counts frames missing altogether.
     let written: Counter
     let silenced: Counter
     let lost: Counter

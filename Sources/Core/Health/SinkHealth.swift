@@ -17,6 +17,6 @@ final class SinkHealth: Sendable {
     /// Notes a successful attempt to open.
     func opened() { state.withLock { $0 = nil } }
 
-    /// Notes a failed attempt to open, both in the sink's directory and in its fallback.
+    /// Notes a failed attempt to open, in the fallback directory too if there is one.
     func failed(_ reason: String) { state.withLock { $0 = reason } }
 }

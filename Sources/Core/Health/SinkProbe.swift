@@ -26,8 +26,8 @@ final class SinkProbe: Sendable {
         underWay = Mutex(plans.map { _ in nil })
     }
 
-    /// Starts a test of every sink, or only of required and failed sinks. Does not wait, because a destination may
-    /// block for ever.
+    /// Starts a test of every sink, or only of required and failed sinks.
+    /// Does not wait, because a destination may block for ever.
     func start(all: Bool) {
         let now = ContinuousClock.now
         for (index, plan) in plans.enumerated() where all || plan.envelope.required || plan.health.problem != nil {
@@ -40,8 +40,8 @@ final class SinkProbe: Sendable {
                 if now - began >= Self.limit { note(plan, "opening it takes longer than \(Self.limit.components.seconds) seconds") }
                 continue
             }
-            // Not a child task: a blocked open can be neither cancelled nor awaited. The task ends with its sink, or
-            // with the process.
+            // Not a child task: a blocked open can be neither cancelled nor awaited.
+            // The task ends with its sink, or with the process.
             Task(executorPreference: plan.threads.thread().executor) { [self] in
                 let problem = await attempt(plan, storage.places(of: index))
                 underWay.withLock { $0[index] = nil }
@@ -50,8 +50,8 @@ final class SinkProbe: Sendable {
         }
     }
 
-    /// Opens the sink in its directory, then in its fallback. Returns nil at the first success, otherwise the errors as
-    /// text.
+    /// Opens the sink in its directory, then in its fallback. Returns nil at the first success,
+    /// otherwise the errors as text.
     private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
         var problem: SinkError?
         for (number, place) in places.enumerated() {

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The time of day during one call: the system's time at its start, plus the time elapsed since.
+/// The time of day during one call: the system's time at its start, plus the time elapsed since then.
 ///
-/// A change of the system clock during the call therefore cannot make the call end before it began, or distort its
-/// length.
+/// A change of the system clock during the call therefore cannot
+/// make the call end before it began, nor distort its length.
 struct CallClock: Sendable {
     /// The time the call began.
     let start: Date

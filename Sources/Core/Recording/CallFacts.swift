@@ -1,5 +1,6 @@
-/// The caller, the called number and the carrier's identifiers, as the carrier sent them. All values are untrusted:
-/// Callreel cleans them before it uses them in names.
+/// The caller, the called number and the carrier's identifiers, as the carrier sent them.
+///
+/// All values are untrusted. Callreel cleans them before it uses them in file names.
 public struct CallFacts: Hashable, Sendable, Codable {
     /// The carrier's dialect, such as `vonage`.
     public var carrier: String
@@ -30,8 +31,8 @@ public struct CallFacts: Hashable, Sendable, Codable {
     /// True when the facts identify a call, by uuid or by conversation.
     var namesCall: Bool { uuid != nil || conversation != nil }
 
-    /// Returns true if both describe one leg: their uuids are equal, or one has no uuid and the conversations are
-    /// equal.
+    /// Returns true if both describe one leg: their uuids are equal,
+    /// or one has no uuid and the conversations are equal.
     func isSameLeg(as other: CallFacts) -> Bool {
         if let uuid, let theirs = other.uuid { return uuid == theirs }
         return conversation != nil && conversation == other.conversation

@@ -1,7 +1,7 @@
 /// An index of calls by the carrier's identifiers: the uuid of a leg and its conversation.
 ///
-/// Lookups take constant time, however many calls there are. Calls sharing an identifier are kept in the order they
-/// were added.
+/// Lookups take constant time, however many calls there are.
+/// Calls sharing an identifier are kept in the order they were added.
 struct CallNames<ID: Hashable & Sendable>: Sendable {
     private var byUUID: [String: [ID]] = [:]
     private var byConversation: [String: [ID]] = [:]

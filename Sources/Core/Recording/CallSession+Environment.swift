@@ -13,7 +13,7 @@ extension CallSession {
         let sealer: BlockingExecutor
         /// Limit on the events in one manifest.
         let eventLimit: Int
-        /// Seconds of audio still masked after a request to resume a paused recording.
+        /// Seconds for which audio stays masked after a request to end a pause.
         let pauseGuard: Double
         let metrics: CallMetrics
         let logger: Logger

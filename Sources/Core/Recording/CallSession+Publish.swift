@@ -15,8 +15,8 @@ extension CallSession {
     /// Publishing attempts before the call's connection is released. The recorder makes further attempts later.
     private static let attempts = 3
 
-    /// Publishes the recording. Tries up to three times, one second apart. After the last failure, the files stay in
-    /// the partial directory.
+    /// Publishes the recording. Tries up to three times, one second apart.
+    /// After the last failure, the files stay in the partial directory.
     func publish() async throws(RecordingError) -> Recording {
         var attempt = 1
         while true {
@@ -69,8 +69,8 @@ extension CallSession {
         }
     }
 
-    /// Adds the facts and events received during publication to the published manifest, until none are missing. Later
-    /// ones belong to the published recording.
+    /// Adds the facts and events received during publication to the published manifest, until none are missing.
+    /// Later ones belong to the published recording.
     private func complete(_ published: Recording) async -> Recording {
         var published = published
         while true {
@@ -99,8 +99,8 @@ extension CallSession {
         }
     }
 
-    /// Saves the published name in the partial directory. If the recording is deleted later, its late files must not
-    /// restore it.
+    /// Saves the published name in the partial directory. If the recording is deleted later,
+    /// its late files must not restore it.
     private func leaveNote(_ published: Recording, _ manifest: Recording, _ partial: PartialRecording) async {
         var note = manifest
         note.publishedAs = published.name
@@ -118,8 +118,8 @@ extension CallSession {
 
     // MARK: - Late files
 
-    /// Closed files missing from the published manifest, by sink index. Excludes empty files, and files Callreel could
-    /// not sync.
+    /// Closed files missing from the published manifest, by sink index.
+    /// Excludes empty files, and files Callreel could not sync.
     var lateFiles: [Int: [CallFile]] {
         state.withLock { state in
             // Without a partial directory, there is nothing left to do.
@@ -146,8 +146,8 @@ extension CallSession {
     }
 
     /// Gives the files of a late sink their published names. Blocks.
-    /// - Returns: the recording's name and the sink's new manifest entry; nil if the call is not published or already
-    ///   settled.
+    /// - Returns: the recording's name and the sink's new manifest entry;
+    ///   nil if the call is not published or already settled.
     /// - Throws: `ENOENT` if the published manifest was deleted.
     func linkLate(_ files: [CallFile], of index: Int) throws(RecordingError) -> (name: String, sink: Recording.Sink)? {
         let (partial, published, account) = state.withLock { state in (state.partial, state.published, settled(state)) }
@@ -160,8 +160,8 @@ extension CallSession {
         return (published.name, sink)
     }
 
-    /// Updates the session after the published manifest names a late sink's files, and removes their partial names.
-    /// Blocks.
+    /// Updates the session after the published manifest names a late sink's files,
+    /// and removes their partial names. Blocks.
     func noteLate(_ files: [CallFile], of index: Int, _ sink: Recording.Sink) {
         let partial = state.withLock { state in
             state.published?.sinks[index] = sink

@@ -63,16 +63,16 @@ extension CallSession {
         }
     }
 
-    /// Returns the beginning of a sink's file names. It differs in the fallback, because both places may be on one file
-    /// system.
+    /// Returns the beginning of a sink's file names. It differs in the fallback,
+    /// because both places may be on one file system.
     private func stem(_ plan: SinkPlan, _ partial: PartialRecording, _ place: Int) -> String {
         partial.stem + plan.fileMark(isFallback: place > 0)
     }
 
     /// Starts a sink on one of its threads.
     ///
-    /// The sink's report wakes ``run()``, but no task awaits the sink. A blocked sink can be neither cancelled nor
-    /// awaited, and the recording must be published without it. The sink ends by itself, or with the process.
+    /// The sink's report wakes ``run()``, but no task awaits the sink. A blocked sink can be neither cancelled
+    /// nor awaited, and the recording must be published without it. The sink ends by itself, or with the process.
     private func startWorker(_ index: Int, _ places: [SinkPlace]) {
         let plan = plans[index]
         let job = SinkJob(
@@ -123,8 +123,8 @@ extension CallSession {
                         try store.save(last, in: partial, isFirst: isFirstSave)
                     }
                     isFirst = false
-                    // Spare a slow disk: delay the next save for events by 20 times the duration of this one, at most
-                    // 60 seconds.
+                    // Spare a slow disk: delay the next save for events by 20 times
+                    // the duration of this one, at most 60 seconds.
                     let pause = (ContinuousClock.now - begin) * 20
                     // A file created during the save has requested an immediate save. Keep that request.
                     state.withLock { if $0.nextSave == planned { $0.nextSave = max(planned, .now + min(pause, .seconds(60))) } }

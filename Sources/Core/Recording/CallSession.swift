@@ -5,8 +5,8 @@ import Synchronization
 
 /// One call from its first frame to its published files.
 ///
-/// The call's source, a connection or a file, pushes audio and events from one thread and never waits. ``run()`` does
-/// the rest, from the first manifest to the last, and returns after publication. All counts are in frames.
+/// The call's source, a connection or a file, pushes audio and events from one thread and never waits. ``run()``
+/// handles the rest, from the first manifest to the last, and returns after publication. All counts are in frames.
 package final class CallSession: Sendable, Identifiable {
     /// Default limit on the events in one recording. Further events are only counted.
     package static let eventLimit = 10_000
@@ -26,11 +26,11 @@ package final class CallSession: Sendable, Identifiable {
         package let framesReceived: Int
         /// True when the recording is paused and new audio is masked.
         package let isPaused: Bool
-        /// True when the recording will resume as soon as that is safe.
+        /// True when a resume was requested and waits until it is safe.
         package let isResuming: Bool
         /// The first masked frame of the present pause. Nil while the recording is not paused.
         package let maskedFrom: Int?
-        /// The frame at which the recording last resumed. During a resume, the earliest frame at which it can resume.
+        /// The frame at which the recording last resumed. While ``isResuming``, the earliest frame for the next resume.
         package let clearFrom: Int?
         package let sinks: [SinkStatus]
     }
@@ -43,9 +43,9 @@ package final class CallSession: Sendable, Identifiable {
             case recording
             /// The sink is slower than the call. The call waits for it, or has waited.
             case lagging
-            /// The sink has stalled. Audio dropped until it recovers becomes silence in its files.
+            /// The sink has stalled. Audio received before it recovers becomes silence in its output.
             case stalled
-            /// The sink has finished with the whole call.
+            /// The sink has finished.
             case complete
             /// The sink has failed for good.
             case failed
@@ -80,15 +80,15 @@ package final class CallSession: Sendable, Identifiable {
         var eventBytes = 0
         /// The published recording. Later events belong to it, no longer to this session.
         var published: Recording?
-        /// The places for each sink to write, by sink index.
+        /// The places each sink may write to, by sink index.
         var places: [[SinkPlace]] = []
         /// The directory of the call's files. Nil before it is created and after it is released.
         var partial: PartialRecording?
-        /// The call's files, synced and measured. Nil until then.
+        /// The call's files after they are synced and measured. Nil before.
         var sealed: SealedRecording?
     }
 
-    /// A flag for changes in a sink's account to be saved soon.
+    /// A flag for changes in a sink's account worth an early save of the manifest.
     private final class News: Sendable {
         let isThere = Atomic(false)
     }
@@ -120,16 +120,16 @@ package final class CallSession: Sendable, Identifiable {
     /// Asks the source to report once it has read all audio already received. Nil if no audio can be waiting there.
     private let onDrain: (@Sendable () -> Void)?
 
-    /// Creates a session. The source may push audio at once: it waits in the sinks' queues until ``run()`` has opened
-    /// them. Touches no disk.
+    /// Creates a session. The source may push audio at once:
+    /// it waits in the sinks' queues until ``run()`` has opened them. Touches no disk.
     /// - Parameters:
-    ///    - group: the group of calls read together with this one; nil for none.
-    ///    - mayHold: true if the audio can wait for a sink as long as the sink makes progress. A file can wait; a live
-    ///      call cannot.
-    ///    - onRoom: called from any thread when there is room again after ``receive(_:)`` returned false.
-    ///    - onStop: called from any thread, with the reason, when a sink's failure must end the call.
-    ///    - onDrain: called from any thread to ask the source for ``noteDrained()`` once it has read all audio received
-    ///      so far.
+    ///   - group: the group of calls read together with this one; nil for none.
+    ///   - mayHold: true if the audio can wait for a sink as long as the sink makes progress.
+    ///     A file can wait; a live call cannot.
+    ///   - onRoom: called from any thread when there is room again after ``receive(_:)`` returned false.
+    ///   - onStop: called from any thread, with the reason, when a sink's failure must end the call.
+    ///   - onDrain: called from any thread to ask the source for ``noteDrained()``
+    ///     once it has read all audio received so far.
     init(
         call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, environment: Environment,
         onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
@@ -211,8 +211,8 @@ package final class CallSession: Sendable, Identifiable {
         return hasRoom
     }
 
-    /// Queues audio for the sinks, masked or not. If a pause ends within a chunk, splits the chunk there. The caller
-    /// holds the lock.
+    /// Queues audio for the sinks, masked or not. If a pause ends within a chunk, splits the chunk there.
+    /// Called with the lock held.
     private func push(_ samples: [Int16], _ state: inout State) -> Bool {
         let start = state.manifest.framesReceived, count = samples.count / format.channels
         let cut = state.pause.cut(start: start, count: count, now: .now)
@@ -234,8 +234,7 @@ package final class CallSession: Sendable, Identifiable {
     ///
     /// Carriers repeat events sent beside the audio, so identical ones are stored once.
     /// - Parameter facts: facts to fill in where the call's are missing; nil for an event received with the audio.
-    /// - Returns: nil, or the recording if it is already published. The caller must then add the event to the
-    ///   recording.
+    /// - Returns: nil, or the recording if it is already published. The event must then be added to that recording.
     func take(_ event: Recording.Event, facts: CallFacts?) -> Recording? {
         let published = state.withLock { state -> Recording? in
             if let published = state.published { return published }
@@ -255,8 +254,8 @@ package final class CallSession: Sendable, Identifiable {
         return published
     }
 
-    /// Pauses the recording from the next frame, or resumes it as soon as that is safe. The configuration sets each
-    /// sink's audio during a pause. The manifest lists both as events, each at its frame.
+    /// Pauses the recording from the next frame, or resumes it as soon as that is safe.
+    /// The configuration sets each sink's audio during a pause. The manifest lists both as events, each at its frame.
     /// - Returns: false if the call has ended, or already is in the requested state.
     @discardableResult
     package func pause(_ isPaused: Bool) -> Bool {
@@ -268,8 +267,8 @@ package final class CallSession: Sendable, Identifiable {
             guard !state.hasEnded, !state.pause.isMasking || state.pause.isResuming else { return nil }
             let frame = state.manifest.framesReceived
             guard state.pause.pause(at: frame) else { return false }
-            // Bypasses the limits of `append`: the manifest must show every pause, however many events the carrier
-            // sent.
+            // Bypasses the limits of `append`: the manifest must show every pause,
+            // however many events the carrier sent.
             state.manifest.events.append(.init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
             state.isUnsaved = true
             return true
@@ -297,7 +296,8 @@ package final class CallSession: Sendable, Identifiable {
         return isNew
     }
 
-    /// Reports that the source has delivered all audio received before its last request to drain. Called by the source.
+    /// Ends the wait for audio received before the last drain request.
+    /// The source calls this once it has delivered all of it.
     package func noteDrained() {
         state.withLock { state in
             let received = state.manifest.framesReceived
@@ -365,8 +365,8 @@ package final class CallSession: Sendable, Identifiable {
         if isDue { bell.ring() }
     }
 
-    /// Reports in metrics and log that a sink has stalled or recovered. The log shows only the 1st, 2nd, 4th, 8th stall
-    /// and so on, and the recovery after each.
+    /// Reports in metrics and log that a sink has stalled or recovered.
+    /// The log shows only the 1st, 2nd, 4th, 8th stall and so on, and the recovery after each.
     private func report(_ pulse: ChunkQueue.Pulse, of index: Int) {
         guard pulse.stall != nil || pulse.hasReturned else { return }
         let (held, stalls) = fanout.queues[index].holds
@@ -392,8 +392,8 @@ package final class CallSession: Sendable, Identifiable {
     /// Returns the seconds of audio queued for a sink.
     func queuedSeconds(_ index: Int) -> Double { format.seconds(frames: fanout.queues[index].queuedFrames) }
 
-    /// Requests an immediate save of the manifest, because a sink has created a file. Without the save, a crash would
-    /// leave the file without a known sink.
+    /// Requests an immediate save of the manifest, because a sink has created a file.
+    /// Without the save, a crash would leave the file without a known sink.
     func saveNow() {
         state.withLock {
             $0.isUnsaved = true

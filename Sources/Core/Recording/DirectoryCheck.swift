@@ -8,12 +8,13 @@ import Foundation
     import Glibc
 #endif
 
-/// Looks whether a directory can be used, or made, without making anything. Blocks.
+/// Checks that a directory can be used or created, without creating anything. Blocks.
 package enum DirectoryCheck {
-    /// The reason why no file can be made in a directory at this path, in words that follow the path; nil when nothing speaks against it.
+    /// Returns the reason no file can be created in a directory at this path, worded to follow the path.
+    /// Returns nil if no reason was found.
     ///
-    /// Where the directory is missing, the nearest one above it that exists is looked at.
-    /// - Parameter mustExist: whether a missing directory is a mistake.
+    /// If the directory is missing, checks its nearest existing ancestor.
+    /// - Parameter mustExist: true if a missing directory is an error.
     package static func mistake(_ path: String, mustExist: Bool = false) -> String? {
         let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let absolute = "/" + whole.split(separator: "/").joined(separator: "/")
@@ -30,7 +31,7 @@ package enum DirectoryCheck {
             let number = errno
             if mustExist { return "must exist, and cannot be looked at: \(systemMessage(number))" }
             guard number == ENOENT else {
-                // A file stands where a directory should be: what is above it says which.
+                // A file is in a directory's place. Checking the path above finds out which.
                 if number == ENOTDIR, let parent = parent(of: current) {
                     current = parent
                     continue

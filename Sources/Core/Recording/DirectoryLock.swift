@@ -8,18 +8,19 @@ import Foundation
     import Glibc
 #endif
 
-/// Holds a directory against other programs, until the last copy is gone or the process ends in whatever way.
+/// Locks a directory against other programs, until the last reference is released or the process ends in any way.
 final class DirectoryLock: Sendable {
     private let descriptor: Int32
 
-    /// What stands before the name of a directory that is being made.
+    /// Prefix of a directory's name while the directory is being created.
     static let newPrefix = "new-"
 
-    /// Makes a directory that is locked from the moment that it has its name: whoever finds it free knows that its program is gone.
-    /// - Parameter fill: puts into it what must be there when it has its name.
+    /// Creates a directory, locked from the moment it has its name.
+    /// If another program finds it unlocked, its owner is gone.
+    /// - Parameter fill: adds the content required before the directory has its name.
     static func make(_ path: String, mode: mode_t, fill: (String) throws(RecordingError) -> Void = { _ in }) throws(RecordingError) -> DirectoryLock {
         let parent = path.parentPath
-        // Its parent is never made here: where it is missing, its disk is not mounted any more.
+        // The parent is never created here: if it is missing, its disk is no longer mounted.
         guard FileSystem.isDirectory(parent) else { throw RecordingError("\(parent) is missing; is its disk mounted?", underlying: ENOENT) }
         let new = "\(parent)/\(newPrefix)\(path.lastPathComponent)"
         try FileSystem.makeDirectory(new, mode: mode)
@@ -34,10 +35,10 @@ final class DirectoryLock: Sendable {
         }
     }
 
-    /// Whether the file system has locks. Where it has none, the lease of the call's server is all that protects it.
+    /// True when the file system supports locks. Otherwise only the lease of the call's server protects the directory.
     let isReal: Bool
 
-    /// Takes the lock, or returns nil when another program holds it, or when the directory has gone.
+    /// Takes the lock. Returns nil if another program holds it, or if the directory is gone.
     init?(existing path: String) throws(RecordingError) {
         do {
             descriptor = try Self.open(path)
@@ -71,5 +72,5 @@ final class DirectoryLock: Sendable {
     deinit { if descriptor >= 0 { close(descriptor) } }
 }
 
-/// `open(2)`, under a name that a method called `open` does not hide.
+/// `open(2)`, under a name not hidden by a method called `open`.
 private func systemOpen(_ path: UnsafePointer<CChar>, _ flags: Int32) -> Int32 { unsafe open(path, flags) }

@@ -1,25 +1,25 @@
-/// Lists the files under one or several directories. Symbolic links are followed, and each directory is visited once.
+/// Lists the files under one or several directories. Follows symbolic links, and visits each directory once.
 ///
-/// Hidden names are passed over. So are the names that the caller wants ignored.
+/// Skips hidden names, and names the caller wants ignored.
 struct DirectoryWalk {
-    /// A place that could not be looked at, and why.
+    /// A place the walk could not read, with the reason.
     struct Obstacle: Sendable {
         let path: String
         let reason: String
     }
 
-    /// Paths of everything that is no directory, each beginning with the directory that was asked for.
+    /// Paths of everything except directories, each beginning with the root passed to `visit(_:)`.
     private(set) var files: [String] = []
     private(set) var obstacles: [Obstacle] = []
     private let isIgnored: (String) -> Bool
     private var visited: Set<FileStatus.Identity> = []
 
-    /// Prepares a walk that has seen nothing yet.
+    /// Creates a walk with no directory visited yet.
     init(isIgnored: @escaping (String) -> Bool = { _ in false }) { self.isIgnored = isIgnored }
 
-    /// Adds the files under a directory. Blocks. What was visited before is not visited again.
+    /// Adds the files under a directory. Skips directories already visited. Blocks.
     mutating func visit(_ root: String) {
-        // Directories first, then links: a directory that can be reached both ways is listed under its own name.
+        // Directories first, then links: a directory reachable both ways is listed under its own name.
         var directories = [root]
         var links: [String] = []
         while true {
@@ -45,7 +45,7 @@ struct DirectoryWalk {
             do throws(RecordingError) {
                 if let known = entry.kind { kind = known } else { kind = try FileStatus(path, followsLinks: false).kind }
             } catch {
-                // It has gone since the directory was read.
+                // Removed since the directory was read.
                 if !error.isMissing { obstacles.append(Obstacle(path: path, reason: error.description)) }
                 continue
             }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// What a caller typed or said, in an event: the thing that a pause is made for.
+/// Finds events about input typed or spoken by the caller. Callreel must not keep such events from a pause.
 extension Recording.Event {
-    /// Seconds after a pause in which a carrier may still report, beside the audio, what was typed in it.
+    /// Seconds after a pause in which a carrier may still report, beside the audio, input typed during it.
     static let lateEntry = 30.0
 
-    /// What stands in the names of events and of their members where carriers tell what a caller entered or said, as in `audio:asr:done`,
-    /// `DTMF_relay`, `speechResult` and `user_input`.
+    /// Words in the names of events and members about a caller's input,
+    /// such as `audio:asr:done`, `DTMF_relay`, `speechResult` and `user_input`.
     private static let entryWords = ["dtmf", "digit", "asr", "speech", "transcri", "utterance", "input", "keypad", "keypress", "signal"]
 
-    /// Whether the event tells what the caller typed or said.
+    /// True when the event reports input typed or spoken by the caller.
     var tellsEntry: Bool { Self.namesEntry(type) || Self.tellsEntry(.object(data), depth: 0) }
 
     private static func namesEntry(_ name: String) -> Bool {
@@ -18,14 +18,14 @@ extension Recording.Event {
     }
 
     private static func tellsEntry(_ value: JSONValue, depth: Int) -> Bool {
-        // Deeper than any carrier's message: what nobody looks into is not kept either.
+        // Deeper than any carrier's message. Callreel does not look further, so it treats the content as input.
         guard depth < 16 else { return true }
         switch value {
         case .object(let members):
             return members.contains { namesEntry($0.key) && $0.value != .null || tellsEntry($0.value, depth: depth + 1) }
         case .array(let elements): return elements.contains { tellsEntry($0, depth: depth + 1) }
         case .string(let text):
-            // JSON inside of a text.
+            // JSON inside a string.
             guard let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" else { return false }
             guard let inner = try? JSONValue(parsing: Data(text.utf8)) else { return namesEntry(text) }
             return tellsEntry(inner, depth: depth + 1)
@@ -35,7 +35,8 @@ extension Recording.Event {
 }
 
 extension Recording {
-    /// Whether an event that comes when the call is over may tell what was typed or said while its recording was paused.
+    /// Returns true if an event received after the call may report input
+    /// typed or spoken while the recording was paused.
     func mayTellOfPause(_ event: Event) -> Bool {
         guard event.tellsEntry, let last = events.last(where: { $0.type == Event.paused || $0.type == Event.resumed }) else { return false }
         return last.type == Event.paused || event.at < last.at + Event.lateEntry

@@ -8,22 +8,22 @@ import Foundation
     import Glibc
 #endif
 
-/// The facts that a file system keeps about one name.
+/// The file system's facts about one name.
 package struct FileStatus: Sendable {
-    /// A file's device and number, which are the same for all of its names.
+    /// A file's device and inode number, the same for all of its names.
     package struct Identity: Hashable, Sendable {
         package let device: UInt64
         package let number: UInt64
     }
 
-    /// What stands at a name.
+    /// The kind of file at a name.
     package enum Kind: Sendable {
         case directory, file, link
         /// A pipe, a socket or a device.
         case other
     }
 
-    /// When a file was last changed, to the nanosecond.
+    /// The time of a file's last change, to the nanosecond.
     package struct Moment: Hashable, Sendable {
         package let seconds: Int
         package let nanoseconds: Int
@@ -35,7 +35,7 @@ package struct FileStatus: Sendable {
     package let modified: Moment
 
     /// Reads the facts. May block.
-    /// - Parameter followsLinks: whether they are those of the file that a symbolic link leads to.
+    /// - Parameter followsLinks: true for the facts of a symbolic link's target, false for those of the link.
     package init(_ path: String, followsLinks: Bool = true) throws(RecordingError) {
         var status = stat()
         let result = unsafe followsLinks ? stat(path, &status) : lstat(path, &status)
@@ -57,7 +57,7 @@ package struct FileStatus: Sendable {
         modified = Moment(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec))
     }
 
-    /// Whether nothing stands at a path. False when that cannot be found out.
+    /// Returns true if there is nothing at a path. Returns false if this cannot be determined.
     static func isMissing(_ path: String) -> Bool {
         do {
             _ = try FileStatus(path, followsLinks: false)
@@ -69,7 +69,7 @@ package struct FileStatus: Sendable {
 }
 
 extension RecordingError {
-    /// Whether the file system says that there is no such file.
+    /// True when the file system reports a missing file.
     var isMissing: Bool { underlying == ENOENT || underlying == ENOTDIR }
 }
 
@@ -77,11 +77,11 @@ extension FileSystem {
     /// A name in a directory.
     struct Entry: Sendable {
         let name: String
-        /// What stands there; nil when the file system does not say so here.
+        /// The kind of file. Nil if the directory does not list it.
         let kind: FileStatus.Kind?
     }
 
-    /// The names in a directory, sorted, without `.` and `..`. May block.
+    /// Returns the names in a directory, sorted, without `.` and `..`. May block.
     static func list(_ path: String) throws(RecordingError) -> [Entry] {
         guard let stream = unsafe opendir(path) else { throw RecordingError("cannot read the directory \(path)", underlying: errno) }
         defer { unsafe closedir(stream) }
@@ -106,20 +106,20 @@ extension FileSystem {
         return entries.sorted { $0.name < $1.name }
     }
 
-    /// Where a path leads after every link; the path itself where nothing is there.
+    /// Returns a path with all links resolved, or the path itself if there is nothing at its end.
     static func resolved(_ path: String) -> String {
         guard let found = unsafe realpath(path, nil) else { return path }
         defer { unsafe free(found) }
         return unsafe String(cString: found)
     }
 
-    /// Whether the machine was started after a moment. False where that is not known.
+    /// Returns true if the machine was started after a moment. Returns false if either time is unknown.
     static func isBeforeBoot(_ moment: Date?) -> Bool {
         guard let moment, let bootTime else { return false }
         return moment.timeIntervalSince1970 < bootTime
     }
 
-    /// Seconds since 1970 at which the machine was started; nil where the system does not say.
+    /// The time the machine was started, in seconds since 1970. Nil if the system does not report it.
     static var bootTime: Double? {
         #if canImport(Darwin)
             return nil

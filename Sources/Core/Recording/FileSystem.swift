@@ -9,10 +9,10 @@ import Foundation
     import Glibc
 #endif
 
-/// The few file operations that recordings need, each with an error that names its path. All of them may block.
+/// The few file operations needed by recordings, each with an error naming its path. All of them may block.
 enum FileSystem {
-    /// Makes a directory and those above it where they are missing.
-    /// - Parameter root: a directory above it that is never made. If it is missing, its disk is not mounted.
+    /// Creates a directory and its missing ancestors.
+    /// - Parameter root: an ancestor never created here. If it is missing, its disk is not mounted.
     static func makeDirectories(_ path: String, below root: String? = nil, mode: mode_t) throws(RecordingError) {
         if isDirectory(path) { return }
         if path == root { throw RecordingError("\(path) is missing; is its disk mounted?", underlying: ENOENT) }
@@ -21,60 +21,61 @@ enum FileSystem {
         do throws(RecordingError) {
             try makeDirectory(path, mode: mode)
         } catch  where error.underlying == EEXIST {
-            // Another call made it a moment ago.
+            // Another call has just created it.
         }
         guard isDirectory(path) else { throw RecordingError("\(path) is not a directory", underlying: ENOTDIR) }
         try synchronizeDirectory(parent.isEmpty ? "." : parent)
     }
 
-    /// Makes one directory. It inherits the group and the setgid bit of the directory above it.
+    /// Creates one directory. The directory inherits the group and the setgid bit of its parent.
     static func makeDirectory(_ path: String, mode: mode_t) throws(RecordingError) {
         guard unsafe mkdir(path, mode) == 0 else { throw RecordingError("cannot make the directory \(path)", underlying: errno) }
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw RecordingError("cannot examine \(path)", underlying: errno) }
-        // The configuration decides who may read, not the umask. chmod(2) takes the setgid bit away from a process outside
-        // the group, so it is called only where the umask took something.
+        // The configuration sets the permissions, not the umask. For a process outside the group,
+        // chmod(2) clears the setgid bit. So it is called only if the umask cleared a bit.
         guard status.st_mode & 0o777 != mode else { return }
         let inherited = status.st_mode & (S_ISUID | S_ISGID | S_ISVTX)
         guard unsafe chmod(path, mode | inherited) == 0 else { throw RecordingError("cannot set the mode of \(path)", underlying: errno) }
     }
 
-    /// The permission bits of directories: those of the files, with search added for everyone who may read.
+    /// Returns the permission bits of directories: the bits of files,
+    /// plus search permission for everyone with read permission.
     static func directoryMode(forFiles mode: Int) -> mode_t { mode_t(mode | (mode & 0o444) >> 2 | 0o300) }
 
-    /// Whether a directory stands at the path.
+    /// Returns true if the path leads to a directory.
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Whether anything stands at the path, be it a dangling link.
+    /// Returns true if the path exists, even as a dangling link.
     static func exists(_ path: String) -> Bool {
         var status = stat()
         return unsafe lstat(path, &status) == 0
     }
 
-    /// The permission bits of a file.
+    /// Returns the permission bits of a file, or nil if the file cannot be examined.
     static func mode(of path: String) -> Int? {
         var status = stat()
         return unsafe stat(path, &status) == 0 ? Int(status.st_mode & 0o777) : nil
     }
 
-    /// Whether a file is there and has not a single byte.
+    /// Returns true if the path is a regular file of zero bytes.
     static func isEmptyFile(_ path: String) -> Bool {
         var status = stat()
         return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
     }
 
-    /// Room that is left under a directory.
+    /// The free space under a directory.
     struct Room: Equatable {
-        /// Bytes that may still be written.
+        /// Bytes free to write.
         var bytes: Int
-        /// Files that may still be made; nil where the file system does not count them.
+        /// Files free to create. Nil if the file system does not count them.
         var files: Int?
     }
 
-    /// The room that is left under a directory, or nil where the system does not say.
+    /// Returns the free space under a directory, or nil if the system does not report it.
     static func room(_ path: String) -> Room? {
         var status = statvfs()
         guard unsafe statvfs(path, &status) == 0 else { return nil }
@@ -82,29 +83,29 @@ enum FileSystem {
             blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize), files: UInt64(status.f_favail), totalFiles: UInt64(status.f_files))
     }
 
-    /// The room that the numbers of `statvfs(3)` mean. They come from a file system and may be anything.
+    /// Returns the free space from the values of `statvfs(3)`. A file system may report any values.
     static func room(blocks: UInt64, blockSize: UInt64, files: UInt64, totalFiles: UInt64) -> Room {
-        // Where blocks that are reserved for root are in use, some file systems report a negative number.
+        // Some file systems report a negative number while blocks reserved for root are in use.
         let blocks = Int64(bitPattern: blocks) < 0 ? 0 : blocks
         let (product, overflows) = blocks.multipliedReportingOverflow(by: blockSize)
         return Room(
             bytes: overflows ? .max : Int(clamping: product), files: totalFiles == 0 ? nil : Int64(bitPattern: files) < 0 ? 0 : Int(clamping: files))
     }
 
-    /// Bytes that may still be written under a directory.
+    /// Returns the bytes free to write under a directory, or nil if the system does not report them.
     static func freeBytes(_ path: String) -> Int? { room(path)?.bytes }
 
-    /// The file system that a path is on, or nil where nothing stands there.
+    /// Returns the number of a path's file system, or nil if there is nothing at the path.
     static func device(_ path: String) -> UInt64? {
         var status = stat()
         return unsafe stat(path, &status) == 0 ? UInt64(truncatingIfNeeded: status.st_dev) : nil
     }
 
-    /// Makes a file of zeros that really takes its room on the disk, or none.
+    /// Creates a file of zeros with all its blocks on the disk. If that fails, leaves no file.
     static func allocate(_ path: String, bytes: Int, mode: mode_t) {
         do throws(SinkError) {
             let file = try OutputFile(name: path.lastPathComponent, directory: path.parentPath, mode: mode)
-            // Written and not only reserved: not every file system can do that, and none refuses this.
+            // Written, not only reserved: some file systems cannot reserve space, but every one can write.
             try file.write(Data(count: bytes).bytes)
             try file.close()
         } catch {
@@ -112,13 +113,13 @@ enum FileSystem {
         }
     }
 
-    /// A file's length in bytes.
+    /// Returns a file's length in bytes, or nil if the file cannot be examined.
     static func size(_ path: String) -> Int? {
         var status = stat()
         return unsafe stat(path, &status) == 0 ? Int(status.st_size) : nil
     }
 
-    /// When a file was last changed.
+    /// Returns the time of a file's last change, or nil if the file cannot be examined.
     static func modified(_ path: String) -> Date? {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
@@ -130,25 +131,26 @@ enum FileSystem {
         return Date(timeIntervalSince1970: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
     }
 
-    /// Whether a directory was last changed more than a minute ago.
+    /// Returns true if a directory last changed more than a minute ago.
     static func isOld(_ path: String) -> Bool { modified(path).map { $0.timeIntervalSinceNow < -60 } ?? false }
 
-    /// Whether two paths lead to one directory, by whatever links.
+    /// Returns true if two paths lead to one directory, by any links.
     static func isSameDirectory(_ one: String, _ other: String) -> Bool {
         var first = stat(), second = stat()
         return unsafe stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
-    /// Whether two paths lead to one file.
+    /// Returns true if two paths name one file. Does not follow symbolic links.
     static func isSameFile(_ one: String, _ other: String) -> Bool {
         var first = stat(), second = stat()
         return unsafe lstat(one, &first) == 0 && lstat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
-    /// Writes a file whole or not at all: readers see the old content or the new one.
+    /// Replaces a file atomically: readers see the old content or the new.
     ///
-    /// The content is on stable storage before the file is replaced. Without that, XFS and btrfs have an empty file after a power cut.
-    /// - Parameter durably: false for a file that is worth nothing after a power cut.
+    /// The new content is on stable storage before the file is replaced.
+    /// Otherwise XFS and btrfs leave an empty file after a power cut.
+    /// - Parameter durably: false for a file of no value after a power cut.
     static func replace(
         _ path: String, with data: Data, mode: mode_t, through temporary: String, durably: Bool = true
     ) throws(RecordingError) {
@@ -165,9 +167,10 @@ enum FileSystem {
         guard unsafe rename(temporary, path) == 0 else { throw RecordingError("cannot replace \(path)", underlying: errno) }
     }
 
-    /// Gives a file a second name, which must be free. Returns false when it is taken.
+    /// Gives a file a second, unused name. Returns false if the name is taken.
     ///
-    /// Where the file system has no hard links, such as exFAT, the file is renamed instead, by a rename that cannot replace.
+    /// If the file system has no hard links, like exFAT, moves the file instead,
+    /// by a rename that cannot replace a file.
     static func link(_ path: String, as name: String) throws(RecordingError) -> Bool {
         if unsafe Self.systemLink(path, name) == 0 { return true }
         let failure = errno
@@ -182,12 +185,12 @@ enum FileSystem {
         throw RecordingError("cannot publish \(path) as \(name)", underlying: errno)
     }
 
-    /// Takes back a name that ``link(_:as:)`` gave. The file has its first name again.
+    /// Removes a name given by ``link(_:as:)``. The file has its first name again.
     static func takeBack(_ name: String, of path: String) {
         if exists(path) { removeName(name) } else { _ = ExclusiveRename.rename(name, path) }
     }
 
-    /// Whether `link(2)` failed because the file system has no hard links.
+    /// Returns true if `link(2)` failed because the file system has no hard links.
     private static func meansNoLinks(_ number: Int32) -> Bool { number == EPERM || number == EOPNOTSUPP || number == ENOTSUP || number == ENOSYS }
 
     private static func systemLink(_ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>) -> Int32 {
@@ -200,17 +203,17 @@ enum FileSystem {
         #endif
     }
 
-    /// Takes a name away from a file that has another one, or removes an empty directory. Missing is fine.
+    /// Removes one name of a file. Ignores errors, such as a missing file.
     static func removeName(_ path: String) {
         unsafe unlink(path)
     }
 
-    /// Removes a directory if it is empty.
+    /// Removes a directory if it is empty. Ignores errors.
     static func removeEmptyDirectory(_ path: String) {
         unsafe rmdir(path)
     }
 
-    /// Returns when what a file holds now is on stable storage.
+    /// Brings a file's present content to stable storage.
     static func synchronize(_ path: String) throws(RecordingError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
@@ -218,21 +221,22 @@ enum FileSystem {
         guard fsync(descriptor) == 0 else { throw RecordingError("cannot sync \(path)", underlying: errno) }
     }
 
-    /// Returns when the names in a directory are on stable storage.
+    /// Brings the names in a directory to stable storage.
     static func synchronizeDirectory(_ path: String) throws(RecordingError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw RecordingError("cannot open the directory \(path)", underlying: errno) }
         defer { close(descriptor) }
-        // A file system that cannot sync a directory says EINVAL; it has no stronger promise to give.
+        // EINVAL: the file system cannot sync a directory, and has no stronger guarantee to give.
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw RecordingError("cannot sync the directory \(path)", underlying: errno) }
     }
 
-    /// A file's length and SHA-256, after it was brought to stable storage.
+    /// Brings a file to stable storage, and returns its length in bytes and its SHA-256.
     static func seal(_ path: String) throws(RecordingError) -> (bytes: Int, sha256: String) {
         try measure(path, durably: true)
     }
 
-    /// A file's length and SHA-256.
+    /// Returns a file's length in bytes and its SHA-256.
+    /// - Parameter durably: true to bring the file to stable storage first.
     static func measure(_ path: String, durably: Bool = false) throws(RecordingError) -> (bytes: Int, sha256: String) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }

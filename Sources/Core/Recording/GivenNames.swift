@@ -8,21 +8,22 @@
 
 /// The published names of a call's files in one directory.
 struct GivenNames: Sendable {
-    /// A file's name in the partial directory, and the one that it gets.
+    /// The path of a file in the partial directory, and its published path.
     struct Name: Sendable {
         let source: String
         let target: String
-        /// Its SHA-256, by which a file that was renamed before a crash is known; nil where it is not known.
+        /// The file's SHA-256, which identifies a file renamed before a crash. Nil if unknown.
         let sha256: String?
     }
 
-    /// The sink's own directory; nil is the recordings directory.
+    /// The sink's own directory. Nil for the recordings directory.
     let root: String?
-    /// The directory that the names stand in.
+    /// The directory of the published names.
     let parent: String
     let names: [Name]
 
-    /// Gives every file its name, durably. Returns false when one is taken; then none of the files has its name. Blocks.
+    /// Gives every file its published name, durably. If a name is taken,
+    /// takes back the others and returns false. Blocks.
     /// - Parameter onGiven: called after each file has its name.
     func give(_ onGiven: () -> Void) throws(RecordingError) -> Bool {
         var given: [Name] = []
@@ -48,7 +49,8 @@ struct GivenNames: Sendable {
 
     private func takeBack(_ names: [Name]) { for name in names { FileSystem.takeBack(name.target, of: name.source) } }
 
-    /// Gives one name. It may have been given by a program that died while it published.
+    /// Gives one file its name, or finds it already given by a program before its crash.
+    /// Returns false if the name is taken.
     private func isGiven(_ name: Name) throws(RecordingError) -> Bool {
         guard FileSystem.exists(name.source) else {
             guard let sha256 = name.sha256, FileSystem.exists(name.target) else {

@@ -1,16 +1,16 @@
 import Foundation
 
-/// The manifest of an unfinished call: the one that says most among those that a program has left in the call's directory.
+/// The best readable manifest in the directory of an unfinished call.
 ///
-/// A program may die, or the power may be cut, while a manifest is replaced or published. So there may be several, and some of them
-/// may be empty or torn, which are passed over.
+/// If the program dies or the power is cut while a manifest is replaced or published, several may be left.
+/// Empty and torn ones are skipped.
 struct InterimManifest {
-    /// The manifest. Files have the names that they have in the call's directories; `name` is the one that is wanted.
+    /// The manifest. Its files have their names in the call's directories, and `name` is the one first chosen.
     let recording: Recording
-    /// The name under which the program was about to publish the call; nil when it had not come so far.
+    /// The name under which the program was about to publish the call. Nil if publishing had not begun.
     let publishing: String?
 
-    /// Reads the manifests in the directory of a call. Nil when none of them can be read. Blocks.
+    /// Reads the manifests in a call's directory. Returns nil if none is readable. Blocks.
     init?(of id: RecordingID, in directory: String) {
         let entries = (try? FileSystem.list(directory)) ?? []
         var running: [Recording] = [], last: [(stem: String, recording: Recording)] = []
@@ -21,7 +21,7 @@ struct InterimManifest {
             else { continue }
             if ending.hasPrefix(".final") { last.append((stem, recording)) } else { running.append(recording) }
         }
-        // One that names a file that was never made durable comes after one that does not.
+        // A power cut may take a file named in a manifest. Prefer a manifest with all its files present.
         let names = Set(entries.map(\.name))
         func rank(_ recording: Recording) -> (Int, Int, Int, Int, Int) {
             let files = recording.sinks.flatMap(\.files)
@@ -42,7 +42,7 @@ struct InterimManifest {
         recording = Self.unfinished(final.recording, stem: final.stem, like: best)
     }
 
-    /// Takes the name of a manifest in a call's directory apart; nil for other files.
+    /// Splits the name of a manifest in a call's directory. Returns nil for other files.
     static func split(_ name: String) -> (stem: String, ending: String)? {
         for ending in RecordingStore.manifestEndings where name.hasSuffix(".json" + ending) {
             return (String(name.dropLast(ending.count + ".json".count)), ending)
@@ -50,7 +50,7 @@ struct InterimManifest {
         return nil
     }
 
-    /// A manifest that was about to be published, with the names that its files have in the call's directories.
+    /// Returns a manifest prepared for publication, with its files' names in the call's directories restored.
     private static func unfinished(_ final: Recording, stem: String, like running: Recording?) -> Recording {
         var recording = final
         recording.name = running?.name ?? wanted(final.name, stem: stem)
@@ -64,7 +64,7 @@ struct InterimManifest {
                 let known = before?.files.first {
                     $0.directory == published.directory && recording.publishedName($0.name, as: final.name) == published.name
                 }
-                // Without parts in the name, only the path in front differs.
+                // If names have no part number, only the beginning differs.
                 let plain = published.name.hasPrefix(final.name) ? stem + published.name.dropFirst(final.name.count) : nil
                 recording.sinks[index].files[file].name = known?.name ?? plain ?? published.name.lastPathComponent
             }
@@ -72,7 +72,7 @@ struct InterimManifest {
         return recording
     }
 
-    /// The name that was wanted, of one that may have got a number.
+    /// Returns the name first chosen for a recording whose published name may have a number.
     private static func wanted(_ name: String, stem: String) -> String {
         let path = name.parentPath
         return path.isEmpty ? stem : "\(path)/\(stem)"
@@ -80,14 +80,14 @@ struct InterimManifest {
 }
 
 extension Recording {
-    /// What a file of this unfinished call is called once the call is published under a name.
+    /// Returns the published name of a file of this unfinished call, given the call's published name.
     func publishedName(_ file: String, as name: String) -> String {
         Self.publishedName(file, of: self.name, partName: partName, as: name)
     }
 
-    /// What a file of a call is called once the call is published.
+    /// Returns the published name of a file, given the call's published name.
     ///
-    /// The name may have got a number, because the one that was wanted is taken: the files get the same.
+    /// If the chosen name was taken, the call's name has a number. Its files get the same number.
     static func publishedName(_ file: String, of wanted: String, partName: String?, as name: String) -> String {
         let ending = file.dropFirst(wanted.lastPathComponent.count)
         guard let partName else { return name + ending }

@@ -1,21 +1,22 @@
 import Foundation
 
-// The files of an interrupted call: those that are there, those that are missing, and those that belong to nothing.
+// The files of an interrupted call: present, missing, or belonging to no sink.
 extension InterruptedCall {
-    /// A file that the manifest of the running call names and that is not there.
+    /// A file named in the running call's manifest but not on disk.
     struct MissingFile {
-        /// The sink that wrote it.
+        /// The index of the file's sink.
         let sink: Int
-        /// In words, with its path.
+        /// The reason as text, with the file's path.
         let reason: String
 
-        /// Says in the manifest that the file is given up.
+        /// Marks the sink as failed in the manifest, because the file is given up.
         func note(in manifest: inout Recording) {
             manifest.sinks[sink].fail(RecordingError(reason))
         }
     }
 
-    /// The files of a call, in the recordings directory and in those of its sinks. A directory that cannot be looked at is named.
+    /// Returns the call's files in the recordings directory and in its sinks' directories.
+    /// Adds a problem for each unreadable directory.
     func files(of manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) -> [CallFile] {
         var files = names.filter { InterimManifest.split($0) == nil }.map { CallFile(name: $0) }
         for root in manifest.roots.sorted() {
@@ -23,14 +24,14 @@ extension InterruptedCall {
             do throws(RecordingError) {
                 files += try FileSystem.list(place).filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
             } catch {
-                // Nothing was made there, or it is missing: then the manifest says what should be there.
+                // No file was created there, or the directory is missing. The manifest names the files to expect.
                 if !error.isMissing { finding.problems.append(error.description) }
             }
         }
         return files
     }
 
-    /// The files that the manifest names and that are not there. Their disk may not be mounted yet.
+    /// Returns the files named in the manifest but not on disk. Their disk may not be mounted yet.
     func missing(of manifest: Recording, _ files: [CallFile], published: Set<CallFile> = []) -> [MissingFile] {
         let present = Set(files.map(\.place))
         var missing: [MissingFile] = []
@@ -41,7 +42,7 @@ extension InterruptedCall {
                 guard FileStatus.isMissing(setAsidePath(place)) else { continue }
                 missing.append(MissingFile(sink: index, reason: reason(place, sink)))
             }
-            // A sink that names no file may have made one in its last moment, in the directory that it tries first.
+            // A sink without files in the manifest may have created one just before the end, in its first directory.
             if sink.files.isEmpty, let first = sink.directories?.first, FileStatus.isMissing(first) {
                 missing.append(
                     MissingFile(sink: index, reason: "\(first), the directory of the sink \(sink.name), does not exist; is its disk mounted?"))
@@ -58,14 +59,16 @@ extension InterruptedCall {
         return "\(path) of the sink \(sink.name) is missing"
     }
 
-    /// Whether a power cut took a file that was never brought to stable storage: the directory stands, and the machine was started since.
+    /// Returns true if a power cut explains a missing file: it was never synced,
+    /// its directory exists, and the machine was restarted since.
     private func isLostInPowerCut(_ file: Recording.File, _ manifest: Recording) -> Bool {
         let place = PartialRecording.directory(of: id, in: file.directory ?? store.directory)
         guard (file.frames ?? 0) == 0, file.bytes == 0, FileSystem.isDirectory(place) else { return false }
         return wasStarted(since: manifest.endedAt ?? lastSign)
     }
 
-    /// Takes out files without a byte, which hold nothing: they were made just before the end. Returns them.
+    /// Takes files of zero bytes off the list and out of the manifest, and returns them.
+    /// They were created just before the end.
     func takeEmpty(_ files: inout [CallFile], of manifest: inout Recording) -> [CallFile] {
         let empty = files.filter { FileSystem.isEmptyFile(store.path($0, of: id)) }
         files.removeAll(where: empty.contains)
@@ -75,13 +78,13 @@ extension InterruptedCall {
         return empty
     }
 
-    /// Removes files. The manifest on the disk does not name them any more: else another run would miss them.
+    /// Deletes files. The saved manifest must no longer name them; otherwise another run would report them missing.
     func remove(_ files: [CallFile]) {
         for file in files { FileSystem.removeName(store.path(file, of: id)) }
     }
 
-    /// The sink that each file belongs to: as the manifest of the running call says; a file that was made in its last moment, by its
-    /// place or its name.
+    /// Returns each sink's files as listed in the running call's manifest.
+    /// Files created after its last save are assigned by their directory or their name.
     func ownership(of files: [CallFile], in manifest: Recording, _ partial: PartialRecording) -> [[CallFile]] {
         let stem = partial.stem
         var owned = manifest.sinks.map { sink in
@@ -105,7 +108,7 @@ extension InterruptedCall {
         return owned
     }
 
-    /// Names what belongs to no sink.
+    /// Adds a problem for each file belonging to no sink.
     func leftovers(_ files: [CallFile], _ owned: [CallFile], _ finding: inout Recovery.Finding) {
         let claimed = Set(owned.map(\.place))
         for file in files where !claimed.contains(file.place) {
@@ -115,12 +118,12 @@ extension InterruptedCall {
         }
     }
 
-    /// The place for a file that cannot be repaired: beside the recordings on the same disk, hidden from lists.
+    /// Returns the path for a file beyond repair: on the same disk as the recordings, and hidden from lists.
     func setAsidePath(_ file: CallFile) -> String {
         "\(file.root ?? store.directory)/\(RecordingStore.unrepairedDirectory)/\(id)/\(file.name)"
     }
 
-    /// Moves one file to the place for what cannot be repaired, and returns its new path. Nothing there is replaced.
+    /// Moves one file to the directory for files beyond repair, and returns its new path. Never replaces a file there.
     @discardableResult
     func putAside(_ file: CallFile, _ finding: inout Recovery.Finding) throws(RecordingError) -> String {
         let wanted = setAsidePath(file)
@@ -137,10 +140,10 @@ extension InterruptedCall {
         return target
     }
 
-    /// Puts aside what stays behind once a call is settled: nothing is deleted, and nothing of it is asked about again.
+    /// Puts aside the remaining files of a settled call. Deletes nothing. Later runs do not report these files again.
     /// - Parameters:
-    ///   - files: all files of the call that are there.
-    ///   - kept: those that are published.
+    ///   - files: all files of the call on disk.
+    ///   - kept: the published files.
     func setAside(_ files: [CallFile], _ kept: [CallFile], _ manifest: inout Recording, _ finding: inout Recovery.Finding) throws(RecordingError) {
         guard settles, !dryRun else { return }
         let kept = Set(kept.map(\.place))
@@ -155,14 +158,17 @@ extension InterruptedCall {
         finding.problems = []
     }
 
-    /// Puts everything of a call aside for which there is no manifest.
+    /// Puts aside all files of a call and removes its empty directories.
+    ///
+    /// Used if no manifest or audio file is readable, or if the published recording was deleted.
     func setAsideAll(_ files: [CallFile], _ finding: inout Recovery.Finding) throws(RecordingError) {
         for file in files { try putAside(file, &finding) }
         for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root)) }
         FileSystem.removeEmptyDirectory(directory)
     }
 
-    /// Takes back the published names of a call that was being published: its files may have to be repaired first, and may get others.
+    /// Takes back the names given by an interrupted publication. The files may need a repair first,
+    /// and may then get other names.
     func takeBack(_ manifest: Recording, publishedAs name: String?) throws(RecordingError) {
         guard let name, !dryRun else { return }
         for file in manifest.sinks.flatMap(\.files) {
@@ -172,7 +178,7 @@ extension InterruptedCall {
             if FileSystem.isSameFile(source, target) {
                 FileSystem.removeName(target)
             } else if FileStatus.isMissing(source), let sha256 = file.sha256, (try? FileSystem.measure(target).sha256) == sha256 {
-                // Without second names for files, it was moved.
+                // Without hard links, the file was moved instead.
                 try FileSystem.move(target, to: source)
             }
         }
@@ -180,7 +186,7 @@ extension InterruptedCall {
 }
 
 extension Recording {
-    /// Keeps in the manifest that an operator settled a problem.
+    /// Adds an event to the manifest: an operator settled a problem.
     mutating func noteSettled(_ reason: String, file: String? = nil, place: String? = nil) {
         var data: [String: JSONValue] = ["reason": .string(reason)]
         data["file"] = file.map(JSONValue.string)
@@ -190,12 +196,12 @@ extension Recording {
 }
 
 extension Recording.Event {
-    /// An operator put a file of the call aside, or gave up a missing one.
+    /// Event type: an operator put a file of the call aside, or gave up a missing one.
     package static let settled = "settled"
 }
 
 extension FileSystem {
-    /// Gives a file another name on its disk, durably. The name is free.
+    /// Moves a file to an unused name on its disk, durably.
     static func move(_ path: String, to target: String) throws(RecordingError) {
         guard unsafe rename(path, target) == 0 else { throw RecordingError("cannot move \(path) to \(target)", underlying: errno) }
         try synchronizeDirectory(target.parentPath)

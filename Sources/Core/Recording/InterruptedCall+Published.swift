@@ -1,10 +1,10 @@
 import Foundation
 
-// A call that was published already, of which something was left behind.
+// An interrupted call already published, with files left behind.
 extension InterruptedCall {
-    /// The manifest of this call if it is published already.
+    /// Returns the published manifest of this call, or nil if there is none.
     ///
-    /// It may have a number in its name, and those with a lower number may have been deleted since.
+    /// Its name may have a number. Recordings with lower numbers may have been deleted since.
     func published(as manifest: Recording) throws(RecordingError) -> Recording? {
         if let name = manifest.publishedAs, let published = try? store.manifest(named: name), published.id == id { return published }
         let folder = manifest.name.parentPath, stem = manifest.name.lastPathComponent
@@ -28,7 +28,8 @@ extension InterruptedCall {
         return entries.filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
     }
 
-    /// Whether the recording was published and is there no more. What was left behind then waits until it is settled.
+    /// Returns true if the recording was published and is now gone.
+    /// Its remaining files wait until an operator settles the call.
     func wasDeleted(_ manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError) -> Bool {
         guard let name = manifest.publishedAs, try published(as: manifest) == nil else { return false }
         finding.name = name
@@ -42,8 +43,10 @@ extension InterruptedCall {
         return true
     }
 
-    /// Finishes what a program left that died after it had published: second names go, and files of a sink that was
-    /// given up are added. A file is published when the manifest names it, whatever links there are.
+    /// Finishes the work of a program killed after publishing: removes second names,
+    /// and adds the files of abandoned sinks.
+    ///
+    /// A file counts as published if the manifest names it, whatever links exist.
     func finish(
         _ published: Recording, _ interim: Recording, _ partial: PartialRecording, _ files: [CallFile],
         _ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void
@@ -94,7 +97,7 @@ extension InterruptedCall {
             store.reach(.updated)
             onRecovery(manifest)
         }
-        // What is published needs no other name: a recording that is deleted by hand must not come back from here.
+        // Published files need no other name. If an operator deletes the recording, it must not come back from here.
         for file in done + owned.flatMap({ $0 }) {
             FileSystem.removeName(store.path(file, of: id))
             store.reach(.released)
@@ -106,7 +109,7 @@ extension InterruptedCall {
         }
     }
 
-    /// Adds to the account of a published sink what its late files hold.
+    /// Adds the content of late files to a published sink's account.
     private func settle(_ manifest: inout Recording, _ index: Int, like interim: Recording.Sink) {
         var sink = manifest.sinks[index]
         func both(_ list: KeyPath<Recording.Ranges, FrameRanges?>) -> FrameRanges {
@@ -125,7 +128,7 @@ extension InterruptedCall {
         manifest.sinks[index] = sink
     }
 
-    /// Whether a published name leads to this file, or to a copy of it.
+    /// Returns true if a published name leads to this file, or to a copy of it.
     private func isPublishedFile(_ file: CallFile, as name: String, _ published: Recording) -> Bool {
         let path = (file.root ?? store.directory) + "/" + name
         if FileSystem.isSameFile(store.path(file, of: id), path) { return true }

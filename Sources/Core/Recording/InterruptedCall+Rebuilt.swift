@@ -1,28 +1,30 @@
 import Foundation
 
-// A call whose manifest is lost: its files say what can be known.
+// A call with a lost manifest. Its files supply the known facts.
 extension InterruptedCall {
-    /// A format that nothing records. A type that takes a file for one of this format does not look at formats.
+    /// A format never recorded. A sink type that accepts a file in this format does not check formats.
     private static let impossible = AudioFormat(sampleRate: 1009, channels: 7)
-    /// The formats that a call's audio may have, the likely ones first.
+    /// The formats to try for a call's audio, the likely ones first.
     private static let likely = [16000, 8000, 24000, 48000, 44100, 22050, 32000, 12000, 11025].flatMap { rate in
         [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) }
     }
 
-    /// One file, and what is known of it.
+    /// One file, with the facts guessed about it.
     private struct Guess {
         let file: CallFile
         let sink: String
         let isFallback: Bool
         let part: Int
         var type: String
-        /// The format that the file itself states.
+        /// The format stated by the file itself.
         var format: AudioFormat?
-        /// Whether a sink can make the file whole.
+        /// True when a sink can repair the file.
         var isUnderstood = false
     }
 
-    /// Makes a manifest up, of the names and contents of the files. Nil when there is nothing but empty files, which are removed.
+    /// Rebuilds a lost manifest from the names and contents of the files.
+    ///
+    /// Removes the files and returns nil if all are empty. Returns nil also after putting aside files no sink can read.
     func rebuilt(_ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError) -> Recording? {
         var files = names.map { CallFile(name: $0) }
         for root in roots { files += self.files(in: root) }
@@ -31,7 +33,7 @@ extension InterruptedCall {
         for file in lost { try refuseOtherVersions(file) }
         let audio = files.filter { !manifests.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
         guard !audio.isEmpty || !lost.isEmpty else {
-            // The power was cut before anything of the call was on the disk.
+            // The power was cut before any of the call was on the disk.
             if !dryRun { removeAll(files) }
             return nil
         }
@@ -68,7 +70,7 @@ extension InterruptedCall {
         }
         let end = guesses.compactMap { FileSystem.modified(store.path($0.file, of: id)) }.max() ?? Date()
         let bytes = guesses.compactMap { $0.format == nil ? nil : FileSystem.size(store.path($0.file, of: id)) }.max() ?? 0
-        // As far as an uncompressed file tells; later than the truth where there is none.
+        // Estimated from the length of an uncompressed file. Without one, the estimate is later than the true start.
         let start = end.addingTimeInterval(-format.seconds(frames: bytes / format.bytesPerFrame))
         let facts = CallFacts(carrier: "unknown")
         let folder = store.template.name(id: id, call: facts, startedAt: start).parentPath
@@ -79,7 +81,7 @@ extension InterruptedCall {
         return manifest
     }
 
-    /// What a file is, by its name and its content.
+    /// Guesses a file's sink, part, type and format from its name and content.
     private func guess(_ file: CallFile, stem: String) -> Guess {
         let (part, rest) = PartName.split(file.name.hasPrefix(stem) ? String(file.name.dropFirst(stem.count)) : "." + file.name)
         let words = rest.split(separator: ".").map(String.init)
@@ -90,7 +92,7 @@ extension InterruptedCall {
         for candidate in (registry[ending] == nil ? [] : [ending]) + others {
             guard let repair = registry[candidate]?.repair else { continue }
             if let found = try? repair(path, Self.impossible, true), found.frames >= 0 {
-                // Such as bare samples: the name alone says what it is.
+                // Raw samples, for example: only the name tells their type.
                 guard candidate == ending else { continue }
                 isUnderstood = true
                 break
@@ -106,18 +108,18 @@ extension InterruptedCall {
         )
     }
 
-    /// The beginning that names have in common, up to a dot.
+    /// Returns the common beginning of the names, up to a dot.
     private static func stem(of names: [String]) -> String {
         guard let first = names.first else { return "" }
         let common = names.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
-        // Of one name, or of names that differ behind a dot.
+        // If several names differ right after a dot, the beginning ends before the dot. Otherwise, drop the extension.
         guard names.count == 1 || !common.hasSuffix(".") else { return String(common.dropLast()) }
         let ending = common.pathExtension
         let bare = ending.isEmpty ? common : String(common.dropLast(ending.count + 1))
         return bare.isEmpty ? common : bare
     }
 
-    /// A manifest of another version is no damaged one.
+    /// Throws if a manifest has another version: such a manifest is not damaged.
     private func refuseOtherVersions(_ file: CallFile) throws(RecordingError) {
         struct Version: Decodable { let version: Int }
         let path = store.path(file, of: id)
@@ -135,7 +137,7 @@ extension InterruptedCall {
 }
 
 extension FileSystem {
-    /// Whether a manifest holds nothing: no byte, or zeros only, as a power cut leaves it.
+    /// Returns true if a manifest has no bytes or only zeros, as after a power cut.
     static func isBlank(_ path: String) -> Bool {
         if isEmptyFile(path) { return true }
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else { return false }

@@ -10,7 +10,7 @@ import Foundation
 
 // The repair of an interrupted call's files, and its account.
 extension InterruptedCall {
-    /// Makes a sink's files whole. A file that its sink cannot make whole stays where it is, and its sink has failed.
+    /// Repairs a sink's files. If a repair fails, the file stays in its place and the sink has failed.
     func repair(_ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding) {
         var whole: [CallFile] = []
         let known = sink.files
@@ -19,7 +19,7 @@ extension InterruptedCall {
                 let path = store.path(file, of: id), shape = sink.format ?? format
                 let entry = known.first { $0.directory == file.root && $0.name == file.name }
                 if let entry, isSealed(path, as: entry) {
-                    // It was finished and measured: nothing needs to look into it.
+                    // The file was finished and measured, so it needs no repair.
                     file.frames = entry.frames
                     whole.append(file)
                     finding.files.append((file.name, entry.frames, "is whole"))
@@ -28,7 +28,7 @@ extension InterruptedCall {
                 let cut = try cutUnwritten(path, sink.type, shape, synced: entry?.bytes ?? 0)
                 let result = try registry[sink.type]?.repair(path, shape, dryRun)
                 if !dryRun { store.reach(.repaired) }
-                // Of a file that nothing can look into, a finished sink has said what it holds.
+                // If no repair can read the file, use the frame count of its finished sink.
                 file.frames = result?.frames ?? entry?.frames
                 whole.append(file)
                 let change = [cut > 0 ? "\(cut) bytes cut that were never written" : nil, result?.change].compactMap { $0 }.joined(separator: ", ")
@@ -44,28 +44,29 @@ extension InterruptedCall {
         files = whole
     }
 
-    /// Whether a file is, to the byte, what its finished sink left.
+    /// Returns true if a file is unchanged since its sink finished, by length and SHA-256.
     private func isSealed(_ path: String, as entry: Recording.File) -> Bool {
         guard let sha256 = entry.sha256, FileSystem.size(path) == entry.bytes else { return false }
         return (try? FileSystem.measure(path).sha256) == sha256
     }
 
-    /// What becomes of a file that nothing could look into.
+    /// Returns the note on a file no sink can repair.
     private func unrepaired(_ type: String) -> String {
         let reason = registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
         return "is published as it stands: \(reason)"
     }
 
-    /// Cuts zeros off the end of a file that a power cut has left there, and returns how many bytes.
+    /// Cuts the zeros left by a power cut off the end of a file. Returns the number of bytes cut.
     ///
-    /// A file system may make a file's length durable before the data of its last block: what it had no data for reads as zeros. Only
-    /// zeros in the last block are cut, only behind what was synced, and only if the machine was started since the file was written.
-    /// Silence of the call's own may be among them: it cannot be told apart, and a power cut may take it.
+    /// A file system may store a file's new length before the data of its last block.
+    /// The missing data reads as zeros. Callreel cuts only zeros in the last
+    /// block and beyond the synced bytes, and only if the machine was restarted after the last write.
+    /// The cut may include the call's own silence, which looks the same. A power cut may cost this much.
     private func cutUnwritten(_ path: String, _ type: String, _ format: AudioFormat, synced: Int) throws(SinkError) -> Int {
         guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else { return 0 }
         let begin = max(tail.begin, synced)
         guard begin < tail.end else { return 0 }
-        // Streams of an encoder end in what they end in.
+        // A lossy encoder's stream may end in zeros of its own, so it is never cut.
         if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
         if !dryRun {
             guard unsafe truncate(path, off_t(begin)) == 0 else { throw SinkError(.write, "cannot cut \(path)", underlying: errno) }
@@ -73,9 +74,9 @@ extension InterruptedCall {
         return tail.end - begin
     }
 
-    /// Closes the accounts: the call is as long as its longest file, or as the program has said.
+    /// Closes the accounts. The call is as long as its longest file, or longer if the manifest says so.
     ///
-    /// The manifest of the running call says what is silence, masked or left out; what is in the files, the files say.
+    /// The running call's manifest tells the silent, masked and skipped frames. The files tell the frames they hold.
     func settleAccounts(_ manifest: inout Recording, files owned: [[CallFile]], _ before: Recording) {
         let placed = manifest.sinks.indices.map { index in
             Self.stretches(of: owned[index], manifest.sinks[index], manifest)
@@ -99,10 +100,10 @@ extension InterruptedCall {
         }
     }
 
-    /// Where on the call's timeline each file of a sink stands.
+    /// Returns the position of each of a sink's files on the call's timeline, in frames.
     static func stretches(of files: [CallFile], _ sink: Recording.Sink, _ manifest: Recording) -> [Range<Int>] {
         let shape = sink.format ?? manifest.format
-        // A file's length in another rate is known to a frame of that rate.
+        // At another sample rate, a file's length is exact only to one frame of that rate.
         let slack = shape.sampleRate == manifest.format.sampleRate ? 0 : manifest.format.sampleRate / shape.sampleRate + 1
         let skips = (sink.ranges?.skipped ?? FrameRanges()).union(FrameRanges(sink.onPause == .skip ? manifest.pauses : []))
         var stretches: [Range<Int>] = []
@@ -111,7 +112,7 @@ extension InterruptedCall {
             if file.start == nil, let skip = skips.ranges.first(where: { $0.lowerBound - slack <= start && start < $0.upperBound }) {
                 start = skip.upperBound
             }
-            // What lies between two files because of the rounding is in the first of them.
+            // A gap caused by rounding is added to the file before it.
             if let last = stretches.last, last.upperBound < start, start - last.upperBound <= slack {
                 stretches[stretches.count - 1] = last.lowerBound..<start
             }
@@ -122,13 +123,13 @@ extension InterruptedCall {
 }
 
 extension Recording.Sink {
-    /// Whether its account was closed by the program that recorded the call, and its files are as they were then.
+    /// Returns true if the recording program closed the account and the files are unchanged since.
     fileprivate func isClosed(with files: [CallFile]) -> Bool {
         guard state != .recording, state != .stalled, self.files.count == files.count else { return false }
         return zip(self.files, files).allSatisfy { $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames }
     }
 
-    /// Closes the account of a sink whose files hold these stretches of the call.
+    /// Closes a sink's account, given the stretches of the call in its files.
     mutating func settle(held stretches: FrameRanges, received: Int, pauses: [Range<Int>]) {
         let call = 0..<received
         let held = stretches.clamped(to: call)
@@ -153,11 +154,11 @@ extension Recording.Sink {
     }
 }
 
-/// The zeros at the end of a file, as far as its last block reaches.
+/// The zeros at the end of a file, within its last block.
 private struct UnwrittenTail {
-    /// The first of the zeros.
+    /// The offset of the first zero.
     let begin: Int
-    /// The end of the file.
+    /// The file's length in bytes.
     let end: Int
 
     init?(_ path: String) {

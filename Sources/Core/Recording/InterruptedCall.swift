@@ -1,17 +1,17 @@
 import Foundation
 
-/// One interrupted call on its way to be published. The value holds the call's lock.
+/// One interrupted call during its recovery. Holds the call's lock.
 struct InterruptedCall {
     let id: RecordingID
     let directory: String
     let lock: DirectoryLock
     let dryRun: Bool
-    /// Whether an operator has decided that what cannot be repaired is put aside and what is missing is given up.
+    /// True when an operator has decided to put aside files beyond repair and give up missing ones.
     let settles: Bool
     let registry: SinkRegistry
     let roots: [String]
     var store: RecordingStore
-    /// When the call was last known to run, before anything was changed.
+    /// The time of the last change in the call's directory, read before recovery changes anything.
     private(set) var lastSign: Date?
     /// The boot under which the call ran, if its manifest names one.
     private var boot: String?
@@ -27,18 +27,18 @@ struct InterruptedCall {
         store = recovery.store
     }
 
-    /// Recovers the call. Returns false when there is nothing to say about it.
+    /// Recovers the call. Returns false if there is nothing to report.
     mutating func recover(_ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void) throws(RecordingError) -> Bool {
         let names: [String]
         do throws(RecordingError) {
             names = try self.names()
         } catch {
-            // Published, and gone, since it was listed.
+            // Published and removed since the directory was listed.
             if error.isMissing { return false }
             throw error
         }
         guard !names.isEmpty else {
-            // A program died after it made the directory, or before it removed it.
+            // A program died just after creating the directory, or just before removing it.
             if !dryRun { FileSystem.removeEmptyDirectory(directory) }
             return false
         }
@@ -94,12 +94,13 @@ struct InterruptedCall {
         return FileSystem.isBeforeBoot(moment)
     }
 
-    /// The names in the call's directory, without those of directories that programs of sinks have for themselves.
+    /// Returns the names in the call's directory, without the private directories of sinks' programs.
     private func names() throws(RecordingError) -> [String] {
         try FileSystem.list(directory).map(\.name).filter { !LentFile.isDirectoryName($0) }
     }
 
-    /// Takes back the files that programs of sinks were writing: they may have outlived the server, and nothing must change what is published.
+    /// Takes back the files sinks' programs were writing. Such a program may have outlived the server,
+    /// and must not change a published file.
     private func takeBackLent(_ manifest: Recording) throws(RecordingError) {
         for root in [nil] + manifest.roots.sorted().map(Optional.some) {
             for file in LentFile.all(in: PartialRecording.directory(of: id, in: root ?? store.directory)) {
@@ -112,15 +113,16 @@ struct InterruptedCall {
         }
     }
 
-    /// Keeps in the directory of a published call where it was published: if the recording is deleted, what was left behind must not
-    /// bring it back.
+    /// Saves the published name in the call's directory. If the recording is deleted later,
+    /// the files left behind must not restore it.
     func leave(_ manifest: Recording, as name: String, _ partial: PartialRecording) throws(RecordingError) {
         var manifest = manifest
         manifest.publishedAs = name
         try save(manifest, in: partial)
     }
 
-    /// Saves the manifest before the first file is changed: another run must find the same. A full disk may have a reserve.
+    /// Saves the manifest before the first file is changed, so that another run finds the same.
+    /// If the disk is full, spends the reserve.
     func save(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
         do {
             try store.save(manifest, in: partial)
@@ -131,12 +133,12 @@ struct InterruptedCall {
         store.reach(.saved)
     }
 
-    /// The end of the call, where the program had not written it: the last moment at which it is known to have run. What a repair
-    /// does later must not count, so this is found out and saved before.
+    /// Sets the call's end, if the program had not written it, to the last time the call is known to have run.
+    /// The end is saved before any repair, because repairs change the times of files.
     private mutating func close(_ manifest: inout Recording, _ files: [CallFile]) {
         guard manifest.endedAt == nil else { return }
         let signs = [lastSign] + files.map { FileSystem.modified(store.path($0, of: id)) }
-        // Whoever sets the time of a file may set it to any.
+        // A file's time may be set to any value, so the present is the latest end.
         let last = min(signs.compactMap { $0 }.max() ?? manifest.startedAt, Date())
         manifest.endedAt = max(manifest.startedAt, last)
         manifest.endReason = manifest.endReason ?? "interrupted: the program ended while the call was running"
