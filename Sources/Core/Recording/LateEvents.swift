@@ -3,17 +3,17 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Adds events that come after a call's end to its published manifest.
+/// Adds events that arrive after a call's end to its published manifest.
 ///
-/// Each write replaces the whole manifest, so writes are few: events that come while one is written are written together
-/// by the next. One recording takes a limited number of late events; further ones are counted in the manifest's
+/// Each write replaces the whole manifest. To keep writes few, events that arrive during a write go together into the
+/// next one. A recording takes a limited number of late events. Further events are counted in the manifest's
 /// `droppedEvents` and in the metrics.
 final class LateEvents: Sendable {
-    /// Late events that one recording takes, where the configuration does not say.
+    /// Default limit of late events per recording.
     static let standardLimit = 200
-    /// Bytes of JSON that the late events of one recording may have.
+    /// Limit in bytes of JSON for the late events of one recording.
     static let byteLimit = 1 << 17
-    /// Recordings of which something is remembered at once.
+    /// Limit of recordings with unwritten counts of dropped events, and of recordings remembered as full.
     static let memoryLimit = 1000
 
     private struct State {
@@ -21,19 +21,20 @@ final class LateEvents: Sendable {
         var waiting: [String: [Recording.Event]] = [:]
         /// Dropped events that no manifest counts yet, by the recording's name.
         var dropped: [String: Int] = [:]
-        /// Recordings that take no further event, so that one more costs no read of their manifest.
+        /// Recordings with no room for further late events. Their manifests are not read again for each event.
         var full: Set<String> = []
     }
 
     private let store: RecordingStore
-    /// Late events that one recording takes.
+    /// Limit of late events per recording.
     private let limit: Int
-    /// Events that one manifest keeps, late or not.
+    /// Limit of events per manifest, late or not.
     private let eventLimit: Int
     private let metrics: RecorderMetrics
     private let logger: Logger
     private let state = Mutex(State())
-    /// One thread: two changes of one manifest never undo each other. It is no other writer's thread.
+    /// Runs all changes of published manifests on one thread, so that none undoes another.
+    /// No other writer uses this thread.
     private let executor = BlockingExecutor(name: "late-events", threads: 1, threadLimit: 1)
 
     init(store: RecordingStore, limit: Int, eventLimit: Int, metrics: RecorderMetrics, logger: Logger) {
@@ -44,7 +45,7 @@ final class LateEvents: Sendable {
         self.logger = logger
     }
 
-    /// Adds an event to the manifest of a published recording. Returns when the event is on the disk or has been counted.
+    /// Adds an event to the manifest of a published recording. Returns once the event is on disk or has been counted.
     func add(_ event: Recording.Event, to name: String) async {
         let isSmall = Self.size(event) <= CallSession.eventByteLimit
         let (isTaken, mustSettle) = state.withLock { state in
@@ -60,7 +61,7 @@ final class LateEvents: Sendable {
         if mustSettle { await settle() }
     }
 
-    /// Writes into the manifests how many events were dropped since the last time.
+    /// Adds the events dropped since the last write to the counts in the manifests.
     func settle() async {
         let names = state.withLock { Array($0.dropped.keys) }
         guard !names.isEmpty else { return }
@@ -69,7 +70,7 @@ final class LateEvents: Sendable {
         }
     }
 
-    /// Changes a published manifest, on the thread of all such changes.
+    /// Changes a published manifest, on the thread for all such changes.
     func amend(_ name: String, _ change: @escaping @Sendable (inout Recording) -> Void) async throws(RecordingError) {
         try await executor.run { [store] () throws(RecordingError) in
             var manifest: Recording
@@ -83,7 +84,8 @@ final class LateEvents: Sendable {
         }
     }
 
-    /// Writes what waits for one recording. Blocks. Does nothing if an earlier write took it along.
+    /// Writes the waiting events and the dropped count of one recording. Blocks.
+    /// Does nothing if an earlier write included them.
     private func write(_ name: String) {
         let (events, dropped) = state.withLock { state in
             (state.waiting.removeValue(forKey: name) ?? [], state.dropped.removeValue(forKey: name) ?? 0)
@@ -111,7 +113,7 @@ final class LateEvents: Sendable {
         }
     }
 
-    /// Adds events as far as there is room, counts the others, and returns how many those are.
+    /// Adds events as long as there is room, counts the others as dropped, and returns the number of those.
     private func add(_ events: [Recording.Event], to manifest: inout Recording) -> Int {
         let end = manifest.endedAt ?? manifest.startedAt
         var late = manifest.events.lazy.filter { $0.at > end }.map { Self.size($0) }.reduce(into: (count: 0, bytes: 0)) {
@@ -120,7 +122,7 @@ final class LateEvents: Sendable {
         }
         var refused = 0
         for var event in events {
-            // Carriers repeat events; the same one is kept once.
+            // Carriers repeat events. Equal events are kept once.
             if manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { continue }
             if manifest.mayTellOfPause(event) {
                 manifest.maskedEvents = (manifest.maskedEvents ?? 0) + 1

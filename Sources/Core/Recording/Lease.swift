@@ -9,27 +9,27 @@ import Synchronization
     import Glibc
 #endif
 
-/// Says to the other servers and hosts that share a recordings directory that this program runs.
+/// Shows the other servers and hosts of a shared recordings directory that this program is running.
 ///
-/// A lease is a file `.partial/server-<id>` that its program changes every few seconds. Locks of files are often not seen between
-/// hosts; a changed file is. The manifests of running calls name the lease of their program.
+/// A lease is a file `.partial/server-<id>`. Its program changes the file every 5 seconds. Other hosts often do not see
+/// file locks, but they do see a changed file. The manifests of running calls name the lease of their program.
 package final class Lease: Sendable {
     /// Time between two renewals.
     static let interval = Duration.seconds(5)
-    /// Time after which a lease that was not renewed is over.
+    /// Time without a renewal after which a lease has expired.
     static let limit = Duration.seconds(20)
 
-    /// What stands before the identifier in the name of a lease's file.
+    /// Prefix of a lease's file name. The lease's identifier follows.
     static let prefix = "server-"
 
     /// The content of a lease's file.
     struct Record: Codable, Sendable {
         let id: String
-        /// The host's name, for people.
+        /// The host's name, for people to read.
         let host: String
-        /// The boot of the host's kernel; nil where the system does not tell.
+        /// Identifier of the boot of the host's kernel; nil if the system gives none.
         let boot: String?
-        /// Changes with each renewal.
+        /// Counter that changes with each renewal.
         var beat: Int
     }
 
@@ -40,33 +40,34 @@ package final class Lease: Sendable {
         var isRenewing = false
     }
 
-    /// The identifier.
+    /// The lease's identifier.
     let id = RecordingID().description
     private let directory: String
     private let state: Mutex<State>
     private let thread = BlockingExecutor(name: "lease", threads: 1, threadLimit: 1)
 
-    /// Describes the lease of this program in a directory of unfinished recordings.
+    /// Prepares this program's lease in a directory of unfinished recordings. Writes nothing yet.
     package init(directory: String) {
         self.directory = directory
         state = Mutex(State(record: Record(id: id, host: ProcessInfo.processInfo.hostName, boot: Self.boot, beat: 0)))
     }
 
-    /// The boot of this host's kernel; nil where it does not say, as without `/proc`.
+    /// Identifier of the boot of this host's kernel; nil if the system gives none, as without `/proc`.
     static let boot: String? = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))
         .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
 
-    /// The identifier once the lease has begun.
+    /// The identifier while the lease runs; nil before ``begin()`` and after ``end()``.
     var current: String? { state.withLock { $0.hasBegun } ? id : nil }
 
-    /// Whether a lock that one program holds keeps another one out, as far as one kernel can tell.
+    /// True when the lock of one program excludes another program, as far as one kernel can tell.
+    /// ``begin()`` tests this.
     var locksAreReal: Bool { state.withLock { $0.locksAreReal } }
 
     private var path: String { Self.path(id, in: directory) }
 
     static func path(_ id: String, in directory: String) -> String { "\(directory)/\(prefix)\(id)" }
 
-    /// Begins the lease. No file stays open: the disk can be unmounted while no call runs. Blocks.
+    /// Begins the lease. Blocks. Keeps no file open, so that the disk can be unmounted while no call runs.
     package func begin() throws(RecordingError) {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw RecordingError("cannot make \(path)", underlying: errno) }
@@ -79,7 +80,9 @@ package final class Lease: Sendable {
         try write()
     }
 
-    /// Renews the lease. Returns false if it was over, because this program was thought to be dead; then it begins again. Blocks.
+    /// Renews the lease. Blocks. Does nothing if the lease has not begun.
+    /// - Returns: false if the lease's file was gone because another program took this one for dead.
+    ///   The lease then begins again.
     func renew() throws(RecordingError) -> Bool {
         if current == nil { return true }
         guard FileSystem.exists(path) else {
@@ -90,7 +93,7 @@ package final class Lease: Sendable {
         return true
     }
 
-    /// Renews the lease on a thread of its own, unless a renewal still runs. Does not wait.
+    /// Starts a renewal on a thread of its own, and returns at once. Does nothing if a renewal is still running.
     func renewSoon(_ whenDone: @escaping @Sendable (Result<Bool, RecordingError>) -> Void) {
         let isBusy = state.withLock { state in
             if state.isRenewing || !state.hasBegun { return true }
@@ -106,7 +109,8 @@ package final class Lease: Sendable {
         }
     }
 
-    /// Keeps the lease until the process ends, on a thread of its own: for a program that does nothing else meanwhile.
+    /// Renews the lease every 5 seconds, on a thread of its own, until the process ends.
+    /// For programs without a recorder.
     package func keep() {
         let thread = Thread { [weak self] in
             while true {
@@ -118,7 +122,7 @@ package final class Lease: Sendable {
         thread.start()
     }
 
-    /// Ends the lease: this program has no running call any more. Blocks.
+    /// Ends the lease by removing its file. This program has no running call any more. Blocks.
     package func end() {
         let hadBegun = state.withLock { state in
             defer { state.hasBegun = false }
@@ -127,7 +131,7 @@ package final class Lease: Sendable {
         if hadBegun { FileSystem.removeName(path) }
     }
 
-    /// Writes the next beat over the one before. A full disk does not stop it: the length stays the same.
+    /// Writes the next beat over the last one. The length stays the same, so a full disk does not stop a renewal.
     private func write() throws(RecordingError) {
         let record = state.withLock { state in
             state.record.beat += 1
@@ -135,7 +139,7 @@ package final class Lease: Sendable {
         }
         let text = "{\"beat\": \(record.beat), \"boot\": \(Self.text(record.boot)), \"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
         let data = Data((text.padding(toLength: max(text.count, 511), withPad: " ", startingAt: 0) + "\n").utf8)
-        // Opened anew: where the directory is shared, closing a file is what shows it to other hosts.
+        // Opened for each renewal: on a shared disk, closing the file shows the change to other hosts.
         let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw RecordingError("cannot renew \(path)", underlying: errno) }
         let written = unsafe data.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
@@ -145,7 +149,7 @@ package final class Lease: Sendable {
 
     private static func text(_ value: String?) -> String { value.map { JSONValue.string($0).json() } ?? "null" }
 
-    /// Whether the lock of a file can be taken.
+    /// True when a file's lock can be taken, or when the file cannot be opened.
     private static func isFree(_ path: String) -> Bool {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return true }

@@ -8,21 +8,21 @@ import Foundation
     import Glibc
 #endif
 
-/// What is mounted where, as `/proc/self/mountinfo` says it (proc(5)).
+/// Mount points and their file system types, from the text of `/proc/self/mountinfo` (proc(5)).
 struct MountTable {
-    /// File systems that one kernel at a time can have mounted. What other hosts may see at the same time is not among them.
+    /// File systems that only one kernel at a time can have mounted. Types that several hosts can share are not listed.
     private static let typesOfOneKernel: Set<String> = [
         "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "zfs", "jfs", "vfat", "exfat", "ntfs3", "bcachefs",
     ]
 
-    /// File systems that show what the kernel knows, and keep no files.
+    /// File systems that show kernel state and keep no files.
     private static let typesWithoutFiles: Set<String> = [
         "proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "pstore", "bpf", "efivarfs", "mqueue",
     ]
 
     private var mounts: [(point: String, type: String)] = []
 
-    /// Reads the lines of a table.
+    /// Reads the lines of a table. Skips malformed lines.
     init(_ text: String) {
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ", omittingEmptySubsequences: false)
@@ -31,13 +31,13 @@ struct MountTable {
         }
     }
 
-    /// Whether a path is on a disk of this kernel alone. False where that is not known. Blocks.
+    /// True when a path is on a disk that only this kernel can have mounted. False if the type is unknown. Blocks.
     static func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(typesOfOneKernel.contains) ?? false }
 
-    /// The type of a file system that keeps no files, if a path is on one. Blocks.
+    /// Returns the type of a path's file system if that file system keeps no files, otherwise nil. Blocks.
     static func typeWithoutFiles(_ path: String) -> String? { type(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil } }
 
-    /// The type of the file system that a path is on; nil where that is not known.
+    /// Returns the type of a path's file system; nil if unknown. Blocks.
     private static func type(of path: String) -> String? {
         guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8), let place = unsafe realpath(path, nil) else {
             return nil
@@ -46,10 +46,10 @@ struct MountTable {
         return MountTable(text).type(of: unsafe String(cString: place))
     }
 
-    /// Whether a path, which is absolute and without symbolic links, is on such a disk.
+    /// True when a path, absolute and without symbolic links, is on a disk that only one kernel can have mounted.
     func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(Self.typesOfOneKernel.contains) ?? false }
 
-    /// The type of the file system that a path is on. Of several at one place, the last one counts: it hides the others.
+    /// Returns the type of a path's file system. If several are mounted at one place, the last one hides the others.
     private func type(of path: String) -> String? {
         let above = mounts.filter { Self.covers($0.point, path) }
         let length = above.map(\.point.utf8.count).max()
@@ -60,7 +60,8 @@ struct MountTable {
         point == "/" || path == point || path.hasPrefix(point + "/")
     }
 
-    /// A name in which spaces, tabs, line ends and backslashes stand as three octal digits after a backslash.
+    /// Decodes a mount point. The table writes spaces, tabs, line ends and backslashes as a backslash
+    /// and three octal digits.
     private static func unescaped(_ name: Substring) -> String {
         var bytes: [UInt8] = [], rest = name.utf8[...]
         while let byte = rest.popFirst() {

@@ -1,35 +1,37 @@
 package import Foundation
 
-/// How a recording is named: text with placeholders in braces, such as `{date}/{time}-{from|unknown}-{id}`.
+/// A template for recording names: text with placeholders in braces, such as `{date}/{time}-{from|unknown}-{id}`.
 ///
-/// A placeholder may give alternatives: the first one that is known for the call is used, and the last may be plain
-/// text. What a caller or a carrier says is cleaned before it becomes part of a name, so that no number, header or
-/// identifier can leave the recordings directory, hide a file or make a name too long for a file system.
+/// A placeholder may list alternatives. The first alternative known for the call is used.
+/// The last one may be plain text. Facts from callers and carriers are cleaned before they become part of a name.
+/// So no number, header or identifier can leave the recordings directory,
+/// hide a file or make a name too long for a file system.
 package struct NameTemplate: Sendable, Hashable {
-    /// What may stand in braces.
+    /// Names allowed in braces.
     package static let placeholders = facts + ["part"]
-    /// What may have alternatives: it is known or not.
+    /// Names that may have alternatives, because a fact may be unknown.
     private static let facts = ["date", "time", "id", "from", "to", "uuid", "conversation", "carrier"]
-    /// Where the number of a file's part goes.
+    /// Placeholder for the number of a file's part.
     static let part = "{part}"
-    /// Bytes of the part of a path that the number may take, and of what stands behind it.
+    /// Limit in bytes for the text behind the part number. The text before it has the rest of the path component.
     private static let partLimit = 60
-    /// Bytes that one fact of a call may take in a name.
+    /// Limit in bytes for one fact of a call in a name.
     static let factLimit = 64
-    /// Bytes of one part of a path. File systems allow 255; the rest is for suffixes, sink names and endings.
+    /// Limit in bytes for one component of a path. File systems allow 255;
+    /// the rest is for suffixes, sink names and endings.
     static let componentLimit = 180
 
     private enum Piece: Hashable {
         case text(String)
-        /// Names of facts in the order of preference, and the text to use when none is known.
+        /// Names of facts in the order of preference, and the text for a call without any of them.
         case fact([String], fallback: String)
     }
 
-    /// The template as it was written.
+    /// The template's source text.
     package let text: String
     private let pieces: [Piece]
 
-    /// Reads a template; the error says what is wrong with it.
+    /// Parses a template. The error names the mistake.
     package init(_ text: String) throws(RecordingError) {
         self.text = text
         var pieces: [Piece] = []
@@ -90,8 +92,10 @@ package struct NameTemplate: Sendable, Hashable {
         return .fact(names, fallback: fallback)
     }
 
-    /// The name for a call: a relative path without an ending, every part of which is safe. The number of a part, and the mark
-    /// before it, or behind it at the beginning, are left out.
+    /// Returns the name for a call: a relative path without an ending, in which every component is safe.
+    ///
+    /// The name has neither the part number nor the mark before it.
+    /// If the number begins the name, the marks behind it are left out instead.
     package func name(id: RecordingID, call: CallFacts, startedAt: Date) -> String {
         let (before, after) = halves(id, call, startedAt)
         guard let after else { return before }
@@ -104,13 +108,13 @@ package struct NameTemplate: Sendable, Hashable {
         return path + Self.component(last.isEmpty ? id.short : last)
     }
 
-    /// What the files of a call shall be called: the same with `{part}` where the number goes; nil when the template has none.
+    /// Returns the name for a call's files, with `{part}` in place of the number; nil if the template has no number.
     package func partName(id: RecordingID, call: CallFacts, startedAt: Date) -> String? {
         let (before, after) = halves(id, call, startedAt)
         return after.map { before + Self.part + $0 }
     }
 
-    /// What stands before the number of a part, and what stands behind it; nil where the template has none.
+    /// Returns the texts before and behind the part number. The second text is nil if the template has no number.
     private func halves(_ id: RecordingID, _ call: CallFacts, _ startedAt: Date) -> (before: String, after: String?) {
         let utc = Date.ISO8601FormatStyle(timeZone: .gmt)
         let facts: [String: String?] = [
@@ -136,7 +140,7 @@ package struct NameTemplate: Sendable, Hashable {
         return ((path.dropLast().map { Self.component($0) } + [beginning]).joined(separator: "/"), after)
     }
 
-    /// A fact with everything replaced that a file name should not have.
+    /// Replaces each character of a fact that is unsafe in a file name, and cuts the fact at ``factLimit`` bytes.
     static func clean(_ fact: String) -> String {
         var cleaned = ""
         for character in fact {
@@ -146,13 +150,13 @@ package struct NameTemplate: Sendable, Hashable {
         return cleaned
     }
 
-    /// A part of the path that is not hidden, not `..`, and not too long.
+    /// Returns a path component that is not hidden, not `..` and not too long.
     private static func component(_ part: String, limit: Int = componentLimit) -> String {
         let visible = part.hasPrefix(".") ? "_" + part.dropFirst() : part
         return String(visible.prefix(limit))
     }
 
-    /// Letters and digits of ASCII, and the marks that numbers and addresses use.
+    /// True for ASCII letters and digits, and for the marks in phone numbers and addresses.
     private static func isSafe(_ character: Character) -> Bool {
         character.isASCII && (character.isLetter || character.isNumber || "-_.+@".contains(character))
     }

@@ -1,35 +1,36 @@
 import Foundation
 
-/// A file of a call that is not published: its name, and the directory under which it grows and will appear.
+/// A file of an unpublished call: its name, and the directory under which it grows and will be published.
 struct CallFile: Hashable, Sendable {
-    /// The directory, as an absolute path; nil is the recordings directory.
+    /// The directory as an absolute path; nil for the recordings directory.
     var root: String?
     /// The name in the call's partial directory there.
     var name: String
-    /// Frames in it, where they are known.
+    /// Frames in the file; nil if unknown.
     var frames: Int?
-    /// The frame of the call at which it begins; nil where that is not known.
+    /// The frame of the call at which the file begins; nil if unknown.
     var start: Int?
 
-    /// The same file, without what is known of it.
+    /// The same file without its frames and start.
     var place: CallFile { CallFile(root: root, name: name) }
 }
 
-/// A finished call whose files are on stable storage and measured, under the names that they have in the partial directories.
+/// A finished call with its files measured and on stable storage, under their names in the partial directories.
 struct SealedRecording: Sendable {
     var manifest: Recording
-    /// The directories, besides the recordings directory, in which the call has partial directories.
+    /// Directories, besides the recordings directory, with a partial directory of the call.
     var roots: Set<String> = []
     /// The files to publish.
     var files: [CallFile] = []
-    /// Files without a frame of audio, which are not published.
+    /// Files without a frame of audio. They are not published.
     var empty: [CallFile] = []
-    /// Whether these are all of the call's files.
+    /// True when these are all of the call's files.
     var isComplete = true
-    /// Files that could not be synced or read. They stay where they are: a second sync may report success without having the data.
+    /// Files that could not be synced or read. They stay in place:
+    /// a second sync may report success without having the data.
     var broken: [CallFile] = []
 
-    /// The manifest to publish under a name.
+    /// Returns the manifest to publish under a name.
     func manifest(as name: String, from partial: PartialRecording) -> Recording {
         var final = manifest
         final.name = name
@@ -44,7 +45,7 @@ struct SealedRecording: Sendable {
         return final
     }
 
-    /// Leaves out what stands under a directory that failed: it stays where it is.
+    /// Leaves out the files under a failed directory, and counts their audio as lost. The files stay in place.
     mutating func drop(_ root: String, _ error: RecordingError) {
         isComplete = false
         files.removeAll { $0.root == root }
@@ -59,11 +60,12 @@ struct SealedRecording: Sendable {
 }
 
 extension Recording {
-    /// The directories, besides the recordings directory, where files of this running call may stand.
+    /// Directories, besides the recordings directory, where files of this running call may be.
     var roots: Set<String> { Set(sinks.flatMap { $0.directories ?? [] }) }
 
-    /// Counts as lost what files of a sink hold that will not be published: of each, where it begins on the call's timeline, if that
-    /// is known, and its frames. When no file is left, all is lost.
+    /// Counts the audio of a sink's unpublished files as lost. If the sink has no file left, the whole call is lost.
+    /// - Parameter files: each file's first frame on the call's timeline, if known,
+    ///   and its frames in the sink's own format.
     mutating func lose(_ files: [(start: Int?, frames: Int)], of index: Int) {
         let shape = sinks[index].format ?? format
         let lengths = files.map { format.frames(max(0, $0.frames), of: shape) }
@@ -73,7 +75,7 @@ extension Recording {
             let stretches = zip(files, lengths).map { file, length in (file.start ?? 0)..<(file.start ?? 0) + length }
             sinks[index].lose(FrameRanges(stretches), received: framesReceived)
         } else {
-            // A file of an older program's call: how much is known, but not where.
+            // In a call of an older program, the length of a lost file is known, but not its place.
             let gone = lengths.reduce(0, +), audio = min(gone, sinks[index].written)
             sinks[index].ranges = nil
             sinks[index].written -= audio
@@ -85,7 +87,7 @@ extension Recording {
 }
 
 extension Recording.Sink {
-    /// Counts stretches of the call as lost that were in files. What was skipped stays skipped.
+    /// Counts ranges of the call as lost that were in files. Skipped frames stay skipped.
     mutating func lose(_ stretches: FrameRanges, received: Int) {
         var account = ranges ?? Recording.Ranges()
         let outside = (account.lost ?? FrameRanges()).union(account.skipped ?? FrameRanges())
@@ -97,7 +99,7 @@ extension Recording.Sink {
         take(SinkAccount.Tally(written: written, ranges: account))
     }
 
-    /// The sink has failed, because of its files; an earlier reason stands.
+    /// Marks the sink as failed because of its files. An earlier reason stays.
     mutating func fail(_ reason: RecordingError) {
         state = .failed
         error = error ?? reason.description
@@ -105,34 +107,34 @@ extension Recording.Sink {
     }
 }
 
-/// The place of a running call's files, held by this program as long as the value lives.
+/// The directory of a running call's files. This program holds its lock as long as the value lives.
 struct PartialRecording: Sendable {
     let id: RecordingID
-    /// The name that the recording shall have, relative to the recordings directory.
+    /// The wanted name of the recording, relative to the recordings directory.
     let name: String
-    /// What its files shall be called instead, where the number of their part stands for `{part}`; nil is the name.
+    /// The name of the files, with `{part}` in place of the part number; nil if the files use ``name``.
     let partName: String?
-    /// Where the files stand.
+    /// The directory of the files.
     let directory: String
-    /// Says to other programs that the call is running.
+    /// Shows other programs that the call is running.
     let lock: DirectoryLock
 
-    /// Where the files of a running call stand.
+    /// Returns the directory for a running call's files.
     static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
 
     /// The beginning of every file's name.
     var stem: String { name.lastPathComponent }
 
-    /// The manifest so far.
+    /// The path of the manifest so far.
     var manifestPath: String { "\(directory)/\(Self.manifestName(name))" }
 
-    /// What the manifest of a running call is called.
+    /// Returns the file name of a running call's manifest.
     static func manifestName(_ name: String) -> String { name.lastPathComponent + ".json" }
 
-    /// Whether a file is the manifest, or on its way to become it.
+    /// True for the manifest and for the files that become the manifest.
     func isManifest(_ file: String) -> Bool { RecordingStore.manifestEndings.contains { file == "\(stem).json\($0)" } }
 
-    /// What a file is called once it is published.
+    /// Returns a file's name once the recording is published as `name`.
     func publishedName(_ file: String, as name: String) -> String {
         Recording.publishedName(file, of: self.name, partName: partName, as: name)
     }

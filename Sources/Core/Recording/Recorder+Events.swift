@@ -3,51 +3,53 @@ import Foundation
 import Synchronization
 
 extension Recorder {
-    /// What a carrier said about a call before its audio came.
+    /// Facts and events from a carrier about a call whose audio has not arrived yet.
     struct Waiting {
         var facts: CallFacts
         var events: [Recording.Event] = []
-        /// Events that found no room.
+        /// Events dropped because there was no room.
         var droppedEvents = 0
     }
 
-    /// A call that runs.
+    /// A running call.
     struct Live {
         let session: CallSession
-        /// All facts under which it can be found.
+        /// All facts by which events find the call.
         var facts: CallFacts
     }
 
     struct State {
         var live: [RecordingID: Live] = [:]
-        /// The oldest of several first, so that an answer does not depend on chance where legs share a conversation.
+        /// Calls by their names, the oldest first. So a lookup does not depend on chance where legs share a
+        /// conversation.
         var liveNames = CallNames<RecordingID>()
-        /// By a number that grows, so that the least is the oldest.
+        /// Expected calls by a number that grows with each change. The smallest number is the oldest.
         var waiting: [Int: Waiting] = [:]
         var waitingNames = CallNames<Int>()
         var nextWaiting = 0
-        /// Calls that have begun so far.
+        /// Number of calls begun so far.
         var begun = 0
-        /// Calls that are over and that the recorder still has to do something for.
+        /// Ended calls with work left for the recorder.
         var unfinished: [RecordingID: Unfinished] = [:]
-        /// No further call is wanted.
+        /// The program is about to end and wants no further call. Running calls continue.
         var isDraining = false
-        /// The calls that are left are being ended, and then the program.
+        /// The program is ending the remaining calls, and will then end itself.
         var isLeaving = false
     }
 
-    // MARK: - What carriers say beside the audio
+    // MARK: - Facts and events beside the audio
 
-    /// Keeps facts about a call whose audio is expected. Facts that name no call are not kept: nothing could find them.
+    /// Keeps facts about a call until its audio arrives. Ignores facts without a uuid or conversation:
+    /// no call could match them.
     package func expect(_ facts: CallFacts) {
         guard facts.namesCall else { return }
         let dropped = state.withLock { $0.changeWaiting(facts, limit: Self.waitingLimit) { _ in true } }
         metrics.all.droppedEvents.increment(by: dropped)
     }
 
-    /// Keeps an event with the call that it belongs to: one that runs, one that is published, or one that is expected.
+    /// Keeps an event with its call, which may be running, published or expected.
     ///
-    /// What the event says of the call finds it: its uuid, or else its conversation.
+    /// The event's facts find the call: by its uuid, or else by its conversation.
     package func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
         guard facts.namesCall else { return }
         var event = Recording.Event(frame: .start, at: Date(), type: type, data: data)
@@ -55,16 +57,16 @@ extension Recorder {
         while true {
             let (session, begun) = state.withLock { ($0.liveCall(facts), $0.begun) }
             if let session {
-                // A call's events have the time of day of the call, whatever becomes of the system's clock.
+                // Events of a call use the call's clock, even if the system's clock is changed.
                 event.at = session.clock.now
                 if let published = session.take(event, facts: facts) { await lateEvents.add(event, to: published.name) }
                 return
             }
-            // Not under the recorder's lock, for which event loops wait.
+            // Outside the recorder's lock, because event loops wait for that lock.
             if let name = index.name(of: facts) { return await lateEvents.add(event, to: name) }
             let early = event
             let dropped = state.withLock { state -> Int? in
-                // A call that has begun since then, and may be published already, would miss the event: look again.
+                // A call may have begun since then, and may even be published. It would miss the event, so look again.
                 guard state.begun == begun else { return nil }
                 return state.changeWaiting(facts, limit: Self.waitingLimit) { waiting in
                     guard isSmall, waiting.events.count < Self.waitingEventLimit else { return false }
@@ -78,7 +80,8 @@ extension Recorder {
 }
 
 extension Recorder.State {
-    /// The running call that facts speak of. What they say of it finds it from now on, too.
+    /// Returns the call that the facts belong to: a running call, or an ended call that is not published yet.
+    /// Adds the facts to a running call, so that they find it from now on.
     mutating func liveCall(_ facts: CallFacts) -> CallSession? {
         guard let id = liveNames.best(facts) else { return nil }
         guard var call = live[id] else { return unfinished[id]?.session }
@@ -88,8 +91,8 @@ extension Recorder.State {
         return call.session
     }
 
-    /// Takes all that is known of a call whose audio comes now, whichever of its names it was said under. What is known of
-    /// another leg of its conversation is that leg's.
+    /// Removes and returns all facts and events kept for a call whose audio arrives now, under any of its names.
+    /// Entries for another leg of its conversation stay.
     mutating func takeWaiting(_ facts: CallFacts) -> Recorder.Waiting? {
         var taken: Recorder.Waiting?
         for number in waitingNames.all(facts).sorted() {
@@ -103,9 +106,9 @@ extension Recorder.State {
         return taken
     }
 
-    /// Changes what is known of an expected call; the oldest expectation makes room for a new one.
-    /// - Parameter change: returns false when an event found no room.
-    /// - Returns: how many events were dropped.
+    /// Changes the entry of an expected call, or adds one. If there are more than `limit` entries, removes the oldest.
+    /// - Parameter change: returns false if there was no room for an event.
+    /// - Returns: the number of dropped events.
     mutating func changeWaiting(_ facts: CallFacts, limit: Int, _ change: (inout Recorder.Waiting) -> Bool) -> Int {
         var dropped = 0
         var entry = waitingNames.best(facts).flatMap { removeWaiting($0) } ?? Recorder.Waiting(facts: facts)

@@ -12,24 +12,24 @@ import Synchronization
 #endif
 
 extension Recorder {
-    /// A call that is over and that the recorder still has to do something for: it waits to be published, or for files of a sink.
+    /// An ended call with work left for the recorder: its publication, or late files of a sink.
     struct Unfinished: Sendable {
-        /// Time between the first two attempts. It doubles with each further one.
+        /// Time before the first attempt. It doubles with each failed attempt.
         static let firstPause = Duration.seconds(2)
-        /// Time between two attempts at most.
+        /// Longest time between two attempts.
         static let longestPause = Duration.seconds(60)
 
         let session: CallSession
-        /// The facts under which events find it.
+        /// The facts by which events find the call.
         let facts: CallFacts
-        /// Whether the recording stands, and only files of some sinks are to come.
+        /// True when the recording is published and only files of some sinks are to come.
         let isPublished: Bool
-        /// Why the last attempt failed.
+        /// Reason for the failure of the last attempt.
         var cause: String?
         var pause = Unfinished.firstPause
         var next = ContinuousClock.now + Unfinished.firstPause
 
-        /// Says what is left to do for a call, or nil where nothing is.
+        /// Describes the work left for a call; nil if there is none.
         init?(_ session: CallSession, facts: CallFacts, _ result: Result<Recording, RecordingError>) {
             self.session = session
             self.facts = facts
@@ -38,14 +38,14 @@ extension Recorder {
                 if session.isSettled { return nil }
                 isPublished = true
             case .failure(let error):
-                // Without a directory of its own, nothing was recorded.
+                // A call without a directory has recorded nothing.
                 guard session.state.withLock({ $0.partial != nil }) else { return nil }
                 isPublished = false
                 cause = error.description
             }
         }
 
-        /// An attempt has failed.
+        /// Notes a failed attempt and schedules the next one.
         mutating func fail(_ reason: String, now: ContinuousClock.Instant) {
             cause = reason
             pause = min(pause * 2, Self.longestPause)
@@ -53,7 +53,7 @@ extension Recorder {
         }
     }
 
-    /// Calls that are over and wait to be published, and why the first of them does.
+    /// The number of ended calls that wait to be published, and the reason for the earliest of them.
     var unpublished: (count: Int, cause: String)? {
         state.withLock { state in
             let waiting = state.unfinished.values.filter { !$0.isPublished }.sorted { $0.session.startedAt < $1.session.startedAt }
@@ -61,7 +61,7 @@ extension Recorder {
         }
     }
 
-    /// Attempts what is left to do for calls that are over, until the task is cancelled.
+    /// Retries the work left for ended calls, until the task is cancelled.
     func finishWaiting() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
@@ -72,13 +72,13 @@ extension Recorder {
         }
     }
 
-    /// Attempts once more what is left to do, before the program ends.
+    /// Attempts the work left for ended calls once more, before the program ends.
     func finishLast() async {
         for (id, call) in state.withLock({ $0.unfinished }) where storage.home.hang == nil { await attempt(id, call) }
         reportUnpublished()
     }
 
-    /// Says in the log how many recordings the program leaves behind.
+    /// Logs the number of recordings that the program leaves unpublished.
     func reportUnpublished() {
         let left = state.withLock { $0.unfinished.values.count { !$0.isPublished } }
         if left > 0 {
@@ -111,7 +111,8 @@ extension Recorder {
             state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
         } catch {
             if call.isPublished, error.underlying == ENOENT {
-                // Whoever deleted it wants nothing of it; what is left behind waits to be settled.
+                // The recording was deleted, so its late files are not added.
+                // They stay until the operator settles the call.
                 logger.error("late files of a deleted recording stay where they are", metadata: ["call.id": "\(id)", "reason": "\(error)"])
                 return state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
             }

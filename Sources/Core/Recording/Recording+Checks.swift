@@ -1,10 +1,10 @@
 extension Recording {
-    /// The most frames that a manifest may state: eleven years at 48 kHz. No sum or conversion of such numbers overflows.
+    /// Limit of frames in a manifest: eleven years at 48 kHz. No sum or conversion of such numbers overflows.
     static let frameLimit = 1 << 44
-    /// The most bytes that a manifest may state for one file: a petabyte.
+    /// Limit in bytes for one file in a manifest: a petabyte.
     static let byteLimit = 1 << 50
 
-    /// Refuses what no program of ours has written: a manifest may be damaged, or made by somebody else.
+    /// Refuses values that Callreel never writes: a manifest may be damaged or made by another program.
     func check() throws(RecordingError) {
         try Self.expect(framesReceived, "framesReceived", atMost: Self.frameLimit)
         try Self.expect(leftoverBytes, "leftoverBytes", atMost: Self.byteLimit)
@@ -20,7 +20,7 @@ extension Recording {
             try Self.expect(sink.silence, place + "silence", atMost: Self.frameLimit)
             try Self.expect(sink.masked ?? 0, place + "masked", atMost: Self.frameLimit)
             try Self.expect(sink.skipped ?? 0, place + "skipped", atMost: Self.frameLimit)
-            // Below zero where a sink holds more than was received, which verification names.
+            // Negative if a sink holds more frames than were received. Verification reports that.
             try Self.expect(abs(max(sink.lost, -.max)), place + "lost", atMost: Self.frameLimit)
             let ranges = [sink.ranges?.silence, sink.ranges?.masked, sink.ranges?.skipped, sink.ranges?.lost]
             for list in ranges { try Self.expect(list?.end ?? 0, place + "the end of its ranges", atMost: Self.frameLimit) }
@@ -39,7 +39,7 @@ extension Recording {
         guard 0...limit ~= value else { throw RecordingError("\(what) is \(value), not in 0...\(limit)") }
     }
 
-    /// A path that stays under its directory.
+    /// Throws unless a path stays under its directory.
     private static func expect(path: String, _ what: String) throws(RecordingError) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !path.contains("\0"), !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {

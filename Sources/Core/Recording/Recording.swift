@@ -1,40 +1,42 @@
 package import Foundation
 
-/// The manifest of one call: what was received, what became of it in each sink, and where it is.
+/// The manifest of one call: the received audio, the outcome of each sink, and the files.
 ///
-/// It stands beside the audio as `<name>.json` and is published last: where it stands, everything it names stands too.
+/// The manifest is stored beside the audio as `<name>.json`. It is published last: once it exists, every file that it
+/// names exists too.
 package struct Recording: Sendable, Codable, Identifiable {
-    /// The version of this layout. Readers refuse a number that they do not know.
+    /// Version of this layout. Callreel refuses manifests of other versions.
     package static let currentVersion = 1
 
-    /// How far a sink came.
+    /// Progress or outcome of a sink.
     package enum SinkState: String, Sendable, Codable {
         /// The call is running.
         case recording
-        /// Every frame of the call is in it, and it was closed without an error; in its fallback, where `error` says why.
+        /// The sink closed without an error and lost no frame.
+        /// If `error` is set, it says why the sink used its fallback.
         case complete
-        /// An error ended it early.
+        /// An error ended the sink early.
         case failed
-        /// It did not come to an end in the time that it was given.
+        /// The sink did not end within its time limit.
         case stalled
-        /// It was finished after an interruption of the whole program.
+        /// The sink's files were finished after an interruption of the whole program.
         case recovered
-        /// It was closed without an error, and the call brought no audio: there is no file.
+        /// The sink closed without an error, but the call brought no audio. There is no file.
         case empty
     }
 
-    /// A file that a sink left.
+    /// A file of a sink.
     package struct File: Hashable, Sendable, Codable {
         /// The path under its directory.
         package var name: String
-        /// The directory, as an absolute path; nil is the recordings directory.
+        /// The directory as an absolute path; nil for the recordings directory.
         package var directory: String?
         package var bytes: Int
-        /// Frames in it, where the sink said so.
+        /// Frames in the file; nil if the sink did not state them.
         package var frames: Int?
-        /// The frame of the call at which it begins; nil where that is not known.
+        /// The frame of the call at which the file begins; nil if unknown.
         package var start: FramePosition?
-        /// SHA-256 of its bytes, in hexadecimal; nil while the file grows.
+        /// SHA-256 of the file's bytes, in hexadecimal; nil while the file grows.
         package var sha256: String?
 
         /// Makes a file's entry.
@@ -50,74 +52,75 @@ package struct Recording: Sendable, Codable, Identifiable {
         }
     }
 
-    /// The frames of the call that a sink does not hold as audio, as stretches of the call's timeline.
+    /// Frames of the call that a sink does not hold as audio, as ranges of the call's timeline.
     ///
     /// The totals of the sink are the lengths of these lists.
     package struct Ranges: Hashable, Sendable, Codable {
         /// Silence in place of dropped audio.
         package var silence: FrameRanges?
-        /// Silence in place of audio that came while the recording was paused.
+        /// Silence in place of audio received while the recording was paused.
         package var masked: FrameRanges?
-        /// Left out because the recording was paused.
+        /// Audio left out because the recording was paused.
         package var skipped: FrameRanges?
-        /// Not in any file, because the sink failed or stalled.
+        /// Audio in no file, because the sink failed or stalled.
         package var lost: FrameRanges?
 
         /// Makes the ranges of a sink that holds the whole call.
         package init() {}
     }
 
-    /// What became of one sink.
+    /// The outcome of one sink.
     package struct Sink: Sendable, Codable {
         package var type: String
         package var name: String
         package var state: SinkState
-        /// Frames of the call's audio in it.
+        /// Frames of the call's audio in the sink's files.
         package var written: Int = 0
-        /// Frames that were dropped because it was too slow, and that are silence in it.
+        /// Frames dropped because the sink was too slow. Its files hold silence in their place.
         package var silence: Int = 0
-        /// Frames that came while the recording was paused, and that are silence in it; nil is none.
+        /// Frames received while the recording was paused, with silence in their place; nil for none.
         package var masked: Int?
-        /// Frames that came while the recording was paused, and that are not in it at all; nil is none.
+        /// Frames received while the recording was paused, and left out of the files; nil for none.
         package var skipped: Int?
-        /// Frames of the call that are not in it at all, because it failed or stalled.
+        /// Frames of the call in no file, because the sink failed or stalled.
         package var lost: Int = 0
-        /// Where on the call's timeline the frames are that it does not hold as audio; nil in a manifest of an older program.
+        /// Places of the frames that the sink does not hold as audio; nil in a manifest of an older program.
         package var ranges: Ranges?
-        /// Seconds in which the call waited for it; nil is none.
+        /// Seconds for which the call waited for the sink; nil for none.
         package var heldSeconds: Double?
-        /// How often it did not keep up and was left behind; nil is never.
+        /// Number of times the sink did not keep up and stalled; nil for none.
         package var stalls: Int?
-        /// The shape of its audio, by which its files' frames are counted; nil is the call's.
+        /// Format of the sink's audio, in which its files' frames are counted; nil for the call's format.
         package var format: AudioFormat?
-        /// What it gets while the recording is paused; nil is silence.
+        /// Treatment of audio received while the recording is paused; nil for silence.
         package var onPause: SinkEnvelope.PausePolicy?
         package var files: [File] = []
-        /// While the call runs: the directories, besides the recordings directory, where files of this sink may stand.
+        /// Directories, besides the recordings directory, where files of this sink may be.
+        /// Set only while the call runs.
         package var directories: [String]?
-        /// What the sink itself reported.
+        /// Details from the sink itself.
         package var details: [String: JSONValue]?
-        /// Why it failed, or went on in its fallback or another part.
+        /// Reason why the sink failed, or continued in its fallback or another part.
         package var error: String?
-        /// Who can mend that: options, destination or bug.
+        /// Cause of the error: the options, the destination or a bug.
         package var blame: SinkError.Blame?
 
-        /// Frames of the call's timeline that stand in its files: its audio, and the silence in place of it.
+        /// Frames of the call's timeline in the sink's files: its audio, and the silence in place of audio.
         package var held: Int { written + silence + (masked ?? 0) }
 
-        /// Everything that was counted: the frames that the call received.
+        /// The sum of all counts. In a sound manifest, it equals the frames that the call received.
         package var accounted: Int { held + (skipped ?? 0) + lost }
     }
 
-    /// Something that happened during the call, with its place on the timeline.
+    /// An event of the call, with its place on the timeline.
     package struct Event: Hashable, Sendable, Codable {
-        /// Frames of audio received before it.
+        /// Frames of audio received before the event.
         package var frame: FramePosition
-        /// When it was seen (UTC).
+        /// Time of receipt (UTC).
         package var at: Date
-        /// Such as `dtmf` or `answered`.
+        /// Kind of event, such as `dtmf` or `answered`.
         package var type: String
-        /// What the carrier said about it.
+        /// The carrier's data about the event.
         package var data: [String: JSONValue]
 
         /// Makes an event.
@@ -131,31 +134,33 @@ package struct Recording: Sendable, Codable, Identifiable {
 
     package var version = Recording.currentVersion
     package let id: RecordingID
-    /// The published name without an ending: the path under the recordings directory. While the call runs, the name wanted.
+    /// The published name without an ending: a path under the recordings directory.
+    /// While the call runs, the wanted name.
     package var name: String
-    /// While the call runs: what its files shall be called instead, where the number of their part stands for `{part}`.
+    /// Name of the files, with `{part}` in place of the part number; nil if they use ``name``.
+    /// Set only while the call runs.
     package var partName: String?
-    /// While the call runs: the lease of the server that records it.
+    /// Lease of the server that records the call. Set only while the call runs.
     package var owner: String?
     /// The boot of the kernel under which an unfinished call ran; nil where the system does not tell.
     package var boot: String?
-    /// Where the recording was published from which something was left behind in the call's directory.
+    /// Name of the published recording. Set only in the call's directory, when the publication leaves some files there.
     package var publishedAs: String?
     package var call: CallFacts
     package var format: AudioFormat
     package var startedAt: Date
     package var endedAt: Date?
-    /// Why the call ended, in words; nil while it runs.
+    /// Reason why the call ended, in words; nil while the call runs.
     package var endReason: String?
-    /// Frames that arrived and were decoded: the length of the call's audio.
+    /// Frames received and decoded: the length of the call's audio.
     package var framesReceived: Int = 0
     /// Bytes at the very end that never became a whole frame.
     package var leftoverBytes: Int = 0
-    /// Messages of the carrier that could not be understood; audio around them was kept.
+    /// Messages of the carrier that Callreel could not understand. Audio around them was kept.
     package var malformedMessages: Int = 0
-    /// Events that were not kept because there were too many, or because they were too large.
+    /// Events dropped because they were too many or too large.
     package var droppedEvents: Int = 0
-    /// Events that tell what was typed or said while the recording was paused, and were not kept; nil is none.
+    /// Events not kept, because they may tell what was typed or said while the recording was paused; nil for none.
     package var maskedEvents: Int?
     package var events: [Event] = []
     package var sinks: [Sink]
@@ -175,14 +180,14 @@ package struct Recording: Sendable, Codable, Identifiable {
 }
 
 extension Recording.Event {
-    /// The recording was paused: what each sink holds from here on, its `onPause` says.
+    /// Type of the event at which the recording was paused. From here on, the `onPause` of each sink applies.
     package static let paused = "paused"
-    /// The recording went on.
+    /// Type of the event at which the recording resumed.
     package static let resumed = "resumed"
 }
 
 extension Recording {
-    /// The stretches of the call during which its recording was paused, in order.
+    /// Ranges of the call during which the recording was paused, in order.
     var pauses: [Range<Int>] {
         var pauses: [Range<Int>] = []
         var begin: Int?
@@ -199,7 +204,7 @@ extension Recording {
 }
 
 extension Recording {
-    /// The manifest's JSON text.
+    /// Returns the manifest's JSON text.
     package func encoded() throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -210,7 +215,7 @@ extension Recording {
         return try encoder.encode(self) + Data("\n".utf8)
     }
 
-    /// Reads a manifest.
+    /// Reads a manifest and checks its values.
     package init(manifest: Data) throws {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom { decoder in
@@ -222,7 +227,7 @@ extension Recording {
             return date
         }
         let recording = Result { try decoder.decode(Recording.self, from: manifest) }
-        // Another version may have another layout: its number says more than what is missing from ours.
+        // Another version may have another layout. Its number explains more than the first missing key.
         let version = try (try? recording.get().version) ?? decoder.decode(Version.self, from: manifest).version
         guard version == Self.currentVersion else {
             throw RecordingError("manifest version \(version) is not \(Self.currentVersion)")
@@ -231,32 +236,32 @@ extension Recording {
         try check()
     }
 
-    /// What every version has.
+    /// The one key that all versions have.
     private struct Version: Decodable { let version: Int }
 }
 
 extension Date {
     private static let manifestStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
-    /// UTC with milliseconds, such as `2026-11-22T10:15:00.250Z` (ISO 8601).
+    /// The date in UTC with milliseconds, such as `2026-11-22T10:15:00.250Z` (ISO 8601).
     package var manifestText: String {
-        // The style cuts off what follows the milliseconds, and a binary fraction is often a little less than they are: without
-        // rounding, a date would be a millisecond earlier each time that it is read and written.
+        // The style cuts off all digits after the milliseconds, and a binary fraction is often slightly too small.
+        // Without rounding, a date would lose a millisecond each time that it is read and written.
         (self + 0.0005).formatted(Self.manifestStyle)
     }
 
-    /// Reads what ``manifestText`` writes.
+    /// Reads a date in the form of ``manifestText``; nil for other texts.
     package init?(manifestText: String) {
         guard let date = try? Self.manifestStyle.parse(manifestText) else { return nil }
         self = date
     }
 }
 
-/// Why a recording could not be made, kept or read.
+/// A failure to make, keep or read a recording.
 package struct RecordingError: Error, Sendable, CustomStringConvertible {
-    /// What happened, with the path or the value that it happened to.
+    /// The failure in words, with the path or value concerned.
     package let reason: String
-    /// The system's error number, when the system refused.
+    /// The system's error number, if the system refused.
     package let underlying: Int32?
 
     /// Makes an error.
@@ -265,7 +270,7 @@ package struct RecordingError: Error, Sendable, CustomStringConvertible {
         self.underlying = underlying
     }
 
-    /// The reason, and the system's own words after it.
+    /// The reason, followed by the system's message.
     package var description: String {
         guard let underlying else { return reason }
         return "\(reason): \(systemMessage(underlying))"

@@ -3,7 +3,7 @@ public struct RecordingID: Hashable, Sendable, Codable, CustomStringConvertible 
     /// All 32 digits.
     public let description: String
 
-    /// The first eight digits, for names that people read; names stay unique by other means.
+    /// The first eight digits, for names that people read. Other means keep those names unique.
     public var short: String { String(description.prefix(8)) }
 
     /// Makes a new identifier.
@@ -15,7 +15,7 @@ public struct RecordingID: Hashable, Sendable, Codable, CustomStringConvertible 
         }.joined()
     }
 
-    /// Reads an identifier, or returns nil for anything that is not 32 lower-case hexadecimal digits.
+    /// Reads an identifier. Returns nil unless the text is 32 lower-case hexadecimal digits.
     public init?(_ text: String) {
         guard text.utf8.count == 32,
             text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0 })

@@ -1,12 +1,12 @@
 import Foundation
 import Synchronization
 
-/// The published recordings, newest first, without reading their manifests again for each question.
+/// An index of the published recordings, newest first. It answers questions without reading the manifests again.
 ///
-/// It is filled from the manifests: in the background at the start, and with each publication. A scan that is repeated finds what
-/// was added and removed since, and reads only the directories that have changed. Nothing is kept on disk.
+/// Callreel fills the index from the manifests: in the background at the start, and with each publication. A later scan
+/// finds added and removed recordings, and reads only the directories that have changed. Nothing is kept on disk.
 package final class RecordingIndex: Sendable {
-    /// One recording; the lists and the names below lead to the same one.
+    /// One recording, shared by the lists and dictionaries of the index.
     fileprivate final class Entry: Sendable {
         let recording: Recording
 
@@ -19,18 +19,19 @@ package final class RecordingIndex: Sendable {
     }
 
     fileprivate struct State {
-        /// Sorted by end, oldest first: a call that has just ended comes last, however long it was.
+        /// Recordings sorted by end, oldest first. A call that has just ended comes last, however long it was.
         var entries: [Entry] = []
         var byID: [RecordingID: Entry] = [:]
         var byName: [String: Entry] = [:]
-        /// The newest recording of a leg, and of a conversation.
+        /// The newest recording of each leg and of each conversation.
         var byUUID: [String: Entry] = [:]
         var byConversation: [String: Entry] = [:]
-        /// For each directory, relative to the recordings directory: its manifests without their endings, and whose they are.
+        /// Manifests by their names without endings, with their recordings,
+        /// for each directory relative to the recordings directory.
         var manifests: [String: [String: RecordingID]] = [:]
         var isScanning = false
 
-        /// Adds recordings that are not known yet. They are sorted by end, oldest first.
+        /// Adds recordings that the index does not have yet. They must be sorted by end, oldest first.
         mutating func add(_ new: [Entry]) {
             let new = new.filter { entry in
                 guard byID[entry.recording.id] == nil else { return false }
@@ -41,7 +42,7 @@ package final class RecordingIndex: Sendable {
                 return true
             }
             guard let first = new.first else { return }
-            // Nearly always newer than all others: what must move is little.
+            // New recordings are nearly always newer than all others, so few entries must move.
             var place = entries.endIndex
             while place > 0, entries[place - 1].recording.newness > first.recording.newness { place -= 1 }
             let tail = entries[place...]
@@ -57,30 +58,30 @@ package final class RecordingIndex: Sendable {
     }
 
     private let state = Mutex(State())
-    /// What the last scan saw. Held while a scan runs.
+    /// The directories as the last scan saw them. Locked while a scan runs.
     private let tree = Mutex(RecordingTree())
 
     /// Makes an empty index.
     package init() {}
 
-    /// How many recordings are known.
+    /// Number of recordings in the index.
     package var count: Int { state.withLock { $0.entries.count } }
 
-    /// Whether older recordings are still being read.
+    /// True while the first scan reads older recordings.
     package var isScanning: Bool { state.withLock { $0.isScanning } }
 
-    /// Some recordings, newest first. Their events are left out; the manifests have them.
+    /// Returns a page of recordings, newest first. Their events and headers are left out; the manifests have them.
     package func page(limit: Int, offset: Int) -> [Recording] {
         state.withLock { $0.entries.reversed().dropFirst(offset).prefix(limit).map(\.recording) }
     }
 
-    /// The recording with this identifier, without its events.
+    /// Returns the recording with an identifier, without its events and headers.
     package func recording(_ id: RecordingID) -> Recording? { state.withLock { $0.byID[id]?.recording } }
 
-    /// The recording with this published name, without its events.
+    /// Returns the recording with a published name, without its events and headers.
     package func recording(named name: String) -> Recording? { state.withLock { $0.byName[name]?.recording } }
 
-    /// The name of the newest recording of a call: the one with the same uuid, or else the newest of the conversation.
+    /// Returns the name of a call's newest recording, found by the uuid, or else by the conversation.
     func name(of facts: CallFacts) -> String? {
         state.withLock { state in
             let entry = facts.uuid.flatMap { state.byUUID[$0] } ?? facts.conversation.flatMap { state.byConversation[$0] }
@@ -88,7 +89,7 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    /// Adds a recording that was published now, or takes the place of what was known of it.
+    /// Adds a newly published recording, or replaces its older entry.
     func add(_ recording: Recording) {
         let entry = Entry(recording)
         let (folder, name) = Self.split(recording.name)
@@ -102,8 +103,9 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    /// Brings the index up to what stands under the directory: manifests that are new are read, and recordings whose manifests have
-    /// gone are taken out. Blocks. Symbolic links are followed; files that are not manifests are passed over.
+    /// Brings the index up to date with a directory: reads new manifests,
+    /// and removes recordings whose manifests are gone. Blocks. Follows symbolic links.
+    /// Skips files that are not manifests.
     func scan(_ directory: String) {
         tree.withLock { tree in
             let isFirst = !tree.wasScanned
@@ -121,7 +123,7 @@ package final class RecordingIndex: Sendable {
                 }
             }
             let gone = missing(changed, tree, in: directory)
-            // Sorted before the lock is taken: event loops wait for it.
+            // Sorted before the lock is taken, because event loops wait for it.
             found.sort { $0.entry.recording.newness < $1.entry.recording.newness }
             state.withLock { state in
                 state.remove(gone)
@@ -131,13 +133,14 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    /// Manifests that the index has and that stand no more. The file system is asked about each: one that was published since its
-    /// directory was read stands, and so does one that cannot be looked at.
+    /// Returns the manifests in the index that no longer exist.
+    /// Asks the file system about each manifest not seen by the scan.
+    /// So a manifest stays if it was published since its directory was read, or if it cannot be examined.
     private func missing(_ changed: [String: Set<String>], _ tree: RecordingTree, in directory: String) -> [(folder: String, name: String)] {
         let manifests = state.withLock { $0.manifests }
         var gone: [(folder: String, name: String)] = []
         for (folder, names) in manifests {
-            // A directory that has not changed has lost nothing.
+            // A directory without a change has lost no manifest.
             if changed[folder] == nil, tree.has(folder) { continue }
             let seen = changed[folder] ?? []
             gone += names.keys.filter { !seen.contains($0) && FileStatus.isMissing("\(directory)/\(Self.join(folder, $0)).json") }
@@ -155,7 +158,7 @@ package final class RecordingIndex: Sendable {
 }
 
 extension RecordingIndex.State {
-    /// Takes recordings out whose manifests have gone. One that stands elsewhere too is kept.
+    /// Removes recordings whose manifests are gone. Keeps a recording that has another manifest elsewhere.
     fileprivate mutating func remove(_ gone: [(folder: String, name: String)]) {
         guard !gone.isEmpty else { return }
         var ids: Set<RecordingID> = []
@@ -184,6 +187,6 @@ extension RecordingIndex.State {
 }
 
 extension Recording {
-    /// What recordings are sorted by.
+    /// Sort key of recordings: the end, or else the start.
     fileprivate var newness: Date { endedAt ?? startedAt }
 }

@@ -1,51 +1,53 @@
-/// Whether a call's recording is paused, and from which frame to which.
+/// The pause state of a call's recording, with the frames at which a pause begins and ends.
 ///
-/// A pause begins with the next frame that is received: what was spoken before it and is received later is masked too. It does not end
-/// where it is asked to: first everything is read that has come before, and then a guard passes, by the clock and in frames. So audio
-/// that was spoken in the pause and was still on its way is never taken for what comes after it.
+/// A pause begins with the next frame that is received. Audio spoken before it but received later is masked too.
+/// A request to resume does not end the pause at once. First, Callreel must read all audio received before the request.
+/// Then a guard passes: a number of frames after that audio, and a time since the request. So audio from the pause that
+/// was still on its way is never taken for later audio.
 struct RecordingPause: Sendable {
-    /// Someone wants the recording to go on.
+    /// A request to resume the recording.
     private struct Resumption: Sendable {
         let askedAt: ContinuousClock.Instant
-        /// Frames that were received when nothing was left that had come before; nil as long as it is not known.
+        /// Frames received once all earlier audio was read; nil until then.
         var drainedAt: Int?
     }
 
-    /// What a chunk is to be.
+    /// The division of a chunk into a masked and a recorded part.
     struct Cut: Sendable {
-        /// Frames at its beginning that are masked.
+        /// Masked frames at the chunk's beginning.
         var masked: Int
-        /// The frame of the call at which the recording goes on, if it does so in this chunk.
+        /// The frame of the call at which the recording resumes; nil unless it resumes in this chunk.
         var clearFrom: Int?
     }
 
-    /// Seconds for which the mask stays after everything was read.
+    /// Least time from the request to resume until the mask ends.
     private let guardTime: Duration
     private let guardFrames: Int
-    /// The first frame that is masked; nil while the recording is not paused.
+    /// The first masked frame; nil while the recording is not paused.
     private(set) var maskedFrom: Int?
-    /// The frame at which the recording went on the last time, and when.
+    /// The frame and the time at which the recording last resumed.
     private(set) var clearFrom: Int?
     private(set) var clearAt: ContinuousClock.Instant?
     private var resumption: Resumption?
 
-    /// Makes the state of a call that is recorded.
-    /// - Parameter seconds: how long the guard is.
+    /// Makes the state of a call that is being recorded.
+    /// - Parameter seconds: length of the guard.
     init(guard seconds: Double, format: AudioFormat) {
         guardTime = .seconds(seconds)
         guardFrames = format.frames(seconds: seconds)
     }
 
-    /// Whether what comes now is masked.
+    /// True while received audio is masked.
     var isMasking: Bool { maskedFrom != nil }
 
-    /// Whether the recording goes on as soon as that is safe.
+    /// True when the recording will resume as soon as that is safe.
     var isResuming: Bool { resumption != nil }
 
-    /// The earliest frame at which the recording can go on, once it was asked for, when so many frames have been received.
+    /// Returns the earliest frame at which the recording can resume, given the frames received so far.
+    /// Returns nil without a request to resume.
     func earliestClear(received: Int) -> Int? { resumption.map { ($0.drainedAt ?? received) + guardFrames } }
 
-    /// Pauses from a frame on. Returns false if it is paused already; one that was to be resumed stays paused.
+    /// Pauses from a frame on, and cancels a request to resume. Returns false if the recording is paused already.
     mutating func pause(at frame: Int) -> Bool {
         resumption = nil
         guard maskedFrom == nil else { return false }
@@ -53,19 +55,19 @@ struct RecordingPause: Sendable {
         return true
     }
 
-    /// Asks for the recording to go on.
-    /// - Parameter isDrained: whether there is nothing that could still be read of what was spoken before.
+    /// Requests that the recording resume. Does nothing unless it is paused.
+    /// - Parameter isDrained: true if all audio received before the request has been read.
     mutating func resume(received: Int, now: ContinuousClock.Instant, isDrained: Bool) {
         guard isMasking, resumption == nil else { return }
         resumption = Resumption(askedAt: now, drainedAt: isDrained ? received : nil)
     }
 
-    /// Everything was read that had come when the recording was asked to go on.
+    /// Notes that all audio received before the request to resume has been read.
     mutating func drained(received: Int) {
         if let resumption, resumption.drainedAt == nil { self.resumption?.drainedAt = received }
     }
 
-    /// Says what of a chunk that begins at a frame is masked.
+    /// Returns the masked part of a chunk that begins at frame `start`. Ends the pause if its end lies in the chunk.
     mutating func cut(start: Int, count: Int, now: ContinuousClock.Instant) -> Cut {
         guard isMasking else { return Cut(masked: 0) }
         guard let drainedAt = resumption?.drainedAt, let askedAt = resumption?.askedAt, now - askedAt >= guardTime else {
@@ -77,7 +79,7 @@ struct RecordingPause: Sendable {
         return Cut(masked: clear - start, clearFrom: clear)
     }
 
-    /// Ends a pause without a guard, if it has none and everything was read. Returns whether it did.
+    /// Ends a pause that has no guard, if all earlier audio was read. Returns true if the pause ended.
     mutating func endWithoutGuard(received: Int, now: ContinuousClock.Instant) -> Bool {
         guard guardFrames == 0, guardTime <= .zero, resumption?.drainedAt != nil else { return false }
         end(at: received, now: now)

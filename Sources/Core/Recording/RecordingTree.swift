@@ -1,34 +1,35 @@
 import Foundation
 
-/// The directories of an archive as they were last seen, so that a scan reads only those that have changed.
+/// The directories of an archive at the last scan, so that the next scan reads only changed directories.
 struct RecordingTree {
     private struct Folder {
         let identity: FileStatus.Identity
         let modified: FileStatus.Moment
-        /// Whether it had been left alone for a while when it was read. A change within the same tick of the file system's clock
-        /// does not show.
+        /// True when the directory had not changed for a while before it was read.
+        /// Otherwise, a later change may lie in the same tick of the file system's clock and not show.
         let isSettled: Bool
         var folders: [String] = []
         var links: [String] = []
     }
 
-    /// Seconds for which a directory must have been left alone to be passed over: the coarsest clock of a file system ticks each 2 s.
+    /// Seconds without a change after which a directory may be skipped.
+    /// The coarsest clock of a file system ticks every 2 s.
     private static let settleTime = 3.0
 
     private var folders: [String: Folder] = [:]
-    /// Whether a scan has come to its end.
+    /// True when a scan has finished.
     private(set) var wasScanned = false
 
-    /// Whether a directory was there at the last scan; by its path relative to the root, which is "".
+    /// True when a directory existed at the last scan. The path is relative to the root, whose own path is "".
     func has(_ folder: String) -> Bool { folders[folder] != nil }
 
-    /// Looks at every directory under a root. Blocks. Links are followed; hidden names are passed over; no directory is visited twice.
-    /// - Returns: for each directory that may have changed: the manifests in it, without their endings.
+    /// Scans every directory under a root. Blocks. Follows links, skips hidden names, and visits no directory twice.
+    /// - Returns: the manifest names, without endings, of each directory that may have changed.
     mutating func scan(_ root: String) -> [String: Set<String>] {
         var seen: [String: Folder] = [:]
         var changed: [String: Set<String>] = [:]
         var visited: Set<FileStatus.Identity> = []
-        // Links come after all directories: one that can be reached both ways has the name that is its own.
+        // Links come after all directories, so that a directory reachable both ways gets its own path.
         var pending = [""], links: [String] = []
         while let path = pending.popLast() ?? links.popLast() {
             do throws(RecordingError) {
@@ -47,7 +48,7 @@ struct RecordingTree {
                 pending += folder.folders.map { prefix + $0 }
                 links += folder.links.map { prefix + $0 }
             } catch {
-                // It has gone, or cannot be looked at now: the next scan looks again.
+                // The directory is gone or cannot be read now. The next scan tries again.
                 continue
             }
         }
@@ -56,7 +57,7 @@ struct RecordingTree {
         return changed
     }
 
-    /// Lists a directory. Returns the names of its manifests.
+    /// Lists a directory. Returns the names of its manifests, without endings.
     private func read(_ place: String, into folder: inout Folder) throws(RecordingError) -> Set<String> {
         var manifests: Set<String> = []
         for entry in try FileSystem.list(place) where !entry.name.hasPrefix(".") {

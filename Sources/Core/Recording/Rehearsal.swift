@@ -8,30 +8,34 @@ import Foundation
     import Glibc
 #endif
 
-/// Does once, without a call, all that a call needs of a directory: it begins one, replaces its manifest, writes, reads and publishes a file,
-/// and removes all of it. Blocks.
+/// Tests a directory by doing, without a call, all that a call needs. Blocks.
+///
+/// The rehearsal makes a call's directory, replaces its manifest, writes, reads and publishes a file,
+/// and removes it all.
 struct Rehearsal {
-    /// What was found of a directory in which everything could be done.
+    /// Facts about a directory that passed the rehearsal.
     struct Outcome: Sendable {
         let room: FileSystem.Room?
-        /// The file system that the directory is on.
+        /// Number of the device that holds the directory.
         let device: UInt64?
     }
 
-    /// What stands before the names of everything that a rehearsal makes.
+    /// Prefix of all names that a rehearsal makes.
     static let prefix = "probe-"
 
-    /// The directory.
+    /// The directory under test.
     let root: String
     let mode: mode_t
-    /// The name of all that it makes. One name for all rehearsals of a program: where nothing can be removed, they do not pile up.
+    /// Name of all that the rehearsal makes. A program uses one name,
+    /// so that leftovers do not pile up if removal fails.
     let name: String
-    /// Whether the directory may be made where it is missing.
+    /// True when a missing directory may be made.
     var mayMake = false
-    /// Whether the `.partial` directory may be made. It is once, and then stands as long as the disk is mounted.
+    /// True when the `.partial` directory may be made. Callreel makes it once.
+    /// A missing one later means an unmounted disk.
     var isFirst = true
 
-    /// Returns when everything could be done, or says in words why not.
+    /// Returns if every step succeeded. Otherwise throws the reason in words.
     func run() throws(RecordingError) -> Outcome {
         if !FileSystem.isDirectory(root) {
             guard mayMake else {
@@ -53,20 +57,21 @@ struct Rehearsal {
         guard FileSystem.isDirectory(partial) else { throw RecordingError("\(partial) is missing; is its disk mounted?", underlying: ENOENT) }
         removeTraces()
         defer { removeTraces() }
-        // A call's directory gets its name when its manifest is there; the manifest of a running call replaces the one before.
+        // A call's directory gets its name once its manifest exists.
+        // Each manifest of a running call replaces the last one.
         let lock = try DirectoryLock.make(call, mode: mode) { [manifest] new throws(RecordingError) in
             for _ in 0..<2 { try replace(new + "/" + manifest) }
         }
         try replace(call + "/" + manifest)
         try write(file)
-        // Files are read again to be hashed.
+        // Publication reads each file again to hash it.
         _ = try FileSystem.measure(file)
-        // Where the last name could not be removed, publishing was rehearsed with it.
+        // If the name still exists from an earlier rehearsal, that rehearsal tested the publication.
         _ = try FileSystem.link(file, as: published)
         withExtendedLifetime(lock) {}
     }
 
-    /// Brings a file and its name to stable storage, as at the end of a call. Takes as long as the disk is busy.
+    /// Brings a file and its name to stable storage, as at the end of a call. Blocks as long as the disk is busy.
     func synchronize() throws(RecordingError) {
         removeTraces()
         defer { removeTraces() }
@@ -85,7 +90,7 @@ struct Rehearsal {
     private var manifest: String { "file.json" }
     private var published: String { root + "/." + name }
 
-    /// Removes what this rehearsal or the last one made.
+    /// Removes all traces of this rehearsal and of the last one.
     private func removeTraces() {
         FileSystem.removeName(published)
         for directory in [partial + "/" + DirectoryLock.newPrefix + name, call] where FileSystem.exists(directory) {
@@ -95,7 +100,7 @@ struct Rehearsal {
     }
 
     private func replace(_ path: String, durably: Bool = false) throws(RecordingError) {
-        // A file system that keeps small files in the inode needs a block for this one.
+        // Some file systems keep smaller files in the inode. This one needs a block.
         let content = Data(repeating: 0x55, count: 4096)
         try FileSystem.replace(path, with: content, mode: 0o600, through: path + ".new", durably: durably)
     }
@@ -109,7 +114,7 @@ struct Rehearsal {
         }
     }
 
-    /// The cause of a failure in an operator's words.
+    /// Describes the cause of a failure in an operator's words.
     static func words(_ error: RecordingError, root: String, room: FileSystem.Room?) -> String {
         switch error.underlying {
         case ENOSPC where room?.files == 0: "no file can be made under \(root): its file system has no free inode"
@@ -123,7 +128,7 @@ struct Rehearsal {
         }
     }
 
-    /// Removes what rehearsals of programs left that were killed during one.
+    /// Removes what is left of rehearsals whose programs were killed.
     static func removeLeftovers(in root: String) {
         let partial = root + "/" + RecordingStore.partialDirectoryName
         func isLeftover(_ directory: String, _ name: String) -> Bool {

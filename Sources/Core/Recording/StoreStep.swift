@@ -1,14 +1,14 @@
-/// A moment of publishing or recovery after which a program may die. Tests end the program at each of them.
+/// A step of publication or recovery after which a program may die. Tests end the program at each step.
 enum StoreStep: String, CaseIterable, Sendable {
     /// The manifest of an unfinished call was replaced.
     case saved
-    /// A file of an interrupted call was made whole.
+    /// A file of an interrupted call was repaired.
     case repaired
     /// A file is on stable storage and measured.
     case sealed
     /// A file has its published name.
     case linked
-    /// The last manifest stands under the call's directory.
+    /// The final manifest is in the call's directory.
     case prepared
     /// The manifest has its published name: the call is published.
     case published

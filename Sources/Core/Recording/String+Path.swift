@@ -1,10 +1,10 @@
 extension String {
     private static let slash = UInt8(ascii: "/")
 
-    /// The path of the directory that holds this one: `a` for `a/b`, nothing for `a`, `/` for `/a` and for `/`.
+    /// The path of the enclosing directory: `a` for `a/b`, nothing for `a`, `/` for `/a` and for `/`.
     ///
-    /// Pure: it knows no disk and no home directory. Foundation's own `deletingLastPathComponent` expands `~` and traps on relative paths
-    /// of one character.
+    /// Works on the text alone: reads no disk and knows no home directory. Foundation's own `deletingLastPathComponent`
+    /// expands `~` and traps on relative paths of one character.
     package var parentPath: String {
         let path = Self.withoutLastSlashes(self[...])
         if path.isEmpty { return isEmpty ? "" : "/" }
@@ -13,7 +13,7 @@ extension String {
         return parent.isEmpty ? "/" : String(parent)
     }
 
-    /// What a path names in its directory: `b` for `a/b` and for `a/b/`; `/` for `/`.
+    /// The last component of the path: `b` for `a/b` and for `a/b/`; `/` for `/`.
     package var lastPathComponent: String {
         let path = Self.withoutLastSlashes(self[...])
         if path.isEmpty { return isEmpty ? "" : "/" }
@@ -21,7 +21,8 @@ extension String {
         return String(path[path.utf8.index(after: cut)...])
     }
 
-    /// What follows the last dot of the last component, without the dot: `wav` for `a/b.wav`. A name that begins with its only dot has none.
+    /// The text behind the last dot of the last component: `wav` for `a/b.wav`.
+    /// Empty for a name whose only dot comes first.
     package var pathExtension: String {
         let name = lastPathComponent
         guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return "" }
@@ -33,10 +34,10 @@ extension String {
         return path[..<path.utf8.index(after: last)]
     }
 
-    /// What is wrong with the path of a directory in a configuration, as far as its text says.
+    /// The mistake in a configured directory's path, as far as the text shows one; nil if there is none.
     package var mistakeAsPath: String? {
         if isEmpty || utf8.contains(0) { return "is not a path such as \"/mnt/archive\"" }
-        // Only a shell gives `~` a meaning, so a directory of that name would be made.
+        // Only a shell expands `~`. Without this check, Callreel would make a directory of that name.
         if hasPrefix("~") { return "begins with ~, which only a shell knows; write the whole path, or \"${HOME}/recordings\"" }
         return nil
     }

@@ -1,9 +1,10 @@
 import Crypto
 
-/// Compares what the sinks of a call hold, stretch by stretch on the call's timeline, and sees whether what should be silent is.
+/// Compares the audio of a call's sinks piece by piece, and checks that silent ranges are silent.
 ///
-/// The timeline is cut wherever a file or a silent range of any sink begins or ends. So a piece is audio or silence as a whole, and
-/// is in a file as a whole or not at all. Only hashes are kept: memory does not grow with the call.
+/// The timeline is cut wherever a file or a silent range of any sink begins or ends. So a piece is entirely audio or
+/// entirely silence, and lies entirely inside or outside a file. Only hashes are kept:
+/// memory does not grow with the call.
 struct TimelineComparison {
     private struct Piece {
         let range: Range<Int>
@@ -11,17 +12,17 @@ struct TimelineComparison {
         let sink: String
     }
 
-    /// Loudness that a changed rate may leave in silence.
+    /// Largest absolute sample value that resampling may leave in silence.
     private static let ringing = 2
-    /// Seconds that a change of rate may smear audio into silence, generously.
+    /// Seconds by which resampling may smear audio into silence, generously.
     private static let smear = 0.05
 
     private let recording: Recording
-    /// Where the timeline is cut, for sinks of the call's own shape.
+    /// Frames at which the timeline is cut, for sinks in the call's own format.
     private let cuts: [Int]
-    /// What the first sink holds that has a piece, by the piece's beginning.
+    /// Hash of each piece in the first sink that has the piece, by the piece's first frame.
     private var pieces: [Int: Piece] = [:]
-    /// What is wrong.
+    /// Differences found so far, in words.
     private(set) var problems: [String] = []
 
     private var sink: Recording.Sink?
@@ -38,20 +39,20 @@ struct TimelineComparison {
         self.cuts = cuts.sorted()
     }
 
-    /// The files of this sink come next.
+    /// Begins the files of a sink.
     mutating func begin(_ sink: Recording.Sink) {
         self.sink = sink
         stretches = sink.isPlaced ? sink.stretches(in: recording) : nil
         quiet = sink.quiet
     }
 
-    /// The samples of a file come next.
+    /// Begins the samples of the sink's file with an index.
     mutating func beginFile(_ index: Int) {
         cursor = nil
         guard let sink, let stretches else { return }
         let channels = (sink.format ?? recording.format).channels
         if let format = sink.format {
-            // In the sink's own frames. Only what should be silent is looked at, away from its ends where the rate is another.
+            // Counted in the sink's own frames. Only silent ranges are checked, without their ends if the rate differs.
             let margin = format.sampleRate == recording.format.sampleRate ? 0 : format.frames(seconds: Self.smear)
             let own = quiet.ranges.map { format.frames($0.lowerBound, of: recording.format)..<format.frames($0.upperBound, of: recording.format) }
             let inner = FrameRanges(own.compactMap { $0.count > 2 * margin ? $0.lowerBound + margin..<$0.upperBound - margin : nil })
@@ -66,7 +67,7 @@ struct TimelineComparison {
     /// Adds samples of the file, interleaved by channel.
     mutating func add(_ samples: Span<Int16>) { cursor?.add(samples) }
 
-    /// The file was decoded to its end, and is lossless.
+    /// Ends a lossless file that was decoded to its end, and compares its pieces.
     mutating func endFile() {
         guard let sink, let found = cursor?.finish() else { return }
         cursor = nil
@@ -87,7 +88,7 @@ struct TimelineComparison {
         }
     }
 
-    /// The file says nothing of the call's samples.
+    /// Drops a file whose samples cannot be compared.
     mutating func dropFile() { cursor = nil }
 }
 
@@ -96,7 +97,7 @@ private struct Cursor {
     private let channels: Int
     private let cuts: [Int]
     private let quiet: FrameRanges
-    /// The largest sample in silence.
+    /// Largest absolute sample value allowed in silence.
     private let loudest: Int
     private var position: Int
     private var begin: Int
@@ -105,7 +106,7 @@ private struct Cursor {
     private var hash = SHA256()
     private var pieces: [(Range<Int>, SHA256.Digest)] = []
     private var loud: Int?
-    /// Whether the piece that has begun is silence.
+    /// True when the current piece is silence.
     private var isSilence = false
 
     init(start: Int, channels: Int, cuts: [Int], quiet: FrameRanges, loudest: Int) {
@@ -142,7 +143,7 @@ private struct Cursor {
         }
     }
 
-    /// Closes the piece that ends here. Silence is not compared: another sink may hold what was dropped in this one.
+    /// Closes the piece that ends here. Silence is not compared: another sink may hold audio that this sink dropped.
     private mutating func cut() {
         if begin < position, !isSilence { pieces.append((begin..<position, hash.finalize())) }
         hash = SHA256()
@@ -156,9 +157,9 @@ private struct Cursor {
 }
 
 extension Recording.Sink {
-    /// What should be silent in its files.
+    /// Ranges that must be silent in the sink's files.
     fileprivate var quiet: FrameRanges { (ranges?.silence ?? FrameRanges()).union(ranges?.masked ?? FrameRanges()) }
 
-    /// Whether it is known which frame of the call each of its frames is, and which are silence.
+    /// True when the manifest gives the place of each frame in the call, and tells which frames are silence.
     fileprivate var isPlaced: Bool { ranges != nil || silence == 0 && (masked ?? 0) == 0 && (skipped ?? 0) == 0 }
 }

@@ -1,5 +1,5 @@
 extension Recording.Sink {
-    /// What stands in its files and what was left out, in words.
+    /// The frames in the sink's files, and the skipped frames, in words.
     var account: String {
         var parts = ["\(written) written", "\(silence) silenced"]
         if let masked { parts.append("\(masked) masked") }
@@ -7,7 +7,8 @@ extension Recording.Sink {
         return parts.joined(separator: " + ")
     }
 
-    /// Frames by which its files may differ from its account: with another rate, each part begins with a frame of its own.
+    /// Returns the frames by which the files may differ from the account.
+    /// At another rate, each part begins with its own frame.
     func tolerance(in recording: Recording) -> Int {
         hasOwnRate(in: recording) ? files.count : 0
     }
@@ -16,9 +17,10 @@ extension Recording.Sink {
         format.map { $0.sampleRate != recording.format.sampleRate } ?? false
     }
 
-    /// The stretch of the call that each file holds; nil where the manifest does not say.
+    /// Returns the range of the call in each file; nil if the manifest does not state it.
     func stretches(in recording: Recording) -> [Range<Int>]? {
-        // A manifest of an older program says nothing of places. Where nothing was left out before the end, the files follow each other.
+        // Manifests of older programs state no places. If no audio was left out before the end,
+        // the files follow each other.
         let isContinuous = files.allSatisfy { $0.start == nil } && (skipped ?? 0) == 0 && (lost == 0 || files.count <= 1)
         var stretches: [Range<Int>] = []
         for file in files {
@@ -30,7 +32,7 @@ extension Recording.Sink {
         return stretches
     }
 
-    /// What is wrong with its account by itself, before any file is looked at.
+    /// Returns the contradictions in the sink's account. Reads no file.
     func accountProblems(in recording: Recording) -> [String] {
         let all = recording.framesReceived
         guard lost >= 0 else { return ["\(lost) lost frames are less than none: it holds more than the \(all) received"] }
@@ -51,7 +53,7 @@ extension Recording.Sink {
         }
         if together.frames != sum { problems.append("its ranges overlap") }
         guard problems.isEmpty, let stretches = stretches(in: recording), !files.isEmpty else { return problems }
-        // A file's length in another rate is known to a frame of that rate, at either end.
+        // At another rate, a file's length is known only to one frame of that rate at either end.
         let slack = hasOwnRate(in: recording) ? 2 * (recording.format.sampleRate / (format?.sampleRate ?? 1) + 1) : 0
         let absent = (ranges.skipped ?? FrameRanges()).union(ranges.lost ?? FrameRanges())
         var position = 0

@@ -9,30 +9,30 @@ import Foundation
 #endif
 
 extension Verification {
-    /// Names that are passed over unless told otherwise: what file systems, network storage and desktops keep for themselves.
+    /// Default patterns of ignored names: files that file systems, network storage and desktops keep for themselves.
     package static let standardIgnored = [
         "lost+found", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini", "aquota.user",
         "aquota.group",
     ]
 
-    /// Seconds in which a recording that is being deleted is gone.
+    /// Seconds in which a deletion of a recording is complete.
     private static let deletionTime = 0.5
 
-    /// What stands in a directory, before anything is opened but the manifests.
+    /// The contents of a directory, before any file but the manifests is opened.
     package struct Survey: Sendable {
-        /// The recordings whose manifests can be read.
+        /// Recordings with readable manifests.
         package var recordings: [Recording] = []
-        /// Files that no manifest names, manifests that cannot be read, and places that could not be looked at.
+        /// Files in no manifest, unreadable manifests, and places that could not be examined.
         package var problems: [Problem] = []
-        /// Calls that are running, or were interrupted and wait for a repair.
+        /// Number of calls that are running, or were interrupted and wait for a repair.
         package var unfinished = 0
-        /// Whether recordings are made here, or stand here.
+        /// True when the directory holds recordings or a `.partial` directory.
         package var isArchive = false
     }
 
-    /// Lists what there is to check, and what belongs to nothing. Blocks.
+    /// Lists the recordings to check, and the files that belong to no recording. Blocks.
     ///
-    /// Links are followed, and the directories of sinks that have their own are looked at as well. A server may publish meanwhile.
+    /// Follows links, and includes the directories of sinks that have their own. A server may publish meanwhile.
     package func survey() throws(RecordingError) -> Survey {
         guard try FileStatus(directory).kind == .directory else { throw RecordingError("\(directory) is not a directory") }
         var survey = Survey()
@@ -52,7 +52,7 @@ extension Verification {
                 survey.recordings.append(recording)
                 if manifestPath(recording) != path { unreadable[path] = "is the manifest of \(recording.name)" }
             } catch {
-                // It may have been deleted since it was listed.
+                // The manifest may have been deleted since it was listed.
                 if !FileStatus.isMissing(path) { unreadable[path] = "is not a manifest: \(error)" }
             }
         }
@@ -64,7 +64,7 @@ extension Verification {
         var strangers = walk.files.filter { unreadable[$0] == nil && !names.contains($0) }
         if !strangers.isEmpty { strangers = secondLook(at: strangers, roots: roots, &names) }
         if !strangers.isEmpty {
-            // Of a recording that is being deleted, the manifest may go first.
+            // A deletion may remove the manifest before the audio.
             Thread.sleep(forTimeInterval: Self.deletionTime)
             strangers = secondLook(at: strangers, roots: roots, &names)
         }
@@ -74,7 +74,7 @@ extension Verification {
         return survey
     }
 
-    /// What stands at a path, in words, relative to the recordings directory where it is under it.
+    /// Describes a problem at a path. A path under the recordings directory becomes relative to it.
     func problem(_ path: String, _ reason: String) -> Problem {
         Problem(file: path.hasPrefix(directory + "/") ? String(path.dropFirst(directory.count + 1)) : path, reason: reason)
     }
@@ -83,7 +83,7 @@ extension Verification {
 
     private func isIgnored(_ name: String) -> Bool { ignored.contains { unsafe fnmatch($0, name, 0) == 0 } }
 
-    /// The manifests of calls that run or were interrupted.
+    /// Returns the manifests of running and interrupted calls.
     private func unfinishedManifests() -> [Recording] {
         let partial = directory + "/" + RecordingStore.partialDirectoryName
         return ((try? FileSystem.list(partial)) ?? []).compactMap { entry in
@@ -94,10 +94,10 @@ extension Verification {
 
     private func unfinishedRoots() -> Set<String> { unfinishedManifests().reduce(into: []) { $0.formUnion($1.roots) } }
 
-    /// Files that still belong to nothing after their calls had the time to be published.
+    /// Returns the files that still belong to no recording after their calls had time to be published.
     ///
-    /// The order makes it exact. A call's files have their names under `.partial` until its manifest stands. So a file that has none
-    /// there any more has a manifest by then.
+    /// The order of the steps makes this exact. A call's files have names under `.partial` until its manifest is
+    /// published. So a file without such a name has a published manifest by then.
     private func secondLook(at strangers: [String], roots: Set<String>, _ names: inout NamedFiles) -> [String] {
         let running = unfinishedManifests()
         var unfinished: Set<FileStatus.Identity> = []
@@ -120,16 +120,16 @@ extension Verification {
         return strangers.filter { path in
             guard let status = try? FileStatus(path, followsLinks: false) else { return false }
             if unfinished.contains(status.identity) || names.contains(path) || names.contains(status.identity) { return false }
-            // Where a file system has no second names, a file moves before its manifest stands.
+            // On a file system without hard links, a file moves before its manifest is published.
             return !running.contains { call in ([nil] + call.roots.map(Optional.some)).contains { call.mayPublish(path, in: $0 ?? directory) } }
         }
     }
 }
 
-/// The files that manifests name, by their paths; and by their numbers, for paths that can be written in several ways.
+/// The files named in manifests, by path. A path can be written in several ways, so file identities are compared too.
 private struct NamedFiles {
     private var paths: Set<String> = []
-    /// Files in directories of sinks' own.
+    /// Files in sinks' own directories.
     private var elsewhere: Set<String> = []
     private var identities: Set<FileStatus.Identity>?
 
@@ -156,7 +156,7 @@ private struct NamedFiles {
 }
 
 extension Recording {
-    /// Whether a path is one that this unfinished call may give to a file.
+    /// True when this unfinished call may give the path to a file.
     fileprivate func mayPublish(_ path: String, in root: String) -> Bool {
         let stem = partName.map { String($0[..<($0.range(of: NameTemplate.part)?.lowerBound ?? $0.endIndex)]) } ?? name
         let beginning = root + "/" + stem

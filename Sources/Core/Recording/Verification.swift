@@ -1,26 +1,26 @@
 import Foundation
 
-/// Checks published recordings against their manifests: every file, every frame, and that all formats of a call agree.
+/// Checks published recordings against their manifests: every file, every frame, and the agreement of a call's formats.
 package struct Verification: Sendable {
-    /// Something that is not as its manifest says.
+    /// A file or manifest with a fault, and the reason.
     package struct Problem: Hashable, Sendable, CustomStringConvertible {
-        /// The file, relative to the recordings directory where it is under it.
+        /// The path of the file, relative to the recordings directory if it is under it.
         package let file: String
         package let reason: String
 
         package var description: String { "\(file): \(reason)" }
     }
 
-    /// What a check found.
+    /// Counts and problems from a check.
     package struct Result: Sendable {
         package var recordings = 0
         package var files = 0
         package var bytes = 0
         /// Seconds of audio, counted once for each call.
         package var seconds = 0.0
-        /// Files that were decoded, and not only measured and hashed.
+        /// Files that were decoded, besides being measured and hashed.
         package var decoded = 0
-        /// Recordings that say themselves that a sink failed, stalled, or does not hold all of the call's audio.
+        /// Recordings whose own manifest says that a sink failed, stalled, or does not hold all of the call's audio.
         package var incomplete = 0
         package var problems: [Problem] = []
 
@@ -41,11 +41,11 @@ package struct Verification: Sendable {
 
     let directory: String
     let registry: SinkRegistry
-    /// Patterns of names that are passed over, as a shell has them.
+    /// Patterns of ignored names, in shell syntax.
     let ignored: [String]
 
     /// Prepares a check of a recordings directory.
-    /// - Parameter ignored: patterns of names that are passed over, as in `*.pdf`.
+    /// - Parameter ignored: patterns of ignored names, as in `*.pdf`.
     package init(directory: String, registry: SinkRegistry, ignored: [String] = Verification.standardIgnored) {
         self.directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
         self.registry = registry
@@ -54,13 +54,15 @@ package struct Verification: Sendable {
 
     /// Checks one recording. Blocks.
     ///
-    /// A server may change the recording meanwhile: it is looked at again when something seems wrong and its manifest has changed or gone.
+    /// A server may change the recording meanwhile. If the check finds a problem and the manifest has changed,
+    /// the new manifest is checked. If the recording was deleted, the result is empty.
     package func check(_ recording: Recording) -> Result {
         let result = checkOnce(recording)
         guard !result.problems.isEmpty else { return result }
         let path = manifestPath(recording)
         if FileStatus.isMissing(path) {
-            // Deleted since it was listed, which is for whoever deleted it to know. One that never stood here is judged as it is.
+            // If all files are gone and the folder is not, the recording was deleted since it was listed.
+            // That is no problem. Otherwise, the recording is judged as it is.
             let folder = path.parentPath
             return recording.sinks.flatMap(\.files).allSatisfy { FileStatus.isMissing(RecordingStore.path($0, in: directory)) }
                 && !FileStatus.isMissing(folder) ? Result() : result
@@ -89,7 +91,7 @@ package struct Verification: Sendable {
     /// Checks the files of one sink.
     private func check(_ sink: Recording.Sink, _ recording: Recording, _ comparison: inout TimelineComparison, _ result: inout Result) {
         var frames = 0
-        // Whether every file there is was decoded to its end.
+        // True when every file so far was decoded to its end.
         var isDecoded = !sink.files.isEmpty
         comparison.begin(sink)
         for (index, file) in sink.files.enumerated() {
@@ -97,7 +99,7 @@ package struct Verification: Sendable {
             let before = result.problems.count
             func problem(_ reason: String) { result.problems.append(Problem(file: file.name, reason: reason)) }
             do {
-                // An archive may be made of links: to a directory of another disk, or to a file there.
+                // An archive may contain links to directories or files on another disk.
                 let path = FileSystem.resolved(RecordingStore.path(file, in: directory))
                 guard try FileStatus(path).kind == .file else { throw RecordingError("\(path) is not a file") }
                 let sealed = try FileSystem.measure(path)
@@ -131,7 +133,7 @@ package struct Verification: Sendable {
 }
 
 extension Recording {
-    /// Whether it says itself that something of the call's audio is missing.
+    /// True when the manifest itself says that audio of the call is missing.
     package var isIncomplete: Bool {
         sinks.contains { $0.lost > 0 || $0.silence > 0 || $0.state == .failed || $0.state == .stalled }
     }
