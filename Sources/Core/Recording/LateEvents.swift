@@ -5,7 +5,7 @@ import Synchronization
 
 /// Adds events that arrive after a call's end to its published manifest.
 ///
-/// Each write replaces the whole manifest. To keep writes few, events that arrive during a write go together into the
+/// Each write replaces the whole manifest. To keep writes few, all events received during a write go together into the
 /// next one. A recording takes a limited number of late events. Further events are counted in the manifest's
 /// `droppedEvents` and in the metrics.
 final class LateEvents: Sendable {
@@ -17,9 +17,9 @@ final class LateEvents: Sendable {
     static let memoryLimit = 1000
 
     private struct State {
-        /// Events that wait to be written, by the recording's name.
+        /// Events waiting to be written, by the recording's name.
         var waiting: [String: [Recording.Event]] = [:]
-        /// Dropped events that no manifest counts yet, by the recording's name.
+        /// Dropped events not yet counted in a manifest, by the recording's name.
         var dropped: [String: Int] = [:]
         /// Recordings with no room for further late events. Their manifests are not read again for each event.
         var full: Set<String> = []

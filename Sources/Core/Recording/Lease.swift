@@ -29,7 +29,7 @@ package final class Lease: Sendable {
         let host: String
         /// Identifier of the boot of the host's kernel; nil if the system gives none.
         let boot: String?
-        /// Counter that changes with each renewal.
+        /// Counter, increased with each renewal.
         var beat: Int
     }
 
@@ -93,7 +93,8 @@ package final class Lease: Sendable {
         return true
     }
 
-    /// Starts a renewal on a thread of its own, and returns at once. Does nothing if a renewal is still running.
+    /// Starts a renewal on a thread of its own, and returns at once.
+    /// Does nothing if the lease has not begun or a renewal is still running.
     func renewSoon(_ whenDone: @escaping @Sendable (Result<Bool, RecordingError>) -> Void) {
         let isBusy = state.withLock { state in
             if state.isRenewing || !state.hasBegun { return true }
@@ -109,7 +110,7 @@ package final class Lease: Sendable {
         }
     }
 
-    /// Renews the lease every 5 seconds, on a thread of its own, until the process ends.
+    /// Renews the lease every 5 seconds, on a thread of its own, until the process ends or the lease is released.
     /// For programs without a recorder.
     package func keep() {
         let thread = Thread { [weak self] in
@@ -122,7 +123,7 @@ package final class Lease: Sendable {
         thread.start()
     }
 
-    /// Ends the lease by removing its file. This program has no running call any more. Blocks.
+    /// Ends the lease by removing its file, once this program has no running call. Blocks.
     package func end() {
         let hadBegun = state.withLock { state in
             defer { state.hasBegun = false }

@@ -10,7 +10,8 @@ import Foundation
 
 /// Mount points and their file system types, from the text of `/proc/self/mountinfo` (proc(5)).
 struct MountTable {
-    /// File systems that only one kernel at a time can have mounted. Types that several hosts can share are not listed.
+    /// File systems that only one kernel at a time can have mounted.
+    /// Shared types, such as network file systems, are absent.
     private static let typesOfOneKernel: Set<String> = [
         "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "f2fs", "zfs", "jfs", "vfat", "exfat", "ntfs3", "bcachefs",
     ]

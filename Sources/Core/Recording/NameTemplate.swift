@@ -2,10 +2,10 @@ package import Foundation
 
 /// A template for recording names: text with placeholders in braces, such as `{date}/{time}-{from|unknown}-{id}`.
 ///
-/// A placeholder may list alternatives. The first alternative known for the call is used.
-/// The last one may be plain text. Facts from callers and carriers are cleaned before they become part of a name.
-/// So no number, header or identifier can leave the recordings directory,
-/// hide a file or make a name too long for a file system.
+/// A placeholder may list alternatives. The first alternative known for the call is used; the last may be plain text.
+/// Facts from callers and carriers are cleaned before they become part of a name.
+/// So no number, header or identifier can leave the recordings directory, hide a file or make a name too long for a
+/// file system.
 package struct NameTemplate: Sendable, Hashable {
     /// Names allowed in braces.
     package static let placeholders = facts + ["part"]
@@ -17,8 +17,8 @@ package struct NameTemplate: Sendable, Hashable {
     private static let partLimit = 60
     /// Limit in bytes for one fact of a call in a name.
     static let factLimit = 64
-    /// Limit in bytes for one component of a path. File systems allow 255;
-    /// the rest is for suffixes, sink names and endings.
+    /// Limit in bytes for one component of a path.
+    /// File systems allow 255; the rest is for suffixes, sink names and endings.
     static let componentLimit = 180
 
     private enum Piece: Hashable {

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 extension Recorder {
-    /// Facts and events from a carrier about a call whose audio has not arrived yet.
+    /// A carrier's facts and events about a call, kept until its audio arrives.
     struct Waiting {
         var facts: CallFacts
         var events: [Recording.Event] = []
@@ -20,8 +20,8 @@ extension Recorder {
 
     struct State {
         var live: [RecordingID: Live] = [:]
-        /// Calls by their names, the oldest first. So a lookup does not depend on chance where legs share a
-        /// conversation.
+        /// Calls by their names, the oldest first.
+        /// So a lookup does not depend on chance where legs share a conversation.
         var liveNames = CallNames<RecordingID>()
         /// Expected calls by a number that grows with each change. The smallest number is the oldest.
         var waiting: [Int: Waiting] = [:]
@@ -39,8 +39,8 @@ extension Recorder {
 
     // MARK: - Facts and events beside the audio
 
-    /// Keeps facts about a call until its audio arrives. Ignores facts without a uuid or conversation:
-    /// no call could match them.
+    /// Keeps facts about a call until its audio arrives.
+    /// Ignores facts without a uuid or conversation, because no call could match them.
     package func expect(_ facts: CallFacts) {
         guard facts.namesCall else { return }
         let dropped = state.withLock { $0.changeWaiting(facts, limit: Self.waitingLimit) { _ in true } }
@@ -80,8 +80,8 @@ extension Recorder {
 }
 
 extension Recorder.State {
-    /// Returns the call that the facts belong to: a running call, or an ended call that is not published yet.
-    /// Adds the facts to a running call, so that they find it from now on.
+    /// Returns the call of these facts: a running call, or an ended call not published yet.
+    /// Adds the facts to a running call, so they find it from now on.
     mutating func liveCall(_ facts: CallFacts) -> CallSession? {
         guard let id = liveNames.best(facts) else { return nil }
         guard var call = live[id] else { return unfinished[id]?.session }

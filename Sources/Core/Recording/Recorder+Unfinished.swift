@@ -53,7 +53,7 @@ extension Recorder {
         }
     }
 
-    /// The number of ended calls that wait to be published, and the reason for the earliest of them.
+    /// The number of ended calls waiting for publication, and the reason for the earliest one; nil if there are none.
     var unpublished: (count: Int, cause: String)? {
         state.withLock { state in
             let waiting = state.unfinished.values.filter { !$0.isPublished }.sorted { $0.session.startedAt < $1.session.startedAt }
@@ -78,7 +78,7 @@ extension Recorder {
         reportUnpublished()
     }
 
-    /// Logs the number of recordings that the program leaves unpublished.
+    /// Logs the number of recordings left unpublished, if any.
     func reportUnpublished() {
         let left = state.withLock { $0.unfinished.values.count { !$0.isPublished } }
         if left > 0 {

@@ -2,8 +2,8 @@ package import Foundation
 
 /// The manifest of one call: the received audio, the outcome of each sink, and the files.
 ///
-/// The manifest is stored beside the audio as `<name>.json`. It is published last: once it exists, every file that it
-/// names exists too.
+/// The manifest is stored beside the audio as `<name>.json`. It is published last: once it exists, every file named in
+/// it exists too.
 package struct Recording: Sendable, Codable, Identifiable {
     /// Version of this layout. Callreel refuses manifests of other versions.
     package static let currentVersion = 1
@@ -12,7 +12,7 @@ package struct Recording: Sendable, Codable, Identifiable {
     package enum SinkState: String, Sendable, Codable {
         /// The call is running.
         case recording
-        /// The sink closed without an error and lost no frame.
+        /// The sink closed without an error and lost no frame. Silence may stand in place of dropped frames.
         /// If `error` is set, it says why the sink used its fallback.
         case complete
         /// An error ended the sink early.
@@ -52,7 +52,7 @@ package struct Recording: Sendable, Codable, Identifiable {
         }
     }
 
-    /// Frames of the call that a sink does not hold as audio, as ranges of the call's timeline.
+    /// Frames of the call not held as audio by a sink, as ranges of the call's timeline.
     ///
     /// The totals of the sink are the lengths of these lists.
     package struct Ranges: Hashable, Sendable, Codable {
@@ -84,9 +84,9 @@ package struct Recording: Sendable, Codable, Identifiable {
         package var skipped: Int?
         /// Frames of the call in no file, because the sink failed or stalled.
         package var lost: Int = 0
-        /// Places of the frames that the sink does not hold as audio; nil in a manifest of an older program.
+        /// Places of the frames not held as audio; nil in a manifest of an older program.
         package var ranges: Ranges?
-        /// Seconds for which the call waited for the sink; nil for none.
+        /// The call's total wait for the sink, in seconds; nil for none.
         package var heldSeconds: Double?
         /// Number of times the sink did not keep up and stalled; nil for none.
         package var stalls: Int?
@@ -140,7 +140,7 @@ package struct Recording: Sendable, Codable, Identifiable {
     /// Name of the files, with `{part}` in place of the part number; nil if they use ``name``.
     /// Set only while the call runs.
     package var partName: String?
-    /// Lease of the server that records the call. Set only while the call runs.
+    /// Lease of the recording server. Set only while the call runs.
     package var owner: String?
     /// The boot of the kernel under which an unfinished call ran; nil where the system does not tell.
     package var boot: String?
@@ -154,7 +154,7 @@ package struct Recording: Sendable, Codable, Identifiable {
     package var endReason: String?
     /// Frames received and decoded: the length of the call's audio.
     package var framesReceived: Int = 0
-    /// Bytes at the very end that never became a whole frame.
+    /// Bytes of an incomplete frame at the very end.
     package var leftoverBytes: Int = 0
     /// Messages of the carrier that Callreel could not understand. Audio around them was kept.
     package var malformedMessages: Int = 0
@@ -236,7 +236,7 @@ extension Recording {
         try check()
     }
 
-    /// The one key that all versions have.
+    /// The one key common to all versions.
     private struct Version: Decodable { let version: Int }
 }
 

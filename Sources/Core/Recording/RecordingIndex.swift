@@ -4,7 +4,7 @@ import Synchronization
 /// An index of the published recordings, newest first. It answers questions without reading the manifests again.
 ///
 /// Callreel fills the index from the manifests: in the background at the start, and with each publication. A later scan
-/// finds added and removed recordings, and reads only the directories that have changed. Nothing is kept on disk.
+/// finds added and removed recordings, and reads only changed directories. Nothing is kept on disk.
 package final class RecordingIndex: Sendable {
     /// One recording, shared by the lists and dictionaries of the index.
     fileprivate final class Entry: Sendable {
@@ -31,7 +31,7 @@ package final class RecordingIndex: Sendable {
         var manifests: [String: [String: RecordingID]] = [:]
         var isScanning = false
 
-        /// Adds recordings that the index does not have yet. They must be sorted by end, oldest first.
+        /// Adds recordings new to the index. They must be sorted by end, oldest first.
         mutating func add(_ new: [Entry]) {
             let new = new.filter { entry in
                 guard byID[entry.recording.id] == nil else { return false }
@@ -104,8 +104,7 @@ package final class RecordingIndex: Sendable {
     }
 
     /// Brings the index up to date with a directory: reads new manifests,
-    /// and removes recordings whose manifests are gone. Blocks. Follows symbolic links.
-    /// Skips files that are not manifests.
+    /// and removes the recordings of deleted manifests. Blocks. Follows symbolic links. Skips all other files.
     func scan(_ directory: String) {
         tree.withLock { tree in
             let isFirst = !tree.wasScanned
@@ -134,8 +133,8 @@ package final class RecordingIndex: Sendable {
     }
 
     /// Returns the manifests in the index that no longer exist.
-    /// Asks the file system about each manifest not seen by the scan.
-    /// So a manifest stays if it was published since its directory was read, or if it cannot be examined.
+    /// Asks the file system about each one missing from the scan.
+    /// So a manifest stays if it was published after its directory was read, or if it cannot be examined.
     private func missing(_ changed: [String: Set<String>], _ tree: RecordingTree, in directory: String) -> [(folder: String, name: String)] {
         let manifests = state.withLock { $0.manifests }
         var gone: [(folder: String, name: String)] = []
@@ -158,7 +157,7 @@ package final class RecordingIndex: Sendable {
 }
 
 extension RecordingIndex.State {
-    /// Removes recordings whose manifests are gone. Keeps a recording that has another manifest elsewhere.
+    /// Removes the recordings of deleted manifests. Keeps a recording with another manifest elsewhere.
     fileprivate mutating func remove(_ gone: [(folder: String, name: String)]) {
         guard !gone.isEmpty else { return }
         var ids: Set<RecordingID> = []

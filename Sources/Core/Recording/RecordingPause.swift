@@ -1,9 +1,9 @@
-/// The pause state of a call's recording, with the frames at which a pause begins and ends.
+/// The pause state of a call's recording: the first masked frame, and the frame at which the recording resumes.
 ///
-/// A pause begins with the next frame that is received. Audio spoken before it but received later is masked too.
+/// A pause begins with the next received frame. Audio spoken before that frame but received later is masked too.
 /// A request to resume does not end the pause at once. First, Callreel must read all audio received before the request.
-/// Then a guard passes: a number of frames after that audio, and a time since the request. So audio from the pause that
-/// was still on its way is never taken for later audio.
+/// Then a guard passes: a number of frames after that audio, and a time since the request.
+/// So audio spoken in the pause but still on its way is never taken for later audio.
 struct RecordingPause: Sendable {
     /// A request to resume the recording.
     private struct Resumption: Sendable {
@@ -30,7 +30,7 @@ struct RecordingPause: Sendable {
     private(set) var clearAt: ContinuousClock.Instant?
     private var resumption: Resumption?
 
-    /// Makes the state of a call that is being recorded.
+    /// Makes the state of a recording without a pause.
     /// - Parameter seconds: length of the guard.
     init(guard seconds: Double, format: AudioFormat) {
         guardTime = .seconds(seconds)
@@ -40,7 +40,7 @@ struct RecordingPause: Sendable {
     /// True while received audio is masked.
     var isMasking: Bool { maskedFrom != nil }
 
-    /// True when the recording will resume as soon as that is safe.
+    /// True while a request to resume is pending.
     var isResuming: Bool { resumption != nil }
 
     /// Returns the earliest frame at which the recording can resume, given the frames received so far.
@@ -79,7 +79,7 @@ struct RecordingPause: Sendable {
         return Cut(masked: clear - start, clearFrom: clear)
     }
 
-    /// Ends a pause that has no guard, if all earlier audio was read. Returns true if the pause ended.
+    /// Ends a pause without a guard, if all earlier audio was read. Returns true if the pause ended.
     mutating func endWithoutGuard(received: Int, now: ContinuousClock.Instant) -> Bool {
         guard guardFrames == 0, guardTime <= .zero, resumption?.drainedAt != nil else { return false }
         end(at: received, now: now)

@@ -8,31 +8,31 @@ import Foundation
     import Glibc
 #endif
 
-/// Tests a directory by doing, without a call, all that a call needs. Blocks.
+/// Tests a directory by doing, without a call, everything a call needs there. Blocks.
 ///
-/// The rehearsal makes a call's directory, replaces its manifest, writes, reads and publishes a file,
-/// and removes it all.
+/// The rehearsal makes a call's directory, replaces its manifest, and writes, reads and publishes a file.
+/// At the end, it removes all of them.
 struct Rehearsal {
-    /// Facts about a directory that passed the rehearsal.
+    /// Facts about a directory after a successful rehearsal.
     struct Outcome: Sendable {
         let room: FileSystem.Room?
-        /// Number of the device that holds the directory.
+        /// Device number of the directory's file system.
         let device: UInt64?
     }
 
-    /// Prefix of all names that a rehearsal makes.
+    /// Prefix of all names made by a rehearsal.
     static let prefix = "probe-"
 
     /// The directory under test.
     let root: String
     let mode: mode_t
-    /// Name of all that the rehearsal makes. A program uses one name,
-    /// so that leftovers do not pile up if removal fails.
+    /// Name for everything made by the rehearsal.
+    /// A program uses the same name each time, so leftovers do not pile up if removal fails.
     let name: String
     /// True when a missing directory may be made.
     var mayMake = false
     /// True when the `.partial` directory may be made. Callreel makes it once.
-    /// A missing one later means an unmounted disk.
+    /// If it is missing later, its disk may be unmounted.
     var isFirst = true
 
     /// Returns if every step succeeded. Otherwise throws the reason in words.
@@ -128,7 +128,7 @@ struct Rehearsal {
         }
     }
 
-    /// Removes what is left of rehearsals whose programs were killed.
+    /// Removes old leftovers of rehearsals whose programs were killed.
     static func removeLeftovers(in root: String) {
         let partial = root + "/" + RecordingStore.partialDirectoryName
         func isLeftover(_ directory: String, _ name: String) -> Bool {

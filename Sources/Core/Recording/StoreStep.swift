@@ -16,7 +16,7 @@ enum StoreStep: String, CaseIterable, Sendable {
     case released
     /// A published manifest was replaced.
     case updated
-    /// A file that cannot be repaired was put aside.
+    /// A file beyond repair was put aside.
     case setAside
     /// The call's directory is gone.
     case discarded

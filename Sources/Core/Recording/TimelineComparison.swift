@@ -3,8 +3,8 @@ import Crypto
 /// Compares the audio of a call's sinks piece by piece, and checks that silent ranges are silent.
 ///
 /// The timeline is cut wherever a file or a silent range of any sink begins or ends. So a piece is entirely audio or
-/// entirely silence, and lies entirely inside or outside a file. Only hashes are kept:
-/// memory does not grow with the call.
+/// entirely silence, and lies entirely inside or outside a file.
+/// Only hashes are kept, so memory does not grow with the call.
 struct TimelineComparison {
     private struct Piece {
         let range: Range<Int>
@@ -12,15 +12,15 @@ struct TimelineComparison {
         let sink: String
     }
 
-    /// Largest absolute sample value that resampling may leave in silence.
+    /// Largest absolute sample value allowed in resampled silence.
     private static let ringing = 2
-    /// Seconds by which resampling may smear audio into silence, generously.
+    /// Seconds by which resampling may smear audio into silence: a generous estimate.
     private static let smear = 0.05
 
     private let recording: Recording
-    /// Frames at which the timeline is cut, for sinks in the call's own format.
+    /// Frames where the timeline is cut, for sinks in the call's own format.
     private let cuts: [Int]
-    /// Hash of each piece in the first sink that has the piece, by the piece's first frame.
+    /// Hash of each piece in the first sink with that piece, by the piece's first frame.
     private var pieces: [Int: Piece] = [:]
     /// Differences found so far, in words.
     private(set) var problems: [String] = []
@@ -46,7 +46,7 @@ struct TimelineComparison {
         quiet = sink.quiet
     }
 
-    /// Begins the samples of the sink's file with an index.
+    /// Begins the sink's file at an index.
     mutating func beginFile(_ index: Int) {
         cursor = nil
         guard let sink, let stretches else { return }
@@ -67,7 +67,7 @@ struct TimelineComparison {
     /// Adds samples of the file, interleaved by channel.
     mutating func add(_ samples: Span<Int16>) { cursor?.add(samples) }
 
-    /// Ends a lossless file that was decoded to its end, and compares its pieces.
+    /// Ends a lossless, fully decoded file, and compares its pieces.
     mutating func endFile() {
         guard let sink, let found = cursor?.finish() else { return }
         cursor = nil
@@ -88,7 +88,7 @@ struct TimelineComparison {
         }
     }
 
-    /// Drops a file whose samples cannot be compared.
+    /// Drops a file without comparing its samples.
     mutating func dropFile() { cursor = nil }
 }
 
@@ -143,7 +143,7 @@ private struct Cursor {
         }
     }
 
-    /// Closes the piece that ends here. Silence is not compared: another sink may hold audio that this sink dropped.
+    /// Closes the piece that ends here. Silence is not compared: another sink may hold the audio dropped by this one.
     private mutating func cut() {
         if begin < position, !isSilence { pieces.append((begin..<position, hash.finalize())) }
         hash = SHA256()
@@ -160,6 +160,6 @@ extension Recording.Sink {
     /// Ranges that must be silent in the sink's files.
     fileprivate var quiet: FrameRanges { (ranges?.silence ?? FrameRanges()).union(ranges?.masked ?? FrameRanges()) }
 
-    /// True when the manifest gives the place of each frame in the call, and tells which frames are silence.
+    /// True when the manifest states the place of each frame in the call, and all silence.
     fileprivate var isPlaced: Bool { ranges != nil || silence == 0 && (masked ?? 0) == 0 && (skipped ?? 0) == 0 }
 }

@@ -19,8 +19,8 @@ extension Recording.Sink {
 
     /// Returns the range of the call in each file; nil if the manifest does not state it.
     func stretches(in recording: Recording) -> [Range<Int>]? {
-        // Manifests of older programs state no places. If no audio was left out before the end,
-        // the files follow each other.
+        // Manifests of older programs state no places.
+        // If no audio was left out before the end, the files follow each other.
         let isContinuous = files.allSatisfy { $0.start == nil } && (skipped ?? 0) == 0 && (lost == 0 || files.count <= 1)
         var stretches: [Range<Int>] = []
         for file in files {

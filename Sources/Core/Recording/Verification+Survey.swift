@@ -15,24 +15,24 @@ extension Verification {
         "aquota.group",
     ]
 
-    /// Seconds in which a deletion of a recording is complete.
+    /// Time limit for the deletion of a recording, in seconds.
     private static let deletionTime = 0.5
 
     /// The contents of a directory, before any file but the manifests is opened.
     package struct Survey: Sendable {
         /// Recordings with readable manifests.
         package var recordings: [Recording] = []
-        /// Files in no manifest, unreadable manifests, and places that could not be examined.
+        /// Files named in no manifest, unreadable manifests, and places that could not be examined.
         package var problems: [Problem] = []
-        /// Number of calls that are running, or were interrupted and wait for a repair.
+        /// Number of running calls, and of interrupted calls waiting for a repair.
         package var unfinished = 0
         /// True when the directory holds recordings or a `.partial` directory.
         package var isArchive = false
     }
 
-    /// Lists the recordings to check, and the files that belong to no recording. Blocks.
+    /// Lists the recordings to check, and the files without a recording. Blocks.
     ///
-    /// Follows links, and includes the directories of sinks that have their own. A server may publish meanwhile.
+    /// Follows links, and includes sinks' own directories. A server may publish meanwhile.
     package func survey() throws(RecordingError) -> Survey {
         guard try FileStatus(directory).kind == .directory else { throw RecordingError("\(directory) is not a directory") }
         var survey = Survey()

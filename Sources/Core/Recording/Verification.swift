@@ -20,7 +20,7 @@ package struct Verification: Sendable {
         package var seconds = 0.0
         /// Files that were decoded, besides being measured and hashed.
         package var decoded = 0
-        /// Recordings whose own manifest says that a sink failed, stalled, or does not hold all of the call's audio.
+        /// Recordings with a failed or stalled sink, or with a sink that lacks audio, as stated in their own manifests.
         package var incomplete = 0
         package var problems: [Problem] = []
 
@@ -133,7 +133,7 @@ package struct Verification: Sendable {
 }
 
 extension Recording {
-    /// True when the manifest itself says that audio of the call is missing.
+    /// True when the manifest itself reports missing audio.
     package var isIncomplete: Bool {
         sinks.contains { $0.lost > 0 || $0.silence > 0 || $0.state == .failed || $0.state == .stalled }
     }
