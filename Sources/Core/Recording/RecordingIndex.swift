@@ -103,8 +103,8 @@ package final class RecordingIndex: Sendable {
         }
     }
 
-    /// Brings the index up to date with a directory: reads new manifests,
-    /// and removes the recordings of deleted manifests. Blocks. Follows symbolic links. Skips all other files.
+    /// Brings the index up to date with a directory: reads new manifests, and drops the entries of deleted manifests.
+    /// Blocks. Follows symbolic links. Skips files that are not manifests.
     func scan(_ directory: String) {
         tree.withLock { tree in
             let isFirst = !tree.wasScanned
@@ -157,7 +157,7 @@ package final class RecordingIndex: Sendable {
 }
 
 extension RecordingIndex.State {
-    /// Removes the recordings of deleted manifests. Keeps a recording with another manifest elsewhere.
+    /// Drops the entries of deleted manifests. Keeps the entry of a recording with another manifest elsewhere.
     fileprivate mutating func remove(_ gone: [(folder: String, name: String)]) {
         guard !gone.isEmpty else { return }
         var ids: Set<RecordingID> = []

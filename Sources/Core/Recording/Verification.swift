@@ -55,7 +55,7 @@ package struct Verification: Sendable {
     /// Checks one recording. Blocks.
     ///
     /// A server may change the recording meanwhile. If the check finds a problem and the manifest has changed,
-    /// the new manifest is checked. If the recording was deleted, the result is empty.
+    /// the new manifest is checked. If the manifest and all its files were deleted, the result is empty.
     package func check(_ recording: Recording) -> Result {
         let result = checkOnce(recording)
         guard !result.problems.isEmpty else { return result }
