@@ -1,5 +1,5 @@
 /// The version of Callreel, in one place.
 package enum CallreelVersion {
-    /// Such as `0.9.0`, by the rules of semantic versioning.
+    /// The current version, such as `0.9.0`, by the rules of semantic versioning.
     package static let current = "0.9.0"
 }

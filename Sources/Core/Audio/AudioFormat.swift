@@ -1,9 +1,9 @@
 /// The shape of a PCM stream: signed 16-bit samples at one rate, interleaved by channel.
 ///
-/// Counting is in frames everywhere: one frame is one sample for each channel. Bytes exist only at the
-/// socket and at the disk, seconds only in configuration and on the page; the conversions live here.
+/// Callreel counts in frames everywhere: one frame is one sample for each channel. Bytes exist only at the
+/// socket and at the disk, seconds only in configuration and on the page. The conversions are here.
 public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible {
-    /// The rates that the program records, in frames a second: what carriers send for telephone speech.
+    /// The rates that Callreel records, in frames a second. Carriers send these for telephone speech.
     package static let supportedSampleRates = [8000, 16000, 24000]
 
     /// Frames a second.
@@ -11,21 +11,21 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
     /// Samples in a frame: 1 for a mix or a single leg, 2 for two legs side by side.
     public let channels: Int
 
-    /// Makes a format. Both numbers must be positive; which rates a carrier may name is the carrier dialect's to say.
+    /// Makes a format. Both numbers must be positive. The carrier's dialect decides which rates are allowed.
     public init(sampleRate: Int, channels: Int = 1) {
         precondition(sampleRate > 0 && channels > 0, "not an audio format: \(sampleRate) Hz, \(channels) channels")
         self.sampleRate = sampleRate
         self.channels = channels
     }
 
-    /// Makes a format of numbers from outside; nil where they are none that audio has. The limits are far beyond audio: they keep conversions
-    /// from overflowing.
+    /// Makes a format from unchecked numbers; nil if the rate is outside 1000...1,000,000 or the channels outside
+    /// 1...255. The limits are far beyond audio. They keep conversions from overflowing.
     package init?(checking sampleRate: Int, channels: Int) {
         guard 1000...1_000_000 ~= sampleRate, 1...255 ~= channels else { return nil }
         self.init(sampleRate: sampleRate, channels: channels)
     }
 
-    /// Reads a format that a manifest states; one that is none is an error there, and no reason to stop.
+    /// Reads a format from a manifest. Impossible numbers are a decoding error; they do not trap.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let sampleRate = try container.decode(Int.self, forKey: .sampleRate), channels = try container.decode(Int.self, forKey: .channels)
@@ -39,15 +39,15 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
     /// Bytes of one frame at 16 bits a sample.
     public var bytesPerFrame: Int { channels * MemoryLayout<Int16>.size }
 
-    /// How long so many frames last, in seconds.
+    /// Returns the duration of so many frames, in seconds.
     public func seconds(frames: Int) -> Double { Double(frames) / Double(sampleRate) }
 
-    /// How many frames so many seconds are, rounded to the nearest.
+    /// Returns the frames in so many seconds, rounded to the nearest.
     public func frames(seconds: Double) -> Int {
         let frames = (seconds * Double(sampleRate)).rounded()
         return Int(exactly: frames) ?? (frames > 0 ? .max : frames < 0 ? .min : 0)
     }
 
-    /// Such as `16000 Hz, 1 channel`.
+    /// The format in words, such as `16000 Hz, 1 channel`.
     public var description: String { "\(sampleRate) Hz, \(channels) channel\(channels == 1 ? "" : "s")" }
 }

@@ -1,18 +1,18 @@
-/// A place on a call's timeline: the number of frames before it, from the call's first frame at 0.
+/// A position on a call's timeline: the number of frames before it. The call's first frame is at 0.
 public struct FramePosition: Hashable, Comparable, Sendable {
-    /// Frames before this place.
+    /// Frames before this position.
     public let frames: Int
 
-    /// Makes the place after so many frames.
+    /// Makes the position after so many frames.
     public init(_ frames: Int) { self.frames = frames }
 
     /// The first frame of a call.
     public static let start = FramePosition(0)
 
-    /// The place so many frames later.
+    /// Returns the position so many frames later.
     public static func + (position: Self, frames: Int) -> Self { Self(position.frames + frames) }
 
-    /// Earlier comes first.
+    /// Orders earlier positions first.
     public static func < (left: Self, right: Self) -> Bool { left.frames < right.frames }
 }
 

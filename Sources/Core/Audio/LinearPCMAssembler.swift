@@ -1,28 +1,28 @@
-/// Turns 16-bit little-endian PCM that arrives in pieces of any length into samples.
+/// Assembles samples from 16-bit little-endian PCM that arrives in pieces of any length.
 ///
-/// A piece may end in the middle of a sample or of a frame: the rest is kept for the next one, so nothing is ever
-/// shifted by a byte. One assembler belongs to one stream and one task.
+/// A piece may end in the middle of a sample or of a frame. The rest is kept for the next piece, so the stream never
+/// shifts by a byte. One assembler belongs to one stream and one task.
 package struct LinearPCMAssembler: Sendable {
     /// The shape of the stream.
     package let format: AudioFormat
-    /// The whole samples so far, with room for more behind them.
+    /// The whole samples so far, with room for more.
     private var samples: [Int16] = []
-    /// The first byte of a sample whose second byte has not come.
+    /// The first byte of a sample whose second byte has not arrived.
     private var half: UInt8?
-    /// Room that is made for a new batch, in samples.
+    /// Room to make for a new batch, in samples.
     private var roomAtOnce = 0
 
     /// Makes an assembler for an empty stream.
     package init(format: AudioFormat) { self.format = format }
 
-    /// Whole frames that can be taken now.
+    /// Whole frames ready to be taken.
     package var frameCount: Int { samples.count / format.channels }
 
-    /// Bytes of a frame that is not whole; at the end of a call they are what is lost.
+    /// Bytes of an incomplete frame. At the end of a call, they are lost.
     package var leftoverByteCount: Int { samples.count % format.channels * 2 + (half == nil ? 0 : 1) }
 
-    /// Adds bytes in the order in which they came, letting the caller put them straight into place.
-    /// - Parameter fill: initializes every byte of the buffer that it is given.
+    /// Adds bytes in their order of arrival. The caller writes them straight into place.
+    /// - Parameter fill: initializes every byte of its buffer.
     package mutating func append(byteCount count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
         let begun = half == nil ? 0 : 1
         let bytes = begun + count
@@ -39,20 +39,20 @@ package struct LinearPCMAssembler: Sendable {
         }
     }
 
-    /// Adds bytes in the order in which they came.
+    /// Adds bytes in their order of arrival.
     package mutating func append(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { source in
             unsafe append(byteCount: source.count) { unsafe $0.copyMemory(from: source) }
         }
     }
 
-    /// Takes the whole frames assembled so far, or nothing when there is none.
+    /// Removes and returns the whole frames assembled so far; nil if there are none.
     package mutating func takeSamples() -> [Int16]? {
         let whole = frameCount * format.channels
         guard whole > 0 else { return nil }
         var taken: [Int16] = []
         swap(&taken, &samples)
-        // A little more: a read has a frame more or less than the one before.
+        // A little more: a read may have a frame more than the one before.
         roomAtOnce = whole + whole / 8 + 16
         if taken.count > whole {
             samples = Array(taken[whole...])
@@ -64,7 +64,8 @@ package struct LinearPCMAssembler: Sendable {
         return taken
     }
 
-    /// Makes room for so many further samples at least: for as many as were taken last, since the next batch will be like it.
+    /// Makes room for at least so many further samples. It makes room for as many as were taken last, since the next
+    /// batch will be like it.
     private mutating func makeRoom(_ needed: Int) {
         let count = samples.count + needed
         var roomy = SampleMemory.room(for: max(count, min(2 * samples.count, count + 4096), roomAtOnce))

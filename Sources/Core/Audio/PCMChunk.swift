@@ -1,26 +1,27 @@
-/// A run of consecutive frames of one call, immutable, and shared by every sink without copying.
+/// A run of consecutive frames of one call. It is immutable, and all sinks share it without copying.
 public struct PCMChunk: Sendable {
     /// The shape of the samples.
     public let format: AudioFormat
-    /// Where the first frame stands on the call's timeline.
+    /// The position of the first frame on the call's timeline.
     public let start: FramePosition
-    /// When the last of it arrived.
+    /// The time at which the last of the chunk arrived.
     let receivedAt: ContinuousClock.Instant
-    /// Whether the recording was paused when it came.
+    /// The recording was paused when the chunk arrived.
     let isPaused: Bool
-    /// The samples, interleaved by channel: the chunk's own, which whoever looks at them or keeps them shares with every other sink.
+    /// The samples, interleaved by channel. All sinks share them without copying.
     ///
-    /// Whoever hands them to a C library or writes them to a file borrows them with ``withSamples(_:)``.
+    /// To pass them to a C library or write them to a file, borrow them with ``withSamples(_:)``.
     public let samples: [Int16]
-    /// What has their memory used again, where that is worth it.
+    /// Returns the samples' memory to a pool when the chunk is released; nil if pooling is not worth it.
     private let memory: SampleMemory?
 
-    /// Makes a chunk of interleaved samples, which must be whole frames.
+    /// Makes a chunk of interleaved samples. They must be whole frames.
     public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
         self.init(samples: samples, format: format, start: start, isPaused: false)
     }
 
-    /// Makes a chunk that came while the recording was paused, or not. Its memory may be another chunk's when nobody has this one any more.
+    /// Makes a chunk, with the state of the recording at its arrival. Later chunks may reuse its memory once it is
+    /// released.
     init(samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool, receivedAt: ContinuousClock.Instant = .now) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
         self.samples = samples
@@ -31,7 +32,7 @@ public struct PCMChunk: Sendable {
         self.receivedAt = receivedAt
     }
 
-    /// A chunk of digital silence.
+    /// Returns a chunk of digital silence.
     public static func silence(frames: Int, format: AudioFormat, start: FramePosition) -> PCMChunk {
         PCMChunk(samples: [Int16](repeating: 0, count: frames * format.channels), format: format, start: start)
     }
@@ -39,10 +40,10 @@ public struct PCMChunk: Sendable {
     /// Frames in the chunk.
     public var frameCount: Int { samples.count / format.channels }
 
-    /// The place after the last frame.
+    /// The position after the last frame.
     public var end: FramePosition { start + frameCount }
 
-    /// The chunk without its first frames; the whole chunk where there are none to take away.
+    /// Returns the chunk without its first frames; the whole chunk if there are none to remove.
     func dropFirst(_ frames: Int) -> PCMChunk {
         guard frames > 0 else { return self }
         return PCMChunk(
@@ -50,14 +51,14 @@ public struct PCMChunk: Sendable {
             receivedAt: receivedAt)
     }
 
-    /// The chunk's first frames; the whole chunk where it has no more.
+    /// Returns the chunk's first frames; the whole chunk if it has no more.
     func prefix(_ frames: Int) -> PCMChunk {
         guard frames < frameCount else { return self }
         return PCMChunk(
             samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)
     }
 
-    /// Silence in place of the samples.
+    /// The same stretch as silence.
     var silenced: PCMChunk {
         PCMChunk(
             samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)

@@ -1,31 +1,31 @@
 /// Changes the rate of a stream of samples, piece by piece. One instance serves one stream, from one task.
 ///
-/// What comes out does not depend on where the pieces are cut, begins where the stream begins, and is as long as the
+/// The output does not depend on where the pieces are cut. It begins where the stream begins, and is as long as the
 /// stream to within a frame.
 package protocol RateConverter {
     /// Converts the next samples.
     /// - Parameters:
     ///   - samples: the samples, interleaved by channel in whole frames.
-    ///   - isLast: whether the stream ends with them, so that nothing is held back any more.
-    /// - Returns: the samples that are ready; some may come with later pieces only.
+    ///   - isLast: true if the stream ends with these samples. Then nothing is held back any more.
+    /// - Returns: the samples ready so far. Later pieces may bring the rest.
     mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> [Int16]
 }
 
-/// Brings a call's audio into the shape that a sink asked for, from some place of the call on.
+/// Converts a call's audio to the shape that a sink asked for, from some position of the call on.
 struct Conversion {
-    /// What comes in.
+    /// The shape of the call's audio.
     private let source: AudioFormat
-    /// What goes out.
+    /// The shape of the result.
     let target: AudioFormat
-    /// The place on the call's timeline where it began.
+    /// The position on the call's timeline at which the conversion began.
     private let start: Int
-    /// The same place, counted in frames of the result.
+    /// The same position, counted in frames of the result.
     private let targetStart: Int
-    /// Frames that have come out.
+    /// Frames produced so far.
     private var made = 0
     private var converter: (any RateConverter)?
 
-    /// Begins at a place of the call.
+    /// Begins at a position of the call.
     init(from source: AudioFormat, to target: AudioFormat, at start: FramePosition, maker: SinkRegistry.RateConverterMaker?) throws(SinkError) {
         self.source = source
         self.target = target
@@ -37,19 +37,19 @@ struct Conversion {
         }
     }
 
-    /// The place on the call's timeline that a frame of the result stands for.
+    /// Returns the position on the call's timeline of a frame of the result.
     func position(of frame: FramePosition) -> Int { start + source.frames(frame.frames - targetStart, of: target) }
 
-    /// What the chunk gives; a converter may hold a little of it back.
+    /// Converts a chunk. A converter may hold back a little of it.
     mutating func convert(_ chunk: PCMChunk) throws(SinkError) -> PCMChunk {
         try chunk.withSamples { span throws(SinkError) in try convert(span, isLast: false) }
     }
 
-    /// What was held back.
+    /// Ends the conversion, and returns the audio held back.
     mutating func finish() throws(SinkError) -> PCMChunk { try convert([Int16]().span, isLast: true) }
 
     private mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> PCMChunk {
-        // Fewer channels first, more channels last: the converter has the least to do.
+        // Channels are removed before the conversion and added after it, so that the converter has the least to do.
         let narrow = min(source.channels, target.channels)
         var output = source.channels > narrow ? Self.mix(samples, from: source.channels, to: narrow) : samples.indices.map { samples[$0] }
         if converter != nil { output = try converter?.convert(output.span, isLast: isLast) ?? [] }
@@ -59,14 +59,14 @@ struct Conversion {
         return chunk
     }
 
-    /// The mean of all channels in each of the new ones.
+    /// Returns the mean of all channels in each of the new ones.
     static func mix(_ samples: Span<Int16>, from source: Int, to target: Int) -> [Int16] {
         let frames = samples.count / source
         return unsafe [Int16](unsafeUninitializedCapacity: frames * target) { buffer, count in
             for frame in 0..<frames {
                 var sum = 0
                 for channel in 0..<source { sum += Int(samples[frame * source + channel]) }
-                // To the nearest, so that silence and full scale stay what they are.
+                // Rounded to the nearest, so that silence and full scale stay unchanged.
                 let mean = Int16((Double(sum) / Double(source)).rounded())
                 for channel in 0..<target { unsafe buffer[frame * target + channel] = mean }
             }
@@ -76,7 +76,7 @@ struct Conversion {
 }
 
 extension AudioFormat {
-    /// How many frames of this format last as long as frames of another one, rounded down; the greatest number where none is great enough.
+    /// Returns the frames of this format that last as long as so many of another, rounded down. Saturates on overflow.
     package func frames(_ count: Int, of other: AudioFormat) -> Int {
         let (high, low) = count.multipliedFullWidth(by: sampleRate)
         let estimate = Double(count) * Double(sampleRate) / Double(other.sampleRate)

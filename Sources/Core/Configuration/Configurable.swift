@@ -1,7 +1,7 @@
 /// A group of values that an operator may set in the JSON configuration: a sink's options, or a section of the file.
 ///
-/// A conformer lists its keys once, in `fields`; reading, checking, the example, `sinks describe` and the error
-/// messages all come from that list. Defaults are what `init()` gives.
+/// A conformer lists its keys once, in `fields`. Reading, checking, the example, `sinks describe` and the error
+/// messages all come from that list. The defaults are the values after `init()`.
 ///
 /// ```swift
 /// struct MeterOptions: Configurable {
@@ -12,28 +12,28 @@
 /// }
 /// ```
 public protocol Configurable: Sendable {
-    /// Every value at its default.
+    /// Makes a group with every value at its default.
     init()
-    /// Every key that may be set, in the order in which documentation shows them.
+    /// All keys, in the order in which documentation shows them.
     static var fields: [Field<Self>] { get }
 }
 
 extension Configurable {
     /// Reads a group strictly: an unknown key, a wrong type or a value out of range is a problem with its path.
     ///
-    /// All mistakes are found, not only the first; what could not be read keeps its default.
+    /// Reports all mistakes, not only the first. A value with a mistake keeps its default.
     /// - Parameters:
-    ///   - value: what stands in the configuration.
-    ///   - path: where it stands.
-    ///   - others: keys of the same object that somebody else reads; nil when somebody else looks for unknown keys.
-    ///   - problems: gets every mistake.
+    ///   - value: the value in the configuration.
+    ///   - path: the value's path.
+    ///   - others: keys of the same object that other code reads; nil if other code looks for unknown keys.
+    ///   - problems: receives every mistake.
     public static func read(
         _ value: JSONValue, at path: ConfigurationPath, alongside others: [String]? = [],
         problems: inout [ConfigurationProblem]
     ) -> Self {
         var result = Self()
         guard case .object(let members) = value else {
-            // Where secrets belong, one may well stand in the wrong place.
+            // In a group with secrets, the value here may be a misplaced secret.
             let found = fields.contains(where: \.isSecret) ? "what stands here" : value.found
             problems.append(.init(at: path, "\(found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
             return result
@@ -55,19 +55,20 @@ extension Configurable {
         return result
     }
 
-    /// Whether the object has a key that looks like this one, mistyped. That key is reported as unknown, which is enough.
+    /// Returns true if the object has this key mistyped. The mistyped key is reported as unknown, which is enough.
     private static func isMistyped(_ name: String, in members: [String: JSONValue]) -> Bool {
         let known = fields.map(\.name)
         return members.keys.contains { !known.contains($0) && $0.nearest(in: [name]) != nil }
     }
 
-    /// Every key with the value it has here.
+    /// Every key with its current value.
     public var json: [String: JSONValue] {
         Dictionary(uniqueKeysWithValues: Self.fields.map { ($0.name, $0.write(self)) })
     }
 
-    /// The group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default, or an example where it must be given.
-    /// - Parameter others: keys of the same object that belong to somebody else, with their schemas.
+    /// Returns the group as JSON Schema (draft 2020-12): each key with its type, range, meaning and default.
+    /// A required key has an example instead of a default.
+    /// - Parameter others: keys of the same object that other code reads, with their schemas.
     package static func schema(alongside others: [String: JSONValue] = [:]) -> [String: JSONValue] {
         let standard = Self().json
         var properties = others
@@ -86,7 +87,7 @@ extension Configurable {
         return schema
     }
 
-    /// The keys that must be given.
+    /// The required keys.
     package static var requiredKeys: [String] { fields.filter(\.isRequired).map(\.name) }
 
     private static func unknownKey(_ name: String, known: [String]) -> String {
@@ -96,7 +97,7 @@ extension Configurable {
 }
 
 extension JSONValue {
-    /// The value as an error message shows it: shortened, never on two lines.
+    /// The value in the form for error messages: shortened, never on two lines.
     public var found: String {
         let text = json()
         return text.count > 60 ? text.prefix(57) + "..." : text

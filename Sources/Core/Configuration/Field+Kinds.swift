@@ -1,7 +1,7 @@
 extension Field {
     /// A secret, or `null` for none: the text itself, or `file:` and the path of the file that holds it.
     ///
-    /// No problem ever shows what stands there, and neither does what is written. It must have `minimum` characters.
+    /// The secret must have at least `minimum` characters. No problem and no written value ever shows it.
     public static func secret(
         _ name: String, _ path: any WritableKeyPath<Root, Secret?> & Sendable, minimum: Int = 1, _ help: String
     ) -> Self {
@@ -20,9 +20,9 @@ extension Field {
         return field
     }
 
-    /// One secret, or a list of them of which each counts, or `null` for none.
+    /// One secret, a list of secrets that are all valid, or `null` for none.
     ///
-    /// While a secret is changed, the old one stands in the list behind the new one. As for one secret, none is ever shown.
+    /// While a secret is changed, the old one stands in the list behind the new one. No secret is ever shown.
     public static func secrets(
         _ name: String, _ path: any WritableKeyPath<Root, [Secret]> & Sendable, minimum: Int = 1, _ help: String
     ) -> Self {
@@ -87,7 +87,7 @@ extension Field {
         }
     }
 
-    /// A list of texts; `check` returns what is wrong with one of them, or nothing.
+    /// A list of texts. `check` returns the mistake in one of them, or nil.
     public static func strings(
         _ name: String, _ path: any WritableKeyPath<Root, [String]> & Sendable, of type: String, _ help: String,
         check: @escaping @Sendable (String) -> String? = { _ in nil }

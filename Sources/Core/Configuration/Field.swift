@@ -1,23 +1,23 @@
-/// One key of a configuration group: its name, its type and range, what it means, and where its value is kept.
+/// One key of a configuration group: its name, type, range, meaning and storage.
 public struct Field<Root: Sendable>: Sendable {
     /// The key.
     public let name: String
-    /// What may stand there, in words: `whole number, 0...8`.
+    /// The allowed values, in words: `whole number, 0...8`.
     public let type: String
     /// One or two sentences for the operator.
     public let help: String
-    /// Reads the value found at the path into the group, or reports why not.
+    /// Reads the value at the path into the group, or reports the reason why it cannot.
     let read: @Sendable (JSONValue, ConfigurationPath, inout Root, inout [ConfigurationProblem]) -> Void
-    /// The value that the group holds now.
+    /// Returns the group's current value.
     let write: @Sendable (Root) -> JSONValue
-    /// The same as JSON Schema (draft 2020-12), without help and default.
+    /// The allowed values as JSON Schema (draft 2020-12), without help and default.
     public let schema: [String: JSONValue]
-    /// Whether what stands there must never be shown.
+    /// The value is a secret, and must never be shown.
     var isSecret = false
-    /// Whether the key must be given. Its value in the group's `init()` is then an example, and no default.
+    /// The key must be given. Its value in the group's `init()` is then an example, and no default.
     public private(set) var isRequired = false
 
-    /// Makes a field of any type from how it is read and written.
+    /// Makes a field of any type from a function that reads it and one that writes it.
     public init(
         _ name: String, type: String, schema: [String: JSONValue], help: String,
         read: @escaping @Sendable (JSONValue, ConfigurationPath, inout Root, inout [ConfigurationProblem]) -> Void,
@@ -31,14 +31,14 @@ public struct Field<Root: Sendable>: Sendable {
         self.write = write
     }
 
-    /// Returns the same key as one that must be given: a group without it is refused.
+    /// Returns a required version of this field: a group without the key is refused.
     public func required() -> Self {
         var field = self
         field.isRequired = true
         return field
     }
 
-    /// Makes a field whose value is one Swift value, from a function that converts it or says what would be right.
+    /// Makes a field for one Swift value. `parse` converts the JSON value, or returns the reason for its refusal.
     private init<Value>(
         _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, type: String, schema: [String: JSONValue], help: String,
         parse: @escaping @Sendable (JSONValue) -> Parsed<Value>, write: @escaping @Sendable (Value) -> JSONValue
@@ -54,7 +54,7 @@ public struct Field<Root: Sendable>: Sendable {
     }
 }
 
-/// What became of a configuration value.
+/// The outcome of converting a configuration value.
 private enum Parsed<Value> {
     case value(Value)
     case refused(String)
@@ -113,7 +113,7 @@ extension Field {
             write: JSONValue.boolean)
     }
 
-    /// A text; `check` returns what is wrong with it, or nothing.
+    /// A text. `check` returns the mistake in it, or nil.
     public static func string(
         _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, type: String = "text", _ help: String,
         check: @escaping @Sendable (String) -> String? = { _ in nil }

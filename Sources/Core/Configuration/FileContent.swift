@@ -10,19 +10,20 @@ package import Foundation
 
 /// Reads small files whole: a configuration, a secret.
 ///
-/// Anything that can be opened and read is a file: a pipe of the shell, `/dev/stdin`, a FIFO. Its size is not asked for, since those have none.
+/// Any path that can be opened and read will do: a pipe of the shell, `/dev/stdin`, a FIFO. These have no size, so
+/// the size is not asked for.
 package enum FileContent {
-    /// Why a file could not be read.
+    /// The reason why a file could not be read.
     package enum Failure: Error, Sendable {
         /// The system refused, with this error number.
         case system(Int32)
         /// The file holds more bytes than it may.
         case tooLarge(limit: Int)
 
-        /// Whether there is no such file.
+        /// The file does not exist.
         package var isMissing: Bool { if case .system(ENOENT) = self { true } else { false } }
 
-        /// Such as `Is a directory`.
+        /// The reason in words, such as `Is a directory`.
         package var reason: String {
             switch self {
             case .system(let number): systemMessage(number)
@@ -31,10 +32,10 @@ package enum FileContent {
         }
     }
 
-    /// Returns everything in a file. Blocks.
+    /// Returns the whole content of a file. Blocks.
     /// - Parameters:
-    ///   - limit: bytes that it may hold.
-    ///   - dash: whether the path `-` stands for standard input.
+    ///   - limit: the most bytes that the file may hold.
+    ///   - dash: true reads standard input for the path `-`.
     package static func read(_ path: String, limit: Int, dash: Bool = false) throws(Failure) -> Data {
         let descriptor = dash && path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(errno) }

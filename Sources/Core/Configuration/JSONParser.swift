@@ -1,9 +1,9 @@
 /// Reads JSON text (RFC 8259), strictly and in time that grows with its length alone.
 ///
-/// Texts come from the network and are read on an event loop. Foundation's decoder takes minutes for 64 KB of nested
-/// arrays, because it tries each value as each type; and it does not say where a mistake is.
+/// Texts come from the network, and Callreel reads them on an event loop. Foundation's decoder takes minutes for 64 KB
+/// of nested arrays, because it tries each value as each type. It also does not give the place of a mistake.
 struct JSONParser {
-    /// How deep arrays and objects may be nested. No carrier and no configuration comes near it.
+    /// The greatest depth of nested arrays and objects. No carrier and no configuration comes near it.
     static let depthLimit = 64
 
     private let bytes: [UInt8]
@@ -11,14 +11,14 @@ struct JSONParser {
     private var position = 0
 
     /// Prepares to read a text.
-    /// - Parameter isLenient: takes what other programs commonly write: of two equal keys the last one counts, a number that JSON does not
-    ///   know becomes a string of the same characters, and strings may hold control characters.
+    /// - Parameter isLenient: true accepts common deviations. Of two equal keys, the last one counts. A number unknown
+    ///   to JSON becomes a string of the same characters. Strings may hold control characters.
     init(_ bytes: [UInt8], isLenient: Bool = false) {
         self.bytes = bytes
         self.isLenient = isLenient
     }
 
-    /// Reads the one value that the text must be.
+    /// Reads the text's one value. Any further text is an error.
     mutating func parse() throws(JSONSyntaxError) -> JSONValue {
         // A byte order mark is not part of the text (RFC 8259, section 8.1).
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -62,7 +62,7 @@ struct JSONParser {
             skipSpace()
             guard take(":") else { throw error("expected a colon after \"\(key)\", found \(here)") }
             let value = try value(depth: depth + 1)
-            // RFC 8259, section 4 leaves open which of two equal names counts; in a strict text neither does.
+            // RFC 8259, section 4 does not say which of two equal names counts. A strict text must not have them.
             guard members.updateValue(value, forKey: key) == nil || isLenient else {
                 position = start
                 throw error("the key \"\(key)\" stands here for the second time")
@@ -109,7 +109,7 @@ struct JSONParser {
         throw error("a text without its closing quote")
     }
 
-    /// Reads what follows a backslash (RFC 8259, section 7).
+    /// Reads the characters after a backslash (RFC 8259, section 7).
     private mutating func escape(_ text: inout [UInt8]) throws(JSONSyntaxError) {
         guard position < bytes.count else { throw error("a text without its closing quote") }
         let byte = bytes[position]
@@ -127,7 +127,7 @@ struct JSONParser {
                 position += 2
                 units.append(try unit())
             }
-            // Half a pair stands for nothing; it becomes the replacement character, as it does in other readers.
+            // Half a surrogate pair is no character. It becomes the replacement character, as in other readers.
             text += String(decoding: units, as: UTF16.self).utf8
         default:
             position -= 1
@@ -166,11 +166,11 @@ struct JSONParser {
         return .number(number)
     }
 
-    /// The bytes that a number may begin with, in JSON or elsewhere.
+    /// The first bytes of numbers, in JSON or elsewhere.
     private static let numberBytes = Set("+-.0123456789".utf8)
 
-    /// Reads a number of any form. A telephone number with a zero or a plus in front, or one with more digits than an integer has, keeps
-    /// all of its characters as a string.
+    /// Reads a number of any form. A telephone number with a leading zero or plus keeps all of its characters as a
+    /// string. So does a number with more digits than an integer has.
     private mutating func lenientNumber() throws(JSONSyntaxError) -> JSONValue {
         let rest = bytes[position...].prefix { $0 > 0x20 && !",]}\"".utf8.contains($0) }
         let text = String(decoding: rest, as: UTF8.self)
@@ -179,7 +179,7 @@ struct JSONParser {
         position += rest.count
         var strict = JSONParser(Array(rest))
         guard let number = try? strict.number(), strict.position == rest.count else { return .string(text) }
-        // Of more digits than an integer holds, a floating-point number would keep only the first ones.
+        // A floating-point number would keep only the first digits of a number that is too long for an integer.
         if case .number = number, !rest.contains(where: { ".eE".utf8.contains($0) }) { return .string(text) }
         return number
     }
@@ -200,7 +200,7 @@ struct JSONParser {
         while position < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[position]) { position += 1 }
     }
 
-    /// What stands at the current place, for messages.
+    /// The character at the current position, for messages.
     private var here: String {
         guard position < bytes.count else { return "the end of the text" }
         let byte = bytes[position]

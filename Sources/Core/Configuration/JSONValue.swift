@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A JSON value as it stands in a file or a message (RFC 8259), before anybody gave it a meaning.
+/// A JSON value from a file or a message (RFC 8259), before it is interpreted.
 public enum JSONValue: Hashable, Sendable {
     case null
     case boolean(Bool)
@@ -10,29 +10,30 @@ public enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// Reads one JSON text. The error says what is wrong and where.
+    /// Reads one JSON text. The error gives the mistake and its place.
     public init(parsing data: Data) throws(JSONSyntaxError) {
         var parser = JSONParser([UInt8](data))
         self = try parser.parse()
     }
 
-    /// Reads one JSON text of a carrier, as leniently as its meaning is clear: a call must not be lost to a key that stands twice.
+    /// Reads one JSON text of a carrier leniently, as far as its meaning is clear: a call must not be lost to a
+    /// duplicate key.
     package init(lenient data: Data) throws(JSONSyntaxError) {
         var parser = JSONParser([UInt8](data), isLenient: true)
         self = try parser.parse()
     }
 
-    /// The value under a key, if this is an object that has it.
+    /// The value under a key; nil if this is no object or lacks the key.
     public subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
-    /// The text, if this is a string.
+    /// The text of a string; nil for other values.
     public var string: String? {
         if case .string(let text) = self { text } else { nil }
     }
 
-    /// The number, if this is one, whole or not.
+    /// The number, whole or not; nil for other values.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -59,9 +60,9 @@ public enum JSONValue: Hashable, Sendable {
     }
 }
 
-/// Why a text is not JSON.
+/// The reason why a text is not JSON.
 public struct JSONSyntaxError: Error, CustomStringConvertible, Sendable {
-    /// What is wrong and where.
+    /// The mistake and its place.
     public let reason: String
 
     init(reason: String) { self.reason = reason }
@@ -70,10 +71,10 @@ public struct JSONSyntaxError: Error, CustomStringConvertible, Sendable {
 }
 
 extension JSONValue: Codable {
-    /// Reads whatever value stands there.
+    /// Reads any JSON value.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        // The kinds that manifests hold most come first: each wrong guess is an error that is made and thrown away.
+        // The types most frequent in manifests come first: each wrong guess makes an error that is thrown away.
         if let value = try? container.decode(String.self) {
             self = .string(value)
         } else if let value = try? container.decode(Int.self) {
@@ -98,7 +99,7 @@ extension JSONValue: Codable {
         case .null: try container.encodeNil()
         case .boolean(let value): try container.encode(value)
         case .integer(let value): try container.encode(value)
-        // JSON has no infinity and no "not a number", which a sink's details may well hold: the level of silence is one.
+        // JSON has no infinity and no "not a number", but a sink's details may hold them: the level of silence is one.
         case .number(let value): if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)

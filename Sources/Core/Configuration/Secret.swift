@@ -1,22 +1,22 @@
 import Foundation
 
-/// A password, a token or a key in the configuration: a text that is never shown, or the name of the file that holds it.
+/// A password, token or key in the configuration: the text itself, or the name of the file that holds it.
 ///
-/// Only ``value(at:)`` gives it away. Whatever prints, dumps or encodes a secret, or a value that holds one, gets
+/// Only ``value(at:)`` reveals it. Code that prints, dumps or encodes a secret, or a value that holds one, gets
 /// `(secret)` instead.
 public struct Secret: Hashable, Sendable {
-    /// What stands wherever a secret would.
+    /// The text shown in place of a secret.
     package static let shown = "(secret)"
-    /// What a text begins with that names a file, such as `file:/run/secrets/password`.
+    /// The prefix of a text that names a file, such as `file:/run/secrets/password`.
     static let filePrefix = "file:"
-    /// Bytes of a file with a secret; a longer one is a mistake.
+    /// The most bytes of a file with a secret. A longer file is a mistake.
     static let fileLimit = 1 << 16
 
     private let text: String
     private let minimum: Int
 
-    /// Keeps a text as it stands in the configuration. Nothing is read yet, so that a configuration can be checked anywhere.
-    /// - Parameter minimum: characters that the secret must have.
+    /// Keeps a text from the configuration. No file is read yet, so a configuration can be checked on any machine.
+    /// - Parameter minimum: the fewest characters that the secret may have.
     init(_ text: String, minimum: Int) {
         self.text = text
         self.minimum = minimum
@@ -29,7 +29,7 @@ public struct Secret: Hashable, Sendable {
         return String(path.hasPrefix("//") ? path.dropFirst(2) : path)
     }
 
-    /// What is wrong with the text, as far as that can be said without a disk.
+    /// The mistake in the text, as far as it can be found without a disk; nil if there is none.
     var mistake: String? {
         if let file { return file.isEmpty ? "names no file after \"\(Self.filePrefix)\"" : nil }
         return mistake(in: text)
@@ -40,8 +40,8 @@ public struct Secret: Hashable, Sendable {
         return value.count < minimum ? "has less than \(minimum) characters" : nil
     }
 
-    /// The secret itself, from its file if it is in one; one newline at the file's end does not belong to it. Blocks.
-    /// - Parameter path: the key, for the error, which names the file and never what is in it.
+    /// Returns the secret itself, from its file if it is in one. One newline at the file's end is removed. Blocks.
+    /// - Parameter path: the key, for the error. The error names the file, and never shows its content.
     public func value(at path: ConfigurationPath) throws(ConfigurationProblem) -> String {
         guard let file else { return text }
         let data: Data
@@ -54,7 +54,7 @@ public struct Secret: Hashable, Sendable {
         guard var value = String(data: data, encoding: .utf8) else {
             throw .init(at: path, "the file \(file.debugDescription) is not a short text")
         }
-        // One grapheme also where it is CR and LF.
+        // CR and LF together are one character here.
         if value.last?.isNewline == true { value.removeLast() }
         if let mistake = mistake(in: value) { throw .init(at: path, "what the file \(file.debugDescription) holds \(mistake)") }
         return value
@@ -68,7 +68,7 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
 }
 
 extension [Secret] {
-    /// The secrets themselves, in their order. Blocks.
+    /// Returns the secrets themselves, in their order. Blocks.
     /// - Parameter path: the key, for the error.
     package func values(at path: ConfigurationPath) throws(ConfigurationProblem) -> [String] {
         var values: [String] = []

@@ -1,8 +1,9 @@
 import Synchronization
 
-/// Wakes the one task that waits for it. A ring that nobody waited for wakes the next wait; several count as one.
+/// A wake-up signal for one waiting task.
 ///
-/// Unlike a stream, it goes on working in a cancelled task: a recording is finished also when its task is told to stop.
+/// A ring while no task waits makes the next wait return at once; several such rings count as one. Unlike a stream,
+/// the signal also works in a cancelled task: a recording is finished even when its task is told to stop.
 package final class Bell: Sendable {
     private struct State {
         var hasRung = false
@@ -24,7 +25,7 @@ package final class Bell: Sendable {
         waiter?.resume()
     }
 
-    /// Returns after the next ring, or at once when it has rung since the last wait. One task at a time.
+    /// Waits for the next ring. Returns at once if the bell has rung since the last wait. One task at a time may wait.
     package func wait() async {
         await withCheckedContinuation { continuation in
             let isDue = state.withLock { state in

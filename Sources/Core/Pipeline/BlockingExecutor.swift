@@ -6,26 +6,26 @@ import Foundation
     import Glibc
 #endif
 
-/// Threads on which code may block: sinks write here, files are synced and hashed here, and nowhere else.
+/// An executor whose threads may block. Sinks write here, and Callreel syncs and hashes files here, and nowhere else.
 ///
-/// As many threads as there are cores serve the jobs, unless told otherwise. When all of them have been stuck for a moment while
-/// jobs wait, more are made, up to a limit, so that a destination that blocks for ever does not hold up the others. Surplus
-/// threads end when they have been idle for a while. One task's jobs run one after the other, as in any executor.
+/// By default, one thread per core serves the jobs. When all threads are stuck for a moment while jobs wait, more are
+/// started, up to a limit. So a destination that blocks for ever does not hold up the others. Surplus threads end
+/// after an idle period. The jobs of one task run one after the other, as in any executor.
 ///
-/// Work comes in bursts: an event loop reads a group of calls and wakes the sinks of each. A thread that has nothing more to do
-/// therefore naps for a moment before it goes to sleep, and finds the whole burst instead of being woken for each call.
+/// Work comes in bursts: an event loop reads a group of calls and wakes the sinks of each. A thread without work
+/// therefore naps for a moment before it sleeps. It then finds the whole burst, and need not be woken for each call.
 // Unchecked: every stored variable is read and written only while `condition` is locked.
 package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
-    /// How many threads serve the jobs as long as none is stuck, unless told otherwise.
+    /// The default number of threads that serve the jobs while none is stuck: one per core, and at least 2.
     static let coreCount = max(2, ProcessInfo.processInfo.activeProcessorCount)
-    /// How many threads may exist at once, unless told otherwise. Beyond it, jobs wait for one to come free.
+    /// The default limit of threads at once. Beyond it, jobs wait for a free thread.
     package static let threadLimit = 64
-    /// How long a surplus thread waits for work before it ends, unless told otherwise.
+    /// The default time that a surplus thread waits for work before it ends, in seconds.
     static let idleLimit: TimeInterval = 10
-    /// The nice value of threads in the background: about a tenth of a processor that somebody else wants (sched(7)). Not the
-    /// highest one: on a machine that is busy for hours, what is done here still has to be done.
+    /// The nice value of background threads: about a tenth of a processor when other threads want it (sched(7)).
+    /// Not the maximum: on a machine that is busy for hours, background work must still get done.
     static let niceness: Int32 = 10
-    /// How long a thread naps, in microseconds: longer than a burst, and nothing beside the interval at which sockets are read.
+    /// Length of a nap in microseconds: longer than a burst, and far below the interval at which sockets are read.
     private static let nap: UInt32 = 1000
 
     private let name: String
@@ -38,18 +38,18 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     private var nextJob = 0
     private var threads = 0
     private var idle = 0
-    /// Threads that look for work again in a moment, without being woken.
+    /// Threads that nap. They look for work again without being woken.
     private var napping = 0
-    /// Jobs begun so far, and how many that were when ``relieve()`` last looked.
+    /// Jobs begun so far; `begunBefore` is the number at the last ``relieve()``.
     private var begun = 0
     private var begunBefore = 0
 
-    /// Makes an executor without threads; they come with the work.
+    /// Makes an executor without threads. They start as jobs arrive.
     /// - Parameters:
-    ///   - threads: how many serve the jobs as long as none is stuck; nil is as many as there are cores.
-    ///   - threadLimit: how many may exist at once.
-    ///   - idleLimit: seconds that a surplus thread waits for work before it ends.
-    ///   - isBackground: whether the threads leave the processors to others that want them, as far as the system can do that.
+    ///   - name: the threads are called "sink" and this name.
+    ///   - threads: threads that serve the jobs while none is stuck; nil is one per core, and at least 2.
+    ///   - threadLimit: the most threads at once.
+    ///   - isBackground: true gives other threads the processors first, as far as the system can do that.
     package convenience init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
         self.init(name: name, threads: threads, threadLimit: threadLimit, idleLimit: Self.idleLimit, isBackground: isBackground)
     }
@@ -62,7 +62,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         coreThreads = threads ?? Self.coreCount
     }
 
-    /// Threads that there are now.
+    /// Threads that exist now.
     var threadCount: Int {
         condition.lock()
         defer { condition.unlock() }
@@ -74,12 +74,12 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         condition.lock()
         jobs.append(UnownedJob(job))
         if idle > 0 { condition.signal() }
-        // A thread that was woken a moment ago still counts as idle, with a job that still counts as waiting.
+        // A thread that was woken a moment ago still counts as idle, and its job still counts as waiting.
         if jobs.count - nextJob > idle, threads < coreThreads { startThread() }
         condition.unlock()
     }
 
-    /// Makes a further thread when jobs wait and none was begun since the last call: all threads are stuck.
+    /// Starts one more thread if jobs wait and none was begun since the last call: all threads are stuck.
     func relieve() {
         condition.lock()
         if nextJob < jobs.count, idle + napping == 0, begun == begunBefore, threads < threadLimit { startThread() }
@@ -87,7 +87,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         condition.unlock()
     }
 
-    /// Starts a thread. The lock is held.
+    /// Starts a thread. The caller holds the lock.
     private func startThread() {
         threads += 1
         let thread = Thread { [self] in
@@ -98,13 +98,13 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
             if isBackground { thread.qualityOfService = .utility }
         #endif
         thread.start()
-        // After the start: before it, there is nothing on Linux that could have the name.
+        // Set after the start: before it, Linux has no thread that could take the name.
         thread.name = "sink \(name)"
     }
 
-    /// Gives the calling thread a small share of the processors when others want them.
+    /// Lowers the calling thread's priority: it gets a small share of the processors when others want them.
     private static func stepBack() {
-        // On Linux nice values belong to threads (sched(7)), and 0 is the calling one. Where it is refused, nothing is lost but time.
+        // On Linux, nice values belong to threads (sched(7)), and 0 is the calling thread. A refusal costs only time.
         #if canImport(Musl)
             setpriority(PRIO_PROCESS, 0, max(niceness, getpriority(PRIO_PROCESS, 0)))
         #elseif canImport(Glibc)
@@ -113,7 +113,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         #endif
     }
 
-    /// What a thread does: jobs in the order in which they came, until it is surplus and idle.
+    /// Runs jobs in their order of arrival, until the thread is surplus and idle. Every thread runs this.
     private func work() {
         condition.lock()
         var hasNapped = true
@@ -150,13 +150,13 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         condition.unlock()
     }
 
-    /// Waits without a limit.
+    /// Waits for a signal without a time limit. Always returns true.
     private func wait() -> Bool {
         condition.wait()
         return true
     }
 
-    /// Runs code that may block on these threads and waits for its result without blocking the caller.
+    /// Runs code that may block on these threads. Waits for its result without blocking the caller.
     package func run<Result: Sendable, Failure: Error>(
         _ body: @escaping @Sendable () throws(Failure) -> Result
     ) async throws(Failure) -> Result {

@@ -1,38 +1,40 @@
-// What goes through a queue, and what is said of it.
+// The items of a queue, their consumer, and the reports of a tick.
 extension ChunkQueue {
-    /// Who takes from a queue.
+    /// The party that takes items from a queue.
     protocol Consumer: AnyObject, Sendable {
-        /// There is something to take. Called once after each ``ChunkQueue/rest(_:)`` that returned true, from any thread; it must not block.
+        /// Tells the consumer that the queue has an item. Called once after each ``ChunkQueue/rest(_:)`` that returned
+        /// true, from any thread. Must not block.
         func wake()
     }
 
-    /// What the worker does next.
+    /// The next thing for the worker to do.
     enum Item: Sendable {
         case chunk(PCMChunk)
-        /// So many frames from this place on were dropped; `isPaused` where they came while the recording was paused.
+        /// A number of frames, from this position on, were dropped. `isPaused` is true if they arrived during a pause
+        /// of the recording.
         case gap(frames: Int, start: FramePosition, isPaused: Bool)
         case checkpoint
-        /// The call is over and everything was taken. This is taken as often as it is asked for.
+        /// The call has ended and the worker has taken everything. Further takes return this again.
         case end
     }
 
-    /// Why a sink was left behind.
+    /// The reason why a sink stalled.
     enum StallReason: String, Sendable {
-        /// It made no progress for `stallLimit`.
+        /// The sink made no progress for `stallLimit`.
         case noProgress = "it makes no progress"
-        /// It held the call back for longer than `holdLimit`.
+        /// The sink held the call back for longer than `holdLimit`.
         case heldTooLong = "it is slower than the call and held it back for too long"
     }
 
-    /// What a tick found.
+    /// The findings of one tick.
     struct Pulse {
-        /// Why the sink was left behind since the last tick, if it was.
+        /// The reason why the sink stalled since the last tick; nil if it did not.
         var stall: StallReason?
-        /// The sink is back since the last tick.
+        /// The sink has recovered since the last tick.
         var hasReturned = false
-        /// Seconds in which the call waited for the sink since the last tick.
+        /// Seconds for which the call waited for the sink since the last tick.
         var held = 0.0
-        /// The call is over and the sink has shown no progress for longer than it is given.
+        /// The call has ended, and the sink has made no progress for `finishLimit` or `stallLimit`, the longer of both.
         var isLost = false
     }
 }

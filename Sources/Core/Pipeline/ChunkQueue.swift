@@ -3,10 +3,12 @@ import Synchronization
 
 /// The bounded queue between a call and one of its sinks.
 ///
-/// The call pushes; the sink's worker takes, rests when there is nothing, and is woken; the heartbeat ticks. The call is told when
-/// there is no more room and then stops reading its socket. A full sink that makes no progress, or holds the call back for longer
-/// than it may, is left behind: from then on what it misses is counted as a gap. It gets the gap as silence when it moves again,
-/// so that its timeline stays the call's.
+/// The call pushes chunks, the sink's worker takes them, and the heartbeat ticks. A worker that finds no item rests
+/// until the queue wakes it. When the queue is full, it tells the call, and the call stops reading its socket.
+///
+/// A full sink stalls if it makes no progress, or holds the call back for longer than it may. From then on, the queue
+/// counts its missed audio as a gap. When the sink moves again, it gets the gap as silence, so that its timeline stays
+/// the call's.
 final class ChunkQueue: Sendable {
     private enum Mode { case open, stalled, failed, closed }
 
@@ -14,27 +16,27 @@ final class ChunkQueue: Sendable {
         var mode = Mode.open
         var items: Deque<Item> = []
         var queuedFrames = 0
-        /// Frames that became silence because there was no room.
+        /// Frames that became silence because the queue was full.
         var droppedFrames = 0
-        /// How many of them were reported already.
+        /// The dropped frames already reported.
         var reportedDrops = 0
-        /// Whether a push was answered with "no room" and room was not announced since.
+        /// A push was answered with "no room", and no room was announced since.
         var callIsWaiting = false
         var meter: HoldMeter
-        /// Seconds of waiting that were reported already.
+        /// The seconds of waiting already reported.
         var reportedHold = 0.0
-        /// How often the sink was left behind.
+        /// Number of stalls so far.
         var stalls = 0
-        /// What the next tick reports.
+        /// The stall and the recovery to report at the next tick.
         var newStall: StallReason?
         var hasReturned = false
         var lastProgress: ContinuousClock.Instant
         var nextCheckpoint: ContinuousClock.Instant
         var isDirty = false
-        /// Who rests, and is to be woken when there is something to take.
+        /// The resting worker, to be woken for the next item.
         var resting: (any Consumer)?
 
-        /// Whether the call waits for the sink.
+        /// The call waits for the sink.
         var isHeld: Bool { mode == .open && callIsWaiting }
     }
 
@@ -42,18 +44,20 @@ final class ChunkQueue: Sendable {
     private let stallLimit: Duration
     private let checkpointInterval: Duration
     private let finishLimit: Duration
-    /// Whether audio that comes while the recording is paused is for this sink too.
+    /// This sink also takes audio that arrives while the recording is paused.
     private let recordsPaused: Bool
-    /// Called when there is room again after a push was told that there is none. It may come from any thread.
+    /// Announces room after a push was told that there is none. Called from any thread.
     private let onRoom: @Sendable () -> Void
     private let state: Mutex<State>
 
     /// Makes an empty queue.
-    /// - Parameter mayHold: whether the call waits for the sink as long as the sink makes progress, as a file can that is read.
+    /// - Parameter mayHold: true lets the call wait for as long as the sink makes progress. A source that is a file can
+    ///   wait.
     init(envelope: SinkEnvelope, format: AudioFormat, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void) {
         capacity = format.frames(seconds: envelope.buffer)
         stallLimit = .seconds(envelope.stallLimit)
-        // Clocks are looked at now and then, so a checkpoint is due a little early: what was asked for is the most that may be at risk.
+        // The clock is read only now and then, so a checkpoint is due a little early: the configured interval is the
+        // most that may be at risk.
         checkpointInterval = .seconds(envelope.checkpoint) - min(Recorder.heartbeat, .seconds(envelope.checkpoint / 4))
         finishLimit = .seconds(max(envelope.finishLimit, envelope.stallLimit))
         recordsPaused = envelope.onPause == .record
@@ -63,10 +67,10 @@ final class ChunkQueue: Sendable {
         state = Mutex(State(meter: meter, lastProgress: now, nextCheckpoint: now + checkpointInterval))
     }
 
-    /// Frames that were dropped for want of room and are, or will be, silence in this sink.
+    /// Frames dropped because the queue was full. They are, or will be, silence in this sink.
     var droppedFrames: Int { state.withLock { $0.droppedFrames } }
 
-    /// Frames that were dropped since the last time that this was asked.
+    /// Returns the frames dropped since the last call of this method.
     func takeNewDrops() -> Int {
         state.withLock { state in
             defer { state.reportedDrops = state.droppedFrames }
@@ -74,22 +78,22 @@ final class ChunkQueue: Sendable {
         }
     }
 
-    /// Frames that wait for the sink.
+    /// Frames queued for the sink.
     var queuedFrames: Int { state.withLock { $0.queuedFrames } }
 
-    /// Whether the sink is behind and its audio is being dropped.
+    /// The sink has stalled, and the queue drops its audio.
     var isStalled: Bool { state.withLock { $0.mode == .stalled } }
 
-    /// Whether the sink is slower than the call and holds it back, or is a second behind because it did.
+    /// The sink is at least a second behind, and holds the call back or has more than a quarter of its queue full.
     var isLagging: Bool {
         state.withLock { $0.mode == .open && $0.meter.debt >= 1 && ($0.callIsWaiting || $0.queuedFrames > capacity / 4) }
     }
 
-    /// How long the call waited for the sink, in seconds, and how often the sink was left behind.
+    /// Seconds for which the call waited for the sink, and the number of stalls.
     var holds: (seconds: Double, stalls: Int) { state.withLock { ($0.meter.held, $0.stalls) } }
 
-    /// Adds a chunk. Never blocks, never fails; says whether there is room for more.
-    /// - Parameter now: the time; nil looks at the clock where it matters.
+    /// Adds a chunk. Returns true if there is room for more. Never blocks and never fails.
+    /// - Parameter now: the time; nil reads the clock if the queue becomes full.
     func push(_ chunk: PCMChunk, now: ContinuousClock.Instant? = nil) -> Bool {
         let (hasRoom, woken) = state.withLock { state -> (Bool, (any Consumer)?) in
             switch state.mode {
@@ -102,9 +106,9 @@ final class ChunkQueue: Sendable {
                 if state.items.isEmpty { state.lastProgress = .now }
                 state.items.append(.chunk(chunk))
                 state.queuedFrames += chunk.frameCount
-                // Whoever rests takes it at once, however long it is.
+                // A resting worker takes the chunk at once, however long it is.
                 if let resting = state.resting.take() { return (true, resting) }
-                // A call that waits already goes on waiting until room is announced, also when it pushes what it still has.
+                // A call that already waits must wait until room is announced, even if it pushes its remaining audio.
                 if state.queuedFrames >= capacity, !state.callIsWaiting { fill(&state, now ?? .now) }
                 return (!state.callIsWaiting, nil)
             }
@@ -113,15 +117,15 @@ final class ChunkQueue: Sendable {
         return hasRoom
     }
 
-    /// The queue is full just now: the call waits for the sink, or leaves it behind at once.
+    /// Handles a queue that has become full: the call waits for the sink, or the sink stalls if its hold limit is 0.
     private func fill(_ state: inout State, _ now: ContinuousClock.Instant) {
         state.meter.settle(now: now, isHeld: false)
         if state.meter.limit == 0 { leaveBehind(&state, .heldTooLong) } else { state.callIsWaiting = true }
     }
 
-    /// Counts a chunk that the sink misses.
+    /// Counts a chunk as part of a gap.
     private func drop(_ chunk: PCMChunk, _ state: inout State) {
-        // What is not recorded because of a pause is no loss.
+        // Audio that a pause keeps out of the recording is no loss.
         if !chunk.isPaused || recordsPaused { state.droppedFrames += chunk.frameCount }
         if case .gap(let frames, let start, chunk.isPaused) = state.items.last {
             state.items[state.items.count - 1] = .gap(frames: frames + chunk.frameCount, start: start, isPaused: chunk.isPaused)
@@ -139,7 +143,7 @@ final class ChunkQueue: Sendable {
         state.meter.leaveBehind()
     }
 
-    /// Takes what comes next, if there is something now. Only the sink's worker calls this.
+    /// Removes and returns the next item; nil if there is none now. Only the sink's worker calls this.
     func take(now: ContinuousClock.Instant = .now) -> Item? {
         let (item, room) = state.withLock { state -> (Item?, Bool) in
             state.lastProgress = now
@@ -150,7 +154,7 @@ final class ChunkQueue: Sendable {
                 state.queuedFrames -= chunk.frameCount
                 state.meter.take(chunk.frameCount)
             }
-            // Half empty, so that the socket is not stopped and started with every chunk.
+            // Announced when half empty, so that the socket is not stopped and started with every chunk.
             let room = state.queuedFrames <= capacity / 2
             if room, state.mode == .stalled {
                 state.mode = .open
@@ -168,7 +172,7 @@ final class ChunkQueue: Sendable {
         return item
     }
 
-    /// Lets the worker rest until it is woken; false when there is something to take, so that it may not.
+    /// Parks the worker until an item arrives. Returns false, without parking, if one is queued or the queue is closed.
     func rest(_ consumer: any Consumer) -> Bool {
         state.withLock { state in
             guard state.items.isEmpty, state.mode != .closed else { return false }
@@ -177,16 +181,17 @@ final class ChunkQueue: Sendable {
         }
     }
 
-    /// Whether no more chunks will come.
+    /// No more chunks will arrive.
     var isClosed: Bool { state.withLock { $0.mode == .closed } }
 
-    /// Waits for the sake of a destination that may be better then, but not beyond the end of the call.
+    /// Waits before a failed destination is tried again. Returns early when the call ends.
     func wait(seconds: Double) async {
         let end = ContinuousClock.now + .seconds(seconds)
         while !isClosed, ContinuousClock.now < end { try? await Task.sleep(for: min(.milliseconds(50), end - .now)) }
     }
 
-    /// The sink has moved, though it does not ask for more yet: it is writing a long gap, of which it has written so many frames.
+    /// Notes that the sink has moved without taking an item, as it does while it writes a long gap.
+    /// - Parameter frames: frames of the gap written since the last note.
     func noteProgress(gapFrames frames: Int = 0) {
         state.withLock { state in
             state.lastProgress = .now
@@ -194,7 +199,7 @@ final class ChunkQueue: Sendable {
         }
     }
 
-    /// No more chunks will come; the worker gets what is left and then the end.
+    /// Closes the queue to further chunks. The worker still gets the queued items, and then the end.
     func close() {
         let woken = state.withLock { state -> (any Consumer)? in
             guard state.mode != .failed else { return nil }
@@ -206,7 +211,7 @@ final class ChunkQueue: Sendable {
         woken?.wake()
     }
 
-    /// The sink has failed: what is queued and what comes is lost to it, and holds up nobody.
+    /// Marks the sink as failed. The queue discards all its audio, and the call no longer waits for the sink.
     func fail() {
         let room = state.withLock { state -> Bool in
             state.meter.settle(now: .now, isHeld: state.isHeld)
@@ -219,7 +224,8 @@ final class ChunkQueue: Sendable {
         if room { onRoom() }
     }
 
-    /// Looks at the clock: wakes the worker for a due checkpoint, and gives up waiting for a sink that does not move, or not fast enough.
+    /// Checks the time limits. Wakes the worker for a due checkpoint, and stalls a sink that holds the call back
+    /// without progress or for too long.
     func tick(now: ContinuousClock.Instant) -> Pulse {
         let (pulse, hasRoom, woken) = state.withLock { state -> (Pulse, Bool, (any Consumer)?) in
             var pulse = Pulse(), hasRoom = false
@@ -246,7 +252,7 @@ final class ChunkQueue: Sendable {
         return pulse
     }
 
-    /// A checkpoint that is due.
+    /// Returns a checkpoint that is due, and schedules the next one.
     private func takeCheckpoint(_ state: inout State, _ now: ContinuousClock.Instant) -> Item {
         state.isDirty = false
         state.nextCheckpoint = now + checkpointInterval

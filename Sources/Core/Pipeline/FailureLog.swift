@@ -1,4 +1,4 @@
-/// Why a sink failed, place after place and round after round: the first round is told in full, and then the last reason.
+/// The errors of one sink, over all places and rounds. The summary tells the first round in full, then the last error.
 struct FailureLog {
     private var first: SinkError?
     private(set) var last: SinkError?
@@ -11,7 +11,8 @@ struct FailureLog {
 
     mutating func endRound() { rounds += 1 }
 
-    /// What stands in the manifest.
+    /// Returns the error for the manifest; nil if the sink never failed.
+    /// - Parameter isOver: true if the sink came to its regular end after all.
     func summary(isOver: Bool) -> SinkError? {
         guard let first, rounds > 0, let last else { return first }
         let times = "\(rounds) further time\(rounds == 1 ? "" : "s")"

@@ -1,4 +1,4 @@
-/// Gives one chunk to every sink's queue. The chunk is shared, not copied.
+/// Adds each chunk to the queue of every sink. The chunk is shared, not copied.
 struct Fanout: Sendable {
     /// One queue for each sink, in the order of the configuration.
     let queues: [ChunkQueue]
@@ -8,14 +8,14 @@ struct Fanout: Sendable {
         queues = plans.map { ChunkQueue(envelope: $0.envelope, format: format, mayHold: mayHold, onRoom: onRoom) }
     }
 
-    /// Adds a chunk everywhere, and says whether there is room for more everywhere.
+    /// Adds a chunk to every queue. Returns true if all of them have room for more.
     func push(_ chunk: PCMChunk) -> Bool {
         var hasRoom = true
         for queue in queues where !queue.push(chunk) { hasRoom = false }
         return hasRoom
     }
 
-    /// No more chunks will come.
+    /// Closes every queue to further chunks.
     func close() {
         for queue in queues { queue.close() }
     }

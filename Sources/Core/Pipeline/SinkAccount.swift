@@ -1,30 +1,32 @@
-/// What is in a sink's files in place of which frames of the call. Everything is counted in frames from the call's first.
+/// A record of which frames of the call are in a sink's files, and which are replaced or left out.
+///
+/// All positions count in frames from the call's first.
 struct SinkAccount: Sendable {
-    /// Something that stands in a sink in place of the call's audio.
+    /// A replacement for the call's audio in a sink.
     enum Substitute: Sendable {
         /// Silence in place of dropped audio.
         case silence
-        /// Silence in place of what came while the recording was paused.
+        /// Silence in place of audio that arrived while the recording was paused.
         case masked
         /// Nothing at all, because the recording was paused.
         case skipped
     }
 
-    /// The whole of a sink's account: the five numbers add up to what was received, and each is the length of its list.
+    /// The whole of a sink's account. The five numbers add up to the frames received; each is the length of its list.
     struct Tally: Sendable {
         /// Frames of the call's audio in the files.
         var written = 0
-        /// Where the other frames are.
+        /// The stretches of all other frames.
         var ranges = Recording.Ranges()
     }
 
     private var silence = FrameRanges()
     private var masked = FrameRanges()
     private var skipped = FrameRanges()
-    /// What is in files.
+    /// The stretches in files.
     private var kept = FrameRanges()
 
-    /// This stretch is not the call's audio. A stretch that is noted again, because another sink goes on, counts once.
+    /// Notes that a stretch is not the call's audio. A stretch that is noted again after a failure counts once.
     mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
         switch substitute {
         case .silence: silence.insert(range)
@@ -33,16 +35,16 @@ struct SinkAccount: Sendable {
         }
     }
 
-    /// This stretch is in a file.
+    /// Notes that a stretch is in a file.
     mutating func keep(_ range: Range<Int>) { kept.insert(range) }
 
-    /// How far the files and the skipped stretches reach.
+    /// The end of the files and of the skipped stretches.
     private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
 
-    /// The account as far as the files reach.
+    /// The account as far as the files and the skipped stretches reach.
     var tally: Tally { tally(received: end) }
 
-    /// The account of a call of so many frames. What is neither in a file nor skipped is lost.
+    /// Returns the account of a call with so many frames. Frames neither in a file nor skipped are lost.
     func tally(received: Int) -> Tally {
         let call = 0..<max(0, received)
         let held = kept.clamped(to: call)
@@ -58,7 +60,8 @@ struct SinkAccount: Sendable {
         return tally
     }
 
-    /// What is known of a call that runs: the account up to a place, and behind it what is known already not to be the call's audio.
+    /// Returns the account of a running call. It reaches to the end of the files and of the open part, and lists every
+    /// substitute noted so far, even beyond that end.
     func interim(open part: Range<Int>?) -> Tally {
         var account = self
         if let part { account.keep(part) }
@@ -71,12 +74,12 @@ struct SinkAccount: Sendable {
 }
 
 extension FrameRanges {
-    /// The frames that are in another list too.
+    /// Returns the frames that are in another list too.
     func within(_ other: FrameRanges) -> FrameRanges { subtracting(subtracting(other)) }
 }
 
 extension Recording.Sink {
-    /// Takes over an account: the totals are the lengths of the lists.
+    /// Takes over an account. The totals are the lengths of the lists.
     mutating func take(_ tally: SinkAccount.Tally) {
         func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
         ranges = Recording.Ranges()

@@ -1,17 +1,17 @@
-/// How far a sink has come on its call's timeline.
+/// A sink's progress on its call's timeline. No other type keeps it.
 ///
-/// This is the only place where that is kept. The end of what the sink has is computed from the frames that it was given, so it
-/// never lies behind an earlier end, and never before the beginning of a part.
+/// The end of the sink's audio is computed from the frames given to the sink. So within a part, that end never moves
+/// back, and never lies before the part's beginning.
 struct SinkCursor: Sendable {
     /// The shape of the call's audio.
     private let source: AudioFormat
-    /// The shape of what the sink gets.
+    /// The shape of the sink's audio.
     private let target: AudioFormat
-    /// The place from which `given` counts.
+    /// The position from which `given` counts.
     private var anchor = 0
-    /// Frames, in the sink's shape, that the sink was given since.
+    /// Frames given to the sink since then, in the sink's shape.
     private var given = 0
-    /// The end of what was taken from the call for this sink. A conversion may still hold some of it.
+    /// The end of the audio taken from the call for this sink. A conversion may still hold some of it.
     private(set) var taken = 0
 
     /// Starts at the call's first frame.
@@ -20,19 +20,19 @@ struct SinkCursor: Sendable {
         self.target = target
     }
 
-    /// The end of what the sink was given.
+    /// The end of the audio given to the sink.
     var written: Int { min(taken, anchor + source.frames(given, of: target)) }
 
-    /// Audio up to this place was taken from the call.
+    /// Notes that audio up to this position was taken from the call.
     mutating func take(to end: Int) { taken = max(taken, end) }
 
-    /// The sink was given so many frames.
+    /// Notes that the sink was given so many frames.
     mutating func give(_ frames: Int) { given += frames }
 
-    /// The sink was given everything that was taken: nothing is held by a conversion.
+    /// Notes that the sink was given all audio taken, and that no conversion holds any.
     mutating func settle() { restart(at: taken) }
 
-    /// The sink, or another one after it, goes on from this place.
+    /// Moves to the position from which the sink, or another instance after it, goes on.
     mutating func restart(at place: Int) {
         anchor = place
         given = 0

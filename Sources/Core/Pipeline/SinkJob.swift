@@ -1,22 +1,22 @@
-/// What became of a sink in one call, in the framework's own counting.
+/// The result of a sink in one call, by the framework's own count.
 struct SinkReport: Sendable {
-    /// What of the call is in its files, or was taken by it where it makes none.
+    /// The account of the sink's files; for a sink without files, of the audio that it took.
     var account = SinkAccount()
-    /// What it left, in the order of the timeline.
+    /// The sink's files, in the order of the timeline.
     var files: [CallFile] = []
-    /// What the sink itself reported.
+    /// Details from the sink's own receipts.
     var details: [String: JSONValue] = [:]
-    /// Whether it could be opened, in its directory or in its fallback.
+    /// The sink could be opened, in its directory or in its fallback.
     var hasOpened = false
-    /// Whether it came to its regular end.
+    /// The sink came to its regular end.
     var isFinished = false
-    /// Why it failed, or had to go on in its fallback or another part.
+    /// The reason why the sink failed, or had to go on in its fallback or another part.
     var error: SinkError?
-    /// What it said at an end that does not agree with what it was given.
+    /// The first receipt that disagrees with the frames given to the sink.
     var miscount: SinkError?
 }
 
-/// One sink's part in one call.
+/// One sink's work in one call.
 struct SinkJob: Sendable {
     /// The places to write to: the first, and the fallback if there is one.
     let places: [SinkPlace]
@@ -24,11 +24,11 @@ struct SinkJob: Sendable {
     let envelope: SinkEnvelope
     let health: SinkHealth
     let metrics: SinkMetrics
-    /// Where the account is kept as long as the sink runs.
+    /// The account while the sink runs.
     let account: LiveAccount
     /// The shape of the call's audio.
     let format: AudioFormat
     let rateConverter: SinkRegistry.RateConverterMaker?
-    /// Which calls it shares its thread with; nil is any.
+    /// The group of calls that share a thread; nil assigns threads in turn.
     let group: Int?
 }

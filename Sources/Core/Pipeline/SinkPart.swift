@@ -1,19 +1,20 @@
-/// A part of a sink's output that is open: one instance of the sink, and what it was given.
+/// An open part of a sink's output: one instance of the sink, and the frames given to it.
 struct SinkPart: Sendable {
-    /// What the instance was told, and its files.
+    /// The context given to the instance, with its files.
     let context: SinkContext
-    /// The frame of the call at which it begins.
+    /// The frame of the call at which the part begins.
     let begin: Int
-    /// Frames, in the sink's shape, that it was given.
+    /// Frames given to the instance, in the sink's shape.
     var frames = 0
 
-    /// More frames than any part can have, and few enough to count with.
+    /// A bound above the frames of any part, and small enough to calculate with.
     var frameBound: Int { 1 << 50 }
 
-    /// The part's stretch of the timeline, up to a place; empty where the place lies before the beginning.
+    /// Returns the part's stretch of the timeline up to a position; empty if the position lies before the beginning.
     func range(to end: Int) -> Range<Int> { begin..<max(begin, end) }
 
-    /// What of a receipt does not agree with what the sink was given: how many frames it has at least, and what is wrong. Nil if all is right.
+    /// Compares a receipt with the frames given to the sink. Returns nil if they agree; otherwise the least number of
+    /// frames in the part, and the error.
     func miscount(_ receipt: SinkReceipt) -> (held: Int, error: SinkError)? {
         if receipt.frames != frames {
             let reason = "its receipt has \(receipt.frames) frames, and it was given \(frames)"
@@ -28,7 +29,7 @@ struct SinkPart: Sendable {
                 return (frames, SinkError(.finish, "its receipt has \(count) frames for \(name), and it was given \(frames)", blame: .bug))
             }
         }
-        // Where it does not name all of its files, nobody knows what is in the others.
+        // If the receipt does not name all files, the content of the others is unknown.
         guard !names.isEmpty, names.allSatisfy({ receipt.framesByFile[$0] != nil }) else { return nil }
         let sum = receipt.framesByFile.values.reduce(0, +)
         guard sum != frames else { return nil }

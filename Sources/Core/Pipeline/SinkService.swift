@@ -1,7 +1,7 @@
-/// One sink's worker as its queue and its thread know it: woken by the one, served by the other.
-// Unchecked: the worker is touched by ``serve()``, and by the task that closes the sink once that is over. The thread's list has this
-// object once at a time: it is put there by itself, as the last thing that it does, or by the queue, which wakes it only after it has gone
-// to rest, the last thing too. The list's or the queue's lock is between the two.
+/// Connects a sink's worker to its queue, which wakes it, and to its thread, which runs it.
+// Unchecked: only ``serve()`` touches the worker, and after it the task that closes the sink. The thread's list holds
+// this object at most once: the object adds itself as its last step, or the queue adds it after it has gone to rest,
+// which is its last step too. The lock of the list or of the queue orders the two.
 final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkThread.Client, @unchecked Sendable {
     private var worker: SinkWorker<Sink>
     private let queue: ChunkQueue
@@ -9,8 +9,8 @@ final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkT
     private let thread: SinkThread
     private let whenDone: @Sendable (SinkReport) -> Void
 
-    /// Makes the service of one sink in one call, and has it served from now on.
-    /// - Parameter whenDone: called once, when the call has ended or the sink has failed for good.
+    /// Makes the service of one sink in one call, and starts it.
+    /// - Parameter whenDone: called once, when the sink is finished or has failed for good.
     static func start(_ options: Sink.Options, _ job: SinkJob, on threads: SinkThreads, whenDone: @escaping @Sendable (SinkReport) -> Void) {
         let service = SinkService(options, job, threads, whenDone)
         service.thread.serve(service)
@@ -29,14 +29,14 @@ final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkT
     func serve() async {
         switch await worker.work() {
         case .paused:
-            // Who has more to take goes behind the others.
+            // A worker with more to take goes behind the others.
             if !queue.rest(self) { thread.serve(self) }
         case .reachedEnd: finish()
         case .done(let report): whenDone(report)
         }
     }
 
-    /// Has the sink closed apart from those that still have a call: it waits for the disk.
+    /// Closes the sink on other threads than those of running calls, because closing waits for the disk.
     private func finish() {
         Task(executorPreference: threads.closing) { [self] in
             if case .done(let report) = await worker.work(mayFinish: true) { whenDone(report) }

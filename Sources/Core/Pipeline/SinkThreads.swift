@@ -1,56 +1,61 @@
 import DequeModule
 import Synchronization
 
-/// The threads of one sink entry: as many as there are cores, with every call's sink on one of them as long as the call lasts.
+/// The threads of one sink entry: one per core, and at least 2. A call's sink stays on one of them for the whole call.
 ///
-/// So the same thread, and mostly the same core, has what a sink needs at hand, and threads do not queue for each other's work. What
-/// waits for the disk at a call's end is done on other threads, so that it holds up no call that goes on.
+/// So the same thread, and mostly the same core, has a sink's data at hand, and threads do not queue for each other's
+/// work. Sinks are closed on other threads: closing waits for the disk, and must not hold up the calls that go on.
 final class SinkThreads: Sendable {
     private let threads: [SinkThread]
-    /// How many sinks of no group were given a thread so far.
+    /// Number of sinks without a group that were given a thread so far.
     private let assigned = Atomic(0)
-    /// Where sinks are closed.
+    /// The threads on which sinks are closed.
     let closing: BlockingExecutor
 
-    /// Makes the threads of an entry; they come with the work.
+    /// Makes the threads of an entry. They start with the first work.
     init(name: String) {
         closing = BlockingExecutor(name: name)
         threads = (0..<BlockingExecutor.coreCount).map { _ in SinkThread(name: name) }
     }
 
-    /// The thread for a call's sink: the same for all calls of a group, which are read together and so wake one thread; in turn for others.
+    /// Returns the thread for a call's sink.
+    ///
+    /// All calls of a group get the same thread, because they are read together and so wake one thread. Sinks without a
+    /// group get the threads in turn.
     func thread(for group: Int? = nil) -> SinkThread {
         threads[(group ?? assigned.wrappingAdd(1, ordering: .relaxed).oldValue) % threads.count]
     }
 
-    /// Gets help for threads that are stuck while there is work. The heartbeat calls this.
+    /// Starts further threads for those that are stuck while there is work. The heartbeat calls this.
     func relieve() {
         for thread in threads { thread.relieve() }
         closing.relieve()
     }
 }
 
-/// A thread with the sinks that it serves, each as long as it has something to do.
+/// A thread, and the sinks that it serves while they have work.
 ///
-/// One task serves whoever has called, one after the other, so that a call's sink costs no task of its own and no switch between tasks.
-/// A sink that suspends lets another task serve those behind it; one that blocks the thread gets help, which does the same.
+/// One task serves all waiting sinks, one after the other. So a call's sink costs no task of its own and no switch
+/// between tasks. If a sink suspends, another task serves those behind it. If a sink blocks the thread, ``relieve()``
+/// starts a second thread for them.
 final class SinkThread: Sendable {
-    /// Who is served.
+    /// A sink to be served.
     protocol Client: AnyObject, Sendable {
-        /// Does what there is to do. Called once for each ``SinkThread/serve(_:)``, on the thread or on its help.
+        /// Does the client's pending work. Called once for each ``SinkThread/serve(_:)``, on the thread or on one that
+        /// ``SinkThread/relieve()`` started.
         func serve() async
     }
 
-    /// How many one task serves. Then it is the turn of what else the thread has to do, which also shows that it is not stuck.
+    /// Clients per task. After so many, other jobs of the thread get their turn, which also shows that it is not stuck.
     private static let clientsOfTask = 32
 
     private struct State {
-        /// Who has called, and in which order.
+        /// The clients to serve, in the order in which they called.
         var callers: Deque<any Client> = []
-        /// Whether a task will look who has called.
+        /// A task was started and has not yet looked at the callers.
         var isTaskComing = false
 
-        /// Says whether a task has to be started, which is then on its way.
+        /// Returns true if a task has to be started. The caller must then start it.
         mutating func callTask() -> Bool {
             defer { isTaskComing = true }
             return !isTaskComing
@@ -60,13 +65,13 @@ final class SinkThread: Sendable {
     let executor: BlockingExecutor
     private let state = Mutex(State())
 
-    /// Makes a thread; it comes with the work.
+    /// Makes a thread. It starts with the first work.
     init(name: String) {
         executor = BlockingExecutor(
             name: name, threads: 1, threadLimit: max(2, BlockingExecutor.threadLimit / BlockingExecutor.coreCount))
     }
 
-    /// Serves a client once, after those who called before. Never blocks.
+    /// Serves a client once, after those that called before. Never blocks.
     func serve(_ client: any Client) {
         let isTaskNeeded = state.withLock { state in
             state.callers.append(client)
@@ -75,7 +80,7 @@ final class SinkThread: Sendable {
         if isTaskNeeded { startTask() }
     }
 
-    /// Gets help when the thread is stuck while there is work.
+    /// Starts a further thread if this one is stuck while there is work.
     func relieve() { executor.relieve() }
 
     private func startTask() {
@@ -88,7 +93,8 @@ final class SinkThread: Sendable {
         }
     }
 
-    /// The next client. As long as others wait behind it, a task is on its way to them: this one may not come back soon.
+    /// Removes the next client. If others are waiting, first makes sure that a task is on its way to them, because this
+    /// client may block.
     private func takeCaller() -> (any Client)? {
         let (client, isTaskNeeded) = state.withLock { state in
             let client = state.callers.popFirst()

@@ -1,50 +1,51 @@
 import Logging
 import Metrics
 
-/// Drives one sink type through one call: open, write, checkpoint, finish, for each part of it; and again, in the fallback or
-/// after a while, where a part fails. Everything that is true of all sinks is done here.
+/// Drives one sink type through one call: open, write, checkpoint and finish, for each part.
 ///
-/// Works while there is something to take, and keeps what it needs to go on later, on the caller's executor, where blocking is allowed.
+/// If a part fails, the worker goes on in the fallback, or tries again after a while. All that sinks have in common is
+/// done here. The worker runs while the queue has items, on the caller's executor, where it may block. Between two runs
+/// it keeps its state.
 struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
-    /// Seconds of audio that are held for a sink that has to go on from another's files. What a sink has taken but has not yet in
-    /// its file must fit: an encoder's block, a writer's buffer.
+    /// Seconds of audio kept for an instance that has to go on from another's files. This must cover all audio that a
+    /// sink has taken but not yet put in its file, such as an encoder's block or a writer's buffer.
     private static var recentSeconds: Double { 5 }
-    /// What is taken from the queue in one turn: all that there is of a live call, and little of one that comes as fast as it can.
+    /// Items taken from the queue in one turn: usually all of a live call, and few of one that arrives at full speed.
     private static var turn: Int { 8 }
 
     private let options: Sink.Options
     private let job: SinkJob
-    /// The shape of what the sink gets.
+    /// The shape of the sink's audio.
     private let format: AudioFormat
-    /// Frames of one part.
+    /// The most frames of one part.
     private let frameLimit: Int
     private var report = SinkReport()
     private var failures = FailureLog()
-    /// Which of the job's places is written to.
+    /// Index of the job's place in use.
     private var place = 0
-    /// Whether a sink is open there and has what came before.
+    /// A sink is open in that place and has all earlier audio.
     private var isServing = false
     private var account = SinkAccount()
-    /// How far the sink has come.
+    /// The sink's progress.
     private var cursor: SinkCursor
     private var recent: RecentChunks
-    /// The part that is open.
+    /// The sink of the open part.
     private var sink: Sink?
-    /// What is known of it, or of one that could not be opened.
+    /// The open part, or one whose sink could not be opened.
     private var part: SinkPart?
     private var conversion: Conversion?
-    /// What the parts that came to their end reported, in order.
+    /// Details reported by the finished parts, in order.
     private var details: [[String: JSONValue]] = []
-    /// The gap that is being written.
+    /// The gap being written.
     private var gap: (end: Int, isPaused: Bool)?
-    /// What was noted last on the timeline, and where it ended.
+    /// The substitute noted last on the timeline, and its end.
     private var lastNote: (substitute: SinkAccount.Substitute, end: Int)?
-    /// When the files are to be synced to stable storage.
+    /// The time of the next sync to stable storage.
     private var nextSync = ContinuousClock.now
-    /// The call is over, and there is nothing more to write.
+    /// The call has ended, and nothing more is to be written.
     private var isClosing = false
 
-    /// Makes the worker of one sink in one call, before anything was opened.
+    /// Makes the worker of one sink in one call. Nothing is opened yet.
     init(_ options: Sink.Options, _ job: SinkJob) {
         self.options = options
         self.job = job
@@ -57,18 +58,18 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         recent = RecentChunks(limit: mayGoOn ? job.format.frames(seconds: Self.recentSeconds) : 0)
     }
 
-    /// What came of some work.
+    /// The outcome of one run.
     enum Outcome {
-        /// There is nothing to take for now, or it is another's turn.
+        /// The queue is empty for now, or the turn is over.
         case paused
-        /// The call is over and everything was taken; the sink is to be finished.
+        /// The call has ended and everything was taken. The sink has yet to be finished.
         case reachedEnd
         /// The sink is finished, or has failed for good.
         case done(SinkReport)
     }
 
-    /// Works until there is nothing more to do for now, or a turn is over.
-    /// - Parameter mayFinish: whether the sink may be finished as well, which may take a while.
+    /// Works until the queue is empty or the turn is over.
+    /// - Parameter mayFinish: true also finishes the sink, which may take a while, and does not limit the turn.
     mutating func work(mayFinish: Bool = false) async -> Outcome {
         while true {
             do throws(SinkError) {
@@ -87,13 +88,13 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Sees to what a failed sink left, and finds out where to go on; false is nowhere.
+    /// Saves the files of a failed sink, and selects the place to go on in. Returns false if there is none.
     private mutating func goesOn(after error: SinkError) async -> Bool {
         isServing = false
         failures.note(error)
         let isLast = place + 1 == job.places.count
         let isFinal = isClosing || isLast && !mayRetry
-        // What comes now is nothing to a sink that has failed for good: the call does not wait for its files to be looked at.
+        // A sink that has failed for good takes no more audio: the call need not wait while its files are inspected.
         if isFinal { job.queue.fail() }
         let logger = part?.context.logger
         salvage()
@@ -113,13 +114,13 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         return true
     }
 
-    /// Whether a sink that failed everywhere is tried again. Whatever ends the call, or will not be better next time, is final.
+    /// A sink that failed everywhere is tried again. Failures that end the call, or would be the same again, are final.
     private var mayRetry: Bool {
         job.envelope.retry > 0 && failures.last?.blame == .destination && !job.queue.isClosed
             && !(job.envelope.required && !report.hasOpened) && job.envelope.onError == .continue
     }
 
-    /// Opens a sink that goes on from where the one before it left off.
+    /// Opens a sink that goes on from the end of the one before it.
     private mutating func openPlace() async throws(SinkError) {
         try await openPart()
         for chunk in recent.from(cursor.taken) {
@@ -131,7 +132,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         isServing = true
     }
 
-    /// Serves what was taken from the queue.
+    /// Handles one item from the queue.
     private mutating func serve(_ item: ChunkQueue.Item) async throws(SinkError) {
         switch item {
         case .chunk(let chunk):
@@ -146,7 +147,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             try await writeGap()
         case .checkpoint:
             try await sink?.checkpoint()
-            // Now, where the next checkpoint would be too late: `sync` is the most that a power cut takes.
+            // Synced now if the next checkpoint would be too late: `sync` is the most that a power cut may take.
             if job.envelope.sync > 0, ContinuousClock.now + .seconds(job.envelope.checkpoint) > nextSync {
                 try part?.context.synchronizeFiles()
                 nextSync = .now + .seconds(job.envelope.sync)
@@ -167,7 +168,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         report.isFinished = true
     }
 
-    /// Writes what is left of the gap in pieces of at most a second, so that a long one takes no memory.
+    /// Writes the rest of the gap in pieces of at most a second, so that a long gap takes no memory.
     private mutating func writeGap() async throws(SinkError) {
         while let gap, cursor.taken < gap.end {
             let start = cursor.taken, isPaused = gap.isPaused && job.envelope.onPause != .record
@@ -185,7 +186,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         gap = nil
     }
 
-    /// Writes a chunk of the call as the entry wants it: masked or left out while the recording is paused, in its own shape.
+    /// Writes a chunk of the call. Audio of a pause is written, masked or left out, as the entry's `onPause` says.
     private mutating func write(_ chunk: PCMChunk) async throws(SinkError) {
         guard chunk.isPaused else { return try await convert(chunk) }
         switch job.envelope.onPause {
@@ -197,7 +198,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Leaves out what comes before a place, because the recording is paused: the part ends, and the next one begins there.
+    /// Leaves out the audio before a position, because the recording is paused. The part ends, and the next one begins
+    /// at that position.
     private mutating func skip(to end: Int) async throws(SinkError) {
         try await flushConversion()
         try await closePart()
@@ -206,7 +208,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         cursor.restart(at: end)
     }
 
-    /// Writes a chunk in the sink's own shape.
+    /// Writes a chunk after converting it to the sink's shape.
     private mutating func convert(_ chunk: PCMChunk) async throws(SinkError) {
         cursor.take(to: chunk.end.frames)
         guard format != job.format else { return try await deliver(chunk) }
@@ -216,14 +218,14 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         if let converted = try conversion?.convert(chunk) { try await deliver(converted) }
     }
 
-    /// Writes what the conversion holds back.
+    /// Writes the audio that the conversion holds back.
     private mutating func flushConversion() async throws(SinkError) {
         if let rest = try conversion?.finish() { try await deliver(rest) }
         conversion = nil
         cursor.settle()
     }
 
-    /// Gives a chunk in the sink's own shape to the sink, in as many parts as it takes.
+    /// Gives a chunk in the sink's shape to the sink, in as many parts as needed.
     private mutating func deliver(_ chunk: PCMChunk) async throws(SinkError) {
         var rest = chunk
         while rest.frameCount > 0 {
@@ -255,13 +257,13 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         publish(isNews: true)
     }
 
-    /// Finishes the part that is open, if one is.
+    /// Finishes the open part, if there is one.
     private mutating func closePart() async throws(SinkError) {
         guard let sink = sink.take(), let part else { return }
         let receipt = try await sink.finish()
         var held = part.range(to: cursor.written)
         if let miscount = part.miscount(receipt) {
-            // What the sink says that it does not have is not counted as being in its files.
+            // Frames that the sink says are missing do not count as being in its files.
             held = part.range(to: min(held.upperBound, part.begin + job.format.frames(miscount.held, of: format)))
             note(miscount.error, logger: part.context.logger)
         }
@@ -274,7 +276,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         publish(isNews: true)
     }
 
-    /// Makes whole what a failed sink left, finds out how much of the call is in it, and where another one has to go on.
+    /// Repairs the files of a failed sink, finds out how much of the call they hold, and moves to where the next one
+    /// has to go on.
     private mutating func salvage() {
         sink = nil
         conversion = nil
@@ -287,18 +290,18 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         publish(isNews: true)
     }
 
-    /// Looks into the files of a part that failed, and returns the place on the timeline up to which they hold the call.
+    /// Inspects the files of a failed part. Returns the position on the timeline up to which they hold the call.
     private mutating func salvage(_ part: SinkPart, end: Int) -> Int {
         let context = part.context
         var frames: [String: Int] = [:]
-        // Where nobody knows how to look into the files, the sink's word is taken for what it took.
+        // If no file can be inspected, all frames that the sink took count as held.
         var isKnown = context.dropEmptyFiles()
         for name in context.createdFiles {
             do throws(SinkError) {
                 guard let found = try Sink.repair(context.directory + "/" + name, format: format, dryRun: false) else { continue }
                 frames[name] = min(max(0, found.frames), part.frameBound)
             } catch {
-                // Nothing plays it, and it counts for nothing.
+                // No player can use the file, so it counts for nothing.
                 context.logger.error("a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
                 context.putAside(name)
             }
@@ -306,31 +309,32 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         }
         report.files += context.files(start: part.begin, call: job.format) { frames[$0] }
         let found = job.format.frames(frames.values.reduce(0, +), of: format)
-        // A write that failed may have brought a part of its chunk into the file, but nothing that was not taken.
+        // A failed write may have put part of its chunk in the file, but no frame that was not taken.
         let held = part.range(to: isKnown ? min(part.begin + found, cursor.taken) : end)
         account.keep(held)
         return held.upperBound
     }
 
-    /// Keeps that a stretch is not the call's audio.
+    /// Notes that a stretch is not the call's audio.
     private mutating func note(_ substitute: SinkAccount.Substitute, _ range: Range<Int>) {
         account.note(substitute, range)
         if lastNote?.substitute != substitute || lastNote?.end != range.lowerBound { publish(isNews: true) }
         lastNote = (substitute, range.upperBound)
     }
 
-    /// Keeps the first thing that the sink said of itself that is not so.
+    /// Logs a miscount of the sink, and keeps the first one.
     private mutating func note(_ miscount: SinkError, logger: Logger) {
         if report.miscount == nil { report.miscount = miscount }
         logger.error("sink miscounted its frames", metadata: ["reason": "\(miscount)", "blame": "\(miscount.blame.rawValue)"])
     }
 
-    /// Shows the account as it stands to whoever looks at the running call.
+    /// Shows the current account to readers of the running call.
+    /// - Parameter isNews: true if a stretch began or ended on the sink's timeline.
     private func publish(isNews: Bool) {
         job.account.update(account, part: sink == nil ? nil : part?.range(to: cursor.written), isNews: isNews)
     }
 
-    /// The report, with the account closed.
+    /// Returns the report with the account closed.
     private func settled() -> SinkReport {
         var report = report
         report.error =
@@ -338,7 +342,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
                 report.miscount.map { SinkError(error.code, "\(error); \($0)", blame: error.blame) } ?? error
             } ?? report.miscount
         report.account = account
-        // Parts of one encoder say the same; those of a meter do not.
+        // The parts of an encoder report the same details; those of a meter do not.
         let isSame = details.allSatisfy { $0 == details[0] }
         report.details = isSame ? details.first ?? [:] : ["parts": .array(details.map(JSONValue.object))]
         return report

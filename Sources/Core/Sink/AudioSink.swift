@@ -1,89 +1,94 @@
 /// A destination for a call's audio: a file format, a meter, a transcriber, anything that takes frames.
 ///
-/// Four verbs, one life: **open** (`init`), **write**, **checkpoint**, **finish**. One instance serves a call, or a stretch of it.
-/// Its verbs are called one after the other, and it needs no lock. They may block: they run on threads that are kept for
-/// that, never on an event loop. They may as well be really asynchronous.
+/// Callreel uses an instance in four steps: **open** (`init`), **write**, **checkpoint**, **finish**. One instance
+/// serves a call, or a stretch of it. Its methods are called one after the other, so it needs no lock. They may block:
+/// they run on threads kept for that, never on an event loop. They may also suspend.
 ///
-/// An error ends this sink for this call; the other sinks and the call go on, and the recording's manifest says
-/// what was lost. After an error nothing more is called, and `deinit` is where resources go back.
+/// An error ends the instance, and Callreel calls nothing more on it: release resources in `deinit`. The other sinks
+/// go on, and so does the call, unless the entry says `"onError": "stopCall"`. The recording's manifest tells what
+/// was lost.
 ///
 /// Structs, `~Copyable` structs and final classes conform alike. Register a type with ``SinkRegistry``; operators
 /// then ask for it in their configuration by its ``type``.
 ///
-/// `Docs/SinkContract.md` numbers what a sink must do and what it is promised; the library CallreelTesting checks it.
+/// `Docs/SinkContract.md` numbers the duties of a sink and the promises to it. The library CallreelTesting checks them.
 public protocol AudioSink: ~Copyable, SendableMetatype {
-    /// What the operator may say about this sink in the configuration file.
+    /// Options that the operator may set for this sink in the configuration file.
     associatedtype Options: Configurable
 
     /// The name by which configuration asks for this sink, such as `"wav"`: a letter, then letters and digits.
     static var type: String { get }
 
-    /// What the sink makes, in one line, for lists of sinks.
+    /// The sink's product, described in one line for lists of sinks.
     static var summary: String { get }
 
-    /// What is wrong with these options for audio of this shape, as far as that is known without opening anything; nil when
-    /// nothing is, which is the default.
+    /// Returns the reason why these options cannot work for audio of this shape; nil, the default, if none is known.
     ///
-    /// Called when the configuration is read, so that what no call could succeed with stops the program before the first call.
+    /// Callreel calls this when it reads the configuration, and refuses to start with an entry that could succeed in
+    /// no call. Open nothing here.
     static func refusal(of format: AudioFormat, options: Options) -> String?
 
-    /// Frames that one instance can take, where its format has a limit. Default: nil, which is no limit.
+    /// Returns the most frames that one instance can take. Default: nil, no limit.
     ///
-    /// The framework goes on with another instance after so many frames, in a next part, without a frame between them.
+    /// After so many frames, the framework goes on with another instance in a next part. No frame is lost between them.
     static func frameLimit(options: Options, format: AudioFormat) -> Int?
 
-    /// The suffixes that the sink gives to ``SinkContext/createFile(_:)`` with these options, such as `["wav"]`. Default: none, which
-    /// says that nothing is known.
+    /// Returns the suffixes that the sink passes to ``SinkContext/createFile(_:)``, such as `["wav"]`. Default: none,
+    /// if they are not known beforehand.
     ///
-    /// Called when the configuration is read: two entries that would make the same file are refused. A sink that names any makes no other.
+    /// Callreel calls this when it reads the configuration, and refuses two entries that would make the same file.
+    /// A sink that names any suffix makes files with no other.
     static func fileSuffixes(options: Options) -> [String]
 
-    /// What keeps a sink with these options from working on this machine as it is now, such as a missing program, in words. Default: nil,
-    /// which says that nothing is known to.
+    /// Returns the reason why a sink with these options cannot work on this machine now, such as a missing program.
+    /// Default: nil, no known reason.
     ///
-    /// `callreel config check` calls this. It may block and look at the disk; it makes nothing.
+    /// `callreel config check` calls this. You may block and read the disk here, but must create nothing.
     static func obstacle(options: Options) -> String?
 
-    /// Opens the destination. Everything that can be refused is refused here.
+    /// Opens the destination. Refuse here everything that can be refused.
     init(options: Options, context: SinkContext) async throws(SinkError)
 
-    /// Adds frames. Chunks arrive in order and without gaps: where audio was lost, silence of the same length comes.
+    /// Adds frames. Chunks arrive in order and without gaps: silence of the same length replaces lost audio.
     mutating func write(_ chunk: borrowing PCMChunk) async throws(SinkError)
 
-    /// Makes what has been written so far readable by other programs, also after a crash.
+    /// Makes the audio written so far readable by other programs, even after a crash.
     ///
-    /// The worker calls this between chunks, at the interval that the operator chose. It may be slow; it must not
+    /// The worker calls this between chunks, at the interval chosen by the operator. It may be slow; it must not
     /// lose frames. Sinks whose output is always readable keep the default, which does nothing.
     ///
-    /// Write `async` on your own version even when it never waits: where a call has the choice, in your own tests say,
+    /// Write `async` on your own version even if it never suspends. Where a call has the choice, as in your own tests,
     /// Swift prefers an asynchronous default to a synchronous method of the same name.
     mutating func checkpoint() async throws(SinkError)
 
-    /// Closes the destination, and says what it left. The only place where closing errors can be seen.
+    /// Closes the destination and returns a receipt. Errors of closing can be reported only here.
     ///
-    /// A sink that made files has them on stable storage when this returns (``OutputFile/synchronize()``).
+    /// When this returns, all files of the sink must be on stable storage (``OutputFile/synchronize()``).
     consuming func finish() async throws(SinkError) -> SinkReceipt
 
-    /// Makes a file whole that this sink was still writing when the program died, and says what it holds.
+    /// Repairs a file that this sink could not finish, and reports what the file holds.
     ///
-    /// Called at the next start, on threads that may block, before the file is published. It must never remove a whole
-    /// frame of audio, must leave a file that is whole as it is, to the byte, and may be ended at any point and called
-    /// again. Default: nil, which says that nothing is known about such a file; it is then published as it stands.
+    /// Callreel calls this after the sink has failed, or at the next start after a crash, before it publishes the file.
+    /// The call comes on threads that may block. A repair must never remove a whole frame of audio. It must leave an
+    /// intact file unchanged, to the byte. It may be interrupted at any point and called again.
+    ///
+    /// Default: nil, for files of which nothing is known. Callreel then publishes the file unchanged.
     /// - Parameters:
-    ///   - path: the file, which was made through ``SinkContext/createFile(_:)``.
+    ///   - path: the file, made through ``SinkContext/createFile(_:)``.
     ///   - format: the shape of the call's audio.
-    ///   - dryRun: only look, and say what would be done.
+    ///   - dryRun: true only inspects the file and reports the change to be made.
     static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair?
 
-    /// Decodes a file of this sink from its first frame to its last, checking whatever its format lets be checked.
+    /// Decodes a file of this sink from its first frame to its last, with every check that the format allows.
     ///
-    /// Called by `callreel verify`, on threads that may block. An error says what is wrong with the file. Default: nil,
-    /// which says that the file cannot be decoded into the call's samples; only its length and hash are then checked.
+    /// `callreel verify` calls this, on threads that may block. Throw an error that says what is wrong with the file.
+    /// Default: nil, for a file that cannot be decoded into the call's samples. Callreel then checks only its length
+    /// and hash.
     /// - Parameters:
-    ///   - path: the file, which was made through ``SinkContext/createFile(_:)``.
+    ///   - path: the file, made through ``SinkContext/createFile(_:)``.
     ///   - format: the shape of the call's audio.
-    ///   - body: given the samples in order, interleaved by channel, in pieces of any whole number of frames.
-    /// - Returns: how many frames were decoded, and whether they are the call's own samples to the bit.
+    ///   - body: receives the samples in order, interleaved by channel, in pieces of any whole number of frames.
+    /// - Returns: the number of decoded frames, and whether they are the call's own samples to the bit.
     static func decode(
         _ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void
     ) throws(SinkError) -> DecodedFile?

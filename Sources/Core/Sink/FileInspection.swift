@@ -1,10 +1,10 @@
-/// What a repair found, and did or would do.
+/// The result of a repair, or of its dry run.
 public struct FileRepair: Hashable, Sendable {
-    /// Whole frames in the file afterwards.
+    /// Whole frames in the file after the repair.
     public var frames: Int
     /// Bytes after the last whole frame that were, or would be, cut off.
     public var bytesCut: Int
-    /// What was, or would be, changed, in words; nil when the file is whole as it is.
+    /// The change made, or to be made, in words; nil if the file is intact.
     public var change: String?
 
     /// Makes a result.
@@ -15,11 +15,11 @@ public struct FileRepair: Hashable, Sendable {
     }
 }
 
-/// What a file was found to hold when it was decoded.
+/// The content of a file, found by decoding it.
 public struct DecodedFile: Hashable, Sendable {
     /// Frames decoded.
     public var frames: Int
-    /// Whether the decoded samples must be the call's own: not so for an encoding that loses something.
+    /// The decoded samples must equal the call's own. False for a lossy encoding.
     public var isLossless: Bool
 
     /// Makes a result.

@@ -9,26 +9,27 @@ import Synchronization
     import Glibc
 #endif
 
-/// A sink's file that another program writes, under two names: the sink's, and one in a directory of the program's own.
+/// A sink's file that another program writes. It has two names: the sink's, and one in a directory for the program.
 ///
-/// The program knows its own name only. When it is over, that name and its directory go, so that nothing can open the file any more. Where
-/// some process still has it open for writing, the sink's name gets a copy. So nothing that is left running can change what is published.
+/// The program knows only its own name. When the program has ended, Callreel removes that name and its directory, so
+/// that no process can open the file any more. If some process still has the file open for writing, Callreel puts a
+/// copy under the sink's name. So a process left running cannot change the published file.
 package struct LentFile: Sendable {
-    /// What stands before and behind the name of the file in that of the program's directory.
+    /// Prefix and suffix that make the name of the program's directory from the file's name.
     private static let mark = (prefix: ".", suffix: ".program")
 
-    /// Bytes of a file that may be missing on the disk, as in one that the system stores without its zeros.
+    /// The most bytes of a file that may be missing on the disk, as in a file that is stored without its zeros: 1 GiB.
     private static let holeLimit = 1 << 30
 
     /// The sink's file.
     package let path: String
-    /// The name that the program is told.
+    /// The file's path for the program.
     package let lentPath: String
     private let name: String
-    /// Where the program's directory stands.
+    /// The program's directory.
     private let directory: String
 
-    /// Describes the file at a path; nothing is made yet.
+    /// Describes the file at a path. Nothing is created yet.
     package init(_ path: String) {
         self.path = path
         let cut = path.lastIndex(of: "/")
@@ -37,10 +38,10 @@ package struct LentFile: Sendable {
         lentPath = "\(directory)/\(name)"
     }
 
-    /// Whether the program's directory is there.
+    /// The program's directory exists.
     package var isLent: Bool { FileSystem.exists(directory) }
 
-    /// Gives the file its second name. Where the file system has no such names, the program gets an empty file of its own.
+    /// Gives the file its second name. On a file system without hard links, the program gets an empty file of its own.
     package func lend() throws(SinkError) {
         guard unsafe mkdir(directory, 0o700) == 0 else { throw SinkError(.open, "cannot make \(directory)", underlying: errno) }
         do throws(RecordingError) {
@@ -53,17 +54,18 @@ package struct LentFile: Sendable {
         }
     }
 
-    /// Takes the file back, as it is now, and brings it to stable storage. What else stands in the program's directory goes.
+    /// Takes the file back in its present state, and syncs it to stable storage. Removes the rest of the program's
+    /// directory.
     /// - Parameters:
-    ///   - mode: the permission bits that the file is to have; nil keeps those that it has.
-    ///   - keepsLinks: whether other names of the file are ours, and no reason to copy it.
-    /// - Returns: whether some process still had it open for writing.
+    ///   - mode: the file's new permission bits; nil keeps the old ones.
+    ///   - keepsLinks: true if other names of the file are Callreel's own, and no reason to copy it.
+    /// - Returns: true if some process still had the file open for writing.
     package func takeBack(mode: Int? = nil, keepsLinks: Bool = false) throws(SinkError) -> Bool {
         defer { removeDirectory() }
         var theirs = stat(), ours = stat()
         guard unsafe lstat(lentPath, &theirs) == 0 else { throw SinkError(.finish, "cannot open \(lentPath)", underlying: errno) }
         guard theirs.st_mode & S_IFMT == S_IFREG else { throw SinkError(.finish, "\(lentPath) is not a regular file") }
-        // Such a file takes hours to read and says nothing.
+        // A file with larger holes takes hours to read and holds no audio.
         let size = Int(theirs.st_size), stored = Int(theirs.st_blocks) * 512
         guard size - stored <= Self.holeLimit else {
             throw SinkError(.finish, "\(lentPath) says that it has \(size) bytes, and \(stored) are on the disk")
@@ -88,7 +90,7 @@ package struct LentFile: Sendable {
         return writers == .some
     }
 
-    /// Takes away what keeps a file from being moved: the attributes "immutable" and "append only" (ioctl_iflags(2)).
+    /// Removes the attributes that keep a file from being moved: "immutable" and "append only" (ioctl_iflags(2)).
     private static func makeChangeable(_ path: String) {
         #if os(Linux)
             let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
@@ -102,7 +104,7 @@ package struct LentFile: Sendable {
         #endif
     }
 
-    /// Puts a copy in the file's place: at once where the file system shares blocks, else byte by byte.
+    /// Replaces the file by a copy: at once if the file system shares blocks, otherwise byte by byte.
     private func replaceByCopy() throws(SinkError) {
         let source = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard source >= 0 else { throw SinkError(.finish, "cannot open \(path)", underlying: errno) }
@@ -110,7 +112,7 @@ package struct LentFile: Sendable {
         var status = stat()
         guard unsafe fstat(source, &status) == 0 else { throw SinkError(.finish, "cannot examine \(path)", underlying: errno) }
         let copy = try OutputFile(name: ".copy-\(UUID().uuidString)", directory: directory, mode: status.st_mode & 0o7777)
-        // Where the group is not ours to give, the directory's own is as good.
+        // If Callreel may not set the group, the directory's own is as good.
         _ = fchown(copy.descriptor, uid_t.max, status.st_gid)
         if !Self.shareBlocks(of: source, with: copy.descriptor) {
             var rest = Int(status.st_size)
@@ -124,7 +126,7 @@ package struct LentFile: Sendable {
                 rest -= count
             }
         }
-        // When it was written says when the call ended, after a crash.
+        // After a crash, the time of the last write tells when the call ended.
         #if canImport(Darwin)
             let times = [status.st_atimespec, status.st_mtimespec]
         #else
@@ -145,9 +147,9 @@ package struct LentFile: Sendable {
         #endif
     }
 
-    /// Removes the program's directory with all that stands in it, which no recording is made of.
+    /// Removes the program's directory with all its content. No recording uses any of it.
     private func removeDirectory() {
-        // Something may be put there at this moment by what is left running.
+        // A process left running may add a file at this moment.
         for _ in 0..<3 {
             try? FileManager.default.removeItem(atPath: directory)
             if !isLent { return }
@@ -156,12 +158,12 @@ package struct LentFile: Sendable {
 }
 
 extension LentFile {
-    /// Time that this process waits, once for all files together, for programs that a dead server left behind and that still write.
+    /// The time that this process waits for programs that still write after their server died, for all files together.
     private static let patience = Duration.seconds(10)
-    /// When that is over; nil until something was waited for.
+    /// The end of that time; nil until the first wait.
     private static let patienceEnd = Mutex<ContinuousClock.Instant?>(nil)
 
-    /// The files in a call's directory that are lent.
+    /// Returns the lent files in a call's directory.
     package static func all(in directory: String) -> [LentFile] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         return names.filter { isDirectoryName($0) }.sorted().map {
@@ -169,12 +171,12 @@ extension LentFile {
         }
     }
 
-    /// Whether something in a call's directory is the directory of a program, and no file of the recording.
+    /// Returns true if a name in a call's directory is that of a program's directory, and not of a recording's file.
     package static func isDirectoryName(_ name: String) -> Bool {
         name.hasPrefix(mark.prefix) && name.hasSuffix(mark.suffix) && name.utf8.count > mark.prefix.utf8.count + mark.suffix.utf8.count
     }
 
-    /// Takes back a file that a dead process had lent. A program that still writes to it gets a little time to end.
+    /// Takes back a file lent by a process that died. A program that still writes to it gets a little time to end.
     package func recover() throws(SinkError) {
         guard isLent else { return }
         while FileWriters.of(lentPath) == .some {
@@ -189,7 +191,7 @@ extension LentFile {
         if FileSystem.exists(lentPath) {
             _ = try takeBack(keepsLinks: true)
         } else {
-            // An earlier recovery was ended here, or the program has removed its file.
+            // An earlier recovery was interrupted here, or the program has removed its file.
             if FileWriters.of(path) != .none, FileSystem.exists(path) { try replaceByCopy() }
             removeDirectory()
         }

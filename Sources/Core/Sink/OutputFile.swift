@@ -6,28 +6,28 @@
     import Glibc
 #endif
 
-/// A file that a sink writes: new, owned, with the mode that the operator chose, closed exactly once.
+/// A new file that a sink writes and owns. It has the mode chosen by the operator, and is closed exactly once.
 public struct OutputFile: ~Copyable, Sendable {
     /// The file's name in the call's directory.
     public let name: String
-    /// Where it stands while the call runs.
+    /// The file's path while the call runs.
     public let path: String
-    /// The open descriptor, for C libraries that write by themselves. It stays this value's to close.
+    /// The open descriptor, for C libraries that write by themselves. Do not close it: this value does.
     public private(set) var descriptor: Int32
 
-    /// Creates a file that must not exist yet.
+    /// Creates a file. Fails if the name is taken.
     init(name: String, directory: String, mode: mode_t) throws(SinkError) {
         self.name = name
         path = directory + "/" + name
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw SinkError(.open, "cannot create \(path)", underlying: errno) }
-        // The process's umask does not decide who may read a recording: the configuration does.
+        // The configuration decides who may read a recording, not the process's umask.
         guard fchmod(descriptor, mode) == 0 else {
             throw SinkError(.open, "cannot set the mode of \(path)", underlying: errno)
         }
     }
 
-    /// Appends all the bytes, or fails. A failure is final: part of the bytes may have been written.
+    /// Appends all the bytes, or fails. A failure is final: some of the bytes may have been written.
     public func write(_ bytes: RawSpan) throws(SinkError) {
         let failure: Int32? = unsafe bytes.withUnsafeBytes { buffer in
             var rest = unsafe buffer[...]
@@ -37,7 +37,7 @@ public struct OutputFile: ~Copyable, Sendable {
                     if errno == EINTR { continue }
                     return errno
                 }
-                // A regular file never takes nothing; whatever does would be asked for ever.
+                // A regular file always takes at least one byte. With any other, this loop would be endless.
                 if written == 0 { return EIO }
                 unsafe rest = rest.dropFirst(written)
             }
@@ -46,10 +46,10 @@ public struct OutputFile: ~Copyable, Sendable {
         if let failure { throw SinkError(.write, "cannot write \(path)", underlying: failure) }
     }
 
-    /// Appends a text as UTF-8, as ``write(_:)-(RawSpan)`` does.
+    /// Appends a text as UTF-8, in the way of ``write(_:)-(RawSpan)``.
     public func write(_ text: String) throws(SinkError) { try unsafe write(Array(text.utf8).span.bytes) }
 
-    /// Returns when the bytes written so far are on stable storage.
+    /// Syncs the bytes written so far to stable storage.
     public func synchronize() throws(SinkError) {
         guard fsync(descriptor) == 0 else { throw SinkError(.finish, "cannot sync \(path)", underlying: errno) }
     }
@@ -63,7 +63,7 @@ public struct OutputFile: ~Copyable, Sendable {
         return Int(status.st_size)
     }
 
-    /// Makes the file durable and closes it; the errors of both are seen here.
+    /// Syncs the file to stable storage and closes it. Reports the errors of both.
     public consuming func close() throws(SinkError) {
         let synced = fsync(descriptor) == 0 ? nil : errno
         let closed = systemClose(descriptor) == 0 ? nil : errno

@@ -10,37 +10,37 @@ import Synchronization
     import Glibc
 #endif
 
-/// What a sink is told about its call, and the place where it may make files.
+/// Facts about a sink's call, and the means to make its files.
 public struct SinkContext: Sendable {
     /// The recording's identifier, unique for ever.
     public let recordingID: RecordingID
-    /// Who called whom, as far as the carrier said.
+    /// The caller and the callee, as far as the carrier named them.
     public let call: CallFacts
-    /// When the call's audio began.
+    /// The time at which the call's audio began.
     public let startedAt: Date
-    /// The shape of every chunk that will be written.
+    /// The shape of every chunk for this sink.
     public let format: AudioFormat
     /// The name of this configuration entry, unique among the sinks of the call.
     public let sinkName: String
-    /// The directory where files of this call stand while it runs. They are published under other names at the end.
+    /// The directory of this call's files while the call runs. At the end, Callreel publishes them under other names.
     public let directory: String
     /// The beginning of the names of this sink's files, without the dot.
     public let fileStem: String
-    /// A logger that carries the call's and the sink's name.
+    /// A logger that carries the names of the call and the sink.
     public let logger: Logger
 
-    /// The directory under which this sink's files appear at the end; nil is the recordings directory.
+    /// The directory under which this sink's files are published; nil is the recordings directory.
     let root: String?
     private let mode: Int
-    /// Says if the directory may be used.
+    /// Refuses the directory if it must not be used.
     private let guardian: DirectoryGuardian
     private let created: CreatedFiles
-    /// Told after a file was created.
+    /// Called after a file was created.
     private let onCreate: @Sendable () -> Void
 
-    /// Makes a context. The framework does this for each sink of a call; tests of a sink do it for themselves.
+    /// Makes a context. The framework does this for each sink of a call; tests of a sink make their own.
     ///
-    /// Files made through ``createFile(_:)`` get the permission bits of `fileMode`; `onCreate` is called after each of them was made.
+    /// Files made through ``createFile(_:)`` get the permission bits of `fileMode`. `onCreate` is called after each.
     public init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
         directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger, onCreate: @escaping @Sendable () -> Void = {}
@@ -50,7 +50,7 @@ public struct SinkContext: Sendable {
             fileStem: fileStem, fileMode: fileMode, logger: logger, onCreate: onCreate)
     }
 
-    /// Makes a context whose files appear under a directory that may be another than the recordings directory.
+    /// Makes a context whose files are published under `root`, if that is not the recordings directory.
     init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
         directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, guardian: DirectoryGuardian = DirectoryGuardian(),
@@ -73,9 +73,9 @@ public struct SinkContext: Sendable {
 
     /// Creates a new file for this sink, such as `createFile("wav")`.
     ///
-    /// The file becomes part of the recording: it is hashed, published and listed in the manifest, also when the
-    /// sink fails later. An existing file is never opened.
-    /// - Parameter suffix: what follows the file stem and a dot: an extension, or a part number and an extension.
+    /// The file becomes part of the recording: Callreel hashes it, publishes it and lists it in the manifest, even if
+    /// the sink fails later. An existing file is never opened.
+    /// - Parameter suffix: follows the file stem and a dot: an extension, or a part number and an extension.
     public func createFile(_ suffix: String) throws(SinkError) -> OutputFile {
         guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json", !suffix.hasPrefix("json.") else {
             throw SinkError(.open, "\"\(suffix)\" cannot be the ending of a sink's file", blame: .bug)
@@ -88,22 +88,22 @@ public struct SinkContext: Sendable {
 
     /// Creates a new file for this sink that begins with a text, such as the heading of a table.
     ///
-    /// In one step, since a sink that is not copyable cannot fail in its `init` once it has its file.
+    /// One step does both, since a sink that is not copyable cannot fail in its `init` once it has its file.
     /// - Parameters:
     ///   - suffix: as in ``createFile(_:)``.
-    ///   - text: what stands first, in UTF-8.
+    ///   - text: the first text of the file, written as UTF-8.
     public func createFile(_ suffix: String, beginning text: String) throws(SinkError) -> OutputFile {
         let file = try createFile(suffix)
         try file.write(text)
         return file
     }
 
-    /// The names of the files that this sink has created so far, in order.
+    /// Names of the files created by this sink so far, in order.
     public var createdFiles: [String] { created.names.withLock { $0 } }
 }
 
 extension SinkContext {
-    /// Makes the directory where it is missing.
+    /// Makes the directory if it is missing.
     func prepareDirectory() throws(SinkError) {
         if let refusal = guardian.refusal { throw SinkError(.open, refusal) }
         do {
@@ -116,9 +116,9 @@ extension SinkContext {
     /// Bytes in the sink's files now.
     var byteCount: Int { createdFiles.reduce(0) { $0 + (FileSystem.size(directory + "/" + $1) ?? 0) } }
 
-    /// The sink's files so far, with their frames where they are known. Each begins where the one before it ends.
+    /// Returns the sink's files so far, with their frames if known. Each file begins at the end of the one before it.
     /// - Parameters:
-    ///   - start: the frame of the call at which the first of them begins.
+    ///   - start: the frame of the call at which the first file begins.
     ///   - call: the shape of the call's audio.
     func files(start: Int, call: AudioFormat, frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
         var place = 0
@@ -129,7 +129,7 @@ extension SinkContext {
         }
     }
 
-    /// Removes the sink's files that hold nothing at all, as a full disk leaves them, and says whether there were any.
+    /// Removes the sink's empty files, as a full disk leaves them. Returns true if there were any.
     func dropEmptyFiles() -> Bool {
         created.names.withLock { names in
             let before = names.count
@@ -142,8 +142,9 @@ extension SinkContext {
         }
     }
 
-    /// Takes a file that cannot be repaired out of the recording: it moves to the place for those, beside the recordings on the same disk.
-    /// Where the disk is too full for that, a file with hardly more than a beginning is removed, and another one stays in the recording.
+    /// Takes a file that cannot be repaired out of the recording, and moves it to the directory for such files on the
+    /// same disk. If the disk is too full for that, a file of at most 64 KiB is removed. A larger one stays in the
+    /// recording.
     func putAside(_ name: String) {
         let path = directory + "/" + name
         let place = "\(directory.parentPath.parentPath)/\(RecordingStore.unrepairedDirectory)/\(recordingID)"
@@ -157,16 +158,16 @@ extension SinkContext {
         created.names.withLock { $0.removeAll { $0 == name } }
     }
 
-    /// Bytes of a file up to which it counts as a beginning.
+    /// Size in bytes up to which a file counts as a mere beginning: 64 KiB.
     private static let beginningSize = 1 << 16
 
-    /// Removes the sink's files and the directory, when nobody will want them: the sink was opened without a call.
+    /// Removes the sink's files and the directory, for a sink that was opened without a call.
     func removeFiles() {
         for name in createdFiles { FileSystem.removeName(directory + "/" + name) }
         FileSystem.removeEmptyDirectory(directory)
     }
 
-    /// Returns when what the files hold now is on stable storage, and so are their names.
+    /// Syncs the files to stable storage, and their names too.
     func synchronizeFiles() throws(SinkError) {
         do {
             for name in createdFiles { try FileSystem.synchronize(directory + "/" + name) }
@@ -177,7 +178,7 @@ extension SinkContext {
     }
 }
 
-/// The names of a sink's files, shared by the copies of its context.
+/// Names of a sink's files, shared by the copies of its context.
 private final class CreatedFiles: Sendable {
     let names = Mutex<[String]>([])
 }
@@ -187,22 +188,22 @@ struct DirectoryGuardian: Sendable {
     private let directory: StorageDirectory?
     private let isLast: Bool
 
-    /// Makes a guardian that lets everything pass.
+    /// Makes a guardian that refuses nothing.
     init() {
         directory = nil
         isLast = true
     }
 
     /// Makes the guardian of a directory.
-    /// - Parameter isLast: whether the sink has no other place to go to. Then it is kept out only where trying would do harm.
+    /// - Parameter isLast: true if the sink has no other place. It is then refused only if an attempt would do harm.
     init(_ directory: StorageDirectory, isLast: Bool) {
         self.directory = directory
         self.isLast = isLast
     }
 
-    /// Why the directory cannot be used, if that is so.
+    /// The reason why the directory cannot be used; nil if it can.
     var refusal: String? { isLast ? directory?.refusal : directory?.problem }
 
-    /// The directory above that is not made any more: it was there once, so that its disk is not mounted where it is missing.
+    /// The directory above that Callreel never makes again. It existed once: if it is missing, its disk is not mounted.
     var root: String? { directory.flatMap { $0.isKnown ? "\($0.path)/\(RecordingStore.partialDirectoryName)" : nil } }
 }

@@ -1,28 +1,28 @@
-/// The keys that every sink entry of the configuration has, whatever its type.
+/// Keys that every sink entry of the configuration has, whatever its type.
 package struct SinkEnvelope: Configurable {
-    /// How files and messages call this entry; by default its type, with a number from the second of a type on.
+    /// The entry's name in file names and messages. By default its type, with a number from the second of a type on.
     package var name: String?
-    /// Whether the entry is used at all.
+    /// The entry is used.
     package var enabled = true
-    /// Where this sink's files go; nil is the recordings directory.
+    /// The directory for this sink's files; nil is the recordings directory.
     package var directory: String?
-    /// Where this sink goes on when its directory fails; nil is nowhere.
+    /// The directory in which this sink goes on if its first one fails; nil is none.
     package var fallback: String?
-    /// Whether `directory` and `fallback` are never made, because their disk is not mounted where they are missing.
+    /// Callreel never makes `directory` and `fallback`: if they are missing, their disk is not mounted.
     package var mustExist = false
-    /// Whether a call is refused when this sink cannot open.
+    /// Callreel refuses calls while this sink cannot be opened.
     package var required = false
-    /// What becomes of the call when this sink fails later.
+    /// The effect on the call if this sink fails later.
     package var onError = ErrorPolicy.continue
-    /// Seconds of audio that may wait for this sink before the call's socket is no longer read.
+    /// Seconds of audio that may be queued for this sink before the call's socket is no longer read.
     package var buffer = 30.0
-    /// Seconds without progress after which a full sink is left behind, so that the call goes on without it.
+    /// Seconds without progress after which a full sink stalls, so that the call goes on without it.
     package var stallLimit = 10.0
-    /// Seconds for which the sink may hold the call back by being slower than it; then it is left behind. 0 is never.
+    /// Seconds for which a slow sink may hold the call back before it stalls. With 0 it never holds the call back.
     package var holdLimit = 10.0
     /// Seconds between two checkpoints.
     package var checkpoint = 1.0
-    /// Seconds between two syncs of the files to stable storage while the call runs; 0 is only at its end.
+    /// Seconds between two syncs of the files to stable storage while the call runs; 0 syncs only at its end.
     package var sync = 0.0
     /// Seconds that closing may take after the call's end.
     package var finishLimit = 60.0
@@ -32,42 +32,42 @@ package struct SinkEnvelope: Configurable {
     package var partSize: Int?
     /// Seconds after which a sink that failed everywhere is tried again; 0 is never.
     package var retry = 0.0
-    /// Frames a second in this sink; nil is what the call has.
+    /// Frames a second in this sink; nil takes the call's rate.
     package var sampleRate: Int?
-    /// Channels in this sink; nil is what the call has.
+    /// Channels in this sink; nil takes the call's number.
     package var channels: Int?
-    /// What this sink gets while the recording of a call is paused.
+    /// The audio for this sink while the recording of a call is paused.
     package var onPause = PausePolicy.silence
 
-    /// What becomes of a call when one of its sinks fails.
+    /// The effect on a call if one of its sinks fails.
     package enum ErrorPolicy: String, CaseIterable, Sendable {
         /// The call and its other sinks go on.
         case `continue`
-        /// The call is ended, so that nobody goes on speaking to a recorder that does not record as it should.
+        /// The call is ended, so that the parties do not go on speaking without a proper recording.
         case stopCall
     }
 
-    /// What a sink gets while the recording of its call is paused.
+    /// The audio for a sink while the recording of its call is paused.
     package enum PausePolicy: String, CaseIterable, Codable, Sendable {
         /// Silence of the same length.
         case silence
-        /// Nothing: its part ends, and the next one begins where the recording goes on.
+        /// Nothing: the part ends, and the next one begins when the recording goes on.
         case skip
-        /// The audio all the same.
+        /// The audio, as if there were no pause.
         case record
     }
 
-    /// Every key at its default.
+    /// Makes an envelope with every key at its default.
     package init() {}
 
-    /// The shape of what this sink gets of a call's audio.
+    /// Returns the shape of a call's audio in this sink.
     func format(of call: AudioFormat) -> AudioFormat {
         AudioFormat(sampleRate: sampleRate ?? call.sampleRate, channels: channels ?? call.channels)
     }
 
     package static let fields: [Field<Self>] = [
         .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
-            // These words stand in names of files: of a sink's fallback, of the manifest, and of the parts of a recording.
+            // File names use these words: for a sink's fallback, for the manifest, and for the parts of a recording.
             let word = $0.lowercased()
             if word == "fallback" || word == "json" || PartName.isMark(word) { return "is taken by the program itself" }
             return isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
@@ -112,7 +112,7 @@ package struct SinkEnvelope: Configurable {
     ]
 }
 
-/// Whether a name can stand in file names and messages as it is.
+/// Returns true if a name can stand in file names and messages unchanged.
 private func isPlainName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= 32
         && name.utf8.allSatisfy {

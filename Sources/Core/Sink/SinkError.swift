@@ -6,9 +6,9 @@
     import Glibc
 #endif
 
-/// Why a sink could not go on.
+/// An error that ends a sink's work.
 public struct SinkError: Error, Sendable, CustomStringConvertible {
-    /// What the sink was doing when it failed.
+    /// The step in which the sink failed.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         public let description: String
         /// Opening the destination.
@@ -21,7 +21,7 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         public static let finish = Code(description: "finish")
     }
 
-    /// Who can mend it.
+    /// The party that can mend the error.
     public enum Blame: String, Sendable, Codable {
         /// The operator: the options ask for something that cannot be done with this call.
         case options
@@ -31,13 +31,13 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         case bug
     }
 
-    /// What the sink was doing.
+    /// The step in which the sink failed.
     public let code: Code
-    /// What happened, with the value or the path that it happened to.
+    /// A description of the failure, with the value or the path concerned.
     public let reason: String
     /// The system's error number, when the system refused.
     public let underlying: Int32?
-    /// Who can mend it.
+    /// The party that can mend the error.
     public let blame: Blame
 
     /// Makes an error.
@@ -48,12 +48,12 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         self.blame = blame
     }
 
-    /// This error, and another that came of the attempt to go on elsewhere.
+    /// Returns this error, followed by one from the attempt to go on in the fallback.
     func followed(by other: SinkError) -> SinkError {
         SinkError(other.code, "\(self); then, in its fallback: \(other)", blame: other.blame)
     }
 
-    /// The reason, and the system's own words after it.
+    /// The reason, followed by the system's own words.
     public var description: String {
         guard let underlying else { return reason }
         return "\(reason): \(systemMessage(underlying))"

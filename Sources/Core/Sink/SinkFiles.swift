@@ -1,23 +1,23 @@
-/// The names of files that the entries of a configuration will make, as far as they are known before a call.
+/// Names of the files that the entries of a configuration will make, as far as they are known before a call.
 enum SinkFiles {
-    /// A directory in a form that can be compared, without looking at the disk. Nil and the recordings directory are the same.
+    /// Returns a directory in a comparable form, without reading the disk. Nil equals the recordings directory.
     static func key(_ directory: String?, home: String?) -> String {
         guard let directory = directory ?? home else { return "" }
         var parts: [Substring] = []
         for part in directory.split(separator: "/") where part != "." {
-            // As far as the text says: where a link leads is for the disk to say.
+            // Textual only: the target of a link is not looked up.
             if part == "..", let last = parts.last, last != ".." { parts.removeLast() } else { parts.append(part) }
         }
         return (directory.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
     }
 
-    /// The files that two entries would both make: the second to come could be opened in no call.
+    /// Returns a problem for each entry that would make the same file as an earlier one. It could be opened in no call.
     static func collisions(of plans: [SinkPlan], home: String?) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         var owners: [String: SinkPlan] = [:]
         for plan in plans {
             for file in files(of: plan, home: home) {
-                // Some file systems take capital letters and small ones for the same.
+                // Some file systems ignore the case of letters.
                 let key = "\(file.directory)/\(file.ending.lowercased())"
                 guard let owner = owners[key] else {
                     owners[key] = plan
@@ -31,7 +31,7 @@ enum SinkFiles {
         return problems
     }
 
-    /// An entry's files: where they stand, and what follows the recording's name in theirs.
+    /// Returns an entry's files: the directory, and the part of the name that follows the recording's name.
     private static func files(of plan: SinkPlan, home: String?) -> [(directory: String, ending: String)] {
         let places = [plan.envelope.directory] + (plan.envelope.fallback.map { [$0] } ?? [])
         return places.enumerated().flatMap { number, directory in
@@ -43,6 +43,6 @@ enum SinkFiles {
 }
 
 extension SinkPlan {
-    /// What stands between the recording's name and the suffix in the names of an entry's files.
+    /// Returns the text between the recording's name and the suffix in the names of an entry's files.
     func fileMark(isFallback: Bool) -> String { (isFirstOfType ? "" : ".\(name)") + (isFallback ? ".fallback" : "") }
 }

@@ -1,32 +1,32 @@
-/// One sink entry of the configuration, checked: everything needed to serve a call with it.
+/// One checked sink entry of the configuration, with everything needed to serve a call.
 package struct SinkPlan: Sendable {
     /// The registered type.
     package let type: String
-    /// Where the entry stands in the configuration.
+    /// The entry's path in the configuration.
     package let place: ConfigurationPath
     /// The entry's name, unique among the plans.
     package let name: String
-    /// What every sink has.
+    /// The keys that every sink has.
     package let envelope: SinkEnvelope
-    /// Whether this is the first entry of its type, whose files carry no sink name.
+    /// This is the first entry of its type. Its files carry no sink name.
     let isFirstOfType: Bool
     /// The type with its options.
     let runner: SinkRunner
-    /// Whether the entry can be opened, as far as is known.
+    /// The result of the last attempt to open the entry.
     let health = SinkHealth()
-    /// What changes the rate where the entry asks for another; nil where it does not.
+    /// Makes the rate converter if the entry asks for another rate; otherwise nil.
     let rateConverter: SinkRegistry.RateConverterMaker?
-    /// Threads for this entry alone, so that a destination that blocks holds up nobody else's.
+    /// Threads for this entry alone, so that a destination that blocks does not hold up other entries.
     let threads: SinkThreads
 
-    /// What keeps the sink from working on this machine as it is now, in words; nil where nothing is known to. Blocks.
+    /// The reason why the sink cannot work on this machine now, in words; nil if none is known. Blocks.
     package var obstacle: String? { runner.findObstacle() }
 
-    /// Reads the `sinks` array of a configuration and reports every mistake in it. Disabled entries are checked
+    /// Reads the `sinks` array of a configuration, and reports every mistake in it. Disabled entries are checked
     /// and left out.
     /// - Parameters:
-    ///   - format: the shape of the audio that calls will bring, where it is known.
-    ///   - home: the recordings directory, where it is known.
+    ///   - format: the shape of the audio of future calls, if known.
+    ///   - home: the recordings directory, if known.
     package static func read(
         _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, home: String? = nil,
         problems: inout [ConfigurationProblem]
@@ -41,7 +41,7 @@ package struct SinkPlan: Sendable {
         for (index, element) in elements.enumerated() {
             let place = path.index(index)
             guard let entry = entry(element, at: place, registry: registry, problems: &problems) else {
-                // Nobody knows its options, but what every sink has can be checked.
+                // The options of an unknown type cannot be checked, but the keys of all sinks can.
                 if case .object = element { _ = SinkEnvelope.read(element, at: place, alongside: nil, problems: &problems) }
                 continue
             }
@@ -49,7 +49,7 @@ package struct SinkPlan: Sendable {
                 element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
             let before = problems.count
             let runner = entry.prepare(element, place, &problems)
-            // Options with mistakes are in part at their defaults, of which nothing can be said.
+            // Options with mistakes are in part at their defaults: a refusal would not be about the operator's values.
             if let format, problems.count == before, let reason = runner.refusal(envelope.format(of: format)) {
                 problems.append(.init(at: place, reason))
             }

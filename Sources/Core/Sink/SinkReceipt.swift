@@ -1,11 +1,12 @@
-/// What a sink left when it finished.
+/// A sink's statement about its output, made when it finishes.
 public struct SinkReceipt: Sendable {
-    /// Frames that the sink's output holds: all that it was given. The framework compares it with its own counting, and a difference
-    /// is an error of the sink.
+    /// Frames in the sink's output: all those given to it. The framework compares this with its own count, and a
+    /// difference is an error of the sink.
     public var frames: Int
-    /// Facts worth keeping in the manifest, such as an encoder's settings or a measured level.
+    /// Facts for the manifest, such as an encoder's settings or a measured level.
     public var details: [String: JSONValue]
-    /// Frames in each file, by file name, where the sink knows. Files themselves are known from ``SinkContext/createFile(_:)``.
+    /// Frames in each file, by file name, if known. The framework knows the files themselves from
+    /// ``SinkContext/createFile(_:)``.
     public var framesByFile: [String: Int]
 
     /// Makes a receipt.

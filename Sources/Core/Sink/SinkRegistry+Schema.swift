@@ -1,8 +1,8 @@
 extension SinkRegistry {
-    /// An entry of the `sinks` list as JSON Schema (draft 2020-12): a type that is registered, and what an entry of that type may say.
+    /// The JSON Schema (draft 2020-12) of an entry of the `sinks` list: a registered type, and the keys of that type.
     ///
-    /// It asks type by type, with `if` and `then`. With `oneOf`, a validator could only say that an entry fits no type; so it says
-    /// which option is wrong, and an editor completes the keys of the type that stands there.
+    /// It tests type by type, with `if` and `then`. So a validator names the wrong option, and an editor completes the
+    /// keys of the entry's type. With `oneOf`, a validator could only say that an entry fits no type.
     package var entrySchema: JSONValue {
         let types = types
         let meaning = types.map { "\($0.type): \($0.summary)" }.joined(separator: "\n")

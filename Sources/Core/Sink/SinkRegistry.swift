@@ -1,16 +1,16 @@
 /// The sink types that configuration may ask for, by name.
 public struct SinkRegistry: Sendable {
-    /// A registered type: what it is called, what it makes, what may be said about it, and how it is made.
+    /// A registered type: its name, summary and options, and the functions that use it.
     public struct Entry: Sendable {
         /// The name in configuration.
         public let type: String
-        /// What it makes, in one line.
+        /// The sink's product, described in one line.
         public let summary: String
-        /// Its options, as documentation lists them.
+        /// Its options, for documentation.
         public let options: [OptionDescription]
-        /// An entry of this type as JSON Schema (draft 2020-12), with the keys that every sink has.
+        /// The JSON Schema (draft 2020-12) of an entry of this type, with the keys that every sink has.
         public let schema: JSONValue
-        /// Reads options, reporting every mistake, and returns what runs the sink for a call. The generic type lives on
+        /// Reads options, reports every mistake, and returns the runner for calls. The generic type lives on
         /// inside this closure alone.
         let prepare: @Sendable (JSONValue, ConfigurationPath, inout [ConfigurationProblem]) -> SinkRunner
         /// ``AudioSink/repair(_:format:dryRun:)`` of the type.
@@ -23,21 +23,21 @@ public struct SinkRegistry: Sendable {
     public struct OptionDescription: Sendable {
         /// The key.
         public let name: String
-        /// What may stand there, in words.
+        /// The allowed values, in words.
         public let type: String
-        /// What it means.
+        /// The option's meaning.
         public let help: String
-        /// Its default, or an example where the option must be given.
+        /// The default, or an example if the option is required.
         public let standard: JSONValue
-        /// Whether it must be given.
+        /// The option must be given.
         public let isRequired: Bool
     }
 
-    /// Makes what changes the rate of a stream: from one rate, to another, for so many channels.
+    /// Makes a converter from one rate to another, for a number of channels.
     package typealias RateConverterMaker = @Sendable (_ source: Int, _ target: Int, _ channels: Int) throws(SinkError) -> any RateConverter
 
     private var entries: [String: Entry] = [:]
-    /// What serves entries that ask for another rate than the call's; nil refuses them.
+    /// Makes rate converters; nil refuses entries that ask for another rate than the call's.
     package var rateConverter: RateConverterMaker?
 
     /// Makes a registry that knows no sink.
@@ -49,8 +49,10 @@ public struct SinkRegistry: Sendable {
     /// The type registered under a name.
     public subscript(type: String) -> Entry? { entries[type] }
 
-    /// Adds a sink type. Registering a name twice, a malformed name, or an option that hides a key that every sink has,
-    /// is a programming error and traps.
+    /// Adds a sink type.
+    ///
+    /// Traps if the name is malformed or registered already, or if an option hides a key that every sink has. These are
+    /// programming errors.
     public mutating func register<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type) {
         let type = Sink.type
         precondition(
@@ -83,7 +85,7 @@ public struct SinkRegistry: Sendable {
 }
 
 extension SinkRegistry {
-    /// What an entry of a type may say.
+    /// Returns the JSON Schema of an entry of a type.
     private static func schema<Options: Configurable>(_ type: String, summary: String, options: Options.Type) -> [String: JSONValue] {
         let envelope = SinkEnvelope.schema(alongside: ["type": .object(["const": .string(type)])])
         guard case .object(let shared) = envelope["properties"] else { return envelope }
@@ -96,14 +98,14 @@ extension SinkRegistry {
 
 /// A sink type with its options, ready to serve any number of calls.
 struct SinkRunner: Sendable {
-    /// What is wrong with the options for audio of a shape.
+    /// Returns the reason why the options cannot work for audio of a shape, or nil.
     let refusal: @Sendable (AudioFormat) -> String?
-    /// What the names of its files end with, as far as that is known beforehand.
+    /// Suffixes of the sink's files, as far as they are known beforehand.
     let fileSuffixes: [String]
-    /// What keeps it from working on this machine as it is now. Blocks.
+    /// Returns the reason why the sink cannot work on this machine now, or nil. Blocks.
     let findObstacle: @Sendable () -> String?
-    /// Begins to serve one call: opens the sink, drains the queue into it, finishes it, and reports.
+    /// Starts to serve one call: opens the sink, drains the queue into it, finishes it, and reports.
     let start: @Sendable (SinkJob, SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) -> Void
-    /// Opens the sink and lets it go, to see whether that can be done.
+    /// Opens the sink and releases it, to test whether it can be opened.
     let open: @Sendable (SinkContext) async throws(SinkError) -> Void
 }
