@@ -64,8 +64,8 @@ package struct LinearPCMAssembler: Sendable {
         return taken
     }
 
-    /// Makes room for at least so many further samples. It makes room for as many as were taken last, since the next
-    /// batch will be like it.
+    /// Makes room for at least so many further samples, or for as many as the last batch had, since the next will be
+    /// like it.
     private mutating func makeRoom(_ needed: Int) {
         let count = samples.count + needed
         var roomy = SampleMemory.room(for: max(count, min(2 * samples.count, count + 4096), roomAtOnce))

@@ -3,8 +3,8 @@ import Synchronization
 /// Returns a chunk's sample buffer to a pool when the chunk is released.
 ///
 /// Used only for buffers of 32 KiB or more, which occur when a call arrives faster than real time. malloc returns such
-/// blocks to the system and gets them again page by page, which is a tenth of such a call's cost. Small blocks it
-/// keeps at hand by itself.
+/// blocks to the system and gets them again page by page, at a tenth of such a call's cost. It keeps small blocks
+/// at hand by itself.
 final class SampleMemory: Sendable {
     /// Samples of the smallest pooled buffer: 32 KiB.
     private static let least = 1 << 14
@@ -23,7 +23,7 @@ final class SampleMemory: Sendable {
         self.samples = samples
     }
 
-    // Other code may have kept the array. It stays unchanged: Swift copies an array that is shared before it changes.
+    // Other code may have kept the array. It stays unchanged: Swift copies a shared array before a change.
     deinit { Self.free.withLock { if $0.count < Self.limit { $0.append(samples) } } }
 
     /// Returns an empty array with room for at least so many samples.

@@ -55,7 +55,7 @@ extension Configurable {
         return result
     }
 
-    /// Returns true if the object has this key mistyped. The mistyped key is reported as unknown, which is enough.
+    /// Returns true if the object has this key misspelt. It is then reported as an unknown key, and not as missing too.
     private static func isMistyped(_ name: String, in members: [String: JSONValue]) -> Bool {
         let known = fields.map(\.name)
         return members.keys.contains { !known.contains($0) && $0.nearest(in: [name]) != nil }

@@ -22,7 +22,7 @@ extension Field {
 
     /// One secret, a list of secrets that are all valid, or `null` for none.
     ///
-    /// While a secret is changed, the old one stands in the list behind the new one. No secret is ever shown.
+    /// To change a secret, list the new one and the old one behind it for a while. No secret is ever shown.
     public static func secrets(
         _ name: String, _ path: any WritableKeyPath<Root, [Secret]> & Sendable, minimum: Int = 1, _ help: String
     ) -> Self {

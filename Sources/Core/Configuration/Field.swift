@@ -17,7 +17,7 @@ public struct Field<Root: Sendable>: Sendable {
     /// The key must be given. Its value in the group's `init()` is then an example, and no default.
     public private(set) var isRequired = false
 
-    /// Makes a field of any type from a function that reads it and one that writes it.
+    /// Makes a field of any type from its read and write functions.
     public init(
         _ name: String, type: String, schema: [String: JSONValue], help: String,
         read: @escaping @Sendable (JSONValue, ConfigurationPath, inout Root, inout [ConfigurationProblem]) -> Void,

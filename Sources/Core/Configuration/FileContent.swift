@@ -10,8 +10,8 @@ package import Foundation
 
 /// Reads small files whole: a configuration, a secret.
 ///
-/// Any path that can be opened and read will do: a pipe of the shell, `/dev/stdin`, a FIFO. These have no size, so
-/// the size is not asked for.
+/// Any path that can be opened and read will do: a pipe of the shell, `/dev/stdin`, a FIFO. Pipes have no size, so
+/// Callreel does not ask for it.
 package enum FileContent {
     /// The reason why a file could not be read.
     package enum Failure: Error, Sendable {

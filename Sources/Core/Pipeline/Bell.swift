@@ -12,7 +12,7 @@ package final class Bell: Sendable {
 
     private let state = Mutex(State())
 
-    /// Makes a bell that has not rung.
+    /// Makes a bell with no ring pending.
     package init() {}
 
     /// Wakes the waiting task, or the next one to wait. Never blocks.

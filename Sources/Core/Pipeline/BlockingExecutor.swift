@@ -8,9 +8,9 @@ import Foundation
 
 /// An executor whose threads may block. Sinks write here, and Callreel syncs and hashes files here, and nowhere else.
 ///
-/// By default, one thread per core serves the jobs. When all threads are stuck for a moment while jobs wait, more are
-/// started, up to a limit. So a destination that blocks for ever does not hold up the others. Surplus threads end
-/// after an idle period. The jobs of one task run one after the other, as in any executor.
+/// By default, one thread per core serves the jobs. When all threads are stuck for a moment while jobs wait,
+/// ``relieve()`` starts one more, up to a limit. So a destination that blocks for ever does not hold up the others.
+/// Surplus threads end after an idle period. The jobs of one task run one after the other, as in any executor.
 ///
 /// Work comes in bursts: an event loop reads a group of calls and wakes the sinks of each. A thread without work
 /// therefore naps for a moment before it sleeps. It then finds the whole burst, and need not be woken for each call.
@@ -49,7 +49,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     ///   - name: the threads are called "sink" and this name.
     ///   - threads: threads that serve the jobs while none is stuck; nil is one per core, and at least 2.
     ///   - threadLimit: the most threads at once.
-    ///   - isBackground: true gives other threads the processors first, as far as the system can do that.
+    ///   - isBackground: true lowers the threads' priority, as far as the system can do that.
     package convenience init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
         self.init(name: name, threads: threads, threadLimit: threadLimit, idleLimit: Self.idleLimit, isBackground: isBackground)
     }
@@ -62,7 +62,7 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
         coreThreads = threads ?? Self.coreCount
     }
 
-    /// Threads that exist now.
+    /// The present number of threads.
     var threadCount: Int {
         condition.lock()
         defer { condition.unlock() }

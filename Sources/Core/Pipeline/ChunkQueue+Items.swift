@@ -1,6 +1,6 @@
 // The items of a queue, their consumer, and the reports of a tick.
 extension ChunkQueue {
-    /// The party that takes items from a queue.
+    /// The receiver of a queue's items.
     protocol Consumer: AnyObject, Sendable {
         /// Tells the consumer that the queue has an item. Called once after each ``ChunkQueue/rest(_:)`` that returned
         /// true, from any thread. Must not block.

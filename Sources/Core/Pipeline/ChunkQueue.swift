@@ -46,13 +46,13 @@ final class ChunkQueue: Sendable {
     private let finishLimit: Duration
     /// This sink also takes audio that arrives while the recording is paused.
     private let recordsPaused: Bool
-    /// Announces room after a push was told that there is none. Called from any thread.
+    /// Announces room after a push found none. Called from any thread.
     private let onRoom: @Sendable () -> Void
     private let state: Mutex<State>
 
     /// Makes an empty queue.
-    /// - Parameter mayHold: true lets the call wait for as long as the sink makes progress. A source that is a file can
-    ///   wait.
+    /// - Parameter mayHold: true sets no hold limit: the call waits for as long as the sink makes progress. A call read
+    ///   from a file can wait.
     init(envelope: SinkEnvelope, format: AudioFormat, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void) {
         capacity = format.frames(seconds: envelope.buffer)
         stallLimit = .seconds(envelope.stallLimit)
@@ -190,7 +190,7 @@ final class ChunkQueue: Sendable {
         while !isClosed, ContinuousClock.now < end { try? await Task.sleep(for: min(.milliseconds(50), end - .now)) }
     }
 
-    /// Notes that the sink has moved without taking an item, as it does while it writes a long gap.
+    /// Notes progress of the sink without a new item, as while it writes a long gap.
     /// - Parameter frames: frames of the gap written since the last note.
     func noteProgress(gapFrames frames: Int = 0) {
         state.withLock { state in

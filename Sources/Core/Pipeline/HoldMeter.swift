@@ -12,7 +12,7 @@ struct HoldMeter: Sendable {
     private(set) var debt = 0.0
     /// Frames per second.
     private let sampleRate: Double
-    /// Frames that the sink has taken since the last settlement.
+    /// Frames taken by the sink since the last settlement.
     private var taken = 0
     private var settledAt: ContinuousClock.Instant
     /// Seconds of audio, beyond the time that passed, taken since the call last waited. `paidGain` is the maximum.

@@ -2,8 +2,8 @@ import Synchronization
 
 /// The account of a running sink, for the manifest of the running call.
 ///
-/// The sink's worker updates it at each checkpoint, and when a stretch begins or ends on the sink's timeline; never for
-/// a chunk of audio that is written unchanged. Any thread may read it.
+/// The sink's worker updates it at each checkpoint, and when a stretch begins or ends on the sink's timeline. Ordinary
+/// chunks of audio do not update it. Any thread may read it.
 final class LiveAccount: Sendable {
     private struct State {
         var account = SinkAccount()

@@ -1,4 +1,4 @@
-/// A record of which frames of the call are in a sink's files, and which are replaced or left out.
+/// A record of the call's frames in a sink's files, and of those replaced or left out.
 ///
 /// All positions count in frames from the call's first.
 struct SinkAccount: Sendable {
@@ -12,7 +12,7 @@ struct SinkAccount: Sendable {
         case skipped
     }
 
-    /// The whole of a sink's account. The five numbers add up to the frames received; each is the length of its list.
+    /// The whole of a sink's account. The frames written and the four lists of ranges add up to the frames received.
     struct Tally: Sendable {
         /// Frames of the call's audio in the files.
         var written = 0
@@ -74,7 +74,7 @@ struct SinkAccount: Sendable {
 }
 
 extension FrameRanges {
-    /// Returns the frames that are in another list too.
+    /// Returns the frames also present in another list.
     func within(_ other: FrameRanges) -> FrameRanges { subtracting(subtracting(other)) }
 }
 

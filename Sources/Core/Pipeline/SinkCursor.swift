@@ -29,7 +29,7 @@ struct SinkCursor: Sendable {
     /// Notes that the sink was given so many frames.
     mutating func give(_ frames: Int) { given += frames }
 
-    /// Notes that the sink was given all audio taken, and that no conversion holds any.
+    /// Notes that the sink was given all audio taken. No conversion holds any.
     mutating func settle() { restart(at: taken) }
 
     /// Moves to the position from which the sink, or another instance after it, goes on.

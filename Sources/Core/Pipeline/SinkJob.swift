@@ -12,7 +12,7 @@ struct SinkReport: Sendable {
     var isFinished = false
     /// The reason why the sink failed, or had to go on in its fallback or another part.
     var error: SinkError?
-    /// The first receipt that disagrees with the frames given to the sink.
+    /// The first disagreement between a receipt and the frames given to the sink.
     var miscount: SinkError?
 }
 
@@ -29,6 +29,6 @@ struct SinkJob: Sendable {
     /// The shape of the call's audio.
     let format: AudioFormat
     let rateConverter: SinkRegistry.RateConverterMaker?
-    /// The group of calls that share a thread; nil assigns threads in turn.
+    /// The group of calls on one thread; nil assigns threads in turn.
     let group: Int?
 }

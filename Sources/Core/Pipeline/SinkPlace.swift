@@ -8,7 +8,7 @@ final class SinkPlace: Sendable {
     private let stem: String
     /// Makes the context of a part from its stem.
     private let makeContext: @Sendable (String) -> SinkContext
-    /// The parts so far, with the frame at which each begins. The next part replaces one that made no file.
+    /// The parts so far, with the frame at which each begins. The next part replaces a last part without a file.
     private let parts = Mutex<[(context: SinkContext, start: Int)]>([])
 
     /// Describes a place. Nothing is created on the disk yet.

@@ -26,7 +26,7 @@ final class SinkThreads: Sendable {
         threads[(group ?? assigned.wrappingAdd(1, ordering: .relaxed).oldValue) % threads.count]
     }
 
-    /// Starts further threads for those that are stuck while there is work. The heartbeat calls this.
+    /// Starts a further thread beside each stuck thread that has work. The heartbeat calls this.
     func relieve() {
         for thread in threads { thread.relieve() }
         closing.relieve()
@@ -46,7 +46,7 @@ final class SinkThread: Sendable {
         func serve() async
     }
 
-    /// Clients per task. After so many, other jobs of the thread get their turn, which also shows that it is not stuck.
+    /// Clients per task. Then the thread's other jobs get their turn, and ``relieve()`` sees that it is not stuck.
     private static let clientsOfTask = 32
 
     private struct State {
@@ -71,7 +71,7 @@ final class SinkThread: Sendable {
             name: name, threads: 1, threadLimit: max(2, BlockingExecutor.threadLimit / BlockingExecutor.coreCount))
     }
 
-    /// Serves a client once, after those that called before. Never blocks.
+    /// Serves a client once, after all earlier callers. Never blocks.
     func serve(_ client: any Client) {
         let isTaskNeeded = state.withLock { state in
             state.callers.append(client)

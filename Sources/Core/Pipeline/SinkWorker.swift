@@ -7,10 +7,10 @@ import Metrics
 /// done here. The worker runs while the queue has items, on the caller's executor, where it may block. Between two runs
 /// it keeps its state.
 struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
-    /// Seconds of audio kept for an instance that has to go on from another's files. This must cover all audio that a
-    /// sink has taken but not yet put in its file, such as an encoder's block or a writer's buffer.
+    /// Seconds of audio kept for an instance that has to go on from another's files. They must cover all audio taken by
+    /// a sink and not yet in its file, such as an encoder's block or a writer's buffer.
     private static var recentSeconds: Double { 5 }
-    /// Items taken from the queue in one turn: usually all of a live call, and few of one that arrives at full speed.
+    /// Items taken from the queue in one turn: all of a live call's, and few of a call at full speed.
     private static var turn: Int { 8 }
 
     private let options: Sink.Options
@@ -69,7 +69,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     }
 
     /// Works until the queue is empty or the turn is over.
-    /// - Parameter mayFinish: true also finishes the sink, which may take a while, and does not limit the turn.
+    /// - Parameter mayFinish: true also finishes the sink, and does not limit the turn. This may take a while.
     mutating func work(mayFinish: Bool = false) async -> Outcome {
         while true {
             do throws(SinkError) {
@@ -88,7 +88,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Saves the files of a failed sink, and selects the place to go on in. Returns false if there is none.
+    /// Repairs the files of a failed sink, and selects the place to go on in. Returns false if there is none.
     private mutating func goesOn(after error: SinkError) async -> Bool {
         isServing = false
         failures.note(error)
@@ -114,7 +114,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         return true
     }
 
-    /// A sink that failed everywhere is tried again. Failures that end the call, or would be the same again, are final.
+    /// A sink that failed everywhere is tried again. A failure is final if it ends the call or would be the same again.
     private var mayRetry: Bool {
         job.envelope.retry > 0 && failures.last?.blame == .destination && !job.queue.isClosed
             && !(job.envelope.required && !report.hasOpened) && job.envelope.onError == .continue
@@ -218,7 +218,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         if let converted = try conversion?.convert(chunk) { try await deliver(converted) }
     }
 
-    /// Writes the audio that the conversion holds back.
+    /// Writes the audio held back by the conversion.
     private mutating func flushConversion() async throws(SinkError) {
         if let rest = try conversion?.finish() { try await deliver(rest) }
         conversion = nil
@@ -276,8 +276,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         publish(isNews: true)
     }
 
-    /// Repairs the files of a failed sink, finds out how much of the call they hold, and moves to where the next one
-    /// has to go on.
+    /// Repairs the files of a failed sink, and finds out how much of the call they hold. Moves the cursor to the
+    /// position from which the next sink has to go on.
     private mutating func salvage() {
         sink = nil
         conversion = nil

@@ -5,8 +5,8 @@
 /// they run on threads kept for that, never on an event loop. They may also suspend.
 ///
 /// An error ends the instance, and Callreel calls nothing more on it: release resources in `deinit`. The other sinks
-/// go on, and so does the call, unless the entry says `"onError": "stopCall"`. The recording's manifest tells what
-/// was lost.
+/// go on, and so does the call, unless the entry says `"onError": "stopCall"`. The recording's manifest lists
+/// the losses.
 ///
 /// Structs, `~Copyable` structs and final classes conform alike. Register a type with ``SinkRegistry``; operators
 /// then ask for it in their configuration by its ``type``.
@@ -81,9 +81,8 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
 
     /// Decodes a file of this sink from its first frame to its last, with every check that the format allows.
     ///
-    /// `callreel verify` calls this, on threads that may block. Throw an error that says what is wrong with the file.
-    /// Default: nil, for a file that cannot be decoded into the call's samples. Callreel then checks only its length
-    /// and hash.
+    /// `callreel verify` calls this, on threads that may block. If the file is damaged, throw an error that says how.
+    /// Default: nil, for files that cannot be decoded into the call's samples. Callreel then checks only length and hash.
     /// - Parameters:
     ///   - path: the file, made through ``SinkContext/createFile(_:)``.
     ///   - format: the shape of the call's audio.

@@ -18,7 +18,7 @@ package struct LentFile: Sendable {
     /// Prefix and suffix that make the name of the program's directory from the file's name.
     private static let mark = (prefix: ".", suffix: ".program")
 
-    /// The most bytes of a file that may be missing on the disk, as in a file that is stored without its zeros: 1 GiB.
+    /// The most bytes of a file that may be missing on the disk, as when its zeros are not stored: 1 GiB.
     private static let holeLimit = 1 << 30
 
     /// The sink's file.

@@ -50,7 +50,7 @@ public struct SinkContext: Sendable {
             fileStem: fileStem, fileMode: fileMode, logger: logger, onCreate: onCreate)
     }
 
-    /// Makes a context whose files are published under `root`, if that is not the recordings directory.
+    /// Makes a context whose files are published under `root`; nil is the recordings directory.
     init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
         directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, guardian: DirectoryGuardian = DirectoryGuardian(),
@@ -88,7 +88,7 @@ public struct SinkContext: Sendable {
 
     /// Creates a new file for this sink that begins with a text, such as the heading of a table.
     ///
-    /// One step does both, since a sink that is not copyable cannot fail in its `init` once it has its file.
+    /// One step does both, since a noncopyable sink cannot fail in its `init` once it has its file.
     /// - Parameters:
     ///   - suffix: as in ``createFile(_:)``.
     ///   - text: the first text of the file, written as UTF-8.
@@ -118,7 +118,7 @@ extension SinkContext {
 
     /// Returns the sink's files so far, with their frames if known. Each file begins at the end of the one before it.
     /// - Parameters:
-    ///   - start: the frame of the call at which the first file begins.
+    ///   - start: the first file's first frame in the call.
     ///   - call: the shape of the call's audio.
     func files(start: Int, call: AudioFormat, frames: (String) -> Int? = { _ in nil }) -> [CallFile] {
         var place = 0
@@ -142,9 +142,8 @@ extension SinkContext {
         }
     }
 
-    /// Takes a file that cannot be repaired out of the recording, and moves it to the directory for such files on the
-    /// same disk. If the disk is too full for that, a file of at most 64 KiB is removed. A larger one stays in the
-    /// recording.
+    /// Removes an unrepairable file from the recording, and moves it to the directory for such files on the same disk.
+    /// If the disk is too full for that, a file of at most 64 KiB is deleted. A larger one stays in the recording.
     func putAside(_ name: String) {
         let path = directory + "/" + name
         let place = "\(directory.parentPath.parentPath)/\(RecordingStore.unrepairedDirectory)/\(recordingID)"
@@ -204,6 +203,7 @@ struct DirectoryGuardian: Sendable {
     /// The reason why the directory cannot be used; nil if it can.
     var refusal: String? { isLast ? directory?.refusal : directory?.problem }
 
-    /// The directory above that Callreel never makes again. It existed once: if it is missing, its disk is not mounted.
+    /// The directory above, which Callreel never makes again. It existed once, so if it is missing, its disk is not
+    /// mounted.
     var root: String? { directory.flatMap { $0.isKnown ? "\($0.path)/\(RecordingStore.partialDirectoryName)" : nil } }
 }

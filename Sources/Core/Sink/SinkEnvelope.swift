@@ -1,4 +1,4 @@
-/// Keys that every sink entry of the configuration has, whatever its type.
+/// The keys common to all sink entries of the configuration.
 package struct SinkEnvelope: Configurable {
     /// The entry's name in file names and messages. By default its type, with a number from the second of a type on.
     package var name: String?

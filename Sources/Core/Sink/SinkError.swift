@@ -15,7 +15,7 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         public static let open = Code(description: "open")
         /// Adding frames.
         public static let write = Code(description: "write")
-        /// Making what was written readable.
+        /// Making the written audio readable.
         public static let checkpoint = Code(description: "checkpoint")
         /// Closing the destination.
         public static let finish = Code(description: "finish")
@@ -23,7 +23,7 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
 
     /// The party that can mend the error.
     public enum Blame: String, Sendable, Codable {
-        /// The operator: the options ask for something that cannot be done with this call.
+        /// The operator: the options cannot be met in this call.
         case options
         /// The disk, the network or the program at the other end.
         case destination

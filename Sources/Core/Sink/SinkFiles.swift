@@ -11,7 +11,8 @@ enum SinkFiles {
         return (directory.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
     }
 
-    /// Returns a problem for each entry that would make the same file as an earlier one. It could be opened in no call.
+    /// Returns a problem for each entry that would make the same file as an earlier entry. The later one could be
+    /// opened in no call.
     static func collisions(of plans: [SinkPlan], home: String?) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         var owners: [String: SinkPlan] = [:]

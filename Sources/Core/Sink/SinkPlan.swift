@@ -6,7 +6,7 @@ package struct SinkPlan: Sendable {
     package let place: ConfigurationPath
     /// The entry's name, unique among the plans.
     package let name: String
-    /// The keys that every sink has.
+    /// The keys common to all sinks.
     package let envelope: SinkEnvelope
     /// This is the first entry of its type. Its files carry no sink name.
     let isFirstOfType: Bool
@@ -16,7 +16,7 @@ package struct SinkPlan: Sendable {
     let health = SinkHealth()
     /// Makes the rate converter if the entry asks for another rate; otherwise nil.
     let rateConverter: SinkRegistry.RateConverterMaker?
-    /// Threads for this entry alone, so that a destination that blocks does not hold up other entries.
+    /// Threads for this entry alone, so that a blocked destination does not hold up other entries.
     let threads: SinkThreads
 
     /// The reason why the sink cannot work on this machine now, in words; nil if none is known. Blocks.

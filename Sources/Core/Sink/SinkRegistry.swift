@@ -40,7 +40,7 @@ public struct SinkRegistry: Sendable {
     /// Makes rate converters; nil refuses entries that ask for another rate than the call's.
     package var rateConverter: RateConverterMaker?
 
-    /// Makes a registry that knows no sink.
+    /// Makes an empty registry.
     public init() {}
 
     /// Every registered type, sorted by name.
