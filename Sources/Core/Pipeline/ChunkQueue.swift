@@ -3,8 +3,9 @@ import Synchronization
 
 /// The bounded queue between a call and one of its sinks.
 ///
-/// The call pushes chunks, the sink's worker takes them, and the heartbeat ticks. A worker that finds no item rests
-/// until the queue wakes it. When the queue is full, it tells the call, and the call stops reading its socket.
+/// The call pushes chunks, and the sink's worker takes them. The recorder's heartbeat ticks the queue to check time
+/// limits. A worker that finds no item rests until the queue wakes it. When the queue is full, it tells the call, and
+/// the call stops reading its socket.
 ///
 /// A full sink stalls if it makes no progress, or holds the call back for longer than it may. From then on, the queue
 /// counts its missed audio as a gap. When the sink moves again, it gets the gap as silence, so that its timeline stays
@@ -211,7 +212,7 @@ final class ChunkQueue: Sendable {
         woken?.wake()
     }
 
-    /// Marks the sink as failed. The queue discards all its audio, and the call no longer waits for the sink.
+    /// Marks the sink as failed. The queue discards queued and later audio, and the call no longer waits for the sink.
     func fail() {
         let room = state.withLock { state -> Bool in
             state.meter.settle(now: .now, isHeld: state.isHeld)

@@ -37,7 +37,7 @@ final class SinkThreads: Sendable {
 ///
 /// One task serves all waiting sinks, one after the other. So a call's sink costs no task of its own and no switch
 /// between tasks. If a sink suspends, another task serves those behind it. If a sink blocks the thread, ``relieve()``
-/// starts a second thread for them.
+/// starts a further thread for them.
 final class SinkThread: Sendable {
     /// A sink to be served.
     protocol Client: AnyObject, Sendable {

@@ -82,7 +82,8 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// Decodes a file of this sink from its first frame to its last, with every check that the format allows.
     ///
     /// `callreel verify` calls this, on threads that may block. If the file is damaged, throw an error that says how.
-    /// Default: nil, for files that cannot be decoded into the call's samples. Callreel then checks only length and hash.
+    /// Default: nil, for files that cannot be decoded into the call's samples. Callreel then checks only their length
+    /// and hash.
     /// - Parameters:
     ///   - path: the file, made through ``SinkContext/createFile(_:)``.
     ///   - format: the shape of the call's audio.

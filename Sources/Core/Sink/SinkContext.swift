@@ -14,7 +14,7 @@ import Synchronization
 public struct SinkContext: Sendable {
     /// The recording's identifier, unique for ever.
     public let recordingID: RecordingID
-    /// The caller and the callee, as far as the carrier named them.
+    /// The carrier's facts about the call, such as the caller and the callee.
     public let call: CallFacts
     /// The time at which the call's audio began.
     public let startedAt: Date

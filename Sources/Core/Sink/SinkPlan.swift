@@ -12,7 +12,7 @@ package struct SinkPlan: Sendable {
     let isFirstOfType: Bool
     /// The type with its options.
     let runner: SinkRunner
-    /// The result of the last attempt to open the entry.
+    /// The result of the last attempt to open the entry, and the number of calls with which it does not keep up.
     let health = SinkHealth()
     /// Makes the rate converter if the entry asks for another rate; otherwise nil.
     let rateConverter: SinkRegistry.RateConverterMaker?
