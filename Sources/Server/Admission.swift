@@ -3,25 +3,25 @@ import CoreMetrics
 import NIOCore
 import Synchronization
 
-/// Decides whether a new call may come in.
+/// Decides on each new call: admits it, or refuses it with a reason.
 struct Admission: Sendable {
-    /// Seconds after which a refused client may ask again.
+    /// Seconds after which a refused client may ask again, for the `Retry-After` header.
     static let retryAfter = "10"
     /// The metric of refusals and its description.
     static let metricDescriptions = ["callreel_refused_total": "Calls and connections that were refused, by reason."]
-    /// Every word that refusals are counted under.
+    /// All reasons under which refusals are counted.
     static let reasons = Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
 
-    /// Counts and logs what is refused.
+    /// Counts and logs refusals.
     let refusals: Refusals
-    /// Calls that were answered and have not come yet.
+    /// Calls whose webhook was answered but whose WebSocket has not come yet.
     let expected: ExpectedCalls
-    /// Everything that keeps new calls out now.
+    /// Returns everything that prevents new calls now.
     private let findObstacles: @Sendable () -> [Readiness.Obstacle]
     private let calls: CallCensus
 
     /// Makes an admission.
-    /// - Parameter calls: how many calls there may be at once.
+    /// - Parameter calls: the largest number of calls at once.
     init(refusals: Refusals, expected: ExpectedCalls, calls: Int, findObstacles: @escaping @Sendable () -> [Readiness.Obstacle]) {
         self.refusals = refusals
         self.expected = expected
@@ -29,21 +29,22 @@ struct Admission: Sendable {
         self.calls = CallCensus(most: calls)
     }
 
-    /// Why no call is taken now, if none is.
+    /// The reason to take no new call now; nil if Callreel takes calls.
     var obstacle: Readiness.Obstacle? { findObstacles().first ?? (calls.isFull ? calls.obstacle : nil) }
 
-    /// Whether calls are taken, with the limit on them, which the recorder does not know.
+    /// Adds the limit on calls to the recorder's readiness. The recorder does not know that limit.
     func readiness(_ recorder: Readiness) -> Readiness {
         var readiness = recorder
         if calls.isFull { readiness.obstacles.append(calls.obstacle) }
         return readiness
     }
 
-    /// Whether calls are connected.
+    /// At least one call is connected.
     var hasCalls: Bool { !calls.isEmpty }
 
-    /// Takes a call's place, or says why there is none.
-    /// - Parameter isExpected: the call was answered before. It is then taken while the server only waits for running calls.
+    /// Takes a place for a call. Throws the reason if there is none.
+    /// - Parameter isExpected: returns true if the call's webhook was answered before.
+    ///   Such a call is admitted even while the server drains.
     func enter(isExpected: () -> Bool) throws(WebSocketUpgrade.Refusal) -> CallPlace {
         let obstacle = findObstacles().first { $0.kind != .draining || !isExpected() }
         if let obstacle { throw .init(obstacle) }
@@ -53,7 +54,8 @@ struct Admission: Sendable {
 }
 
 extension Readiness.Obstacle {
-    /// The reason as anybody may know it. It names no path and no sink: those are in the log, and where a password is asked for.
+    /// The reason in a form for the public. It names no path and no sink: those appear only in the log and behind the
+    /// password.
     var shownToStrangers: String {
         switch kind {
         case .draining, .calls: reason
@@ -62,14 +64,14 @@ extension Readiness.Obstacle {
     }
 }
 
-/// A call's place among those that may run at once.
+/// One call's place among the calls that may run at once.
 final class CallPlace: Sendable {
     private let onLeave: @Sendable () -> Void
     private let isLeft = Atomic<Bool>(false)
 
     init(onLeave: @escaping @Sendable () -> Void) { self.onLeave = onLeave }
 
-    /// Gives the place back, once.
+    /// Gives the place back. Later calls do nothing.
     func leave() {
         if isLeft.exchange(true, ordering: .relaxed) == false { onLeave() }
     }
@@ -78,7 +80,7 @@ final class CallPlace: Sendable {
     func keep(until closed: EventLoopFuture<Void>) { closed.whenComplete { [self] _ in leave() } }
 }
 
-/// Counts the places for calls: taken at the upgrade, left when the connection is closed.
+/// Counts the places for calls. A call takes one at the upgrade and gives it back when its connection is closed.
 private final class CallCensus: Sendable {
     private let most: Int
     private let count = Atomic<Int>(0)

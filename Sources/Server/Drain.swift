@@ -1,15 +1,16 @@
 import CallreelCore
 import ServiceLifecycle
 
-/// Stands before the server's end: once it is asked for, no new call is answered, and running ones have some time to end by themselves.
+/// Delays the server's shutdown. Once shutdown is requested, Callreel answers no new call, and running calls get some
+/// time to end by themselves.
 ///
-/// Calls that were answered before, whose callers hear the greeting, have the same time to come and to end.
-/// As long as that lasts the server goes on answering, so that whoever asks is told that it is not ready, and carriers can still say
-/// what becomes of the running calls.
+/// Calls whose webhook was already answered, and whose callers hear the greeting, get the same time to connect and end.
+/// Meanwhile the server keeps answering: health checks learn that it is not ready, and carriers can still send events
+/// about running calls.
 struct Drain: Service {
     let recorder: Recorder
     let admission: Admission
-    /// Seconds that calls have.
+    /// Time for calls to end, in seconds.
     let timeout: Double
     let hurry: HurrySignal
 

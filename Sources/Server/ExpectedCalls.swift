@@ -1,17 +1,19 @@
 import Foundation
 import Synchronization
 
-/// Calls that were answered and whose audio has not come yet, while callers hear the greeting.
+/// Calls whose webhook was answered and whose audio has not come yet, while callers hear the greeting.
 ///
-/// The server's end waits for them. They are kept for as long as their tokens are good, and only so many of them.
+/// The server's shutdown waits for them. Each is kept until its token expires. Their number is limited;
+/// calls beyond the limit are not kept.
 final class ExpectedCalls: Sendable {
-    /// Calls that are kept at once.
+    /// The largest number of kept calls.
     static let limit = 10_000
 
     private struct State {
-        /// When each call with a uuid is given up, by the digest of its uuid. A carrier that asks again about a call means the same one.
+        /// The expiry time of each call with a uuid, by the uuid's digest. A second webhook request for a call renews
+        /// its time.
         var named: [[UInt8]: ContinuousClock.Instant] = [:]
-        /// When each call without one is given up, the earliest first.
+        /// The expiry times of calls without a uuid, earliest first.
         var unnamed: [ContinuousClock.Instant] = []
 
         var count: Int { named.count + unnamed.count }
@@ -37,10 +39,10 @@ final class ExpectedCalls: Sendable {
     private let state = Mutex(State())
 
     /// Makes an empty list.
-    /// - Parameter lifetime: seconds for which a call is expected.
+    /// - Parameter lifetime: seconds until an expected call is given up.
     init(lifetime: Int) { self.lifetime = .seconds(lifetime) }
 
-    /// Notes that a call was answered.
+    /// Adds a call whose webhook was answered.
     func add(_ uuid: String?, now: ContinuousClock.Instant = .now) {
         let key = CallToken.digest(of: uuid)
         state.withLock { state in
@@ -50,10 +52,10 @@ final class ExpectedCalls: Sendable {
         }
     }
 
-    /// Notes that a call has come, or that it will not come.
+    /// Removes a call that has connected or will not connect.
     func remove(_ uuid: String?) { state.withLock { $0.remove(CallToken.digest(of: uuid)) } }
 
-    /// Notes that the call of a token has come, or, where calls have no tokens, one of them.
+    /// Removes the call of a token. Without a token, removes the call that expires first.
     func remove(_ token: CallToken?) {
         state.withLock { state in
             if let token { return state.remove(token.call) }
@@ -62,7 +64,7 @@ final class ExpectedCalls: Sendable {
         }
     }
 
-    /// Whether no call is expected any more.
+    /// Returns true if no call is expected any more.
     func isEmpty(now: ContinuousClock.Instant = .now) -> Bool {
         state.withLock { $0.named.values.allSatisfy { $0 <= now } && $0.unnamed.allSatisfy { $0 <= now } }
     }

@@ -9,23 +9,26 @@ import NIOCore
     import Glibc
 #endif
 
-/// Finds the address to listen on among those that a configured host has.
+/// Chooses the address to listen on among the addresses of a configured host.
 enum ListenAddress {
-    /// The first address of a host that this machine can listen on. A name may have several, such as `localhost` on a machine with IPv6
-    /// only; a host that is an address stays as it is. Blocks.
+    /// Returns the first address of a host that this machine can listen on. Blocks.
     ///
-    /// Where none can be had, the host itself is returned: listening on it says why.
+    /// A name may have several addresses, such as `localhost` on a machine with IPv6 only.
+    /// A host that is an address is returned as it is.
+    /// If this machine can listen on none, returns the first address, or the host itself if it has no address.
+    /// Listening on that fails with the reason.
     static func resolve(_ host: String) -> String {
         let bare = PublicURL.bare(host)
         guard !AddressRange.isAddress(bare) else { return bare }
         var addresses = lookUp(host)
-        // Loopback's name is known without any service (RFC 6761, section 6.3).
+        // The name `localhost` needs no name service (RFC 6761, section 6.3).
         if bare == "localhost" { addresses += ["127.0.0.1", "::1"].filter { !addresses.contains($0) } }
         return addresses.first(where: canBind) ?? addresses.first ?? host
     }
 
-    /// The address to connect to for a host. On a machine without IPv4, `localhost` is `::1`, whatever its list of names says. Every other
-    /// host stays as it is: all addresses that it has are tried.
+    /// Returns the address to connect to for a host. On a machine without IPv4, `localhost` becomes `::1`,
+    /// whatever its hosts file says.
+    /// Every other host is returned as it is: the client tries all its addresses.
     static func reaching(_ host: String) -> String {
         guard PublicURL.bare(host) == "localhost", !canBind("127.0.0.1"), canBind("::1") else { return host }
         return "::1"
@@ -55,7 +58,8 @@ enum ListenAddress {
         return found
     }
 
-    /// Whether the address is one of this machine. A port that is taken is no reason to listen elsewhere, and is told by listening on it.
+    /// Returns true if the address is one of this machine. Binds to port 0, so a configured port in use is found out
+    /// only by listening on it.
     private static func canBind(_ address: String) -> Bool {
         guard let socketAddress = try? SocketAddress(ipAddress: address, port: 0) else { return false }
         #if canImport(Glibc)

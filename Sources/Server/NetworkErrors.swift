@@ -4,7 +4,8 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Says what went wrong on the network, in the system's own words where it has some: never the name of a function or of a Swift type.
+/// Describes a network error, in the system's own words if there are any. The text never names a function or a Swift
+/// type.
 func networkReason(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
@@ -39,7 +40,7 @@ private func httpReason(_ error: HTTPClientError) -> String {
     }
 }
 
-/// The names that BoringSSL gives to what it found, such as `CERTIFICATE_VERIFY_FAILED`; else everything that it says.
+/// Returns BoringSSL's names for the failure, such as `CERTIFICATE_VERIFY_FAILED`; without any, the error's full text.
 private func tlsReason(_ error: any Error) -> String {
     let text = "\(error)"
     let names = text.matches(of: /:([A-Z][A-Z0-9_]{3,})\b/).map { String($0.output.1) }

@@ -3,38 +3,38 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// Asks for the password or the token before anything is shown: the page, the API, the recordings, and whatever else has
-/// not been declared open.
+/// Requires the password or the token for every path that is not declared open: the page, the API and the recordings.
 struct AccessControl: RouterMiddleware {
     typealias Context = RequestScope
 
-    /// What lets somebody in.
+    /// The user, passwords and tokens that grant access.
     struct Credentials: Sendable {
         let user: String
-        /// Each of them is taken, so that one can be changed while the other is still in use. There is at least one in the two lists.
+        /// Every password is valid, so that you can change one while the other is still in use.
+        /// The two lists together have at least one entry.
         let passwords: [String]
         let tokens: [String]
     }
 
     let credentials: Credentials
-    /// The paths that are not guarded here, because they have a guard of their own or nothing to hide.
+    /// The paths without this check. They have a check of their own or show no secrets.
     let openPaths: Set<String>
     let proxies: TrustedProxies
     let refusals: Refusals
-    /// Slows down a client that guesses.
+    /// Delays clients that guess passwords.
     let tries: FailedTries
 
     func handle(
         _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
     ) async throws -> Response {
-        // In the one form that the router sees, too: no other spelling of an open path is open.
+        // The path is in canonical form, as the router sees it, so no other spelling of an open path is open.
         let path = request.uri.path
         let sent = request.headers[values: .authorization]
-        // With a password the answer about readiness says more, so a password that comes with it is checked like any other.
+        // With a password, `/readyz` says more. A password sent to it is therefore checked like any other.
         if openPaths.contains(path), path != "/readyz" || sent.isEmpty { return try await next(request, context) }
         let client = proxies.client(of: request, in: context)
         guard !sent.isEmpty else {
-            // A browser comes without the password first.
+            // A browser's first request has no password.
             refusals.record(
                 RefusalReason.noCredentials.rawValue, as: "access without credentials refused", level: .info,
                 ["client.address": "\(client)", "path": "\(path)"])
@@ -66,20 +66,20 @@ struct AccessControl: RouterMiddleware {
 }
 
 extension AccessControl.Credentials {
-    /// Whether an `Authorization` header holds the password with its user (RFC 7617), or the token (RFC 6750).
+    /// Returns true if an `Authorization` header has the user and a password (RFC 7617), or a token (RFC 6750).
     func match(_ header: String) -> Bool {
         if !tokens.isEmpty, let sent = header.credentials("Bearer") { return sent.isSameSecret(asOneOf: tokens) }
         guard !passwords.isEmpty, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else { return false }
         return String(decoding: sent, as: UTF8.self).isSameSecret(asOneOf: passwords.map { "\(user):\($0)" })
     }
 
-    /// Whether a request brings the password or the token, once.
+    /// Returns true if a request has exactly one `Authorization` header, with a password or a token.
     func match(_ request: Request) -> Bool {
         let sent = request.headers[values: .authorization]
         return sent.count == 1 && match(sent[0])
     }
 
-    /// What may be sent, the one that browsers understand first.
+    /// The `WWW-Authenticate` values. Basic, which browsers understand, comes first.
     fileprivate var challenges: [String] {
         (passwords.isEmpty ? [] : [#"Basic realm="Callreel", charset="UTF-8""#]) + (tokens.isEmpty ? [] : [#"Bearer realm="Callreel""#])
     }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// An IP address, or the network that it is the beginning of: `10.0.0.1`, `10.0.0.0/8`, `::1`, `fd00::/8`.
+/// An IP address or a network: `10.0.0.1`, `10.0.0.0/8`, `::1`, `fd00::/8`.
 struct AddressRange: Hashable, Sendable {
-    /// 16 bytes. IPv4 is mapped into IPv6 (RFC 4291, section 2.5.5.2), so that `::ffff:10.0.0.1` is `10.0.0.1`.
+    /// 16 bytes. IPv4 is mapped into IPv6 (RFC 4291, section 2.5.5.2), so that `::ffff:10.0.0.1` equals `10.0.0.1`.
     private let bytes: [UInt8]
-    /// Leading bits that an address of the network shares with it.
+    /// Leading bits that all addresses of the network share.
     private let prefix: Int
 
-    /// Reads an address, or an address, a slash and a number of bits; nil for anything else.
+    /// Parses an address, or an address, a slash and a number of bits. Returns nil for any other text.
     init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first, let bytes = Self.parse(String(first)) else { return nil }
@@ -21,7 +21,7 @@ struct AddressRange: Hashable, Sendable {
         prefix = 128 - width + bits
     }
 
-    /// Whether an address, in any of its spellings, lies in the network.
+    /// Returns true if an address, in any spelling, lies in the network.
     func contains(_ address: String) -> Bool {
         guard let other = Self.parse(address) else { return false }
         return (0..<16).allSatisfy { index in
@@ -30,10 +30,11 @@ struct AddressRange: Hashable, Sendable {
         }
     }
 
-    /// Whether a text is an address and nothing more.
+    /// Returns true if the text is an IP address and nothing more.
     static func isAddress(_ text: String) -> Bool { parse(text) != nil }
 
-    /// The address in a text that may have a port behind it, and brackets around IPv6, such as `[2001:db8::7]:51234`; nil without one.
+    /// Returns the address in a text with an optional port, and brackets around IPv6, such as `[2001:db8::7]:51234`.
+    /// Returns nil if there is none.
     static func address(in text: String) -> String? {
         var text = text.filter { $0 != " " && $0 != "\t" }[...]
         if text.first == "[" {
@@ -43,24 +44,25 @@ struct AddressRange: Hashable, Sendable {
         } else if let colon = text.firstIndex(of: ":"), !text[text.index(after: colon)...].contains(":"), isPort(text[colon...]) {
             text = text[..<colon]
         }
-        // A zone (RFC 4007, section 11) means something on the proxy's machine only.
+        // A zone (RFC 4007, section 11) has a meaning only on the proxy's machine.
         if text.contains(":"), let zone = text.firstIndex(of: "%") { text = text[..<zone] }
         return isAddress(String(text)) ? String(text) : nil
     }
 
-    /// Whether a text is nothing, or a colon and a port. Some proxies write a name in place of the number (RFC 7239, section 6).
+    /// Returns true if the text is empty, or a colon and a port. Some proxies write a name instead of the number (RFC
+    /// 7239, section 6).
     private static func isPort(_ text: Substring) -> Bool {
         text.isEmpty
             || text.count > 1 && text.first == ":" && text.dropFirst().allSatisfy { $0.isASCII && ($0.isNumber || $0.isLetter || "_.-".contains($0)) }
     }
 
-    /// Whether a text is the address that stands for every address of a machine, such as `0.0.0.0` or `::`.
+    /// Returns true for an address that stands for all addresses of a machine, such as `0.0.0.0` or `::`.
     static func isWildcard(_ text: String) -> Bool {
         guard let bytes = parse(text) else { return false }
         return bytes.allSatisfy { $0 == 0 } || bytes == Array(repeating: 0, count: 10) + [0xFF, 0xFF, 0, 0, 0, 0]
     }
 
-    /// Whether what listens on an address or a name is reached from this machine only.
+    /// Returns true if a listener on this address or name is reachable from this machine only.
     static func isLoopback(_ host: String) -> Bool {
         let host = PublicURL.bare(host)
         return host.lowercased() == "localhost" || loopback.contains { $0?.contains(host) ?? false }

@@ -1,16 +1,17 @@
 import NIOHTTP1
 
-/// Decides whether an upgrade request may become a call, after everything else about it was found right.
+/// Checks the signature and the token of an upgrade request, after all its other checks have passed.
 struct CallGuard: Sendable {
-    /// Nil where calls need no token.
+    /// The token check; nil if calls need no token.
     let tokens: CallTokens?
-    /// Nil where calls need no signature.
+    /// The signature check; nil if calls need no signature.
     let signature: VonageSignature?
 
-    /// Checks a request's signature and token. Nothing is used up, so that a request that is refused for another reason can come again.
+    /// Checks a request's signature and token without using them up. A request that is refused for another reason can
+    /// thus be sent again.
     func check(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
         do throws(Unauthorized) {
-            // The connection has no body. That it came over TLS need not be known, then.
+            // An upgrade request has no body, so it does not matter whether the request came over TLS.
             try signature?.check(authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
         } catch {
             throw refusal(error, "calls must carry the carrier's signature, which vonage.signatureSecret asks for")
@@ -18,13 +19,14 @@ struct CallGuard: Sendable {
         do throws(Unauthorized) { try tokens?.check(head.uri) } catch { throw refusal(error, Self.advice) }
     }
 
-    /// Uses up a checked request's signature and token. Of several requests with the same token one passes.
+    /// Uses up a checked request's signature and token. Of several requests with the same token, only one passes.
     func redeem(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
         try useSignature(of: head)
         do throws(Unauthorized) { try tokens?.redeem(head.uri) } catch { throw refusal(error, Self.advice) }
     }
 
-    /// Notes a checked request's signature. Of several requests with the same one passes, so that one that was overheard lets no call in.
+    /// Marks a checked request's signature as used. Of several requests with the same signature, only one passes,
+    /// so an overheard signature admits no call.
     private func useSignature(of head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
         guard let signature else { return }
         do throws(Unauthorized) {
@@ -44,7 +46,7 @@ struct CallGuard: Sendable {
             status: .unauthorized, reason: "\(error.reason): \(advice)", kind: Unauthorized.kind, headers: ["www-authenticate": "Bearer"])
     }
 
-    /// The token of a request that was admitted, if calls need one.
+    /// Returns the token of an admitted request; nil if calls need no token.
     func token(of head: HTTPRequestHead) -> CallToken? {
         tokens == nil ? nil : CallToken.text(in: head.uri).flatMap(CallToken.read)?.0
     }

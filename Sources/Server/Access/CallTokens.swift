@@ -2,37 +2,41 @@ import Crypto
 import Foundation
 import Synchronization
 
-/// The tokens that let calls in: the answer webhook makes one for each call, and the call's WebSocket brings it back.
+/// The tokens that admit calls. The answer webhook makes a token for each call, and the call's WebSocket request brings
+/// it back.
 ///
-/// A token is good for a short time, for the call it was made for, and once. It holds all of that itself under an
-/// HMAC-SHA256, so nothing is kept for calls that never come; kept are the used ones, until they have expired.
-/// The process that made a token measures the token's time on a clock of its own, which nobody can set. Another process goes by the
-/// time of day.
-/// With a configured key tokens outlive a restart, which forgets which ones were used.
+/// A token is valid for a short time, for one call, and once. It carries its own expiry time and call under an
+/// HMAC-SHA256.
+/// Calls that never come therefore use no memory: only used tokens are kept, until they expire.
+/// The process that made a token checks the expiry on its own monotonic clock. Another process checks it by the time of
+/// day.
+/// With a configured key, tokens stay valid across a restart. The restart forgets the used ones.
 final class CallTokens: Sendable {
     /// The query parameter that carries the token in the WebSocket's address.
     static let parameter = "token"
-    /// Used tokens that are remembered at once.
+    /// The largest number of used tokens kept at once. When it is reached, no more calls are admitted until some
+    /// expire.
     static let usedLimit = 1 << 17
 
-    /// The first makes tokens; each is taken, so that a key can be changed without a call lost.
+    /// The first key makes tokens. All keys are valid for checks, so that you can change a key without losing a call.
     private let keys: [SymmetricKey]
     private let lifetime: UInt64
-    /// Stands for this process in its tokens.
+    /// Random bytes that name this process in its tokens.
     private let issuer = CallToken.random(CallToken.issuerSize)
-    /// Where this process's own clock begins.
+    /// Zero of this process's own clock.
     private let origin = ContinuousClock.now
     /// Used tokens by their nonce.
     private let used = Mutex<[[UInt8]: CallToken]>([:])
 
-    /// Makes tokens that are good for so many seconds.
-    /// - Parameter keys: the first makes tokens, and each is taken. An empty list takes a new key, and tokens end with the process.
+    /// Makes a source of tokens with a lifetime in seconds.
+    /// - Parameter keys: the first makes tokens, and all are valid for checks. An empty list means a new random key,
+    ///   so tokens end with the process.
     init(keys: [String], lifetime: Int) {
         self.keys = keys.isEmpty ? [SymmetricKey(size: .bits256)] : keys.map { SymmetricKey(data: Array($0.utf8)) }
         self.lifetime = UInt64(lifetime)
     }
 
-    /// Makes a token for a call; a call without a uuid gets one that any call may use.
+    /// Makes a token for a call. Without a uuid, the token admits any call.
     func issue(for uuid: String?, now: Date = Date(), at moment: ContinuousClock.Instant = .now) -> String {
         let deadline = UInt32(clamping: second(moment) + lifetime)
         let token = CallToken(expires: Self.second(now) + lifetime, issuer: issuer, deadline: deadline, call: CallToken.digest(of: uuid))
@@ -45,7 +49,7 @@ final class CallTokens: Sendable {
         if used.withLock({ $0[token.nonce] != nil }) { throw Unauthorized("the call's token was used before") }
     }
 
-    /// Takes the token in a request's address, for good.
+    /// Checks the token in a request's address and uses it up.
     func redeem(_ uri: String, now: Date = Date(), at moment: ContinuousClock.Instant = .now) throws(Unauthorized) {
         let token = try read(uri, now: now, at: moment)
         let refusal: Unauthorized? = used.withLock { used in
@@ -58,7 +62,7 @@ final class CallTokens: Sendable {
         if let refusal { throw refusal }
     }
 
-    /// Reads a token that is ours and has not expired.
+    /// Returns the token in a request's address, if one of the keys made it and it has not expired.
     private func read(_ uri: String, now: Date, at moment: ContinuousClock.Instant) throws(Unauthorized) -> CallToken {
         guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
         guard let (token, code) = CallToken.read(text), isOurs(token, code) else {
@@ -77,9 +81,9 @@ final class CallTokens: Sendable {
         return Self.second(now) >= token.expires
     }
 
-    /// Seconds on this process's own clock.
+    /// Returns the seconds on this process's own clock.
     private func second(_ moment: ContinuousClock.Instant) -> UInt64 { UInt64(max(0, (moment - origin) / .seconds(1))) }
 
-    /// Seconds since 1970, also for a time of day that is none.
+    /// Returns seconds since 1970, limited to 0...1e15 so that an invalid date cannot trap.
     private static func second(_ date: Date) -> UInt64 { UInt64(min(max(0, date.timeIntervalSince1970), 1e15)) }
 }

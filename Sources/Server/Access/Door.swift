@@ -1,30 +1,31 @@
 import CallreelCore
 import Hummingbird
 
-/// Who comes in, and over what: a configuration's secrets and certificates, read, and what is made of them.
+/// The access settings of a configuration: secrets and TLS certificates loaded from their files, and the checks built
+/// from them.
 struct Door: Sendable {
-    /// Nil serves http and ws.
+    /// The TLS certificates; nil if Callreel serves plain http and ws.
     let certificates: TLSCertificates?
     let proxies: TrustedProxies
-    /// Nil lets calls in without a token.
+    /// The call tokens; nil if calls need no token.
     let tokens: CallTokens?
-    /// Wrong passwords and tokens on their way to the page and the API.
+    /// Failed logins to the page and the API.
     let failedLogins: FailedTries
-    /// Wrong tokens and signatures of calls and webhooks.
+    /// Failed tokens and signatures of calls and webhooks.
     let failedCalls: FailedTries
     private let vonage: Configuration.Vonage
     private let signatureSecrets: [String]
     /// The names under which the server answers.
     let hosts: KnownHosts
-    /// Nil shows everything to everybody.
+    /// The credentials; nil if the page and the API are open to everyone.
     let credentials: AccessControl.Credentials?
 
-    /// What the files hold that the configuration names.
+    /// The contents of the secret files that the configuration names.
     struct Secrets {
         let certificates: TLSCertificates?
         let signatures, tokenKeys, passwords, accessTokens: [String]
 
-        /// Reads them all. Blocks.
+        /// Reads all files. Blocks.
         init(_ configuration: Configuration) throws(ConfigurationProblem) {
             let vonage = configuration.vonage, access = configuration.access
             let vonagePath = ConfigurationPath.root.key("vonage"), accessPath = ConfigurationPath.root.key("access")
@@ -36,13 +37,14 @@ struct Door: Sendable {
         }
     }
 
-    /// Reads every file that the configuration names. Refuses a configuration that would show recordings to everybody.
+    /// Reads every file that the configuration names. Refuses a configuration that would show recordings to everyone.
+    /// Blocks.
     init(_ configuration: Configuration) throws(ServiceError) {
         if let exposure = configuration.exposure { throw ServiceError(exposure.description) }
         vonage = configuration.vonage
         proxies = TrustedProxies(configuration.listen.trustedProxies)
         failedLogins = FailedTries(perMinute: configuration.limits.failedTriesPerMinute)
-        // A right one never waits, so the delay need not be long; and a connection whose answer waits takes a place.
+        // Valid requests never wait, so a short delay is enough. A connection whose answer waits occupies a place.
         failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
         hosts = KnownHosts(configuration)
         let access = configuration.access, secrets: Secrets
@@ -53,19 +55,20 @@ struct Door: Sendable {
         credentials = access.isOpen ? nil : .init(user: access.user, passwords: secrets.passwords, tokens: secrets.accessTokens)
     }
 
-    /// Whether a request may see what is shown of calls and of this machine. Not for paths that are open: nothing limits guesses there.
+    /// Returns true if a request may see details of calls and of this machine. Do not use it for open paths:
+    /// nothing limits guesses there.
     func mayKnow(_ request: Request) -> Bool {
         if let credentials { return credentials.match(request) }
         return request.head.authority.map(hosts.isKnown) ?? true
     }
 
-    /// The check of the carrier's signature, if there is one.
+    /// Returns the check of the carrier's signature; nil if no secret is configured.
     func signature() async throws -> VonageSignature? {
         guard !signatureSecrets.isEmpty else { return nil }
         return try await VonageSignature(secrets: signatureSecrets, configuration: vonage)
     }
 
-    /// What asks for the password, if there is one.
+    /// Returns the password check; nil if access is open.
     func accessControl(refusals: Refusals) -> AccessControl? {
         credentials.map {
             AccessControl(
@@ -74,6 +77,6 @@ struct Door: Sendable {
         }
     }
 
-    /// What every response's headers are made by.
+    /// The middleware that sets the security headers of every response.
     var securityHeaders: SecurityHeaders { SecurityHeaders(tls: certificates != nil, proxies: proxies) }
 }

@@ -5,7 +5,7 @@ struct ForwardedElement: Hashable, Sendable {
     /// The value of a parameter such as `for`, without quotes.
     subscript(name: String) -> String? { parameters[name] }
 
-    /// Reads the values of all header lines, in their order. Text that is no parameter is passed over.
+    /// Parses the values of all header lines, in their order. Skips text that is not a parameter.
     static func read(_ values: [String]) -> [ForwardedElement] {
         split(values.joined(separator: ","), at: ",").map { text in
             var element = ForwardedElement()
@@ -18,7 +18,7 @@ struct ForwardedElement: Hashable, Sendable {
         }
     }
 
-    /// The parts of a text between separators that do not stand in quotes.
+    /// Splits a text at the separators outside quotes.
     private static func split(_ text: String, at separator: Character) -> [String] {
         var parts = [""], isQuoted = false, isEscaped = false
         for character in text {
@@ -33,7 +33,7 @@ struct ForwardedElement: Hashable, Sendable {
         return parts
     }
 
-    /// A quoted string's content (RFC 9110, section 5.6.4); any other text as it stands.
+    /// Returns a quoted string's content (RFC 9110, section 5.6.4). Returns any other text unchanged.
     private static func unquoted(_ text: String) -> String {
         guard text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") else { return text }
         var content = "", isEscaped = false

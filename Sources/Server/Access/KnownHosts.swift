@@ -1,21 +1,23 @@
 import HTTPTypes
 import Hummingbird
 
-/// Checks under which name a request came, and which page made a browser send it.
+/// Checks the host name that a request was sent to, and the page that made a browser send it.
 ///
-/// A page of another site can let its own name lead to this machine (DNS rebinding). The browser then takes the server for a part of
-/// that site, and the page can read what the server shows to everybody. Without a password the server therefore answers only under names
-/// that it knows. An address in the place of a name is always known, and so is a name without a dot: no such page can have it for its name, as
-/// names without a dot lead nowhere on the internet.
+/// A page of another site can point its own name at this machine (DNS rebinding). The browser then treats the server as
+/// part of that site.
+/// The page can then read everything that the server shows without a password.
+/// Without a password, the server therefore answers only to names that it knows.
+/// IP addresses are always known, and so are names without a dot. Such names lead nowhere on the internet,
+/// so no foreign page can have one.
 struct KnownHosts: Sendable {
-    /// Why a request is not answered.
+    /// The reason to refuse a request, with the status to answer.
     struct Refusal: Error, Sendable {
         let status: HTTPResponse.Status
         let reason: String
         let kind: RefusalReason
     }
 
-    /// The names that are known besides loopback's; nil answers under any name, because a password protects what is shown.
+    /// The known names, besides loopback's. Nil answers under any name, because a password protects the content.
     private let names: Set<String>?
     private let publicURL: PublicURL?
 
@@ -26,12 +28,12 @@ struct KnownHosts: Sendable {
         names = configuration.access.isOpen ? Set(named.map(PublicURL.bare)) : nil
     }
 
-    /// Refuses a request that came under a name that is not known, or that a page of another site made a browser send.
+    /// Refuses a request to an unknown name, and a request that a page of another site made a browser send.
     /// - Parameters:
-    ///   - host: its `Host` header; nil without one, which no browser leaves out.
-    ///   - origins: the values of its `Origin` header (RFC 6454, section 7).
-    ///   - forwardedHost: the host that a trusted proxy says was asked for.
-    ///   - isForCarriers: carriers are answered under any name: a call must not be lost for one. Nothing is shown to them.
+    ///   - host: the `Host` header; nil without one. Browsers always send it.
+    ///   - origins: the values of the `Origin` header (RFC 6454, section 7).
+    ///   - forwardedHost: the requested host, as a trusted proxy reports it.
+    ///   - isForCarriers: carriers are answered under any name, so that no call is lost. Nothing is shown to them.
     func check(host: String?, origins: [String], forwardedHost: String?, isForCarriers: Bool = false) throws(Refusal) {
         if !origins.isEmpty {
             guard origins.count == 1, isOwn(origins[0], hosts: [host, forwardedHost].compactMap { $0 }) else {
@@ -46,7 +48,8 @@ struct KnownHosts: Sendable {
                 + "set access.password or access.token, or name it in publicURL or access.hosts", kind: .host)
     }
 
-    /// Whether a page of an origin is ours: it has the host and port that the request came to, or those of the public URL.
+    /// Returns true if an origin is Callreel's own page: it has the request's host and port, or those of the public
+    /// URL.
     private func isOwn(_ origin: String, hosts: [String]) -> Bool {
         guard let origin = PublicURL(origin), origin.path.isEmpty else { return false }
         let scheme = origin.isSecure ? "https://" : "http://"
@@ -54,13 +57,13 @@ struct KnownHosts: Sendable {
         return hosts.contains { PublicURL(scheme + $0) == origin }
     }
 
-    /// Whether a `Host` header names this machine as far as is known.
+    /// Returns true if a `Host` header holds a known name of this machine.
     func isKnown(_ host: String) -> Bool {
         guard let names else { return true }
         guard let name = PublicURL("http://" + host)?.host else { return false }
         return AddressRange.isAddress(name) || !name.contains(".") || name.hasSuffix(".localhost") || names.contains(name)
     }
 
-    /// A text from outside, short enough to be shown.
+    /// Returns a client's text, shortened and escaped for messages.
     private func shown(_ text: String) -> String { String(text.prefix(100)).debugDescription }
 }

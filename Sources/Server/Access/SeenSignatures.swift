@@ -2,25 +2,26 @@ import Crypto
 import Foundation
 import Synchronization
 
-/// The signatures that came before, so that one that was overheard is not good again.
+/// The signatures already used, so that an overheard signature cannot be used again.
 ///
-/// Each signed request of Vonage has its own `jti`. It is remembered until the signature's time is over, together with what was asked.
-/// The number of remembered ones is limited: beyond it the oldest is forgotten, which would have expired first. A restart forgets all.
+/// Each signed request of Vonage has its own `jti`. Callreel keeps it, with the request, until the signature expires.
+/// The number of kept signatures is limited. Beyond the limit the oldest, which would expire first, is forgotten.
+/// A restart forgets all.
 final class SeenSignatures: Sendable {
-    /// What is known of a signature.
+    /// The result of looking up a signature.
     enum Sight: Hashable, Sendable {
-        /// It comes for the first time.
+        /// The signature is new.
         case new
-        /// It came before with the very same request: the carrier, or somebody else, sends that again.
+        /// The signature came before with the same request. The carrier, or an attacker, has repeated the request.
         case repeated
-        /// It came before with another request.
+        /// The signature came before with another request.
         case misused
     }
 
-    /// Signatures that are remembered at once: 400 a second for five minutes.
+    /// The largest number of kept signatures: 400 a second for five minutes.
     static let limit = 1 << 17
 
-    /// The beginning of a SHA-256.
+    /// The first 16 bytes of a SHA-256.
     private struct Digest: Hashable, Sendable {
         let high: UInt64, low: UInt64
 
@@ -35,7 +36,8 @@ final class SeenSignatures: Sendable {
 
     private struct State {
         var requests: [Digest: Digest] = [:]
-        /// The remembered ones, oldest first, with the second in which each is over; those before `first` are forgotten.
+        /// The kept signatures, oldest first, with their expiry in seconds since 1970.
+        /// Entries before `first` are forgotten.
         var order: [(id: Digest, end: Double)] = []
         var first = 0
 
@@ -53,11 +55,11 @@ final class SeenSignatures: Sendable {
 
     init(limit: Int = SeenSignatures.limit) { self.limit = limit }
 
-    /// Notes a signature that was found right, and says whether it came before.
+    /// Records a valid signature, and returns whether it came before.
     /// - Parameters:
-    ///   - id: its `jti`.
-    ///   - request: what was asked, all of it.
-    ///   - end: when it is not taken any more.
+    ///   - id: the signature's `jti`.
+    ///   - request: the whole request.
+    ///   - end: the time at which the signature expires.
     func note(_ id: some DataProtocol, request: some DataProtocol, until end: Date, now: Date) -> Sight {
         let id = Digest(id), request = Digest(request)
         let second = now.timeIntervalSince1970

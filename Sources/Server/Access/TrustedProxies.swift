@@ -1,23 +1,25 @@
-/// The proxies whose headers about a client are believed. Any client can write these headers; only listed proxies are trusted.
+/// The proxies whose headers about a client Callreel believes. Any client can write these headers, so only listed
+/// proxies are trusted.
 ///
-/// A trusted proxy must set the headers that it uses and remove the others. If several are there, `X-Forwarded-For` counts
-/// before `Forwarded` (RFC 7239), and `X-Real-IP` last.
+/// A trusted proxy must set the headers that it uses and remove the others.
+/// If several are present, `X-Forwarded-For` comes before `Forwarded` (RFC 7239), and `X-Real-IP` is last.
 struct TrustedProxies: Sendable {
-    /// Gives the values of a header, in the order of the header lines.
+    /// Returns the values of a header, in the order of the header lines.
     typealias Headers = (_ name: String) -> [String]
 
     private let ranges: [AddressRange]
 
-    /// Trusts addresses and networks; texts that are neither are trusted with nothing.
+    /// Trusts the given addresses and networks. Ignores texts that are neither.
     init(_ texts: [String]) { ranges = texts.compactMap(AddressRange.init) }
 
     private func trusts(_ address: String) -> Bool { ranges.contains { $0.contains(address) } }
 
-    /// The address that a request comes from.
+    /// Returns the address of the client that sent a request.
     ///
-    /// Each proxy appends the address that it was asked from, so the list is read from its end, and only as far as
-    /// trusted proxies wrote it. An entry may have a port, and brackets around an IPv6 address.
-    /// - Parameter peer: the other end of the connection; nil where it has no address any more.
+    /// Each proxy appends the address of its own client. The list is therefore read from its end, and only as far as
+    /// trusted proxies wrote it.
+    /// An entry may have a port, and brackets around an IPv6 address.
+    /// - Parameter peer: the other end of the connection; nil if it has no address any more.
     func client(peer: String?, headers: Headers) -> String {
         var client = peer ?? "unknown"
         guard trusts(client) else { return client }
@@ -34,7 +36,7 @@ struct TrustedProxies: Sendable {
         return headers("X-Real-IP").suffix(1)
     }
 
-    /// Whether a request came over TLS, to us or to a proxy that says so.
+    /// Returns true if a request came over TLS, to Callreel or to a trusted proxy that reports it.
     func isSecure(peer: String?, tls: Bool, headers: Headers) -> Bool {
         if tls { return true }
         guard let peer, trusts(peer) else { return false }
@@ -42,13 +44,14 @@ struct TrustedProxies: Sendable {
         return proto?.lowercased() == "https"
     }
 
-    /// The host and port that the client asked for, where a trusted proxy says so; nil where none does.
+    /// Returns the host and port that the client asked for, as a trusted proxy reports them; nil without such a report.
     func host(peer: String?, headers: Headers) -> String? {
         guard let peer, trusts(peer) else { return nil }
         return Self.last("X-Forwarded-Host", "host", headers)
     }
 
-    /// The nearest proxy's word: the last value of a header, or else of a parameter of `Forwarded`.
+    /// Returns the nearest proxy's value: the last one of a header or, without the header, of a parameter of
+    /// `Forwarded`.
     private static func last(_ header: String, _ parameter: String, _ headers: Headers) -> String? {
         let values = headers(header)
         guard values.isEmpty else { return values.last?.split(separator: ",").last?.filter { $0 != " " && $0 != "\t" } }

@@ -1,8 +1,8 @@
 import JWTKit
 
-/// What Vonage says under its signature, with an account's signature secret (JWT, RFC 7519).
+/// The claims that Vonage signs with an account's signature secret (JWT, RFC 7519).
 struct VonageClaims: JWTPayload {
-    /// Who signs: always this.
+    /// The only valid issuer.
     static let issuer = "Vonage"
 
     var iss: IssuerClaim?
@@ -21,11 +21,12 @@ struct VonageClaims: JWTPayload {
         case applicationID = "application_id"
     }
 
-    /// Everything is checked by ``VonageSignature``, which knows what to expect.
+    /// Checks nothing. ``VonageSignature`` knows the expected values and checks the claims.
     func verify(using algorithm: some JWTAlgorithm) {}
 
-    /// The key that signs. A shorter secret is the same key with the zeros that HMAC puts behind it anyway (RFC 2104,
-    /// section 2); the library wants to see 32 bytes.
+    /// Returns the signing key. A secret shorter than 32 bytes is padded with zeros, because the library requires 32
+    /// bytes.
+    /// HMAC pads with the same zeros (RFC 2104, section 2), so the key stays the same.
     static func key(_ secret: String) -> HMACKey {
         var bytes = Array(secret.utf8)
         bytes.append(contentsOf: repeatElement(0, count: max(0, 32 - bytes.count)))

@@ -2,22 +2,23 @@ import Crypto
 import Foundation
 import JWTKit
 
-/// Vonage's signature on webhooks and on a call's WebSocket: a JWT in the `Authorization` header, made with HMAC-SHA256.
+/// Vonage's signature on webhooks and on a call's WebSocket: a JWT in the `Authorization` header, made with
+/// HMAC-SHA256.
 ///
-/// What is checked: the algorithm is this one and no other, the signature, who signed and when, the account and the
-/// application where they are configured, and that the body is the one that was signed.
+/// Callreel checks the algorithm, the signature, the issuer and the time. It checks the account and the application if
+/// they are configured, and the body's hash.
 struct VonageSignature: Sendable {
-    /// The only algorithm; what else a header may name, `none` for one, is not looked at.
+    /// The only accepted algorithm. Callreel refuses any other in a header, `none` included.
     private static let algorithmName = "HS256"
 
-    /// One for each secret. Each is taken, so that the account's secret can be changed without a call lost.
+    /// One algorithm for each secret. All are valid, so that you can change the account's secret without losing a call.
     private let algorithms: [any JWTAlgorithm]
     private let seen = SeenSignatures()
     private let maximumAge: Double
     private let apiKey: String?
     private let applicationID: String?
 
-    /// Makes a check from an account's signature secrets: the one in use, and one that is being changed.
+    /// Makes a check from an account's signature secrets: the current one, and the old or the next one during a change.
     init(secrets: [String], configuration: Configuration.Vonage) async throws {
         var algorithms: [any JWTAlgorithm] = []
         for secret in secrets {
@@ -29,28 +30,30 @@ struct VonageSignature: Sendable {
         applicationID = configuration.applicationID
     }
 
-    /// A signature that was found right.
+    /// A valid signature.
     struct Proof: Sendable {
-        /// What makes it unlike all others; nil where the signer gave it nothing, so that it is as good as its time. Vonage always gives one.
+        /// The signature's unique id. Nil if the signer gave none; the signature can then be used until it expires.
+        /// Vonage always gives one.
         let identifier: String?
-        /// When it is not taken any more.
+        /// The time at which the signature expires.
         let end: Date
     }
 
-    /// Notes a signature that is used now, and says whether it came before.
+    /// Records the use of a signature, and returns whether it was used before.
     ///
-    /// Whoever overhears a request could send it again as long as its signature is good, and get a token for a call of their own.
-    /// - Parameter request: everything that was asked.
+    /// Otherwise an attacker could send an overheard request again while its signature is valid, and get a token for a
+    /// call of their own.
+    /// - Parameter request: the whole request.
     func use(_ proof: Proof, for request: some DataProtocol, now: Date = Date()) -> SeenSignatures.Sight {
         guard let identifier = proof.identifier else { return .new }
         return seen.note(Array(identifier.utf8), request: request, until: proof.end, now: now)
     }
 
-    /// Checks a request. Nothing is noted: the same one passes again.
+    /// Checks a request. Records nothing, so the same request passes again.
     /// - Parameters:
-    ///   - authorization: the values of its `Authorization` header.
-    ///   - body: the exact bytes of its body.
-    ///   - isSecure: whether it came over TLS, where the signature need not cover the body.
+    ///   - authorization: the values of the `Authorization` header.
+    ///   - body: the exact bytes of the body.
+    ///   - isSecure: the request came over TLS, so the signature need not cover the body.
     @discardableResult
     func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date()) throws(Unauthorized) -> Proof {
         guard !authorization.isEmpty else { throw Unauthorized("the carrier's signature is missing") }
@@ -80,13 +83,13 @@ struct VonageSignature: Sendable {
         guard hash.lowercased().isSameSecret(as: Self.hash(body)) else { throw Unauthorized("the body is not the one that was signed") }
     }
 
-    /// What a token says, once its signature is known to be right.
+    /// Returns a token's claims after verifying its signature.
     private func claims(of token: String) throws(Unauthorized) -> VonageClaims {
         let bytes = Array(token.utf8)
         do {
             let parsed = try DefaultJWTParser().parse(bytes, as: VonageClaims.self)
             guard parsed.header.alg == Self.algorithmName else { throw Unauthorized("the signature is not made with \(Self.algorithmName)") }
-            // The parser has seen that there are three parts; the last is the signature of what stands before it.
+            // The parser has found three parts. The last is the signature of the text before it.
             let signed = bytes[..<(bytes.lastIndex(of: UInt8(ascii: ".")) ?? 0)]
             guard try algorithms.contains(where: { try $0.verify(parsed.signature, signs: signed) }) else {
                 throw Unauthorized("the signature is wrong")
@@ -95,12 +98,12 @@ struct VonageSignature: Sendable {
         } catch let error as Unauthorized {
             throw error
         } catch {
-            // What the library says may show the token.
+            // The library's message may contain the token.
             throw Unauthorized("the Bearer token is not a JSON Web Token")
         }
     }
 
-    /// SHA-256 in hexadecimal.
+    /// Returns the SHA-256 of a body in hexadecimal.
     static func hash(_ body: some DataProtocol) -> String {
         SHA256.hash(data: body).map { String(format: "%02x", $0) }.joined()
     }

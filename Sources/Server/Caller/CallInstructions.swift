@@ -6,30 +6,30 @@ import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 
-/// Where a carrier is told to send a call's audio, and how.
+/// Instructions to a carrier: the address for a call's audio, and its format.
 package struct CallInstructions: Sendable {
     /// The WebSocket's address.
     package var url: String
-    /// The shape of the audio to send.
+    /// The format of the audio to send.
     package var format: AudioFormat
-    /// What goes into the handshake message beside the content type.
+    /// The keys of the handshake message besides the content type.
     package var headers: [String: JSONValue]
-    /// What the caller is told first.
+    /// The greeting for the caller.
     package var talk: String?
-    /// Who the upgrade request must say that it comes from.
+    /// The required `Authorization` header of the upgrade request.
     package var authorization: Authorization
 
-    /// What an endpoint asks for in the `Authorization` header of the upgrade request.
+    /// The kinds of `Authorization` header that an endpoint requires in the upgrade request.
     package enum Authorization: Hashable, Sendable {
-        /// The carrier's signature, where there is a secret to make it with.
+        /// The carrier's signature, if a secret is configured.
         case signature
-        /// The signature, without which there is no call.
+        /// The carrier's signature. Without a secret, the call fails.
         case requiredSignature
-        /// This value.
+        /// This exact value.
         case custom(String)
     }
 
-    /// Makes instructions without asking anybody.
+    /// Makes instructions without asking a webhook.
     package init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature)
     {
         self.url = url
@@ -39,7 +39,7 @@ package struct CallInstructions: Sendable {
         self.authorization = authorization
     }
 
-    /// Asks an answer webhook what to do with a call, as Vonage does: GET with a query, 200 with an NCCO.
+    /// Requests the instructions for a call from an answer webhook, as Vonage does: GET with a query, 200 with an NCCO.
     package static func ask(
         _ webhook: String, about call: CallFacts, as identity: CarrierIdentity = CarrierIdentity()
     ) async throws(CallerError) -> CallInstructions {
@@ -50,7 +50,7 @@ package struct CallInstructions: Sendable {
             if let value { query.append(URLQueryItem(name: name, value: value)) }
         }
         parts.queryItems = query
-        // A plus would be read as a space.
+        // Servers would read a plus as a space.
         parts.percentEncodedQuery = parts.percentEncodedQuery?.replacing("+", with: "%2B")
         let body = try await fetch(parts.string ?? webhook, from: webhook, as: identity)
         do {
@@ -64,13 +64,13 @@ package struct CallInstructions: Sendable {
         }
     }
 
-    /// Reads what stands at an http or https address, as text: what a server says of itself, say.
+    /// Fetches the text at an http or https address, such as a server's status.
     package static func text(at url: String) async throws(CallerError) -> String {
         if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(url) cannot be asked: \(mistake)") }
         return String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
     }
 
-    /// The body of a 2xx answer. The first refusal counts: this is a carrier that asks once, so that mistakes show at once.
+    /// Returns the body of a 2xx answer. Never retries, so that mistakes show at once.
     private static func fetch(_ url: String, from webhook: String, as identity: CarrierIdentity) async throws(CallerError) -> ByteBuffer {
         var configuration = HTTPClient.Configuration()
         configuration.tlsConfiguration = try identity.tlsConfiguration()
@@ -99,9 +99,9 @@ package struct CallInstructions: Sendable {
         }
     }
 
-    /// Reads the first `connect` to a WebSocket in an NCCO, and the `talk` before it.
+    /// Parses the first `connect` to a WebSocket in an NCCO, and the `talk` action.
     ///
-    /// No error shows the NCCO: the token in it lets a call in.
+    /// Errors never show the NCCO, because its token admits a call.
     init(ncco: JSONValue) throws(CallerError) {
         guard case .array(let actions) = ncco else { throw CallerError("an NCCO is a list of actions, and this is not") }
         guard let connect = actions.first(where: { $0["action"]?.string == "connect" }), case .array(let endpoints) = connect["endpoint"],
@@ -126,7 +126,8 @@ package struct CallInstructions: Sendable {
 }
 
 extension URLComponents {
-    /// What is wrong with the port, if one is named: the libraries below take every number, and end the program for some.
+    /// The reason why the port is invalid; nil if it is valid or absent. The libraries below accept every number,
+    /// and some numbers crash the program.
     package var portMistake: String? {
         guard let port, !(1...65535).contains(port) else { return nil }
         return "the port \(port) is not in 1...65535"

@@ -1,4 +1,4 @@
-/// Why an outgoing test call could not be placed or went wrong, in words for the person who placed it.
+/// The reason why a test call failed, in words for the user who placed it.
 package struct CallerError: Error, Sendable, CustomStringConvertible {
     package let description: String
 

@@ -6,23 +6,24 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// The carrier's end of a call's WebSocket, as Vonage's servers behave: the handshake message first, masked frames of
-/// 20 ms, digits between them, and a close frame or a broken connection at the end.
+/// The carrier's end of a call's WebSocket. It behaves like Vonage's servers: it sends the handshake message first,
+/// then masked frames of 20 ms with digits between them.
+/// A close frame or a broken connection ends it.
 package final class CarrierConnection: Sendable {
-    /// How long the server may take, in seconds.
+    /// Time limits for the server, in seconds.
     struct Patience: Sendable {
-        /// To answer the request for a WebSocket, with TLS before it.
+        /// Limit for the answer to the upgrade request, TLS included.
         var answer: Int64 = 20
-        /// To take what is sent.
+        /// Limit for the server to accept sent data.
         var write: Int64 = 60
     }
 
     /// Seconds of audio in one message.
     package static let frameDuration = 0.02
 
-    /// How the other side ended the connection.
+    /// The end of the connection, as the server caused it.
     package struct Ending: Sendable {
-        /// The status code of its close frame; nil if it sent none.
+        /// The status code of the close frame; nil if the server sent none.
         package let code: UInt16?
         package let reason: String
     }
@@ -45,7 +46,7 @@ package final class CarrierConnection: Sendable {
         try await open(instructions, as: identity, patience: Patience())
     }
 
-    /// The same with other bounds.
+    /// Connects and sends the handshake message, with other time limits.
     static func open(
         _ instructions: CallInstructions, as identity: CarrierIdentity, patience: Patience
     ) async throws(CallerError) -> CarrierConnection {
@@ -79,7 +80,7 @@ package final class CarrierConnection: Sendable {
         try await send(text: .object(["event": "websocket:dtmf", "digit": .string(String(digit)), "duration": 260]))
     }
 
-    /// Ends the call with the closing handshake, and waits a moment for the answer.
+    /// Ends the call with the closing handshake, and waits up to 30 seconds for the answer.
     /// - Parameter code: the status code of the close frame (RFC 6455, section 7.4).
     package func hangUp(code: UInt16 = 1000) async throws(CallerError) -> Ending {
         var buffer = channel.allocator.buffer(capacity: 16)
@@ -92,17 +93,17 @@ package final class CarrierConnection: Sendable {
         return ending
     }
 
-    /// Drops the connection without a word.
+    /// Closes the connection without a close frame.
     package func drop() async {
         try? await channel.close()
     }
 
-    /// Hears and answers nothing any more, pings neither, as when the network between is cut. The connection stays.
+    /// Stops reading, and so answers no pings, as if the network were cut. The connection stays open.
     package func fallSilent() async {
         try? await channel.setOption(.autoRead, value: false).get()
     }
 
-    /// Waits until the other side ends the connection.
+    /// Waits until the server ends the connection.
     package func ending() async -> Ending {
         (try? await ended.get()) ?? Ending(code: nil, reason: "the connection was lost")
     }
@@ -126,7 +127,7 @@ package final class CarrierConnection: Sendable {
         }
     }
 
-    /// Closes a channel when a time is over.
+    /// Closes a channel after a time.
     private final class Deadline: Sendable {
         private let hasPassed = Atomic(false)
         private let task = Mutex<Scheduled<Void>?>(nil)
@@ -139,10 +140,10 @@ package final class CarrierConnection: Sendable {
             task.withLock { $0 = scheduled }
         }
 
-        /// Whether the time is over.
+        /// The time has passed.
         var isOver: Bool { hasPassed.load(ordering: .relaxed) }
 
-        /// Leaves the channel open, and says whether that comes too late.
+        /// Cancels the closing. Returns true if the time had already passed.
         @discardableResult func cancel() -> Bool {
             task.withLock { $0.take() }?.cancel()
             return isOver
@@ -151,7 +152,7 @@ package final class CarrierConnection: Sendable {
 
     // MARK: - Connecting
 
-    /// What the upgrade came to.
+    /// The result of the upgrade request.
     private enum Outcome: Sendable {
         case open(CarrierConnection)
         case refused(EventLoopFuture<String>)
@@ -160,7 +161,7 @@ package final class CarrierConnection: Sendable {
     private static func connect(
         to url: String, authorization: CallInstructions.Authorization, as identity: CarrierIdentity, patience: Patience
     ) async throws(CallerError) -> CarrierConnection {
-        // The query may hold the token that lets the call in.
+        // The query may hold the token that admits the call.
         let shown = url.prefix { $0 != "?" }
         if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(shown) cannot be called: \(mistake)") }
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let name = parts.host,
@@ -168,7 +169,7 @@ package final class CarrierConnection: Sendable {
         else {
             throw CallerError("\(shown) is not a ws or wss URL")
         }
-        // An IPv6 address stands in brackets in a URL and in the header Host, and without them everywhere else.
+        // An IPv6 address stands in brackets in a URL and in the `Host` header, and without them everywhere else.
         let host = PublicURL.bare(name), shownHost = host.contains(":") ? "[\(host)]" : host
         let port = parts.port ?? (scheme == "wss" ? 443 : 80)
         let path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
@@ -178,7 +179,7 @@ package final class CarrierConnection: Sendable {
         let deadline = Mutex<Deadline?>(nil)
         do {
             let tls = scheme == "wss" ? try NIOSSLContext(configuration: try identity.tlsConfiguration()) : nil
-            // A certificate's host name is looked for under a name only (RFC 6066, section 3).
+            // TLS sends a server name only for a host name, not for an address (RFC 6066, section 3).
             let name = AddressRange.isAddress(host) ? nil : host
             let upgrade = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connectTimeout(.seconds(10))
@@ -204,7 +205,7 @@ package final class CarrierConnection: Sendable {
         }
     }
 
-    /// Builds the pipeline that asks for the upgrade.
+    /// Builds the pipeline that requests the upgrade.
     private static func configure(_ channel: any Channel, _ head: HTTPRequestHead, _ patience: Patience) throws -> EventLoopFuture<Outcome> {
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration<Outcome>(
@@ -216,12 +217,12 @@ package final class CarrierConnection: Sendable {
                         return .refused(answer.futureResult)
                     }
                 }))
-        // The server's first frames may come in one piece with its answer.
+        // The server's first frames may come in one read with its answer.
         configuration.leftOverBytesStrategy = .forwardBytes
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
     }
 
-    /// The client's side of RFC 6455, section 4.1.
+    /// The client's side of the opening handshake (RFC 6455, section 4.1).
     private struct Upgrader: NIOTypedHTTPClientProtocolUpgrader {
         let supportedProtocol = "websocket"
         let requiredUpgradeHeaders: [String] = []

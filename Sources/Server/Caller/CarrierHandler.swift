@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// Reads a response that is not an upgrade, for the error message.
+/// Reads a response that refuses the upgrade, for the error message.
 final class RefusalReader: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
 
@@ -27,8 +27,8 @@ final class RefusalReader: ChannelInboundHandler {
     }
 }
 
-/// Answers the server's pings and notices its end of the call. Nothing is sent after a close frame (RFC 6455, section
-/// 5.5.1): what was sent before it was sent for certain, and what comes later fails.
+/// Answers the server's pings and detects its end of the call. After a close frame it sends nothing more (RFC 6455,
+/// section 5.5.1), so later writes fail.
 final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -38,7 +38,7 @@ final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
     private let encoder = WebSocketFrameEncoder(role: .client)
     private var decoder = WebSocketFrameDecoder(role: .client)
     private var context: ChannelHandlerContext?
-    /// Our close frame is under way.
+    /// The answer to the server's close frame has been written, so later writes fail.
     private var hasSaidGoodbye = false
 
     init(ended: EventLoopPromise<CarrierConnection.Ending>) { self.ended = ended }

@@ -2,27 +2,27 @@ import Foundation
 import JWTKit
 import NIOSSL
 
-/// Whom a test call comes from, and whom it trusts: what a real carrier has from its customer's account and from the world.
+/// The account of a test call, and the servers it trusts. A real carrier has both from its customer.
 package struct CarrierIdentity: Sendable {
-    /// Which servers are taken for what they say they are.
+    /// The servers whose TLS certificates are accepted.
     package enum Trust: Sendable {
-        /// Those that the system trusts.
+        /// Servers that the system trusts.
         case system
-        /// Those that the certificates of a PEM file vouch for.
+        /// Servers that the certificates of a PEM file vouch for.
         case authority(String)
-        /// Every one.
+        /// All servers, without a check.
         case anybody
     }
 
-    /// What webhooks and calls are signed with; nil signs nothing.
+    /// The secret that signs webhooks and calls; nil signs nothing.
     package var signatureSecret: String?
-    /// The account that a signature names.
+    /// The account in a signature.
     package var apiKey: String?
-    /// The application that a signature names.
+    /// The application in a signature.
     package var applicationID: String?
     package var trust: Trust
 
-    /// Makes an identity; without anything, it is anybody's.
+    /// Makes an identity. Without arguments it signs nothing.
     package init(signatureSecret: String? = nil, apiKey: String? = nil, applicationID: String? = nil, trust: Trust = .system) {
         self.signatureSecret = signatureSecret
         self.apiKey = apiKey
@@ -30,7 +30,7 @@ package struct CarrierIdentity: Sendable {
         self.trust = trust
     }
 
-    /// The `Authorization` header of a request without a body, as Vonage signs it; nil without a secret.
+    /// Returns the `Authorization` header of a request without a body, signed as Vonage does; nil without a secret.
     func authorization() async throws(CallerError) -> String? {
         guard let signatureSecret else { return nil }
         let claims = VonageClaims(
@@ -44,7 +44,7 @@ package struct CarrierIdentity: Sendable {
         }
     }
 
-    /// The `Authorization` header that an endpoint asks for.
+    /// Returns the `Authorization` header that an endpoint requires.
     func authorization(for asked: CallInstructions.Authorization) async throws(CallerError) -> String? {
         switch asked {
         case .custom(let value): return value
@@ -57,10 +57,10 @@ package struct CarrierIdentity: Sendable {
 
     private static let howToSign = ": set VONAGE_SIGNATURE_SECRET or give --signature-secret"
 
-    /// What to do about a refusal, if that is known.
+    /// Returns advice about a refusal; empty if there is none.
     func advice(onStatus status: UInt) -> String { status == 401 && signatureSecret == nil ? Self.howToSign : "" }
 
-    /// How a server is checked.
+    /// Returns the TLS settings that check a server.
     func tlsConfiguration() throws(CallerError) -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         switch trust {

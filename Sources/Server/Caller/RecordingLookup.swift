@@ -5,34 +5,34 @@ import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 
-/// Asks a Callreel server what became of calls, as its page does: `GET /api/calls`.
+/// Asks a Callreel server for the state of calls with `GET /api/calls`, as its page does.
 package struct RecordingLookup: Sendable {
-    /// A call that is published.
+    /// A published call.
     package struct Published: Sendable {
         /// The manifest's path on the server.
         package let manifest: String
-        /// What is wrong with the recording, in words.
+        /// The recording's problems, in words.
         package let problems: [String]
     }
 
-    /// What a server says of some calls. One that it does not mention is unknown to it.
+    /// The server's answer about some calls. It does not mention unknown calls.
     package struct Answer: Sendable {
-        /// The calls that run, or are being finished.
+        /// The calls that are running or being finished.
         package var live: Set<String> = []
         package var published: [String: Published] = [:]
     }
 
-    /// Recordings in one answer, as the server has it.
+    /// Recordings in one answer: the server's limit.
     private static let pageSize = CallsAPI.pageLimit
 
     private let url: String
     private let token: String?
     private let identity: CarrierIdentity
 
-    /// Makes a lookup at the server that a test call goes to.
+    /// Makes a lookup at the server that a test call goes to. Returns nil if the target is not a valid URL.
     /// - Parameters:
-    ///   - target: the address of its answer webhook, or of its WebSocket.
-    ///   - token: what the server asks programs for; nil shows none.
+    ///   - target: the address of the server's answer webhook or of its WebSocket.
+    ///   - token: the server's access token; nil sends none.
     package init?(target: String, token: String?, identity: CarrierIdentity) {
         guard var parts = URLComponents(string: target), let scheme = parts.scheme?.lowercased(), parts.portMistake == nil else { return nil }
         parts.scheme = ["https", "wss"].contains(scheme) ? "https" : "http"
@@ -40,7 +40,7 @@ package struct RecordingLookup: Sendable {
         parts.fragment = nil
         // A proxy may put a prefix before the server's own paths.
         let webhook = "/webhooks/answer"
-        // The server takes doubled slashes and one at the end as well.
+        // The server accepts doubled slashes and a final slash too.
         let path = parts.percentEncodedPath.split(separator: "/").map { "/" + $0 }.joined()
         let prefix = path.hasSuffix(webhook) ? String(path.dropLast(webhook.count)) : path.parentPath
         parts.percentEncodedPath = (prefix == "/" ? "" : prefix) + "/api/calls"
@@ -50,7 +50,7 @@ package struct RecordingLookup: Sendable {
         self.identity = identity
     }
 
-    /// Asks once. The error says why the server does not tell.
+    /// Asks once. Throws the reason if the server does not answer the question.
     /// - Parameter calls: the uuids of the calls.
     package func ask(_ calls: Set<String>) async throws(CallerError) -> Answer {
         var configuration = HTTPClient.Configuration()
@@ -60,7 +60,8 @@ package struct RecordingLookup: Sendable {
         do {
             return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
                 var answer = Answer(), offset = 0
-                // The newest come first, and as many others may have ended since.
+                // The newest recordings come first. Newer calls may have pushed these further back, so several pages
+                // may be needed.
                 while true {
                     let count = try await page(client, offset, calls, into: &answer)
                     offset += Self.pageSize
@@ -75,7 +76,7 @@ package struct RecordingLookup: Sendable {
         }
     }
 
-    /// Reads one page of recordings, and returns how many there are on it.
+    /// Reads one page of recordings, and returns the number of recordings on it.
     private func page(_ client: HTTPClient, _ offset: Int, _ calls: Set<String>, into answer: inout Answer) async throws -> Int {
         var request = HTTPClientRequest(url: "\(url)?limit=\(Self.pageSize)&offset=\(offset)")
         if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }

@@ -1,21 +1,21 @@
 import CallreelCore
 
-/// What a carrier said in one text message.
+/// The content of one text message from a carrier.
 enum CarrierMessage: Sendable {
-    /// The call begins: whose it is, and the shape of the audio that follows.
+    /// The call begins, with its facts and the format of the audio that follows.
     case started(CallFacts, AudioFormat)
-    /// Audio that came as text: bytes of little-endian PCM.
+    /// Audio sent as text: bytes of little-endian PCM.
     case audio([UInt8])
-    /// Something that happened in the call.
+    /// An event of the call: its name and its data.
     case event(String, [String: JSONValue])
-    /// A message that says nothing that could be understood; the call goes on.
+    /// A message without usable content, and the reason. The call continues.
     case malformed(String)
 }
 
-/// A carrier's way of sending a call over a WebSocket. Pure and synchronous: it waits for nothing.
+/// A carrier's protocol for sending a call over a WebSocket. Implementations are pure and synchronous and never block.
 protocol CarrierDialect: Sendable {
-    /// Understands a text message, which is valid UTF-8. Throws when the call cannot be taken.
+    /// Parses a text message, which must be valid UTF-8. Throws if Callreel cannot take the call.
     mutating func understand(text: [UInt8]) throws(WebSocketError) -> CarrierMessage
-    /// Says why audio cannot be taken yet, if it cannot.
+    /// Returns the reason to refuse audio now; nil if audio may come.
     func refusesAudio() -> WebSocketError?
 }

@@ -1,21 +1,23 @@
 import CallreelCore
 import Foundation
 
-/// Vonage Voice API WebSockets, and their relatives that send the same messages: the Video Audio Connector, Infobip,
-/// and the older bridge, which puts a space before each message and has no `event` key.
+/// The messages of Vonage Voice API WebSockets. The Video Audio Connector, Infobip and Vonage's older bridge send the
+/// same messages.
 ///
-/// The first text message names the audio's content type; the NCCO's `headers` stand beside it at the top level.
-/// Everything else is lenient: keys in any order, unknown keys and events, numbers as text.
+/// The older bridge puts a space before each message and sends no `event` key.
+/// The first text message names the audio's content type. The NCCO's `headers` stand beside it at the top level.
+/// The dialect is lenient about everything else: keys in any order, unknown keys and events, numbers as text.
 struct VonageDialect: CarrierDialect {
-    /// The content type that is taken: 16-bit linear PCM, which this carrier sends little-endian whatever RFC 2586 says.
+    /// The only content type that Callreel takes: 16-bit linear PCM. Vonage sends it little-endian, although RFC 2586
+    /// says big-endian.
     static let mediaType = "audio/l16"
 
-    /// What the call came with; it is good for one call only.
+    /// The token from the upgrade request. It is valid for one call only.
     private let token: CallToken?
     private var format: AudioFormat?
 
-    /// Understands a call.
-    /// - Parameter token: what the call was let in with; nil where none was needed.
+    /// Makes the dialect for one call.
+    /// - Parameter token: the token that admitted the call; nil if none was needed.
     init(token: CallToken? = nil) { self.token = token }
 
     func refusesAudio() -> WebSocketError? {
@@ -37,7 +39,8 @@ struct VonageDialect: CarrierDialect {
         return understand(message)
     }
 
-    /// Before the handshake nothing can be recorded, so the call is refused; later, only the message is.
+    /// Handles a message without usable content. Before the handshake message it ends the call, because Callreel cannot
+    /// record without a format; later only the message is dropped.
     private func unusable(_ code: WebSocketError.Code, _ reason: String) throws(WebSocketError) -> CarrierMessage {
         if format == nil { throw WebSocketError(code, reason) }
         return .malformed(reason)
@@ -60,7 +63,8 @@ struct VonageDialect: CarrierDialect {
         return .started(facts, format)
     }
 
-    /// Reads `audio/l16;rate=16000`: RFC 2586's parameters, in any case and with spaces where RFC 9110 allows them.
+    /// Parses `audio/l16;rate=16000`, with RFC 2586's parameters in any letter case and with spaces where RFC 9110
+    /// allows them.
     static func format(of contentType: JSONValue) throws(WebSocketError) -> AudioFormat {
         let parts = (contentType.string ?? "").lowercased().split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
         guard parts.first == mediaType else {
@@ -80,7 +84,8 @@ struct VonageDialect: CarrierDialect {
         return AudioFormat(sampleRate: number)
     }
 
-    /// The call's facts among the handshake's keys. Our own NCCO sends the first name of each; others are common in the field.
+    /// Takes the call's facts from the handshake message. Callreel's NCCO sends the first name of each fact;
+    /// other carriers and NCCOs use the other names.
     private static func facts(in message: [String: JSONValue]) -> CallFacts {
         var rest = message
         rest["event"] = nil
@@ -115,7 +120,7 @@ struct VonageDialect: CarrierDialect {
         return .event(event.hasPrefix(prefix) ? String(event.dropFirst(prefix.count)) : event, data)
     }
 
-    /// A DTMF digit, in each of the forms that are in use: with and without `event`, and nested under `dtmf`.
+    /// Returns a DTMF digit, in each of the forms in use: with and without `event`, and nested under `dtmf`.
     private static func digit(in message: [String: JSONValue]) -> CarrierMessage? {
         let event = message["event"]?.string
         guard event == "websocket:dtmf" || (event == nil && (message["digit"] != nil || message["dtmf"] != nil)) else { return nil }

@@ -4,24 +4,25 @@ import NIOCore
 import NIOSSL
 import Synchronization
 
-/// The server's certificate and key, as they stand in their files, or stood when they were last right.
+/// The server's certificate and key, from the last time that Callreel read valid ones from their files.
 final class TLSCertificates: Sendable {
     private let configuration: Configuration.TLS
     private let current: Mutex<NIOSSLContext>
 
-    /// Reads both files. The error names the file that is wrong.
+    /// Reads both files. The error names the invalid file.
     init(_ configuration: Configuration.TLS) throws(ConfigurationProblem) {
         self.configuration = configuration
         current = Mutex(try Self.context(configuration))
     }
 
-    /// Reads both files again, for connections from now on. When something is wrong with them, what was right stays.
+    /// Reads both files again, for new connections. If either file is invalid, it throws and the previous certificate
+    /// stays.
     func reload() throws(ConfigurationProblem) {
         let context = try Self.context(configuration)
         current.withLock { $0 = context }
     }
 
-    /// The first handler of a new connection.
+    /// Returns the first handler of a new connection.
     func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: current.withLock { $0 }) }
 
     private static func context(_ files: Configuration.TLS) throws(ConfigurationProblem) -> NIOSSLContext {

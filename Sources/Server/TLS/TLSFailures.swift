@@ -3,7 +3,8 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Stands behind the TLS handler and ends connections on which TLS fails, so that nobody answers in it.
+/// Follows the TLS handler in the pipeline. Closes a connection on which TLS fails, so that no later handler answers
+/// there.
 final class TLSFailures: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -19,7 +20,7 @@ final class TLSFailures: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError else { return context.fireErrorCaught(error) }
-        // After the handshake it is a client that went away without saying so, which happens all day.
+        // After the handshake, this is a client that closed without a TLS alert. That is common, so it is not logged.
         if !isEstablished {
             refusals.record(
                 RefusalReason.tls.rawValue, as: "TLS failed",
