@@ -1,7 +1,7 @@
 package import CallreelCore
 
 extension Configuration {
-    /// Who may open the page, use its API and fetch recordings. Carriers are not asked for any of this.
+    /// Access to the page, its API and the recordings. Carriers need none of these credentials.
     package struct Access: Configurable {
         package var user = "callreel"
         package var password: [Secret] = []
@@ -31,11 +31,11 @@ extension Configuration {
             },
         ]
 
-        /// Whether nobody is asked for anything.
+        /// True if neither a password nor a token is set.
         var isOpen: Bool { password.isEmpty && token.isEmpty }
     }
 
-    /// Certificate and key of the server.
+    /// The server's certificate and key.
     package struct TLS: Configurable {
         package var certificate = ""
         package var key = ""
@@ -50,7 +50,8 @@ extension Configuration {
         ]
     }
 
-    /// Why a server must not be started like this, if it must not: recordings would be open to everybody.
+    /// The reason not to start with this configuration, because recordings would be open to everyone;
+    /// nil if there is none.
     package var exposure: ConfigurationProblem? {
         guard access.isOpen, !access.allowOpen, let opening else { return nil }
         return .init(
@@ -59,10 +60,10 @@ extension Configuration {
                 + "set access.password or access.token, or set access.allowOpen to true if that is meant")
     }
 
-    /// What lets others than this machine reach the server, in words; nil if nothing does.
+    /// The setting that makes the server reachable from other machines, in words; nil if there is none.
     private var opening: String? {
         if !AddressRange.isLoopback(listen.host) { return "listening on \(listen.host.debugDescription)" }
-        // Carriers reach it there, so a proxy or a tunnel leads from there to the loopback address.
+        // Carriers reach the server at publicURL, so a proxy or a tunnel leads from there to the loopback address.
         if let publicURL, !AddressRange.isLoopback(publicURL.host) { return "the publicURL \(publicURL.description.debugDescription)" }
         if let proxy = listen.trustedProxies.first { return "the proxy \(proxy.debugDescription) in listen.trustedProxies" }
         return nil

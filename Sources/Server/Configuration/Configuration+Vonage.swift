@@ -1,7 +1,7 @@
 package import CallreelCore
 
 extension Configuration {
-    /// Calls from Vonage's Voice API.
+    /// Settings for calls from Vonage's Voice API.
     package struct Vonage: Configurable {
         package var path = "/cable"
         package var sampleRate = 16000

@@ -1,9 +1,9 @@
 package import CallreelCore
 import Foundation
 
-/// Everything that the configuration file says, checked.
+/// The checked content of the configuration file.
 package struct Configuration: Sendable {
-    /// Where the server listens.
+    /// The address that the server listens on, and the times of its connections.
     package struct Listen: Configurable {
         package var host = "127.0.0.1"
         package var port = 9292
@@ -46,7 +46,7 @@ package struct Configuration: Sendable {
         ]
     }
 
-    /// Where recordings go.
+    /// The directory and the names of recordings, and the limits of disk space.
     package struct Recordings: Configurable {
         package var directory = "recordings"
         package var mustExist = false
@@ -92,22 +92,23 @@ package struct Configuration: Sendable {
             ),
         ]
 
-        /// The bits of four octal digits, if they let the owner read and write and carry nothing but permissions.
+        /// Returns the bits of four octal digits. Returns nil if they do not let the owner read and write,
+        /// or hold more than permissions.
         static func permissions(_ text: String) -> Int? {
             guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8) else { return nil }
             return bits & ~0o777 == 0 && bits & 0o600 == 0o600 ? bits : nil
         }
 
-        /// How much room the disks must have.
+        /// The marks of free disk space, in bytes.
         var marks: SpaceMarks { SpaceMarks(low: lowSpace * 1_000_000, critical: criticalSpace * 1_000_000) }
 
-        /// The store that this section describes.
+        /// Returns the store that this section describes.
         package func store() throws(RecordingError) -> RecordingStore {
             RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640, mustExist: mustExist)
         }
     }
 
-    /// The keys of the file, without the sinks, which need the registry to be read.
+    /// The keys of the file except `sinks`. Reading the sinks needs the registry.
     struct Sections: Configurable {
         var schema: String?
         var listen = Listen()
@@ -136,18 +137,18 @@ package struct Configuration: Sendable {
     }
 
     package var listen: Listen
-    /// The address at which carriers reach the server; nil is the address it listens on.
+    /// The address at which carriers reach the server; nil means the address that it listens on.
     package var publicURL: PublicURL?
     package var recordings: Recordings
-    /// The sinks that every call is given to.
+    /// The sinks that receive every call.
     package var sinks: [SinkPlan]
-    /// The sink types that are known, used or not: recordings of an earlier configuration may need them.
+    /// All known sink types, used or not. Recordings of an earlier configuration may need them.
     package let registry: SinkRegistry
     package var vonage: Vonage
     package var access: Access
     package var limits: Limits
 
-    /// Reads a configuration strictly and reports every mistake in it. `${NAME}` is looked up in the environment.
+    /// Reads a configuration strictly and reports every mistake in it. Replaces `${NAME}` from the environment.
     package init(
         _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
@@ -185,7 +186,7 @@ package struct Configuration: Sendable {
 }
 
 extension Configuration {
-    /// Every key at its default, with one entry for each registered sink type.
+    /// Returns every key at its default, with one entry for each registered sink type.
     package static func example(registry: SinkRegistry) -> JSONValue {
         let sinks = registry.types.map { entry -> JSONValue in
             let options = entry.options.map { ($0.name, $0.standard) }
@@ -194,7 +195,7 @@ extension Configuration {
         return .object(Sections().json.merging(["sinks": .array(sinks)]) { mine, _ in mine })
     }
 
-    /// The whole file as JSON Schema (draft 2020-12).
+    /// Returns the JSON Schema (draft 2020-12) of the whole file.
     package static func schema(registry: SinkRegistry) -> JSONValue {
         let sinks: JSONValue = .object([
             "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
@@ -208,13 +209,13 @@ extension Configuration {
     }
 }
 
-/// Mistakes that stop the program before it does anything.
+/// Mistakes in the configuration that stop the program at the start.
 package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
-    /// The file that they are in.
+    /// The configuration file.
     package let file: String
     package let problems: [ConfigurationProblem]
 
-    /// Makes an error of mistakes.
+    /// Makes an error from mistakes.
     package init(file: String, problems: [ConfigurationProblem]) {
         self.file = file
         self.problems = problems
@@ -227,10 +228,10 @@ package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
 }
 
 extension Configuration {
-    /// Bytes of a configuration file.
+    /// Largest size of a configuration file, in bytes.
     private static let fileLimit = 1 << 24
 
-    /// Reads a configuration file, which may be a pipe; `-` is standard input. The error names every mistake.
+    /// Reads a configuration file, which may be a pipe; `-` is standard input. Blocks. The error names every mistake.
     package init(
         file: String, registry: SinkRegistry, environment: [String: String]
     ) throws(ConfigurationError) {

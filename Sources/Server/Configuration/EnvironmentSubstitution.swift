@@ -1,27 +1,27 @@
 import CallreelCore
 import Foundation
 
-/// A configuration with environment variables in the place of `${NAME}`, in every text. `$${` stands for `${` itself.
+/// A configuration in which environment variables replace `${NAME}` in every text. `$${` stands for `${` itself.
 struct EnvironmentSubstitution {
-    /// A value before and after.
+    /// A value before and after the replacement.
     private struct Change {
         let path: ConfigurationPath
         let before: JSONValue
         let after: JSONValue
     }
 
-    /// The configuration with the values of the variables.
+    /// The configuration with the variables' values.
     private(set) var value: JSONValue
-    /// Every value in which something was changed, by its path.
+    /// Every changed value, by its path.
     private var changes: [String: Change] = [:]
 
-    /// Looks up every variable. One that is not set is a problem.
+    /// Replaces every variable. Reports each variable that is not set as a problem.
     init(_ environment: [String: String], in value: JSONValue, problems: inout [ConfigurationProblem]) {
         self.value = value
         self.value = substitute(environment, in: value, at: .root, problems: &problems)
     }
 
-    /// Names the variable instead of its value in problems, because the value may be a secret, wherever it was put.
+    /// Shows the variable's name instead of its value in problems, because any value may be a secret.
     func hideValues(in problems: inout ArraySlice<ConfigurationProblem>) {
         for index in problems.indices {
             guard let change = changes[problems[index].path] else { continue }
@@ -29,7 +29,7 @@ struct EnvironmentSubstitution {
             if problems[index].reason.hasPrefix(shown) {
                 problems[index] = .init(at: change.path, change.before.found + problems[index].reason.dropFirst(shown.count))
             }
-            // In other words than those that begin such a reason; a digit or two is no secret.
+            // Some reasons repeat the value elsewhere. Values of up to three characters are not treated as secrets.
             if let text = change.after.string, text.count > 3, problems[index].reason.contains(text) {
                 problems[index] = .init(at: change.path, "what \(change.before.found) stands for makes no sense here")
             }
@@ -38,7 +38,7 @@ struct EnvironmentSubstitution {
 
     private static let hint = "$${ stands for ${ itself"
 
-    /// Whether a text can name a variable (POSIX.1-2017, Base Definitions, 8.1).
+    /// Returns true if a text can name a variable (POSIX.1-2017, Base Definitions, 8.1).
     private static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.first?.isNumber == false
             && text.utf8.allSatisfy { byte in

@@ -1,8 +1,10 @@
 package import CallreelCore
 
 extension Configuration {
-    /// What one client, or all of them together, may ask of the server. Over a limit, whoever asked is refused or closed with the
-    /// code that says why, and counted; running calls go on.
+    /// The limits on each client and on all clients together.
+    ///
+    /// Above a limit, Callreel refuses or closes the connection with a code for the reason, and counts it.
+    /// Running calls continue.
     package struct Limits: Configurable {
         package var calls = 1000
         package var connections = 12000

@@ -2,15 +2,15 @@ import HTTPTypes
 import Hummingbird
 import NIOHTTP1
 
-/// Brings the target of every request into one form before it is routed, so that the router, the password check and the refusals judge the
-/// same path.
+/// Converts the target of every request to one form before routing. The router, the password check and the refusals
+/// thus use the same path.
 ///
-/// - Slashes that follow another one, and one at the end, are left out.
-/// - The path of `publicURL` in front is left out: some proxies take it away, some do not.
+/// - Removes repeated slashes and a final slash.
+/// - Removes the path of `publicURL` at the beginning: some proxies remove it, some do not.
 struct RequestTarget: Sendable {
     /// The path of `publicURL`: empty, or such as `/phone`.
     let prefix: String
-    /// The first parts of all paths that are served.
+    /// The first components of all served paths.
     let routes: Set<String>
 
     init(publicURL: PublicURL?, vonagePath: String) {
@@ -19,7 +19,8 @@ struct RequestTarget: Sendable {
         routes = Set(own + vonagePath.split(separator: "/").prefix(1).map(String.init))
     }
 
-    /// The path and query of a target, and its host where it is an absolute one. A target of another form stays as it is.
+    /// Returns the path and query of a target, and the host if the target is absolute.
+    /// Returns a target of another form unchanged.
     static func origin(of target: String) -> (target: String, host: String?) {
         guard !target.hasPrefix("/"), let scheme = ["http://", "https://", "ws://", "wss://"].first(where: { target.lowercased().hasPrefix($0) })
         else { return (target, nil) }
@@ -31,7 +32,7 @@ struct RequestTarget: Sendable {
         return (path.hasPrefix("/") ? String(path) : "/" + path, String(name))
     }
 
-    /// A target in the form that is routed.
+    /// Returns a target in the form used for routing.
     func canonical(_ target: String) -> String {
         guard target.hasPrefix("/") else { return target }
         let path = target.prefix { $0 != "?" && $0 != "#" }
@@ -39,18 +40,20 @@ struct RequestTarget: Sendable {
         let short = path.contains("//") || path.hasSuffix("/") ? "/" + path.split(separator: "/").joined(separator: "/") : String(path)
         guard !prefix.isEmpty, short == prefix || short.hasPrefix(prefix + "/") else { return short + rest }
         let inner = short.dropFirst(prefix.count)
-        // A public path that is called like one of ours: what does not lead to another of ours was meant as it stands.
+        // The public path may begin like one of the routes. The target then stays as it is, unless the rest is a route
+        // too.
         guard let first = inner.split(separator: "/").first else { return "/" + rest }
         return (routes.contains(String(first)) ? String(inner) : short) + rest
     }
 
-    /// Where the page is, if a target is its address without the slash at the end: its relative links would lead elsewhere.
+    /// Returns the page's address if a target is that address without the final slash, because its relative links would
+    /// then be wrong.
     func redirection(of target: String) -> String? { !prefix.isEmpty && target == prefix ? prefix + "/" : nil }
 }
 
 extension HTTPRequestHead {
-    /// The same request with its path for a target. Where the target was absolute (RFC 9112, section 3.2.2), its host counts instead of the
-    /// `Host` header.
+    /// The same request with a path as its target. If the target was absolute, its host replaces the `Host` header (RFC
+    /// 9112, section 3.2.2).
     var originForm: HTTPRequestHead {
         let (target, host) = RequestTarget.origin(of: uri)
         guard let host else { return self }
@@ -61,7 +64,7 @@ extension HTTPRequestHead {
     }
 }
 
-/// Answers requests with their targets in one form.
+/// Converts the target of every request before the next responder answers it.
 struct CanonicalRequests<Next: HTTPResponder>: HTTPResponder where Next.Context == RequestScope {
     let target: RequestTarget
     let next: Next
@@ -76,7 +79,7 @@ struct CanonicalRequests<Next: HTTPResponder>: HTTPResponder where Next.Context 
     }
 }
 
-/// Refuses what comes under an unknown name, or from a page of another site.
+/// Refuses requests to an unknown host name, or from a page of another site.
 struct HostCheck: RouterMiddleware {
     typealias Context = RequestScope
 
@@ -88,7 +91,7 @@ struct HostCheck: RouterMiddleware {
         _ request: Request, context: RequestScope, next: @concurrent (Request, RequestScope) async throws -> Response
     ) async throws -> Response {
         let path = request.uri.path
-        // Load balancers ask for these under any name; they show nothing of calls, or of the machine.
+        // Load balancers send these to any name. The answers show nothing of calls or of the machine.
         if ["/healthz", "/readyz"].contains(path) { return try await next(request, context) }
         do throws(KnownHosts.Refusal) {
             try hosts.check(

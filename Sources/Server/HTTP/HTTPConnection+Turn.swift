@@ -2,9 +2,9 @@ import CallreelCore
 import NIOCore
 import NIOHTTP1
 
-// An upgrade or a refusal, which comes in its turn behind the requests before it.
+// Upgrades and refusals. Each waits until all requests before it are answered.
 extension HTTPConnection {
-    /// Does what was held, once everything before it is answered.
+    /// Performs the held upgrade or refusal, if all requests before it are answered.
     func settle(_ context: ChannelHandlerContext) {
         guard let next = held, !isFinished, !isResponding, exchanges.count <= (isBroken ? 1 : 0) else { return }
         switch next {
@@ -22,13 +22,13 @@ extension HTTPConnection {
         }
     }
 
-    /// Refuses what the client sent last, once everything before it is answered.
+    /// Refuses the client's last request, once all requests before it are answered.
     func refuseInTurn(_ refusal: WebSocketUpgrade.Refusal, head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext) {
         guard !isFinished, held == nil else { return }
         decoder.mode = .discarding
         clock.stop()
         _ = roles.refused(refusal, head)
-        // The rest of a request that was answered already.
+        // This is the rest of a request that was already answered.
         if isReceiving, exchanges.isEmpty { return context.close(promise: nil) }
         isBroken = isReceiving
         held = .refusal(refusal)
@@ -60,7 +60,8 @@ extension HTTPConnection {
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         linger(context, after: context.writeAndFlush(wrapOutboundOut(.end(nil))))
         if isReadHeld { context.read() }
-        // The request that this answers will not end, which must not look like its end.
+        // The refused request will never be complete. This error tells the handlers so, and not that its body has
+        // ended.
         if isBroken { context.fireErrorCaught(ChannelError.eof) }
     }
 }

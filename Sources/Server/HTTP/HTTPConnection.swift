@@ -3,50 +3,52 @@ import NIOCore
 import NIOHTTP1
 import NIOTLS
 
-/// One HTTP connection: requests go in and responses go out in their order, until the connection ends or becomes a call.
+/// One HTTP connection. It passes requests on and writes their responses in order, until it closes or becomes a call.
 ///
-/// Any request may ask for an upgrade, also behind others (RFC 9110, section 7.8): proxies reuse their connections. An upgrade and a
-/// refusal wait until all earlier requests are answered. Everything here runs on the channel's event loop.
+/// Any request may ask for an upgrade, even after others (RFC 9110, section 7.8), because proxies reuse their
+/// connections.
+/// An upgrade or a refusal waits until all earlier requests are answered. Everything here runs on the channel's event
+/// loop.
 final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request that was handed on and whose response has not ended.
+    /// A request that was passed on and whose response is not complete.
     struct Exchange {
         let version: HTTPVersion
-        /// The client wants, and can have, further requests on the connection.
+        /// The connection stays open for further requests after this one.
         var isKeepAlive: Bool
         /// The client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
         var awaitsContinue: Bool
         /// The response has a body, if its status allows one.
         let wantsBody: Bool
-        /// Bytes of the body that the response's head has promised and that are still to come; nil without a promise.
+        /// Bytes of the promised response body not yet written; nil if the head promised no length.
         var missingBytes: Int?
     }
 
-    /// What comes after the requests that are under way.
+    /// The action that waits until the current requests are answered.
     enum Held {
         case upgrade(HTTPRequestHead)
         case refusal(WebSocketUpgrade.Refusal)
     }
 
-    /// Decides what becomes of the connection.
+    /// The functions that decide the connection's use.
     struct Roles {
         /// Checks the form of a request for an upgrade.
         let check: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
-        /// Lets a request in as a call, or refuses it.
+        /// Admits a request as a call, or throws a refusal.
         let admit: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
-        /// Makes the connection a call. The second argument says whether it was handed on before.
+        /// Turns the connection into a call.
         let upgrade: (HTTPConnection, ChannelHandlerContext, HTTPRequestHead) throws -> Void
-        /// Adds the handlers that answer requests, behind this one. Called with the first request.
+        /// Adds the handlers that answer requests, after this one. Called with the first request.
         let serve: (ChannelHandlerContext) throws -> Void
-        /// Records a refusal, and says how long its answer is held back.
+        /// Records a refusal, and returns the delay for its answer.
         let refused: (WebSocketUpgrade.Refusal, _ head: HTTPRequestHead?) -> TimeAmount
     }
 
-    /// Time that a request under way still has when the server ends.
+    /// Time limit for requests under way when the server shuts down.
     private static let quiesceLimit = TimeAmount.seconds(5)
 
     let decoder: RequestDecoder
@@ -54,25 +56,25 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     let roles: Roles
     var exchanges = CircularBuffer<Exchange>(initialCapacity: 0)
     var held: Held?
-    /// The head of a request for an upgrade, until its end has come.
+    /// The head of a request for an upgrade, until the request is complete.
     var upgradeHead: HTTPRequestHead?
-    /// Handlers that answer requests are behind this one.
+    /// The handlers that answer requests have been added.
     private(set) var isServed = false
-    /// The head of the first exchange's response was written.
+    /// The head of the first exchange's response has been written.
     var isResponding = false
-    /// The body of the last exchange has not ended.
+    /// The body of the last exchange is not complete.
     var isReceiving = false
-    /// The last exchange's body will never end.
+    /// The body of the last exchange will never be complete.
     var isBroken = false
-    /// NIO's decoder stops behind the request that is received.
+    /// NIO's decoder stops after the current request.
     private var decoderStops = false
-    /// No further request is taken.
+    /// No further request is accepted.
     var isLast = false
     /// Nothing more is written.
     var isFinished = false
     var isQuiescing = false
     var isReadHeld = false
-    /// A refusal can be written: there is no TLS, or its handshake is over.
+    /// A refusal can be written: the connection has no TLS, or its handshake is complete.
     var isWritable: Bool
 
     /// Makes the handler of a new connection.
@@ -142,7 +144,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func handOn(_ received: HTTPRequestHead, _ context: ChannelHandlerContext) {
         var head = received
         decoderStops = RequestDecoder.stops(behind: head)
-        // Other protocols that are offered are not taken up.
+        // Callreel accepts no other protocol that the client offers.
         head.headers.remove(name: "upgrade")
         if !isServed {
             isServed = true
@@ -163,7 +165,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        // What follows a held request would only be kept in memory.
+        // Data after a held request would only take memory.
         if held != nil, !isFinished { isReadHeld = true } else { context.read() }
     }
 
@@ -188,7 +190,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Says in a response's head what becomes of the connection, in the way that the client's version has (RFC 9112, section 9.3).
+    /// Sets the response's headers about the connection, in the form of the client's HTTP version (RFC 9112,
+    /// section 9.3).
     private func frame(_ head: inout HTTPResponseHead) {
         var exchange = exchanges[exchanges.startIndex]
         if exchange.version == .http1_0 {
@@ -210,7 +213,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let exchange = exchanges.removeFirst()
         isResponding = false
         if let missing = exchange.missingBytes, missing > 0 {
-            // A file has become shorter. What came next would be taken for its rest (RFC 9112, section 8).
+            // A file has become shorter. The client would take the next response for the rest of it (RFC 9112,
+            // section 8).
             finish()
             return context.close(promise: promise)
         }
@@ -227,7 +231,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         linger(context, after: written.futureResult)
     }
 
-    /// Ends the connection so that the other side can still read what was written last, as ``closeLingering(_:)`` does.
+    /// Closes the connection so that the client can still read the last data, as ``closeLingering(_:)`` does.
     func linger(_ context: ChannelHandlerContext, after written: EventLoopFuture<Void>) {
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         written.whenComplete { _ in
@@ -239,7 +243,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        // What was written last is still on its way, and the connection is closed behind it.
+        // The last data is still being sent. The connection closes after it.
         if isFinished { promise?.succeed() } else { context.close(mode: mode, promise: promise) }
     }
 
@@ -267,7 +271,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
             if isFinished, error is ByteToMessageDecoderError { return }
             return context.fireErrorCaught(error)
         }
-        // What follows the last request is not looked at.
+        // Data after the last request is ignored.
         if !isLast || isReceiving { refuseInTurn(.init(error), context) }
     }
 
@@ -275,12 +279,12 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         switch event {
         case TLSUserEvent.handshakeCompleted: isWritable = true
         case ChannelEvent.inputClosed:
-            // With responses under way, the client may still wait for them. Otherwise it is gone.
+            // The client may still wait for responses under way. Without any, the connection closes.
             if exchanges.isEmpty, held == nil, !isFinished { return context.close(promise: nil) }
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
             guard !exchanges.isEmpty || isFinished || held != nil else { return context.close(promise: nil) }
-            // What is under way may end; a client that never ends its request does not hold up the server's end.
+            // Requests under way may finish. The time limit keeps an endless request from delaying the shutdown.
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             let deadline = context.eventLoop.scheduleTask(in: Self.quiesceLimit) { bound.value.close(promise: nil) }
             context.channel.closeFuture.whenComplete { _ in deadline.cancel() }
@@ -291,6 +295,6 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
 }
 
 extension HTTPResponseStatus {
-    /// Whether another response follows this one.
+    /// The status is informational, so another response follows.
     fileprivate var isInformational: Bool { (100..<200).contains(code) }
 }

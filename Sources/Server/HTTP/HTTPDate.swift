@@ -1,12 +1,12 @@
-/// Times as HTTP writes them, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7). Older forms are not read.
+/// Dates in HTTP's form, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7). Older forms are not parsed.
 enum HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     private static let secondsOfDay = 86400
-    /// The last second of the year 9999: later ones have no such form.
+    /// The last second of the year 9999. Later times have no such form.
     private static let latest = 253_402_300_799
 
-    /// A time, given in seconds since 1970. One before that, or after the year 9999, is brought into the range.
+    /// Formats a time given in seconds since 1970. Times before 1970 or after the year 9999 are moved into that range.
     static func text(_ seconds: Int) -> String {
         let seconds = min(max(0, seconds), latest)
         let (year, month, day) = date(ofDay: seconds / secondsOfDay)
@@ -16,7 +16,7 @@ enum HTTPDate {
             + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) GMT"
     }
 
-    /// Seconds since 1970; nil for anything but a time in this form.
+    /// Parses a date. Returns seconds since 1970; nil for any other form.
     static func seconds(_ text: String) -> Int? {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 6, parts[5] == "GMT", parts[0].hasSuffix(","), let day = Int(parts[1]),
@@ -27,7 +27,7 @@ enum HTTPDate {
         return self.day(year, month + 1, day) * secondsOfDay + time[0] * 3600 + time[1] * 60 + time[2]
     }
 
-    /// Days since 1970 of a date of the Gregorian calendar. Years begin in March here, so that a leap day is the last.
+    /// Returns the days since 1970 of a Gregorian date. Years begin in March here, so that a leap day is the last day.
     private static func day(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let year = month <= 2 ? year - 1 : year
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1

@@ -2,20 +2,20 @@ import CallreelCore
 import Hummingbird
 import NIOCore
 
-/// What machines ask: whether the program lives, whether it takes calls, and its numbers.
+/// The routes for monitoring: liveness, readiness and metrics.
 struct HealthRoutes: Sendable {
-    /// The paths, which nothing else may take.
+    /// The reserved paths.
     static let paths = ["healthz", "readyz", "metrics"]
 
     let recorder: Recorder
     let admission: Admission
     let metrics: PrometheusMetrics
-    /// Who sees more than whether calls are taken.
+    /// Returns true if a request may see details besides the readiness.
     let mayKnow: @Sendable (Request) -> Bool
 
     /// Adds `GET /healthz`, `/readyz` and `/metrics`.
     func add(to router: Router<RequestScope>) {
-        // Whoever gets this answer knows that the event loop and the thread pool are alive, and nothing more.
+        // This answer proves that the event loop and the thread pool are running, and nothing more.
         router.get("/healthz") { _, _ in Response(status: .ok, headers: Self.headers("text/plain; charset=utf-8"), body: Self.body("alive\n")) }
         router.get("/readyz") { request, _ in readiness(isDetailed: mayKnow(request)) }
         router.get("/metrics") { _, _ in
@@ -23,9 +23,10 @@ struct HealthRoutes: Sendable {
         }
     }
 
-    /// 200 when calls are taken, 503 when not; and in JSON why, and what else an operator should know.
+    /// Answers 200 if Callreel takes calls, 503 if not, with the obstacles in JSON.
     ///
-    /// Strangers learn what kind of obstacle there is. The words name paths and sinks, which are for those who may see the page.
+    /// Without a password, a client sees only the kinds of obstacles. The reasons and warnings name paths and sinks,
+    /// so they need a password.
     private func readiness(isDetailed: Bool) -> Response {
         let readiness = admission.readiness(recorder.readiness)
         let obstacles = readiness.obstacles.map { obstacle -> JSONValue in

@@ -4,9 +4,9 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// The page: three files that are part of the program.
+/// The routes of the page: three files built into the program.
 enum PageRoutes {
-    /// Adds `GET /` and what it loads.
+    /// Adds `GET /` and the style sheet and script that it loads.
     static func add(to router: Router<RequestScope>) {
         add("/", PackageResources.index_html, "text/html; charset=utf-8", to: router)
         add("/page.css", PackageResources.style_css, "text/css; charset=utf-8", to: router)
@@ -17,7 +17,7 @@ enum PageRoutes {
         let body = ByteBuffer(bytes: content)
         let tag = "\"" + SHA256.hash(data: content).prefix(8).map { String($0, radix: 16) }.joined() + "\""
         router.get(path) { request, _ in
-            // Asked for each time, so that a new version of the program is never shown with parts of the old one.
+            // A browser revalidates each file every time, so that it never mixes files of two versions.
             let headers: HTTPFields = [.contentType: type, .eTag: tag, .cacheControl: "no-cache"]
             guard request.headers[.ifNoneMatch] != tag else { return Response(status: .notModified, headers: headers) }
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
@@ -25,11 +25,11 @@ enum PageRoutes {
     }
 }
 
-/// Headers that every response carries, so that a browser does nothing with it that was not meant.
+/// Adds the headers that restrict what a browser may do with a response.
 struct SecurityHeaders: RouterMiddleware {
     typealias Context = RequestScope
 
-    /// Whether this server speaks TLS itself.
+    /// This server itself uses TLS.
     let tls: Bool
     let proxies: TrustedProxies
 
@@ -46,10 +46,10 @@ struct SecurityHeaders: RouterMiddleware {
         response.headers[.contentSecurityPolicy] =
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; img-src 'self' data:; "
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        // A page of another site can neither show nor play what is here.
+        // A page of another site can neither show nor play these responses.
         if let name = HTTPField.Name("Cross-Origin-Resource-Policy") { response.headers[name] = "same-origin" }
         if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
-        // A browser that has been here over TLS never comes without it again, for a year (RFC 6797).
+        // After one visit over TLS, a browser uses only TLS for a year (RFC 6797).
         if proxies.isSecure(request, in: context, tls: tls) { response.headers[.strictTransportSecurity] = "max-age=31536000" }
         return response
     }

@@ -1,20 +1,20 @@
 import NIOCore
 import NIOHTTP1
 
-/// Decodes one request after the other, also behind a request that offered another protocol.
+/// Decodes one request after another, even after a request that offered another protocol.
 ///
-/// NIO's decoder stops behind each request that has `Connection: Upgrade`, since bytes of another protocol may follow. Where the offer is
-/// not taken up, the next request follows (RFC 9110, section 7.8), and a new decoder reads it.
+/// NIO's decoder stops after each request with `Connection: Upgrade`, because bytes of another protocol may follow.
+/// If the server declines the offer, the next request follows (RFC 9110, section 7.8), and a new decoder reads it.
 final class RequestDecoder: ByteToMessageDecoder {
     typealias InboundOut = HTTPServerRequestPart
 
-    /// Handles the bytes that come.
+    /// The handling of received bytes.
     enum Mode {
-        /// Requests are decoded.
+        /// The bytes are decoded as requests.
         case requests
-        /// The bytes are those of another protocol. They go on as they are when the decoder is removed.
+        /// The bytes belong to another protocol. They are passed on unchanged when the decoder is removed.
         case forwarding
-        /// Nothing that comes counts any more.
+        /// The bytes are discarded.
         case discarding
     }
 
@@ -35,13 +35,13 @@ final class RequestDecoder: ByteToMessageDecoder {
         HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
     }
 
-    /// Says whether NIO's decoder stops behind a request.
+    /// Returns true if NIO's decoder stops after a request.
     static func stops(behind head: HTTPRequestHead) -> Bool {
         if head.method == .CONNECT { return true }
         return head.headers.contains(name: "upgrade") && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
     }
 
-    /// Goes on behind a request for which ``stops(behind:)`` is true. Called while its end is handled.
+    /// Continues after a request for which ``stops(behind:)`` is true. Called while the end of that request is handled.
     func goOn() { mustRestart = true }
 
     func decoderAdded(context: ChannelHandlerContext) { decoder.decoderAdded(context: context) }
@@ -83,7 +83,7 @@ final class RequestDecoder: ByteToMessageDecoder {
 }
 
 extension NIOHTTPDecoderLimitConfiguration {
-    /// The limits that the configuration sets for a request's target and header.
+    /// Sets the configured limits of a request's target and header.
     init(_ limits: Configuration.Limits) {
         self.init()
         maxHeaderFieldSize = limits.headerBytes

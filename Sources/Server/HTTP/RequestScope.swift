@@ -2,10 +2,10 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// What is known of a request beside itself: the other end of its connection.
+/// The context of a request: the peer address of its connection.
 struct RequestScope: RequestContext {
     var coreContext: CoreRequestContextStorage
-    /// The address at the other end: a client, or a proxy.
+    /// The peer's address: a client's, or a proxy's.
     let peer: String?
 
     init(source: ApplicationRequestContextSource) {
@@ -15,15 +15,15 @@ struct RequestScope: RequestContext {
 }
 
 extension TrustedProxies {
-    /// The address that a request comes from.
+    /// Returns the address of the client that sent a request.
     func client(of request: Request, in scope: RequestScope) -> String { client(peer: scope.peer, headers: Self.headers(of: request)) }
 
-    /// Whether a request came over TLS, on its whole way or to a proxy.
+    /// Returns true if the client's request came over TLS, to Callreel or to a trusted proxy.
     func isSecure(_ request: Request, in scope: RequestScope, tls: Bool) -> Bool {
         isSecure(peer: scope.peer, tls: tls, headers: Self.headers(of: request))
     }
 
-    /// The host and port that a trusted proxy was asked for; nil where none says so.
+    /// Returns the host and port that a trusted proxy reports; nil without such a report.
     func host(of request: Request, in scope: RequestScope) -> String? { host(peer: scope.peer, headers: Self.headers(of: request)) }
 
     private static func headers(of request: Request) -> Headers {

@@ -2,10 +2,10 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// Keeps the server listening when the system has no descriptor left for a new connection.
+/// Keeps the server listening when the system has no file descriptor left for a new connection.
 ///
-/// The listening socket's error would otherwise end the server's loop, and nobody could call any more. The connection waits
-/// in the system's queue, and accepting is tried again after a moment.
+/// Without it, the listening socket's error would end the server's accept loop, and no more calls could come.
+/// The connection waits in the system's queue, and the server accepts again after 100 ms.
 final class AcceptGuard: ChannelDuplexHandler {
     typealias InboundIn = NIOAny
     typealias OutboundIn = Never
@@ -17,12 +17,12 @@ final class AcceptGuard: ChannelDuplexHandler {
     private var isReadWanted = false
 
     /// Makes a guard.
-    /// - Parameter onRefusal: hears that connections have to wait, to be counted.
+    /// - Parameter onRefusal: called to count the refusal when connections have to wait.
     init(onRefusal: @escaping @Sendable (RefusalReason) -> Void) { self.onRefusal = onRefusal }
 
-    /// Puts a guard before everything else that a listening socket tells.
+    /// Puts a guard before all other handlers of a listening socket.
     static func add(to channel: any Channel, onRefusal: @escaping @Sendable (RefusalReason) -> Void) async {
-        // A socket that is closed already has nothing to guard.
+        // A closed socket needs no guard.
         try? await channel.eventLoop.submit {
             try channel.pipeline.syncOperations.addHandler(AcceptGuard(onRefusal: onRefusal), position: .first)
         }.get()

@@ -2,9 +2,9 @@ import Foundation
 import NIOCore
 import Synchronization
 
-/// Counts the open connections, all of them and those from each address, and says which are too many.
+/// Counts the open connections, in total and from each address, and refuses those above the limits.
 ///
-/// One short lock for each connection that comes or goes; nothing for what it sends.
+/// Takes one short lock when a connection opens or closes, and none for its data.
 final class ConnectionCensus: Sendable {
     private struct State {
         var total = 0
@@ -15,13 +15,13 @@ final class ConnectionCensus: Sendable {
     private let mostPerAddress: Int
     private let state = Mutex(State())
 
-    /// Makes a census of nobody.
+    /// Makes a census without connections.
     init(_ limits: Configuration.Limits) {
         most = limits.connections
         mostPerAddress = limits.connectionsPerAddress
     }
 
-    /// Counts a new connection until it is closed, or says why it is one too many; then it is not counted.
+    /// Counts a new connection until it closes. Above a limit, returns the reason and does not count it.
     func enter(_ channel: any Channel) -> RefusalReason? {
         let address = Self.key(of: channel.remoteAddress)
         let refusal: RefusalReason? = state.withLock { state in
@@ -44,8 +44,9 @@ final class ConnectionCensus: Sendable {
         }
     }
 
-    /// What counts as one address: the four bytes of IPv4, mapped into IPv6 or not, and of IPv6 the network, since a host there
-    /// commonly has all of a /64 (RFC 4291, section 2.5.1). Everything else is one address together.
+    /// Returns the key that counts as one address. For IPv4, mapped into IPv6 or not, it is the four bytes.
+    /// For IPv6 it is the /64 network, because one host commonly has all of it (RFC 4291, section 2.5.1).
+    /// All other addresses share one key.
     static func key(of address: SocketAddress?) -> [UInt8] {
         switch address {
         case .v4(let address): return unsafe withUnsafeBytes(of: address.address.sin_addr) { unsafe Array($0) }

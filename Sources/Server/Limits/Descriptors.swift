@@ -1,11 +1,12 @@
 import CallreelCore
 
-/// What the system lets this process have open at once, against what the configuration promises.
+/// The file descriptors that the configuration may need, compared with the system's limit.
 enum Descriptors {
-    /// Files that a call has open: its socket is counted as a connection; each sink has a file or two, and the manifest one.
+    /// Files of one call: a file or two for each sink, and one for the manifest. The socket counts as a connection.
     private static let perCall = 8
 
-    /// Why the limits cannot be reached, if they cannot: the operator is told at the start rather than by calls that fail.
+    /// Returns a warning if the system's limit is too low for the configured limits. You thus learn of it at the start,
+    /// and not from failing calls.
     static func shortage(_ limits: Configuration.Limits) -> String? {
         let most = DescriptorLimit.current
         let needed = limits.connections + limits.calls * perCall

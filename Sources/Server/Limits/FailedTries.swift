@@ -1,36 +1,36 @@
 import NIOCore
 import Synchronization
 
-/// Slows down a client that sends one wrong password, token or signature after the other.
+/// Slows down a client that sends one wrong password, token or signature after another.
 ///
-/// Each address may fail some times at once, and then so many times a minute. Further tries wait for their turn. Memory is bounded: of many
-/// addresses some are forgotten early.
+/// Each address may fail a few times at once, and then at a fixed rate. Further tries wait.
+/// Memory is bounded: if too many addresses fail, some are forgotten early.
 final class FailedTries: Sendable {
-    /// Addresses that are remembered at once.
+    /// The largest number of addresses kept at once.
     static let addressLimit = 4096
-    /// A try's place among those of its address.
+    /// A decision about one try.
     enum Turn: Hashable, Sendable {
-        /// The try is looked at now.
+        /// The try is checked now.
         case now
-        /// The try is looked at after some time.
+        /// The try is checked after this time.
         case after(Duration)
-        /// As many tries wait as may. This one is not looked at.
+        /// Too many tries are waiting already. This one is not checked.
         case never
     }
 
     private struct Address {
-        /// Failures that time has not yet forgiven, and waiting tries.
+        /// Failures not yet forgiven with time, and waiting tries.
         var count = 0.0
         var seen: ContinuousClock.Instant
     }
 
-    /// Seconds that a try, or its answer, waits at most.
+    /// The longest delay of a try or of its answer, in seconds.
     let longestWait: Double
     private let perSecond: Double
     private let burst: Double
     private struct State {
         var addresses: [[UInt8]: Address] = [:]
-        /// When forgiven addresses were last looked for.
+        /// The time of the last search for forgiven addresses.
         var swept: ContinuousClock.Instant?
     }
 
@@ -38,18 +38,18 @@ final class FailedTries: Sendable {
 
     /// Makes a limit.
     /// - Parameters:
-    ///   - perMinute: failures in a minute from one address; those of ten seconds may come at once.
-    ///   - longestWait: seconds that a try waits at most.
+    ///   - perMinute: failures per minute from one address; ten seconds' worth may come at once.
+    ///   - longestWait: the longest delay of a try, in seconds.
     init(perMinute: Int, longestWait: Double = 5) {
         self.longestWait = longestWait
         perSecond = Double(perMinute) / 60
         burst = max(1, Double(perMinute) / 6)
     }
 
-    /// Addresses that are remembered.
+    /// The number of kept addresses.
     var count: Int { state.withLock { $0.addresses.count } }
 
-    /// Gives a try its turn, before it is looked at.
+    /// Decides about a try before it is checked.
     func turn(of client: String, now: ContinuousClock.Instant = .now) -> Turn {
         change(client, now) { address in
             guard address.count >= burst else { return .now }
@@ -60,7 +60,7 @@ final class FailedTries: Sendable {
         }
     }
 
-    /// Notes how a try ended that had a turn.
+    /// Records the result of a checked try.
     func ended(_ turn: Turn, of client: String, isRight: Bool, now: ContinuousClock.Instant = .now) {
         change(client, now) { address in
             switch turn {
@@ -71,7 +71,7 @@ final class FailedTries: Sendable {
         }
     }
 
-    /// Notes a failure and says how long its answer is to be held back. Used where a right try must never wait.
+    /// Records a failure and returns the delay for its answer. Used for requests whose valid tries must never wait.
     func failed(_ client: String, now: ContinuousClock.Instant = .now) -> Duration {
         change(client, now) { address in
             let wait = min(longestWait, max(0, (address.count - burst + 1) / perSecond))
@@ -93,7 +93,8 @@ final class FailedTries: Sendable {
         }
     }
 
-    /// Forgets the addresses that are forgiven, at most once a second, since all are looked at; or else any one.
+    /// Removes the forgiven addresses. That visits all of them, so it runs at most once a second.
+    /// If none is forgiven, removes an arbitrary one.
     private func makeRoom(in state: inout State, _ now: ContinuousClock.Instant) {
         if state.swept.map({ now - $0 >= .seconds(1) }) ?? true {
             state.swept = now

@@ -1,16 +1,17 @@
-/// Why a connection, a request or a call was refused or ended by this side: the words that refusals are counted under.
+/// The reasons for which this server refuses or ends a connection, a request or a call.
+/// Refusals are counted under these words.
 ///
-/// The list is closed, so that nothing from outside ever becomes a metric's label.
+/// The list is closed, so that no text from a client becomes a metric's label.
 enum RefusalReason: String, CaseIterable, Sendable {
-    /// As many connections are open as may.
+    /// The limit on open connections is reached.
     case connections
-    /// One address has as many connections open as it may.
+    /// The limit on open connections from one address is reached.
     case address
-    /// The system has no descriptor left for a connection.
+    /// The system has no file descriptor left for a connection.
     case descriptors
-    /// A request that asked for a WebSocket in a wrong way, or that is not HTTP.
+    /// A request asked for a WebSocket in a wrong way, or was not HTTP.
     case handshake
-    /// A request or a handshake message that did not come in time.
+    /// A request or a handshake message did not come in time.
     case handshakeTime = "handshake_time"
     /// A request's header was too large.
     case header
@@ -18,13 +19,13 @@ enum RefusalReason: String, CaseIterable, Sendable {
     case body
     /// A message was too large.
     case message
-    /// A rule of the protocol was broken, or a message could not be taken.
+    /// The client broke a rule of the protocol, or sent an unusable message.
     case protocolError = "protocol"
-    /// Nothing came for too long.
+    /// Nothing was received for too long.
     case idle
-    /// A call lasted as long as calls may.
+    /// A call reached the longest allowed time.
     case callLength = "call_length"
-    /// What we sent was not read.
+    /// The client did not read the sent data.
     case slowReader = "slow_reader"
     /// Too many pings or pongs.
     case controlFlood = "control_flood"
@@ -32,13 +33,13 @@ enum RefusalReason: String, CaseIterable, Sendable {
     case textFlood = "text_flood"
     /// The TLS handshake failed.
     case tls
-    /// A webhook that says nothing that can be understood.
+    /// A webhook's body could not be parsed.
     case webhook
-    /// A request without the password or the token that it needs. Browsers begin with one.
+    /// A request without the required password or token. A browser's first request is always one.
     case noCredentials = "no_credentials"
-    /// More wrong passwords or tokens came from one address than may.
+    /// Too many wrong passwords or tokens came from one address.
     case tries
-    /// A request under a name that this server does not know.
+    /// A request to a host name that this server does not know.
     case host
     /// A request that a page of another site made a browser send.
     case origin

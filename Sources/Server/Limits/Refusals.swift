@@ -2,10 +2,11 @@ import CoreMetrics
 import Logging
 import Synchronization
 
-/// Records everything that the server refuses: each refusal is counted by its reason, and logged at a bounded rate.
+/// Counts each refusal by its reason, and logs refusals at a bounded rate.
 ///
-/// A client that is refused again and again must not fill the disk with log lines. Each reason has a budget of lines of its own, so that a
-/// flood of one kind does not hide another. Lines that were left out are counted in the next one.
+/// A client that is refused again and again must not fill the disk with log lines.
+/// Each reason has its own budget of lines, so that a flood of one kind does not hide another.
+/// The next line reports the number of lines left out.
 final class Refusals: Sendable {
     /// Log lines of one reason that may come at once.
     static let burst = 10.0
@@ -14,7 +15,7 @@ final class Refusals: Sendable {
     /// Characters of one value in a log line.
     static let valueLimit = 200
 
-    /// The log lines that one reason may still have.
+    /// The budget of log lines for one reason.
     private struct Budget {
         var lines = Refusals.burst
         var refilled: ContinuousClock.Instant
@@ -25,18 +26,18 @@ final class Refusals: Sendable {
     private let logger: Logger
     private let budgets = Mutex<[String: Budget]>([:])
 
-    /// Makes a record. All reasons are counted as zero from the start, so that a rise can be seen.
+    /// Makes the counters. Each reason starts at zero, so that a monitor sees the first rise.
     init(reasons: [String], metrics: any MetricsFactory, logger: Logger) {
         self.metrics = metrics
         self.logger = logger
         for reason in reasons { counter(reason).increment(by: 0) }
     }
 
-    /// Counts a refusal without a log line, where the line is written elsewhere.
-    /// - Parameter kind: one of a closed list of words, never anything that came from outside.
+    /// Counts a refusal without a log line. Used if the line is written elsewhere.
+    /// - Parameter kind: a word from a closed list, never text from a client.
     func count(_ kind: String) { counter(kind).increment() }
 
-    /// Counts a refusal and logs it, unless there were too many of its kind.
+    /// Counts a refusal and logs it, unless its kind has used up its budget.
     func record(
         _ kind: String, as message: Logger.Message = "connection refused", level: Logger.Level = .warning,
         _ metadata: @autoclosure () -> Logger.Metadata
@@ -45,12 +46,12 @@ final class Refusals: Sendable {
         log(kind, message, level: level, metadata())
     }
 
-    /// Counts a refusal of a connection and logs it, unless there were too many of its kind.
+    /// Counts the refusal of a connection and logs it, unless its kind has used up its budget.
     func record(_ reason: RefusalReason, client: String?) {
         record(reason.rawValue, ["reason": "\(reason.description)", "client.address": "\(client ?? "unknown")"])
     }
 
-    /// Writes a line that a client can cause as often as it likes, unless there were too many of its kind.
+    /// Logs a line that a client can cause as often as it likes, unless its kind has used up its budget.
     func log(_ kind: String, _ message: Logger.Message, level: Logger.Level, _ metadata: @autoclosure () -> Logger.Metadata) {
         guard logger.logLevel <= level, let left = take(kind) else { return }
         var metadata = metadata().mapValues { value -> Logger.MetadataValue in
@@ -61,7 +62,8 @@ final class Refusals: Sendable {
         logger.log(level: level, message, metadata: metadata)
     }
 
-    /// Takes one line of a kind's budget. Returns how many lines were left out since the last one, or nil where this one is.
+    /// Takes one line from a kind's budget. Returns the number of lines left out since the last one;
+    /// nil if this line must be left out.
     private func take(_ kind: String) -> Int? {
         let now = ContinuousClock.now
         return budgets.withLock { budgets in

@@ -1,9 +1,10 @@
 import NIOCore
 
-/// Limits the time that a connection may take for each part of its requests.
+/// Limits the time for each part of a connection's requests. Everything here runs on the channel's event loop.
 ///
-/// Each head has the time limit from its first byte, the first one from the connection's beginning, TLS included. Each body has it from
-/// its head. Between two requests a connection may rest for another time. Everything here runs on the channel's event loop.
+/// Each head must be complete within the limit from its first byte; the first head, from the connection's start,
+/// TLS included.
+/// Each body must be complete within the limit from its head. Between two requests, another limit applies.
 final class RequestClock {
     /// The part of a request that did not come in time.
     enum TimeOut: Sendable { case head, body, idle }
@@ -17,7 +18,7 @@ final class RequestClock {
     private var eventLoop: (any EventLoop)?
     private var onTimeOut: (TimeOut) -> Void = { _ in }
 
-    /// Makes a clock that stands still.
+    /// Makes a stopped clock.
     /// - Parameters:
     ///   - limit: time for a head, and again for a body.
     ///   - idleLimit: time between two requests.
@@ -26,14 +27,14 @@ final class RequestClock {
         self.idleLimit = idleLimit
     }
 
-    /// Starts the time of the first head.
+    /// Starts the time for the first head.
     func start(on eventLoop: any EventLoop, onTimeOut: @escaping (TimeOut) -> Void) {
         self.eventLoop = eventLoop
         self.onTimeOut = onTimeOut
         enter(.head)
     }
 
-    /// Notes that bytes have come. Where no request was under way, the time of its head begins.
+    /// Reports received bytes. If no request is being received, the time for the next head starts.
     func bytesCame() {
         switch phase {
         case .answer, .idle: enter(.head)
@@ -41,16 +42,16 @@ final class RequestClock {
         }
     }
 
-    /// Notes that a head is complete.
+    /// Reports a complete head.
     func headCame() { if phase != .stopped { enter(.body) } }
 
-    /// Notes that a request is complete.
+    /// Reports a complete request.
     func endCame() { if phase != .stopped { enter(.answer) } }
 
-    /// Notes that all requests are answered.
+    /// Reports that all requests are answered.
     func answered() { if phase == .answer { enter(.idle) } }
 
-    /// Stops for good.
+    /// Stops the clock for good.
     func stop() {
         phase = .stopped
         deadline?.cancel()

@@ -8,22 +8,23 @@ import NIOCore
     import Glibc
 #endif
 
-/// Closes a connection whose other side does not read what is sent to it, such as a file that is requested and left.
+/// Closes a connection whose client does not read the data sent to it, such as a download that is left unread.
 ///
-/// A slow reader is not closed. As long as something waits to be sent, the guard looks whether the other side has taken any of it since
-/// the last look: NIO's buffer has become smaller, or the system's has changed. The system reports room for more only in large steps.
+/// A slow reader is not closed. While data waits, the guard checks at intervals if the client has taken any of it.
+/// Progress shows as fewer bytes in NIO's buffer or a change in the system's buffer.
+/// The socket's writability would not show it, because the system reports free room only in large steps.
 final class SlowReaderGuard: ChannelDuplexHandler {
     typealias InboundIn = NIOAny
     typealias OutboundIn = NIOAny
 
-    /// Looks within one time limit. Each must find the same for a connection to be closed.
+    /// Checks within one time limit. The connection is closed only if all of them find the same.
     private static let looks: Int64 = 8
 
-    /// Bytes that wait to be sent.
+    /// The numbers of bytes waiting to be sent.
     private struct Waiting: Equatable {
-        /// In NIO's buffer.
+        /// Bytes in NIO's buffer.
         var inChannel: Int
-        /// In the system's buffer, sent or not, until the other side has confirmed them.
+        /// Bytes in the system's buffer, sent or not, until the client has acknowledged them.
         var inSystem: Int
     }
 
@@ -34,8 +35,8 @@ final class SlowReaderGuard: ChannelDuplexHandler {
 
     /// Makes a guard.
     /// - Parameters:
-    ///   - limit: how long nothing may be taken.
-    ///   - onRefusal: called when a connection is closed for it.
+    ///   - limit: time without progress until the connection is closed.
+    ///   - onRefusal: called when the guard closes a connection.
     init(limit: TimeAmount, onRefusal: @escaping () -> Void) {
         self.limit = limit
         self.onRefusal = onRefusal
@@ -75,7 +76,7 @@ final class SlowReaderGuard: ChannelDuplexHandler {
         guard context.eventLoop.now - last.at >= limit else { return }
         stop()
         onRefusal()
-        // A call's recording says why it ended.
+        // The call's manifest then names the reason for its end.
         context.fireUserInboundEventTriggered(WebSocketInstruction.lost("the carrier did not read what was sent to it"))
         context.close(promise: nil)
     }
@@ -86,14 +87,14 @@ final class SlowReaderGuard: ChannelDuplexHandler {
         last = nil
     }
 
-    /// The bytes that wait, or nil where NIO has handed all of them to the system.
+    /// Returns the waiting bytes; nil if NIO has passed all of them to the system.
     private static func waiting(_ channel: any Channel) -> Waiting? {
         let buffered = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         guard buffered > 0 || !channel.isWritable else { return nil }
         return Waiting(inChannel: buffered, inSystem: (try? channel.pipeline.syncOperations.socket).map(unsent) ?? 0)
     }
 
-    /// Bytes in a socket's send buffer.
+    /// Returns the number of bytes in a socket's send buffer.
     private static func unsent(_ socket: NIOBSDSocket.Handle) -> Int {
         var count: CInt = 0
         #if canImport(Darwin)

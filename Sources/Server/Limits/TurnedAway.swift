@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Stands alone in the pipeline of a connection that is one too many: it answers status 503, whatever is asked, and closes.
+/// The only handler of a connection above the limits. It answers status 503 to any request, and closes.
 final class TurnedAway: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -8,7 +8,7 @@ final class TurnedAway: ChannelInboundHandler {
     private let answer: String
 
     /// Makes the handler.
-    /// - Parameter reason: a line that the client is told.
+    /// - Parameter reason: the limit that was reached, for the answer's text.
     init(_ reason: RefusalReason) {
         let text = reason == .address ? "too many connections from one address\n" : "too many connections\n"
         answer = """
@@ -32,8 +32,11 @@ final class TurnedAway: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Ends a connection so that the other side can still read what was written last: closing while it sends would make its system
-/// throw that away (RFC 9112, section 9.6). What it still sends is read and thrown away, for a second at most.
+/// Closes a connection so that the client can still read the last data.
+///
+/// If the server closed at once while the client was still sending, the client's system would discard that data (RFC
+/// 9112, section 9.6).
+/// The server therefore closes its sending side first, and discards the client's data for at most a second.
 func closeLingering(_ channel: any Channel) {
     let deadline = channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
     channel.closeFuture.whenComplete { _ in deadline.cancel() }

@@ -21,7 +21,7 @@ final class PrometheusFloatingPointCounter: FloatingPointCounterHandler, Prometh
     func lines(name: String, labels: PrometheusLabels) -> [String] { ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"] }
 }
 
-/// A number that goes up and down.
+/// A gauge: a number that goes up and down.
 final class PrometheusGauge: MeterHandler, RecorderHandler, PrometheusMetrics.Family {
     static let type = "gauge"
     private let value = Mutex(0.0)
@@ -35,10 +35,10 @@ final class PrometheusGauge: MeterHandler, RecorderHandler, PrometheusMetrics.Fa
     func lines(name: String, labels: PrometheusLabels) -> [String] { ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"] }
 }
 
-/// How often values came, by size. Times are in seconds, as Prometheus wants them.
+/// A histogram of values by size. Times are in seconds, as Prometheus requires.
 final class PrometheusHistogram: TimerHandler, RecorderHandler, PrometheusMetrics.Family {
     static let type = "histogram"
-    /// Upper bounds in seconds: from a write into the page cache to a disk that hangs.
+    /// Upper bounds in seconds: from a write into the page cache to a stalled disk.
     static let bounds = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
     private struct State {
@@ -71,7 +71,7 @@ final class PrometheusHistogram: TimerHandler, RecorderHandler, PrometheusMetric
     }
 }
 
-/// A number without a needless fraction.
+/// Formats a number without a needless fraction.
 private func prometheusNumber(_ value: Double) -> String {
     value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
 }

@@ -1,18 +1,18 @@
 import CoreMetrics
 import Synchronization
 
-/// Gathers metrics in memory and writes them as Prometheus reads them: text format 0.0.4.
+/// Collects metrics in memory and writes them in Prometheus text format 0.0.4.
 ///
-/// One server has one of these, handed to whatever measures; nothing is global. Values are atomic or behind a short lock of their own,
-/// and nothing of it is on the path of single frames.
+/// Each server has its own collection and passes it to the code that measures; nothing is global.
+/// Values are atomic or behind a short lock of their own. No metric is updated for each frame.
 final class PrometheusMetrics: MetricsFactory {
     /// The media type of ``text()``.
     static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// A metric as it is written: lines below one name.
+    /// A metric as written: the lines below one name.
     protocol Family: AnyObject, Sendable {
         static var type: String { get }
-        /// Lines for one set of labels, given as `{name="value"}` or nothing.
+        /// Returns the lines for one set of labels, given as `{name="value"}` or nothing.
         func lines(name: String, labels: PrometheusLabels) -> [String]
     }
 
@@ -25,10 +25,10 @@ final class PrometheusMetrics: MetricsFactory {
     private let descriptions: [String: String]
 
     /// Makes an empty collection.
-    /// - Parameter descriptions: what the metrics say, by name.
+    /// - Parameter descriptions: the descriptions of the metrics, by name.
     init(descriptions: [String: String]) { self.descriptions = descriptions }
 
-    /// The metric of a name and labels, made when it is asked for the first time.
+    /// Returns the metric of a name and labels, and makes it on first use.
     func family<F: Family>(_ name: String, _ dimensions: [(String, String)], _ make: () -> F) -> F {
         let key = Key(name: Self.legal(name), labels: PrometheusLabels(dimensions))
         return metrics.withLock { metrics in
@@ -39,13 +39,13 @@ final class PrometheusMetrics: MetricsFactory {
         }
     }
 
-    /// A name with everything replaced that may not stand in one (`[a-zA-Z_:][a-zA-Z0-9_:]*`).
+    /// Replaces the characters that a metric's name may not contain (`[a-zA-Z_:][a-zA-Z0-9_:]*`).
     private static func legal(_ name: String) -> String {
         let letters = name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ":") ? $0 : "_" }
         return letters.first?.isNumber == false ? String(letters) : "_" + String(letters)
     }
 
-    /// Everything, sorted by name and labels.
+    /// Returns all metrics, sorted by name and labels.
     func text() -> String {
         let all = metrics.withLock { $0 }
         var result = ""
@@ -82,7 +82,7 @@ final class PrometheusMetrics: MetricsFactory {
         family(label, dimensions) { PrometheusHistogram() }
     }
 
-    // What was counted stays: a counter that goes away looks like one that was set back.
+    // Counts stay after a handler is destroyed: a counter that disappears looks like one that was reset.
     func destroyCounter(_ handler: any CounterHandler) {}
     func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     func destroyMeter(_ handler: any MeterHandler) {}
@@ -90,13 +90,13 @@ final class PrometheusMetrics: MetricsFactory {
     func destroyTimer(_ handler: any TimerHandler) {}
 }
 
-/// The labels of a metric, as they are written.
+/// The labels of a metric, as written.
 struct PrometheusLabels: Hashable, Sendable {
     /// `{name="value",…}`, or nothing.
     let text: String
     private let inner: String
 
-    /// Writes labels, with the three characters escaped that have a meaning in a value.
+    /// Writes labels. Escapes the three characters with a meaning in a value.
     init(_ dimensions: [(String, String)]) {
         inner = dimensions.map { name, value in
             let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
@@ -105,6 +105,6 @@ struct PrometheusLabels: Hashable, Sendable {
         text = inner.isEmpty ? "" : "{\(inner)}"
     }
 
-    /// The same with a histogram's bound.
+    /// Returns the labels with a histogram's bound added.
     func with(bound: String) -> String { "{\(inner.isEmpty ? "" : inner + ",")le=\"\(bound)\"}" }
 }

@@ -2,13 +2,14 @@ import CallreelCore
 import Logging
 import Synchronization
 
-/// Notices when carriers reach the server under another name than `publicURL`'s, and says so in the log and on the page.
+/// Detects carriers that use another host name than `publicURL`'s, and warns in the log and on the page.
 ///
-/// That is so with a tunnel that got a new name, or before `publicURL` is set: webhooks come, and the calls' audio is sent elsewhere.
+/// This happens if a tunnel got a new name, or before `publicURL` is set. Webhooks then arrive, but the calls' audio
+/// goes elsewhere.
 final class TunnelHint: Sendable {
     private struct State {
         var current: String?
-        /// Names that the log has told of: anybody can send any, so they are few.
+        /// Names already logged. Their number is limited, because any client can send any name.
         var told: Set<String> = []
     }
 
@@ -23,14 +24,14 @@ final class TunnelHint: Sendable {
         self.logger = logger
     }
 
-    /// What the page says about the last webhook; nil when it came as it should.
+    /// The page's warning about the last webhook; nil if that came for the right host.
     var warning: String? { state.withLock { $0.current }.map(text) }
 
-    /// Notes the host that a webhook was sent to.
+    /// Checks the host that a webhook was sent to.
     func note(_ host: String?) {
         guard let host, let asked = PublicURL("http://" + host) else { return }
         let expected = publicURL()
-        // An address, or loopback's name, is what a proxy makes of it, or somebody on this machine.
+        // An address or loopback's name comes from a proxy, or from a client on this machine.
         let isFine = asked.host == expected.host || AddressRange.isAddress(asked.host) || AddressRange.isLoopback(asked.host)
         let isNew = state.withLock { state in
             state.current = isFine ? nil : asked.authority

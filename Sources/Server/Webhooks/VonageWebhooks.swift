@@ -5,22 +5,23 @@ import Logging
 import NIOCore
 import NIOFoundationCompat
 
-/// The two webhooks that a Vonage application calls: one that says what to do with a call, one that tells what became of it.
+/// The two webhooks of a Vonage application: the answer webhook returns instructions for a call, and the event webhook
+/// receives its events.
 ///
-/// Both answer GET with a query and POST with JSON, as an application may be configured either way. Neither waits for
-/// anything: the carrier gives a webhook as little as a second.
+/// Both accept GET with a query and POST with JSON, because you can configure an application either way.
+/// Both answer without waiting for the recorder's disks: the carrier gives a webhook as little as a second.
 struct VonageWebhooks: Sendable {
     /// Bytes that the carrier allows for the headers of a WebSocket endpoint.
     static let headersLimit = 512
 
     let configuration: Configuration.Vonage
     let publicURL: @Sendable () -> PublicURL
-    /// Nil takes webhooks from everybody.
+    /// The signature check; nil accepts unsigned webhooks.
     let signature: VonageSignature?
-    /// Notes under which name carriers come.
+    /// Checks the host name that carriers use.
     let tunnels: TunnelHint
     let door: Door
-    /// Bytes of a webhook's body.
+    /// Largest size of a webhook's body, in bytes.
     let bodyLimit: Int
     let recorder: Recorder
     let admission: Admission
@@ -37,7 +38,8 @@ struct VonageWebhooks: Sendable {
                     let shown = door.credentials == nil ? obstacle.reason : obstacle.shownToStrangers
                     throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: shown)
                 }
-                // A further token is handed out for no signature that came before. Vonage then asks the fallback answer URL, signed anew.
+                // A reused signature gets no further token. Vonage then asks the fallback answer URL with a new
+                // signature.
                 guard proof.use() == .new else { throw try await unauthorized("the carrier's signature was used before", request, scope) }
                 return try json(answer(parameters))
             }
@@ -45,7 +47,7 @@ struct VonageWebhooks: Sendable {
                 let (parameters, proof) = try await parameters(of: request, in: scope)
                 switch proof.use() {
                 case .new: await take(event: parameters)
-                // The carrier may have missed our answer. The event is kept already.
+                // The carrier may have missed the answer. The event is already recorded.
                 case .repeated: break
                 case .misused: throw try await unauthorized("the carrier's signature was used before", request, scope)
                 }
@@ -54,11 +56,12 @@ struct VonageWebhooks: Sendable {
         }
     }
 
-    /// A webhook's signature, which is noted once the webhook has an effect: until then the carrier may send it again.
+    /// A webhook's signature. It is recorded as used only once the webhook has an effect;
+    /// until then the carrier may repeat the request.
     private struct Proof {
         let signature: VonageSignature?
         let proof: VonageSignature.Proof?
-        /// Everything that was asked.
+        /// The whole request.
         let request: [UInt8]
 
         func use() -> SeenSignatures.Sight {
@@ -67,7 +70,7 @@ struct VonageWebhooks: Sendable {
         }
     }
 
-    /// What a request says, from its query or its JSON body, once it is known to be the carrier's; and its signature.
+    /// Returns a request's parameters, from its query or its JSON body, and its signature. Checks the signature first.
     private func parameters(of request: Request, in scope: RequestScope) async throws -> ([String: JSONValue], Proof) {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
@@ -103,7 +106,7 @@ struct VonageWebhooks: Sendable {
             kind, as: "webhook refused", ["path": "\(request.uri.path)", "reason": "\(reason)", "client.address": "\(client)"])
     }
 
-    /// Refuses what does not carry the carrier's signature, where one is asked for.
+    /// Checks the carrier's signature, if one is required. Throws status 401 if it is missing or wrong.
     private func check(_ request: Request, body: ByteBuffer, in scope: RequestScope) async throws -> Proof {
         let proof: VonageSignature.Proof?
         do throws(Unauthorized) {
@@ -117,7 +120,7 @@ struct VonageWebhooks: Sendable {
         return Proof(signature: signature, proof: proof, request: asked)
     }
 
-    /// Records a webhook that is not the carrier's, and holds its answer back where many came.
+    /// Records a webhook without a valid signature. Delays its answer if many came from the same client.
     private func unauthorized(_ reason: String, _ request: Request, _ scope: RequestScope) async throws -> HTTPError {
         let client = door.proxies.client(of: request, in: scope)
         record(Unauthorized.kind, reason, request, client)
@@ -127,17 +130,18 @@ struct VonageWebhooks: Sendable {
 
     // MARK: - The answer webhook
 
-    /// The NCCO for a call: say something, then connect the call to our WebSocket.
+    /// Returns the NCCO for a call: speak the greeting, then connect the call to Callreel's WebSocket.
     func answer(_ parameters: [String: JSONValue]) -> JSONValue {
         let facts = facts(in: parameters)
         recorder.expect(facts)
-        // Where nothing proves that the carrier asks, anybody may.
+        // Without a required signature any client can send this, so the log's rate is limited.
         admission.refusals.log(
             "announced", "call announced", level: .info, ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
         let headers = headers(facts)
         admission.expected.add(headers["uuid"]?.text)
         var uri = publicURL().webSocket(configuration.path)
-        // For the call that the socket will name itself as, so for none in particular if there was no room for its uuid.
+        // The token is for the uuid that the socket will send. If the headers had no room for the uuid,
+        // the token admits any call.
         if let tokens = door.tokens { uri += "?\(CallTokens.parameter)=\(tokens.issue(for: headers["uuid"]?.text))" }
         var endpoint: [String: JSONValue] = [
             "type": "websocket", "uri": .string(uri), "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"),
@@ -149,8 +153,8 @@ struct VonageWebhooks: Sendable {
         return .array([.object(["action": "talk", "text": .string(configuration.talk)]), connect])
     }
 
-    /// The call's facts for the socket, because nothing else on it names the call. What does not fit is left out, the
-    /// least needed first: the recorder knows it from here as well.
+    /// Returns the call's facts for the socket's handshake message; nothing else on the socket names the call.
+    /// Leaves out facts that do not fit, the least needed first. The recorder already has them from this webhook.
     private func headers(_ facts: CallFacts) -> JSONValue {
         var headers: [String: JSONValue] = [:]
         for (name, value) in [("uuid", facts.uuid), ("conversation_uuid", facts.conversation), ("from", facts.from), ("to", facts.to)] {
@@ -164,7 +168,7 @@ struct VonageWebhooks: Sendable {
 
     // MARK: - The event webhook
 
-    /// Keeps an event with the call that it belongs to.
+    /// Records an event with its call.
     func take(event parameters: [String: JSONValue]) async {
         let type = Self.type(of: parameters)
         let facts = facts(in: parameters)
@@ -176,8 +180,8 @@ struct VonageWebhooks: Sendable {
     /// Statuses of a call whose audio will not come any more.
     private static let endings: Set = ["busy", "cancelled", "completed", "disconnected", "failed", "rejected", "timeout", "unanswered"]
 
-    /// A WebSocket's address without its query: the carrier repeats the one that we handed out, and the token in it is
-    /// nothing to keep.
+    /// Removes the query from a WebSocket's address. Events repeat the address from the NCCO, and its token must not be
+    /// recorded.
     private static func withoutToken(_ value: JSONValue) -> JSONValue {
         guard let text = value.string, isSocket(text) else { return value }
         return .string(String(text.prefix { $0 != "?" }))
@@ -185,7 +189,7 @@ struct VonageWebhooks: Sendable {
 
     private static func isSocket(_ text: String) -> Bool { text.hasPrefix("ws://") || text.hasPrefix("wss://") }
 
-    /// An event's name: its status, or what its other keys show it to be.
+    /// Returns an event's name: its status or type, or a name derived from its other keys.
     static func type(of event: [String: JSONValue]) -> String {
         if let name = event["status"]?.text ?? event["type"]?.text { return name }
         if event["original_request"] != nil { return "fallback" }
@@ -194,12 +198,13 @@ struct VonageWebhooks: Sendable {
         return event["reason"] != nil ? "error" : "event"
     }
 
-    /// Whose call a webhook speaks of.
+    /// Returns the facts that identify a webhook's call.
     private func facts(in parameters: [String: JSONValue]) -> CallFacts {
         func text(_ names: String...) -> String? {
             names.lazy.compactMap { parameters[$0]?.text }.first { !$0.isEmpty }
         }
-        // The socket's own leg has another uuid, and its address for a number; the headers that we sent name the caller's leg.
+        // The socket's own leg has another uuid, and its address as its number. The headers from the NCCO name the
+        // caller's leg.
         if let headers = parameters["headers"], let uuid = headers["uuid"]?.text {
             return CallFacts(carrier: "vonage", uuid: uuid, conversation: headers["conversation_uuid"]?.text ?? text("conversation_uuid"))
         }
@@ -211,7 +216,7 @@ struct VonageWebhooks: Sendable {
     }
 }
 
-/// A JSON response.
+/// Returns a JSON response.
 func json(_ value: JSONValue) throws -> Response {
     Response(
         status: .ok, headers: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store"],
