@@ -1,5 +1,5 @@
-// The page asks the server for its calls every two seconds and patches what has changed. A row lives as long as its
-// call is listed and is never rebuilt, so a player goes on playing and focus stays where it is.
+// The page requests the calls from the server every two seconds and updates only the changed parts. A row stays as long
+// as its call is listed and is never rebuilt, so its player continues and focus stays.
 "use strict";
 
 const PAGE_SIZE = 50;
@@ -9,7 +9,7 @@ const TIMEOUT = 10_000;
 
 const element = (id) => document.getElementById(id);
 
-/** Writes only what differs: a write that changes nothing would still be read out by a live region. */
+/** Sets a node's text only if it differs, because a live region reads out every write. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -31,7 +31,7 @@ function wrap(tag, className, ...children) {
   return node;
 }
 
-// MARK: How things are said
+// MARK: Formatting
 
 const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -74,7 +74,7 @@ function fileName(file) {
 
 const callCount = (count) => `${count || "No"} live ${count === 1 ? "call" : "calls"}`;
 
-/** The address of a file of this server, also where the page is under a path of its own; nothing else becomes a link. */
+/** Returns the path of a recording's file on this server, also behind a path prefix; null for any other text. */
 function recordingURL(text) {
   if (typeof text !== "string" || !text.startsWith("/api/recordings/")) return null;
   const base = new URL(".", document.baseURI);
@@ -84,7 +84,7 @@ function recordingURL(text) {
 
 // MARK: Rows
 
-/** The rows of one list by call id. `patch(parts, item, node)` brings a row up to date. */
+/** The rows of one list by call id. `patch(parts, item, node)` updates a row. */
 class Rows {
   constructor(list, template, patch) {
     Object.assign(this, { list, template, patch, rows: new Map() });
@@ -102,7 +102,7 @@ class Rows {
       const { node, parts } = this.rows.get(id) || this.add(id);
       this.patch(parts, item, node);
       while (next && !wanted.has(next.dataset.id)) next = next.nextElementSibling;
-      // Moving a player in the document would stop it, so a row in use stays where it is.
+      // Moving a player in the document would stop it, so a row in use stays in its place.
       if (node !== next && !(node.isConnected && isInUse(node))) this.list.insertBefore(node, next);
       next = node.nextElementSibling;
     }
@@ -118,7 +118,7 @@ class Rows {
   }
 }
 
-/** Whether somebody is in the middle of this row: has focus in it, or has begun to listen. */
+/** Returns true if the user is using this row: focus is in it, or its player has begun. */
 function isInUse(node) {
   const audio = node.querySelector("audio");
   const begun = audio && !audio.ended && (!audio.paused || audio.currentTime > 0);
@@ -168,7 +168,7 @@ function patchRecording(parts, recording, node) {
   patchFiles(parts.files, recording);
 }
 
-/** The files that this browser plays: for each sink that has some, the addresses of its parts in their order. */
+/** Returns the files that this browser can play: for each sink, the addresses of its parts in order. */
 function playableSources(files) {
   const player = document.createElement("audio");
   const sources = new Map();
@@ -191,7 +191,7 @@ function patchPlayer({ audio, hint, parts }, recording) {
     parts.hidden = urls.length < 2;
     parts.replaceChildren(...(urls.length < 2 ? [] : urls).map((_, index) => partItem(index, urls.length, index === part, () => go(index))));
   };
-  /** Plays another part. Focus stays on its button, which is a new one. */
+  /** Plays another part. Moves focus to its button, because the buttons are rebuilt. */
   const go = (index) => {
     const hadFocus = parts.contains(document.activeElement);
     part = index;
@@ -199,7 +199,7 @@ function patchPlayer({ audio, hint, parts }, recording) {
     if (hadFocus) parts.children[part].firstElementChild.focus();
     audio.play().catch(() => {});
   };
-  // What plays goes on, though another file has come.
+  // The current file keeps playing when another file appears.
   const current = audio.getAttribute("src");
   const known = sources.findIndex((urls) => urls.includes(current));
   if (known >= 0) [source, part] = [known, sources[known].indexOf(current)];
@@ -209,7 +209,7 @@ function patchPlayer({ audio, hint, parts }, recording) {
   audio.onended = () => { if (part + 1 < sources[source].length) go(part + 1); };
   audio.onplaying = () => setText(hint, "");
   audio.onerror = () => {
-    // Another sink may have what this browser plays.
+    // The browser may be able to play another sink's file.
     if (source + 1 < sources.length) {
       [source, part] = [source + 1, Math.min(part, sources[source + 1].length - 1)];
       return load();
@@ -268,7 +268,7 @@ function tick() {
     }
     if (isLost()) continue;
     const seconds = base.seconds + (performance.now() - base.at) / 1000;
-    // The network's jitter must not make a clock step back by a second.
+    // Network jitter must not move a clock back by a second.
     const shown = node.shown || 0;
     node.shown = shown > seconds && shown - seconds < 1.5 ? shown : Math.floor(seconds);
     setText(node, clock(node.shown));
@@ -306,7 +306,7 @@ async function copy({ currentTarget: button }) {
     await navigator.clipboard.writeText(source.textContent);
     setText(element("said"), "Copied.");
   } catch {
-    // Without HTTPS a browser has no clipboard for pages: leave the text selected.
+    // Without HTTPS, browsers give pages no clipboard. The text stays selected instead.
     getSelection().selectAllChildren(source);
     setText(element("said"), "Selected. Copy it with your keyboard.");
   }
@@ -325,7 +325,7 @@ let focusAfter = null;
 const isLost = () => failures > 0;
 
 async function fetchPage(index, signal) {
-  // Without the user and password that the page's own address may have: requests with those are refused by browsers.
+  // Browsers refuse requests to an address with a user and password, and the page's own address may have them.
   const url = new URL(`api/calls?limit=${PAGE_SIZE}&offset=${index * PAGE_SIZE}`, document.baseURI);
   url.username = url.password = "";
   const answer = await fetch(url, { signal, cache: "no-store" })
@@ -334,7 +334,7 @@ async function fetchPage(index, signal) {
   return answer.json().catch(() => { throw new Error("The server's answer was cut off"); });
 }
 
-/** What "show older" added. It is read again only when the first page or the total has moved. */
+/** Returns the recordings behind "show older". Requests them again only if the first page or the total has changed. */
 async function fetchOlder(first, signal) {
   const key = JSON.stringify([pagesShown, first.total, first.recordings.map(({ id }) => id)]);
   if (older.key === key) return older.recordings;
@@ -368,7 +368,7 @@ async function refresh() {
   timer = setTimeout(refresh, Math.min(INTERVAL * 2 ** failures, LONGEST_INTERVAL));
 }
 
-/** Stops asking; an answer that is still on its way is dropped. */
+/** Stops the requests and discards a pending answer. */
 function pause() {
   clearTimeout(timer);
   if (request) request.abort();
@@ -381,7 +381,7 @@ function showOlder() {
   refresh();
 }
 
-/** The button moves down or goes away, so focus goes on to the first recording that it brought. */
+/** Moves focus to the first older recording, because the button moves down or disappears. */
 function focusFirstOlder(recordings) {
   if (focusAfter === null) return;
   const row = recordings[focusAfter] && recordingRows.rows.get(recordings[focusAfter].id);
@@ -389,7 +389,7 @@ function focusFirstOlder(recordings) {
   focusAfter = null;
 }
 
-// "play" does not bubble, so it is caught on its way down.
+// "play" does not bubble, so this listens in the capture phase.
 document.addEventListener("play", ({ target }) => {
   for (const audio of document.querySelectorAll("audio")) if (audio !== target) audio.pause();
 }, true);

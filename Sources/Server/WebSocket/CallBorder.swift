@@ -1,8 +1,9 @@
 import NIOCore
 
-/// Stands behind a call's handler on a connection that answered requests before, and keeps the handlers of those out of the call.
+/// Follows a call's handler on a connection that answered requests before. Isolates the request handlers after it from
+/// the call.
 ///
-/// They learn only that the connection has ended.
+/// Those handlers see only the end of the connection.
 final class CallBorder: ChannelDuplexHandler {
     typealias InboundIn = NIOAny
     typealias OutboundIn = NIOAny
@@ -24,7 +25,7 @@ final class CallBorder: ChannelDuplexHandler {
     func flush(context: ChannelHandlerContext) {}
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        // The end of the requests' side is not the call's end.
+        // The end of the request side must not end the call.
         if mode == .all { context.close(mode: mode, promise: promise) } else { promise?.succeed() }
     }
 }

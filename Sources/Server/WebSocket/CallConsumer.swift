@@ -2,7 +2,7 @@ import CallreelCore
 import Logging
 import NIOCore
 
-/// The messages of one call: its handshake, its audio, its events. It owns the session from the first to the last.
+/// Handles the messages of one call: its handshake message, audio and events. It owns the call's session.
 final class CallConsumer: WebSocketConsumer {
     private let recorder: Recorder
     private let started: EventLoopPromise<CallSession?>
@@ -11,7 +11,7 @@ final class CallConsumer: WebSocketConsumer {
     private var session: CallSession?
     private var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000))
     private let aheadLimit: TimeAmount?
-    /// When the call began, what one second of it has in samples, and how many of them have come.
+    /// The time at which the call began, its samples per second, and the samples received so far.
     private var began = NIODeadline.distantPast
     private var samplesPerSecond = 1
     private var samplesReceived = 0
@@ -19,8 +19,8 @@ final class CallConsumer: WebSocketConsumer {
 
     /// Makes the consumer of a new connection.
     /// - Parameters:
-    ///   - aheadLimit: how much audio may be ahead of the clock; nil is any amount.
-    ///   - started: gets the session when the call begins, or nil when it ends before.
+    ///   - aheadLimit: audio that may be ahead of the clock; nil sets no limit.
+    ///   - started: receives the session when the call begins, or nil if the connection ends before that.
     init(
         recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil, started: EventLoopPromise<CallSession?>, logger: Logger
     ) {
@@ -34,18 +34,18 @@ final class CallConsumer: WebSocketConsumer {
     func attach(to socket: WebSocketHandler<CallConsumer>) {}
 
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) {
-        // Once the call has begun, its audio is nothing to the dialect.
+        // The dialect checks audio only until the call begins.
         if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
         unsafe assembler.append(byteCount: piece.count) { unsafe piece.unmask(into: $0) }
     }
 
     func receiveBinaryEnd(from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {
-        // An empty binary message says nothing, but it is still audio before the handshake.
+        // An empty binary message has no audio, but before the handshake message it is refused too.
         if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
     }
 
     func receive(text: [UInt8], from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {
-        // What was said is placed after the audio that came before it.
+        // Audio received before this message must be delivered before it.
         receiveReadEnd(from: socket)
         switch try dialect.understand(text: text) {
         case .started(let facts, let format): begin(facts, format, on: socket)
@@ -60,7 +60,8 @@ final class CallConsumer: WebSocketConsumer {
         holdBackToTime(socket)
     }
 
-    /// Reads a call that is too far ahead of the clock at the pace of time. Whoever sends audio faster than that would fill the disk.
+    /// Limits a call that is too far ahead of the clock to the speed of real time. Otherwise a client could fill the
+    /// disk with fast audio.
     private func holdBackToTime(_ socket: WebSocketHandler<CallConsumer>) {
         guard let aheadLimit, session != nil, let now = socket.eventLoop?.now else { return }
         let received = TimeAmount.of(seconds: Double(samplesReceived) / Double(samplesPerSecond))
@@ -75,12 +76,12 @@ final class CallConsumer: WebSocketConsumer {
 
     func end(_ reason: String) {
         guard let session else { return started.succeed(nil) }
-        // Audio that has arrived is in the recording.
+        // Audio received so far still belongs to the recording.
         _ = deliver()
         session.end(reason, leftoverBytes: assembler.leftoverByteCount)
     }
 
-    /// Hands the audio so far to the sinks. Returns false when they have no room for more.
+    /// Delivers the audio so far to the sinks. Returns false if they have no room for more.
     private func deliver() -> Bool {
         guard let session, let samples = assembler.takeSamples() else { return true }
         samplesReceived += samples.count
@@ -94,7 +95,7 @@ final class CallConsumer: WebSocketConsumer {
         let session = recorder.startCall(
             facts, format: format, group: socket.readGroup, onRoom: { eventLoop.execute { door.value.socket?.resume() } },
             onStop: { reason in
-                // A sink's failure ends the call. What it was is nothing to the other side.
+                // A sink's failure ends the call. The carrier is not told the details.
                 let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")
                 eventLoop.execute { door.value.socket?.fail(error, why: reason) }
             },
@@ -106,7 +107,8 @@ final class CallConsumer: WebSocketConsumer {
         self.session = session
         started.succeed(session)
     }
-    /// The call's socket as its session knows it: not longer than there is one, since the socket has us, and we have the session.
+    /// A weak reference to the call's socket for its session. The socket owns this consumer, and the consumer owns the
+    /// session.
     private struct Door {
         weak var socket: WebSocketHandler<CallConsumer>?
     }

@@ -7,24 +7,24 @@ import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import Synchronization
 
-/// A connection to the server: plain HTTP for Hummingbird, or a call, or first the one and then the other.
+/// A connection to the server. It is plain HTTP for Hummingbird, or a call, or first HTTP and then a call.
 struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
-    /// What a connection has become.
+    /// The use of a connection.
     enum Kind: Sendable {
-        /// Requests are answered. A later one may make the connection a call.
+        /// The connection answers requests. A later request may make it a call.
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, LaterCall)
         case call(EventLoopFuture<CallSession?>)
-        /// One connection too many. It is told so.
+        /// The connection is above a limit, and gets a refusal.
         case turnedAway
     }
 
-    /// A connection that may still become either.
+    /// A connection whose use is not decided yet.
     struct Value: ServerChildChannelValue {
         let channel: any Channel
         let kind: EventLoopFuture<Kind>
     }
 
-    /// The call that a connection has become after it had answered requests.
+    /// The call on a connection that answered requests first.
     final class LaterCall: Sendable {
         private let started = Mutex<EventLoopFuture<CallSession?>?>(nil)
 
@@ -45,14 +45,16 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 
     private var isEncrypted: Bool { door.certificates != nil }
 
-    /// Builds the pipeline: TLS where it is configured, HTTP/1.1, and the handler that answers requests or makes the connection a call.
+    /// Builds the pipeline: TLS if it is configured, HTTP/1.1, and the handler that answers requests or makes the
+    /// connection a call.
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let client = channel.remoteAddress?.ipAddress
             if let reason = census.enter(channel) {
                 admission.refusals.record(reason, client: client)
-                // Over TLS nobody would understand the answer, and a handshake is more than such a connection may cost.
+                // Over TLS, the client could not read a plain answer, and a handshake would cost too much for a refused
+                // connection.
                 if isEncrypted { channel.close(promise: nil) } else { try pipeline.addHandler(TurnedAway(reason)) }
                 return Value(channel: channel, kind: channel.eventLoop.makeSucceededFuture(.turnedAway))
             }
@@ -63,7 +65,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 try pipeline.addHandlers([certificates.handler(), TLSFailures(refusals: refusals)])
             }
             let kind = channel.eventLoop.makePromise(of: Kind.self)
-            // Where it is decided already, this changes nothing.
+            // If the use is decided already, this has no effect.
             channel.closeFuture.whenComplete { _ in kind.fail(ChannelError.eof) }
             let decoder = RequestDecoder(limits)
             let encoder = HTTPResponseEncoder()
@@ -76,7 +78,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    /// What a connection's handler decides by.
+    /// Returns the functions that decide the connection's use.
     private func roles(
         of channel: any Channel, client peer: String?, kind: EventLoopPromise<Kind>, encoder: HTTPResponseEncoder,
         bytes: ByteToMessageHandler<RequestDecoder>
@@ -89,7 +91,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 context.writeAndFlush(HTTPConnection.wrapOutboundOut(.head(WebSocketUpgrade.acceptance(of: head))), promise: nil)
                 let started = channel.eventLoop.makePromise(of: CallSession?.self)
                 if connection.isServed {
-                    // The request goes to the task that answers requests, which from here on is the call's.
+                    // The request goes to the task that answers requests. From here on, that task serves the call.
                     later.set(started.futureResult)
                     context.fireChannelRead(HTTPConnection.wrapInboundOut(.head(head)))
                     context.fireChannelRead(HTTPConnection.wrapInboundOut(.end(nil)))
@@ -103,7 +105,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 let pipeline = context.pipeline.syncOperations
                 pipeline.removeHandler(encoder, promise: nil)
                 pipeline.removeHandler(connection, promise: nil)
-                // What was read already goes to the call with this.
+                // Removing this handler passes the bytes already read to the call.
                 pipeline.removeHandler(bytes, promise: nil)
             },
             serve: { context in
@@ -122,12 +124,13 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             })
     }
 
-    /// Lets a request in as a call. Its place is taken once it is known to be good, and its token is used up once it has a place.
+    /// Admits a request as a call. Takes a place once the request is known to be valid, and uses up its token once it
+    /// has a place.
     private func admit(_ head: HTTPRequestHead, until closed: EventLoopFuture<Void>) throws(WebSocketUpgrade.Refusal) {
         let callGuard = upgrade.callGuard
         try callGuard.check(head)
         let token = callGuard.token(of: head)
-        // A token that is good during the drain was handed out before it, since nothing is answered then.
+        // A token that is valid during the drain was issued before it, because the answer webhook then refuses.
         let place = try admission.enter { token != nil || !admission.expected.isEmpty() }
         do throws(WebSocketUpgrade.Refusal) {
             try callGuard.redeem(head)
@@ -139,7 +142,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         place.keep(until: closed)
     }
 
-    /// Adds the handler of a call's frames, which reads the socket from here on.
+    /// Adds the handler of a call's frames. From here on, that handler reads the socket.
     private func addCall(
         to channel: any Channel, behind connection: HTTPConnection, head: HTTPRequestHead, started: EventLoopPromise<CallSession?>
     ) throws {
@@ -147,7 +150,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let options = channel.syncOptions
         try options?.setOption(.autoRead, value: false)
         let socket = isEncrypted ? nil : try pipeline.socket
-        // What is read past NIO needs none of its buffers: it only begins, and tells when there is more.
+        // A socket that is read past NIO needs no buffer of NIO. NIO reads it only at the start, and reports when more
+        // data has come.
         try options?.setOption(.recvAllocator, value: ReadBuffers(bytesPerRead: socket == nil ? policy.readSize : 0))
         if socket != nil { try options?.setOption(.maxMessagesPerRead, value: 1) }
         let client = channel.remoteAddress?.ipAddress
@@ -185,7 +189,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             case .turnedAway: try await value.channel.closeFuture.get()
             }
         } catch {
-            // The connection ended before it became anything, or a socket error that its handler has dealt with.
+            // The connection ended before its use was decided, or with a socket error that its handler has already
+            // handled.
             self.logger.debug("connection ended early", metadata: ["reason": "\(networkReason(error))"])
             value.channel.close(promise: nil)
         }

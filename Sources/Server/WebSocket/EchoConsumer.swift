@@ -1,8 +1,9 @@
 import Logging
 
-/// Sends every message back: the same socket code as a call's, so that the conformance of that code can be tested from outside.
+/// Sends every message back. It runs the same socket code as a call, so an external client can test that code's
+/// conformance.
 ///
-/// Only a server that was made for tests has a path that leads here; neither the configuration nor the command line can ask for one.
+/// Only a server made for tests has a path to it. Neither the configuration nor the command line can enable it.
 final class EchoConsumer: WebSocketConsumer {
     let logger: Logger
     private var binary: [UInt8] = []

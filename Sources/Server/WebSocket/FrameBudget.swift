@@ -1,8 +1,8 @@
 import NIOCore
 
-/// How many frames of a kind a connection may send: so many a second, and after a quiet time the burst of some seconds.
+/// A limit on one kind of frame: a number per second on average, and a burst of several seconds' worth after a pause.
 ///
-/// The clock is looked at once for each read of the socket; a frame costs a subtraction.
+/// The clock is read once for each read of the socket. A frame costs one subtraction.
 struct FrameBudget: Sendable {
     private let perSecond: Int
     private let most: Int
@@ -10,24 +10,24 @@ struct FrameBudget: Sendable {
     private var refilled: NIODeadline?
 
     /// Makes a full budget.
-    /// - Parameter seconds: how many seconds' worth may come at once.
+    /// - Parameter seconds: seconds' worth of frames that may come at once.
     init(perSecond: Int, seconds: Int) {
         self.perSecond = perSecond
         most = perSecond * seconds
         left = most
     }
 
-    /// Adds what the time since the last look allows.
+    /// Adds the frames earned since the last refill.
     mutating func refill(now: NIODeadline) {
         let elapsed = now - (refilled ?? now)
-        // Less than one frame is left to the next look, so that many short reads do not lose it.
+        // A gain of less than one frame waits for the next refill, so that many short reads do not lose it.
         let gained = Int(min(Double(elapsed.nanoseconds) / 1e9 * Double(perSecond), Double(most)))
         guard refilled == nil || gained > 0 else { return }
         refilled = now
         left = min(most, max(left, 0) + gained)
     }
 
-    /// Takes one frame; false when there was none left.
+    /// Takes one frame. Returns false if none was left.
     mutating func take() -> Bool {
         left -= 1
         return left >= 0

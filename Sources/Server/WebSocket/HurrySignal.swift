@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells every running call, at once, that there is no time left.
+/// Tells all running calls to end at once.
 final class HurrySignal: Sendable {
     private struct State {
         var isGiven = false
@@ -10,8 +10,8 @@ final class HurrySignal: Sendable {
 
     private let state = Mutex(State())
 
-    /// Runs an action when the signal is given, or at once when it has been.
-    /// - Returns: what to give to ``forget(_:)`` when the action has lost its meaning.
+    /// Runs an action when the signal is given, or at once if it already was.
+    /// - Returns: the ticket to pass to ``forget(_:)`` when the action is no longer needed.
     func onHurry(_ action: @escaping @Sendable () -> Void) -> Int {
         let (ticket, isGiven) = state.withLock { state in
             state.next += 1
@@ -22,10 +22,10 @@ final class HurrySignal: Sendable {
         return ticket
     }
 
-    /// Drops an action.
+    /// Removes an action.
     func forget(_ ticket: Int) { state.withLock { _ = $0.actions.removeValue(forKey: ticket) } }
 
-    /// Whether the signal was given.
+    /// The signal has been given.
     var isGiven: Bool { state.withLock { $0.isGiven } }
 
     /// Gives the signal.

@@ -1,7 +1,8 @@
-/// A piece of a frame's payload as it stands in the receive buffer, and the key that unmasks it (RFC 6455, section 5.3).
+/// A piece of a frame's payload in the receive buffer, and the key that unmasks it (RFC 6455, section 5.3).
 @safe struct MaskedBytes: ~Copyable {
     private let bytes: UnsafeRawBufferPointer
-    /// The key, turned so that its first byte in memory belongs to the first byte of the piece. Zero leaves bytes as they are.
+    /// The key, rotated so that its first byte in memory belongs to the first byte of the piece.
+    /// Zero leaves bytes unchanged.
     private let key: UInt32
 
     /// Describes a piece. The buffer must stay valid as long as this value.

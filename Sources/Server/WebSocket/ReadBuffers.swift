@@ -1,7 +1,9 @@
 import NIOCore
 
-/// Sizes the buffers that a call's socket is read into: small ones that hold what a live call sends in an interval, since each
-/// connection keeps its own, and large ones as long as they come back full.
+/// Chooses the sizes of the buffers for reading a call's socket.
+///
+/// The usual size holds the data of a live call in one interval, because each connection keeps its own buffer.
+/// After a read that fills the buffer, the next one is large.
 struct ReadBuffers: RecvByteBufferAllocator {
     /// Bytes of one read of a call that is behind.
     static let large = 1 << 16
@@ -9,7 +11,7 @@ struct ReadBuffers: RecvByteBufferAllocator {
     private let usual: Int
     private var size: Int
 
-    /// Makes an allocator for a call that sends about so many bytes between two reads.
+    /// Makes an allocator for a call that sends about this many bytes between two reads.
     init(bytesPerRead: Int) {
         usual = min(Self.large, max(1 << 11, bytesPerRead))
         size = usual

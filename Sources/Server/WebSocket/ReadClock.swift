@@ -1,42 +1,44 @@
 import NIOCore
 import Synchronization
 
-/// Wakes the calls of one event loop once in each read interval, in groups that are spread over it.
+/// Wakes the calls of one event loop once in each read interval, in groups spread over the interval.
+/// Everything here runs on the loop.
 ///
-/// A group is woken at once: what its calls read, and the sinks that are woken by it, share a turn of the loop and of the sinks'
-/// threads. A timer for each call would wake all of them for each call. Everything here runs on the loop.
+/// All calls of a group are woken together. Their reads, and the sinks that these wake, share a turn of the loop and of
+/// the sinks' threads.
+/// A timer for each call would wake the loop and the threads for each call.
 final class ReadClock {
-    /// Groups in an interval: enough that the work of many calls is spread over it, few enough that they have many calls each.
+    /// Groups in an interval: enough to spread the work of many calls, few enough that each has many calls.
     static let groupCount = 10
 
     /// A call's place on the clock.
     struct Ticket {
-        /// The number of its group among those of all clocks.
+        /// The number of the call's group among the groups of all clocks.
         let group: Int
         fileprivate let number: Int
     }
 
-    /// The number of its first group among those of all clocks.
+    /// The number of this clock's first group among the groups of all clocks.
     private let firstGroup: Int
-    /// What the calls of the loop are read with, one after the other.
+    /// The reader that the loop's calls share, one after the other.
     let reader = SocketReader()
 
     private let eventLoop: any EventLoop
     private let interval: TimeAmount
     private var groups = [[Int: () -> Void]](repeating: [:], count: ReadClock.groupCount)
     private var issued = 0
-    /// The group that was woken last.
+    /// The group woken last.
     private var current = 0
     private var timer: RepeatedTask?
 
-    /// Makes a clock that stands still until there is somebody to wake.
+    /// Makes a clock that is stopped until the first action is added.
     init(eventLoop: any EventLoop, interval: TimeAmount, number: Int) {
         firstGroup = number * Self.groupCount
         self.eventLoop = eventLoop
         self.interval = interval
     }
 
-    /// Has something done in each interval, from the next one on, until it is removed.
+    /// Runs an action in each interval, from the next one on, until it is removed.
     func add(_ action: @escaping () -> Void) -> Ticket {
         let group = groups.indices.min { groups[$0].count < groups[$1].count } ?? 0
         issued += 1
@@ -45,7 +47,7 @@ final class ReadClock {
         return Ticket(group: firstGroup + group, number: issued)
     }
 
-    /// Ends what was added. The clock stands still when nothing is left.
+    /// Removes an action. The clock stops if none is left.
     func remove(_ ticket: Ticket) {
         groups[ticket.group - firstGroup][ticket.number] = nil
         guard groups.allSatisfy(\.isEmpty) else { return }
@@ -61,7 +63,7 @@ final class ReadClock {
 
     private func step() {
         current = (current + 1) % Self.groupCount
-        // A copy, since who is woken may leave.
+        // A copy, because an action may remove itself.
         for action in groups[current].values { action() }
     }
 }
@@ -71,10 +73,10 @@ final class ReadClocks: Sendable {
     private let interval: TimeAmount
     private let clocks = Mutex<[ObjectIdentifier: NIOLoopBound<ReadClock>]>([:])
 
-    /// Makes clocks of one interval.
+    /// Makes clocks with one interval.
     init(interval: TimeAmount) { self.interval = interval }
 
-    /// The clock of a loop. Called on that loop.
+    /// Returns the clock of a loop. Called on that loop.
     func clock(of eventLoop: any EventLoop) -> ReadClock {
         let bound = clocks.withLock { clocks in
             let key = ObjectIdentifier(eventLoop)

@@ -8,22 +8,23 @@ import NIOCore
     import Glibc
 #endif
 
-/// Reads sockets past NIO, into one buffer that all calls of an event loop share.
+/// Reads sockets past NIO, into one buffer shared by all calls of an event loop.
 ///
-/// A read through NIO costs two changes of what its selector watches, a turn of the loop and a buffer for each call, since NIO reads
-/// when something has come. Who reads by a clock knows when, and needs nothing of it. Everything else stays with NIO: it writes, and
-/// it hears of an end or a failure.
+/// For each call, a read through NIO costs two changes to its selector, a turn of the loop and a buffer,
+/// because NIO waits for data first.
+/// A read by the clock needs none of these. NIO still does everything else: it writes, and it detects an end or a
+/// failure.
 @safe final class SocketReader {
-    /// Bytes of one read: as much as a live call of the highest rate sends in the longest interval.
+    /// Bytes of one read: the data of a live call at the highest rate in the longest interval.
     private static let bufferSize = 1 << 16
 
-    /// What a read found.
+    /// The result of a read.
     enum Outcome {
-        /// Bytes, and there may be more.
+        /// The buffer is full, and there may be more bytes.
         case full
-        /// All bytes that have come so far, or none.
+        /// All bytes received so far, or none.
         case some
-        /// The other side has ended the connection. NIO, asked to read, finds it too.
+        /// The client has ended the connection. NIO detects the end at its next read.
         case ended
         /// The connection failed.
         case failed(IOError)
@@ -33,8 +34,8 @@ import NIOCore
 
     deinit { unsafe buffer.deallocate() }
 
-    /// Reads what a socket that does not block has, once.
-    /// - Parameter take: gets the bytes, which are gone when it returns; not called where there are none.
+    /// Reads a non-blocking socket once.
+    /// - Parameter take: receives the bytes, which are valid only during the call; not called without bytes.
     func read(_ socket: NIOBSDSocket.Handle, _ take: (UnsafeRawBufferPointer) -> Void) -> Outcome {
         var count: Int
         repeat { count = unsafe recv(socket, buffer.baseAddress, Self.bufferSize, 0) } while count < 0 && errno == EINTR
@@ -48,7 +49,7 @@ import NIOCore
 }
 
 extension ChannelPipeline.SynchronousOperations {
-    /// The socket under the channel, or nil where there is none.
+    /// The socket of the channel; nil if it has none.
     var socket: NIOBSDSocket.Handle? {
         get throws { try withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 } }
     }

@@ -1,16 +1,16 @@
-/// Checks text for UTF-8 as it arrives, so that a bad byte is found at once and not at the message's end.
+/// Checks text for valid UTF-8 as it arrives, so that an invalid byte is found at once and not at the message's end.
 ///
 /// The allowed ranges are those of RFC 3629, section 4.
 struct UTF8Validator: Sendable {
     /// Continuation bytes that the current character still needs.
     private var missing = 0
-    /// What the next continuation byte may be.
+    /// The range of the next continuation byte.
     private var allowed: ClosedRange<UInt8> = 0x80...0xBF
 
-    /// Whether the text so far ends with a whole character.
+    /// The text so far ends with a whole character.
     var isComplete: Bool { missing == 0 }
 
-    /// Takes further bytes. Returns false as soon as one of them cannot stand where it does.
+    /// Checks further bytes. Returns false at the first byte that is invalid in its place.
     mutating func accept(_ bytes: some Sequence<UInt8>) -> Bool {
         for byte in bytes {
             if missing > 0 {

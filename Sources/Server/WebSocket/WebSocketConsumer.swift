@@ -1,67 +1,70 @@
 import Logging
 import NIOCore
 
-/// What is made of the messages of one WebSocket: a call, or in tests an echo.
+/// A handler of one WebSocket's messages: a call, or an echo in tests. Everything here runs on the channel's event
+/// loop.
 ///
-/// ``WebSocketHandler`` owns the socket, its rules and its clocks, and tells a consumer what came. It is generic over the consumer, so
-/// that audio goes from the socket to its place without a dynamic call for each frame. All of it is on the channel's event loop.
+/// ``WebSocketHandler`` owns the socket, its rules and its timers, and passes the messages to its consumer.
+/// It is generic over the consumer, so that audio needs no dynamic call for each frame.
 protocol WebSocketConsumer: AnyObject, SendableMetatype {
-    /// A logger that knows whose connection this is.
+    /// A logger with the connection's metadata.
     var logger: Logger { get }
-    /// The connection is open. Whoever needs no first message begins here; the others have the handshake time for it.
+    /// Handles the opening of the connection. A consumer that needs no first message begins here.
+    /// Other consumers have the handshake time for it.
     func attach(to socket: WebSocketHandler<Self>)
-    /// A piece of a binary message's payload.
+    /// Handles a piece of a binary message's payload.
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError)
-    /// A binary message has ended.
+    /// Handles the end of a binary message.
     func receiveBinaryEnd(from socket: WebSocketHandler<Self>) throws(WebSocketError)
-    /// A whole text message, which is valid UTF-8.
+    /// Handles a whole text message, which is valid UTF-8.
     func receive(text: [UInt8], from socket: WebSocketHandler<Self>) throws(WebSocketError)
-    /// What one read of the socket gave has been handed in.
+    /// Handles the end of one read of the socket. All its messages have been passed on.
     func receiveReadEnd(from socket: WebSocketHandler<Self>)
-    /// Everything was handed in that had come when ``WebSocketHandler/drain()`` was called.
+    /// Reports that all data that had come when ``WebSocketHandler/drain()`` was called has been passed on.
     func receiveDrained()
-    /// Nothing follows. May come more than once; the first reason stands.
+    /// Handles the end of the connection. May be called more than once; the first reason stands.
     func end(_ reason: String)
 }
 
-/// What a connection is told from outside, through its channel's pipeline.
+/// An instruction to a connection, sent as an event through its channel's pipeline.
 enum WebSocketInstruction: Sendable {
-    /// The connection cannot go on; the other side is told this, with the code.
+    /// Close the connection with this error in a close frame.
     case fail(WebSocketError)
-    /// Say goodbye now, whatever time there was left.
+    /// Send a close frame now, because the server is shutting down.
     case leave(String)
-    /// The connection is closed without a word, because none would arrive.
+    /// Report the connection as lost, without a close frame, because it would not arrive.
+    /// The sender closes the channel.
     case lost(String)
 }
 
-/// The times and bounds that decide about a WebSocket connection.
+/// The time limits and other limits of a WebSocket connection.
 struct WebSocketPolicy: Sendable {
-    /// How long the other side may take to answer a close frame.
+    /// Time for the client to answer a close frame.
     static let closeLimit = TimeAmount.seconds(2)
-    /// Between two reads of a running call's socket.
+    /// Time between two reads of a running call's socket.
     let readInterval: TimeAmount
-    /// What wakes the running calls of the server once in each read interval.
+    /// The clocks that wake the server's running calls once in each read interval.
     let clocks: ReadClocks
-    /// Bytes that a live call of the usual rate, 16 kHz, sends between two reads, with its frames' headers and a little more.
+    /// Bytes that a live call at the usual 16 kHz sends between two reads, with frame headers and a small margin.
     let readSize: Int
-    /// Without anything received, until the other side is asked for a sign of life.
+    /// Time without received data until Callreel sends a ping.
     let pingInterval: TimeAmount
-    /// Without anything received, not even an answer to pings, until the connection is given up.
+    /// Time without received data, pongs included, until Callreel closes the connection.
     let idleLimit: TimeAmount
-    /// How long a client may take to send its handshake message.
+    /// Time for a client to send its handshake message.
     let handshakeLimit: TimeAmount
-    /// How long a call may last.
+    /// The longest time of a call.
     let lengthLimit: TimeAmount
-    /// How much audio a call may be ahead of the clock; nil is any amount.
+    /// Audio that a call may be ahead of the clock; nil sets no limit.
     let aheadLimit: TimeAmount?
-    /// Bytes of messages.
+    /// Size limits of messages, in bytes.
     let messages: WebSocketFrameDecoder.Limits
-    /// Pings, pongs and close frames.
+    /// The budget of pings and pongs.
     let controlFrames: FrameBudget
-    /// Text messages.
+    /// The budget of text messages.
     let textMessages: FrameBudget
 
-    /// The policy that the configuration describes.
+    /// Makes the policy from the configuration.
     init(_ listen: Configuration.Listen, _ limits: Configuration.Limits) {
         readInterval = .of(seconds: listen.readInterval)
         clocks = ReadClocks(interval: readInterval)
@@ -78,7 +81,7 @@ struct WebSocketPolicy: Sendable {
 }
 
 extension TimeAmount {
-    /// A number of seconds, whole or not, as configurations have them.
+    /// Converts seconds, whole or not, to a time.
     static func of(seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
 
     /// The time in words.

@@ -1,36 +1,37 @@
-/// What arrives over a WebSocket, in order.
+/// A receiver of a WebSocket's decoded messages, in order.
 protocol WebSocketReceiver: AnyObject {
-    /// A piece of a binary message's payload. Pieces follow frames and socket reads, not messages.
+    /// Receives a piece of a binary message's payload. Pieces follow frames and socket reads, not messages.
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError)
-    /// A binary message has ended.
+    /// Receives the end of a binary message.
     func receiveBinaryEnd() throws(WebSocketError)
-    /// A whole text message, which is valid UTF-8.
+    /// Receives a whole text message, which is valid UTF-8.
     func receive(text: [UInt8]) throws(WebSocketError)
-    /// A ping, to be answered with a pong of the same payload.
+    /// Receives a ping. The answer is a pong with the same payload.
     func receive(ping payload: [UInt8]) throws(WebSocketError)
-    /// A pong.
+    /// Receives a pong.
     func receive(pong payload: [UInt8]) throws(WebSocketError)
-    /// The closing handshake's frame. Nothing follows it.
+    /// Receives the close frame. No call follows it.
     func receive(close code: WebSocketError.Code?, reason: String)
 }
 
-/// Which side of the connection this is: it decides who masks.
+/// The side of the connection. It decides the masking: clients mask, servers do not.
 enum WebSocketRole: Sendable {
     case server
     case client
 }
 
-/// Reads WebSocket frames (RFC 6455, section 5) out of whatever pieces the socket gives.
+/// Decodes WebSocket frames (RFC 6455, section 5) from pieces of any size.
 ///
-/// Binary payload is handed on where it stands, as soon as it is there: there is no copy, no allocation and no wait
-/// for the end of a frame. Text and control frames are collected, within limits. Every rule of the standard that a
-/// peer can break is checked, and the first breach ends the decoding.
+/// Binary payload is passed on in place as soon as it arrives: without a copy, an allocation, or a wait for the frame's
+/// end.
+/// Text and control frames are collected, within limits.
+/// The decoder checks every rule of the standard that a peer can break. The first violation ends the decoding.
 struct WebSocketFrameDecoder: Sendable {
-    /// How large messages may be. A frame is never larger than its message, so this bounds both.
+    /// The size limits of messages. A frame is never larger than its message, so these limits bound both.
     struct Limits: Sendable {
-        /// Bytes of one text message, which is collected before it is understood.
+        /// Bytes of one text message, which is collected in memory.
         var text = 1 << 16
-        /// Bytes of one binary message, which is not.
+        /// Bytes of one binary message, which is not collected.
         var binary = 1 << 20
     }
 
@@ -55,7 +56,7 @@ struct WebSocketFrameDecoder: Sendable {
     private var header = InlineArray<14, UInt8>(repeating: 0)
     private var headerCount = 0
     private var headerSize = 2
-    /// Whether the header has been read, and the payload is what comes.
+    /// The header has been read, and payload follows.
     private var isInPayload = false
 
     private var operation = Operation.continuation
@@ -64,7 +65,7 @@ struct WebSocketFrameDecoder: Sendable {
     /// The key for the next byte of payload.
     private var key: UInt32 = 0
 
-    /// The kind of the message whose fragments are arriving.
+    /// The kind of the message being received.
     private var message: Operation?
     private var messageSize = 0
     private var text: [UInt8] = []
@@ -78,13 +79,13 @@ struct WebSocketFrameDecoder: Sendable {
         self.limits = limits
     }
 
-    /// Takes what the socket gave.
+    /// Decodes the bytes of one read.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into receiver: some WebSocketReceiver) throws(WebSocketError) {
         var offset = 0
         while offset < bytes.count, !isClosed {
             if !isInPayload {
                 if headerCount == 0, bytes.count - offset >= header.count {
-                    // All of it is here: read at once, and not byte by byte.
+                    // The longest possible header is within these bytes, so it is read at once and not byte by byte.
                     header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: InlineArray<14, UInt8>.self)
                     try readFixedHeader()
                     offset += headerSize
@@ -96,7 +97,7 @@ struct WebSocketFrameDecoder: Sendable {
                     guard headerCount == headerSize else { continue }
                 }
                 try readExtendedHeader()
-                // An empty frame is whole already.
+                // An empty frame is already complete.
                 if remaining == 0 { try endFrame(receiver) }
                 continue
             }
@@ -111,7 +112,7 @@ struct WebSocketFrameDecoder: Sendable {
         }
     }
 
-    /// Checks the first two bytes, and learns how long the header is.
+    /// Checks the first two bytes, and determines the header's length.
     private mutating func readFixedHeader() throws(WebSocketError) {
         let first = header[0], second = header[1]
         guard first & 0x70 == 0 else { throw WebSocketError(.protocolError, "reserved bits are set") }
@@ -136,7 +137,7 @@ struct WebSocketFrameDecoder: Sendable {
         headerSize = 2 + (length == 126 ? 2 : length == 127 ? 8 : 0) + (isMasked ? 4 : 0)
     }
 
-    /// Reads length and masking key, and begins the payload.
+    /// Reads the length and the masking key, and begins the payload.
     private mutating func readExtendedHeader() throws(WebSocketError) {
         let short = header[1] & 0x7F
         let extra = short == 126 ? 2 : short == 127 ? 8 : 0
@@ -204,7 +205,7 @@ struct WebSocketFrameDecoder: Sendable {
         }
     }
 
-    /// Reads the status code and reason of a close frame: RFC 6455, section 5.5.1.
+    /// Parses the status code and reason of a close frame: RFC 6455, section 5.5.1.
     private mutating func endConnection(_ receiver: some WebSocketReceiver) throws(WebSocketError) {
         isClosed = true
         guard !control.isEmpty else { return receiver.receive(close: nil, reason: "") }

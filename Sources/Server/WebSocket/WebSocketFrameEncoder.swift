@@ -1,8 +1,8 @@
 import NIOCore
 
-/// Writes WebSocket frames (RFC 6455, section 5.2), each a whole message.
+/// Writes WebSocket frames (RFC 6455, section 5.2). Each frame is a whole message.
 struct WebSocketFrameEncoder: Sendable {
-    /// A client masks what it sends, a server does not.
+    /// The side that sends. A client masks its frames; a server does not.
     let role: WebSocketRole
 
     /// Adds a frame to a buffer.
@@ -32,7 +32,8 @@ struct WebSocketFrameEncoder: Sendable {
         buffer.writeBytes(bytes)
     }
 
-    /// Adds a close frame. The reason is cut at a character so that it fits: a control frame has 125 bytes.
+    /// Adds a close frame. Cuts the reason after a whole character to fit, because a control frame's payload has at
+    /// most 125 bytes.
     func writeClose(_ code: WebSocketError.Code?, reason: String = "", to buffer: inout ByteBuffer) {
         var payload: [UInt8] = []
         if let code {

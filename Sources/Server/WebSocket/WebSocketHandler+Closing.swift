@@ -1,18 +1,20 @@
 import Logging
 import NIOCore
 
-// The end of a connection, whoever wants it.
+// The end of a connection, from either side.
 extension WebSocketHandler {
-    /// Tells the consumer that nothing follows, and why: what we said goodbye with, if we did.
+    /// Tells the consumer that the connection has ended, and why. If this side sent a close frame first,
+    /// its reason is used instead.
     func end(_ reason: String) {
         if case .closing(let why) = state { consumer.end(why) } else { consumer.end(reason) }
     }
 
-    /// Says goodbye because the server ends.
+    /// Sends a close frame because the server is shutting down.
     func leave(_ why: String) { sayGoodbye(WebSocketError(.goingAway, why), why: why) }
 
-    /// Says goodbye to a side that did nothing wrong. The call goes on until the carrier has answered, so that nothing that
-    /// was on its way is lost.
+    /// Sends a close frame to a client that did nothing wrong.
+    ///
+    /// The call continues until the carrier has answered, so that audio already on its way is not lost.
     func sayGoodbye(_ error: WebSocketError, why: String) {
         switch state {
         case .closing, .ended: return
@@ -25,7 +27,7 @@ extension WebSocketHandler {
         context?.read()
     }
 
-    /// Gives the other side time to answer our close frame: longer, a few times, while audio that was on its way still comes.
+    /// Waits for the answer to the close frame. Extends the time, up to `patience` times, while data still arrives.
     private func waitForGoodbye(patience: Int) {
         let before = lastReceived
         setDeadline(WebSocketPolicy.closeLimit) { handler in
@@ -37,15 +39,15 @@ extension WebSocketHandler {
         }
     }
 
-    /// Fails the connection (RFC 6455, section 7.1.7): a close frame that says why, and nothing more from this side.
-    /// - Parameter why: what the manifest says; by default that the call was refused, and why.
+    /// Fails the connection (RFC 6455, section 7.1.7): sends a close frame with the reason, and nothing after it.
+    /// - Parameter why: the reason in the manifest; nil writes "refused:" and the error's reason.
     func fail(_ error: WebSocketError, why: String? = nil) {
         if case .ended = state { return }
         if error.refusal != nil { onRefusal(error) }
         end(why ?? "refused: \(error.reason)")
         guard let context else { return }
         if case .closing = state {
-            // Both have said goodbye as well as they could.
+            // A close frame was already sent, so no second one follows.
             state = .ended
             return context.close(promise: nil)
         }
@@ -53,8 +55,9 @@ extension WebSocketHandler {
         hangUp(context)
     }
 
-    /// Ends the connection behind our close frame. What the other side still sends is read and thrown away until it ends the
-    /// connection too: closing at once would make its system drop that frame (RFC 6455, section 7.1.1).
+    /// Closes the sending side after the close frame. Discards the client's data until the client closes too.
+    ///
+    /// Closing both sides at once would make the client's system drop the close frame (RFC 6455, section 7.1.1).
     private func hangUp(_ context: ChannelHandlerContext) {
         state = .ended
         stopClock()
@@ -71,14 +74,14 @@ extension WebSocketHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
-    /// Answers the closing handshake of the other side.
+    /// Answers the client's close frame.
     func answer(close code: WebSocketError.Code?, reason: String) {
         let said = reason.isEmpty ? "" : ": \(reason)"
         let with = code == nil || code == .normal ? "" : " with code \(code?.rawValue ?? 0)"
         end("the carrier closed the call\(with)\(said)")
         guard let context else { return }
         if case .closing = state { return context.close(promise: nil) }
-        // The answer carries the same code (RFC 6455, section 5.5.1); then this side ends the connection.
+        // The answer carries the same code (RFC 6455, section 5.5.1). Then this side closes its sending side.
         var buffer = context.channel.allocator.buffer(capacity: 8)
         encoder.writeClose(code, to: &buffer)
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)

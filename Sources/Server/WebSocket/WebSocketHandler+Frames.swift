@@ -1,6 +1,6 @@
 import NIOCore
 
-// What the decoder finds: messages go to the consumer, control frames are dealt with here.
+// Handles decoded frames: messages go to the consumer, and control frames are handled here.
 extension WebSocketHandler: WebSocketReceiver {
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) { try consumer.receive(binary: piece) }
 
@@ -13,7 +13,8 @@ extension WebSocketHandler: WebSocketReceiver {
 
     func receive(ping payload: [UInt8]) throws(WebSocketError) {
         try countControlFrame()
-        // Only the last of several pings needs an answer (RFC 6455, section 5.5.3), and a client that does not read gets none.
+        // Only the last of several pings needs an answer (RFC 6455, section 5.5.3). A client that does not read gets
+        // none.
         guard let context, context.channel.isWritable else { return }
         if case .closing = state { return }
         send(.pong, payload)

@@ -1,20 +1,20 @@
 import NIOCore
 
-/// Reasons for which a call's socket is not read.
+/// The reasons to stop reading a call's socket.
 struct SocketHolds: OptionSet {
     let rawValue: Int
     /// The consumer has no room.
     static var room: Self { Self(rawValue: 1) }
-    /// More has come than time has passed.
+    /// The call is ahead of the clock.
     static var time: Self { Self(rawValue: 2) }
 }
 
-// Reading that waits, and goes on.
+// Pausing and resuming the reads.
 extension WebSocketHandler {
-    /// Reads nothing more until ``resume()``, because there is no room.
+    /// Stops reading until ``resume()``, because the consumer has no room.
     func holdBack() { holds.insert(.room) }
 
-    /// Reads nothing more for some time, because the call is ahead of it.
+    /// Stops reading for a time, because the call is ahead of the clock.
     func holdBack(for time: TimeAmount) {
         guard let context, !holds.contains(.time) else { return }
         holds.insert(.time)
@@ -22,10 +22,10 @@ extension WebSocketHandler {
         holdEnd = context.eventLoop.scheduleTask(in: time) { handler.value.readAgain(.time) }
     }
 
-    /// Reads on, because there is room again.
+    /// Resumes reading, because the consumer has room again.
     func resume() { readAgain(.room) }
 
-    /// Reads whatever comes from here on.
+    /// Resumes reading for all reasons. Used once the connection is ending.
     func releaseHolds() {
         holds = []
         holdEnd?.cancel()
@@ -33,7 +33,7 @@ extension WebSocketHandler {
 
     private func readAgain(_ reason: SocketHolds) {
         guard holds.remove(reason) != nil, holds.isEmpty else { return }
-        // The time in which nothing was read says nothing about the other side.
+        // Silence while nothing was read does not count against the client.
         lastReceived = context?.eventLoop.now ?? .now()
         context?.read()
     }

@@ -2,13 +2,15 @@ import Logging
 import NIOCore
 import NIOExtras
 
-/// The door: socket bytes in, frames decoded and handed to a consumer, pings answered, and the closing handshake.
+/// Handles the socket of one WebSocket: decodes frames, passes messages to a consumer, answers pings, and performs the
+/// closing handshake.
 ///
-/// The socket of a call is read on a clock, not for each frame: one system call then takes many frames. While the consumer has
-/// no room it is not read at all, and TCP holds the sender back. Everything here runs on the channel's event loop.
+/// A call's socket is read by a clock and not for each frame, so that one system call reads many frames.
+/// While the consumer has no room, the socket is not read, and TCP slows the sender down.
+/// Everything here runs on the channel's event loop.
 ///
-/// A call without TLS is read past NIO, which reads what comes before the call and behind its end, and tells when there is more of one
-/// that is faster than life.
+/// A call without TLS is read past NIO. NIO reads the data before and after the call.
+/// NIO also reports when more data has come for a call that arrives faster than real time.
 final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -17,9 +19,9 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         /// The consumer has not begun.
         case waiting
         case open
-        /// We have sent a close frame. What was on its way is still taken, until the other side's close frame.
+        /// This side has sent a close frame. Data is still accepted until the client's close frame.
         case closing(why: String)
-        /// Both sides have said goodbye, or the other one broke the rules or cannot be served. What it still sends is thrown away.
+        /// Both sides have closed, or this side has failed the connection. Further data is discarded.
         case ended
     }
 
@@ -33,37 +35,37 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var state = State.waiting
     var context: ChannelHandlerContext?
     private var tickTicket: (clock: ReadClock, ticket: ReadClock.Ticket)?
-    /// What the clock reads past NIO, as long as the channel is open.
+    /// The socket that the clock reads past NIO, while the channel is open.
     private var socket: NIOBSDSocket.Handle?
     var deadline: Scheduled<Void>?
-    /// Bytes of one second of a live call; nil reads everything as fast as it comes.
+    /// Bytes of one second of a live call; nil reads all data as fast as it arrives.
     private var bytesPerSecond: Int?
-    /// Why the socket is not read.
+    /// The reasons not to read the socket now.
     var holds: SocketHolds = [] {
         didSet { if isHeldBack { wasHeldBack = true } }
     }
     var isHeldBack: Bool { !holds.isEmpty }
     var holdEnd: Scheduled<Void>?
-    /// Reads past NIO without a look at other sockets, and whether another one is to come.
+    /// Consecutive reads past NIO without a check of other sockets, and a flag for a scheduled further read.
     private var readsInRow = 0
     private var isReadingOn = false
-    /// Bytes that have come since the clock last read.
+    /// Bytes received since the clock's last read.
     private var bytesSinceTick = 0
-    /// Someone wants to know when everything was read that has come by now; the number of ticks since then.
+    /// Ticks since ``drain()`` was called; nil without a pending drain.
     private var ticksOfDrain: Int?
-    /// Whether the socket was not read at some time since the last tick.
+    /// Reading was paused at some time since the last tick.
     private var wasHeldBack = false
-    /// Whether the call was at the pace of a live one in the last whole interval.
+    /// The call arrived no faster than real time in the last whole interval.
     private var wasAtPace = true
-    /// When anything came last.
+    /// The time of the last received data.
     var lastReceived = NIODeadline.distantPast
-    /// A ping is under way.
+    /// A ping has been sent, and no data has been received since.
     private var isPinged = false
 
     /// Makes the handler of a new connection.
     /// - Parameters:
-    ///   - socket: the channel's, where what comes from it are the bytes of frames and nothing is in between, such as TLS.
-    ///   - onRefusal: called when a connection is failed or ended by this side, to be counted.
+    ///   - socket: the channel's socket, if its bytes are plain frames; nil if a layer such as TLS is in between.
+    ///   - onRefusal: called to count each connection that this side refuses.
     init(
         consumer: Consumer, policy: WebSocketPolicy, socket: NIOBSDSocket.Handle? = nil,
         onRefusal: @escaping @Sendable (WebSocketError) -> Void
@@ -108,14 +110,16 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         if !isForClock, !isHeldBack { readOn(context) }
     }
 
-    /// Whether the clock is to read next: a running call, unless so much has come since the last tick that this is no live call, or one
-    /// that catches up. It is read as fast as the sinks take it, as is what comes before and after the call.
+    /// True if the clock does the next read: the call is running and arrives no faster than real time.
+    ///
+    /// Otherwise the socket is read as fast as the sinks accept the data. That holds for a call that catches up,
+    /// and before and after a call.
     private var isForClock: Bool {
         guard case .open = state else { return false }
         return isAtPace
     }
 
-    /// Whether no more has come since the last tick than a live call sends: it does not catch up.
+    /// True if no more data has come since the last tick than a live call sends, with a margin.
     private var isAtPace: Bool {
         guard let bytesPerSecond else { return false }
         let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
@@ -131,7 +135,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case ChannelEvent.inputClosed:
-            // A client that sends FIN without a close frame. The channel would stay half open for ever.
+            // The client sent FIN without a close frame. Without this the channel would stay half open for ever.
             end("the carrier ended the connection without a closing handshake")
             context.close(promise: nil)
         case is ChannelShouldQuiesceEvent:
@@ -154,14 +158,15 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     // MARK: - What the consumer asks for
 
-    /// The loop that all of this runs on.
+    /// The event loop that all of this runs on.
     var eventLoop: (any EventLoop)? { context?.eventLoop }
 
-    /// Which calls are read in one turn with this one; nil before it has begun.
+    /// The group of calls read in the same turn as this one; nil before the call begins and after its clock stops.
     var readGroup: Int? { tickTicket?.ticket.group }
 
-    /// The handshake is over. From here on the call's length and the other side's silence are watched.
-    /// - Parameter bytesPerSecond: what a live call sends, which is then read on the clock; nil reads at once.
+    /// Begins the consumer's work after the handshake. From here on, the call's length and the client's silence are
+    /// limited.
+    /// - Parameter bytesPerSecond: the rate of a live call, which is read by the clock; nil reads data as it arrives.
     func begin(bytesPerSecond: Int?) {
         guard let context, case .waiting = state else { return }
         state = .open
@@ -176,7 +181,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         tickTicket = (clock, clock.add { [unowned self] in tick() })
     }
 
-    /// Reads by the clock no longer.
+    /// Stops reading by the clock.
     func stopClock() {
         if let (clock, ticket) = tickTicket.take() { clock.remove(ticket) }
     }
@@ -189,9 +194,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
-    /// Reads what has come by now, and tells the consumer when it has all of it.
+    /// Reads the data that has come by now, and tells the consumer when it has all of it.
     ///
-    /// A call that catches up has more on its way than the socket holds: it has all of it only when it is at the pace of a live call.
+    /// A call that catches up has more data on its way than its socket holds.
+    /// Its drain therefore ends only when the call arrives no faster than real time.
     func drain() {
         ticksOfDrain = 0
         guard !isHeldBack, let context else { return }
@@ -205,7 +211,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     // MARK: - Reading
 
-    /// Takes what a read of the socket gave.
+    /// Handles the bytes of one read of the socket.
     private func receive(_ bytes: UnsafeRawBufferPointer, now: NIODeadline) {
         bytesSinceTick += bytes.count
         lastReceived = now
@@ -220,7 +226,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads what has come, once. Where that cannot be done here, NIO does it, as soon as something comes.
+    /// Reads the received data once. If this handler cannot read the socket itself, NIO does, as soon as data arrives.
     private func read(_ context: ChannelHandlerContext) {
         guard let socket, let (clock, _) = tickTicket else { return context.read() }
         switch unsafe clock.reader.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
@@ -238,8 +244,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads again, after what else the event loop has been given to do. It looks at its other sockets only when nothing is left of that,
-    /// so that NIO reads now and then.
+    /// Reads again after the event loop's other queued tasks. The loop checks its other sockets only when it has no
+    /// tasks left.
+    ///
+    /// After 32 such reads NIO does one, so that the other sockets are checked too.
     private func readOn(_ context: ChannelHandlerContext) {
         if isReadingOn { return }
         guard socket != nil, tickTicket != nil, readsInRow < 32 else {
@@ -254,10 +262,11 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads the socket, and looks whether the other side is still there: a connection that was cut somewhere on its way
-    /// looks just like a silent one.
+    /// Reads the socket, and checks that the client is still there. A connection that was cut on its way looks like a
+    /// silent one.
     private func tick() {
-        // Where NIO reads, nobody says that the socket is empty: but a whole interval at the pace of a live call shows it.
+        // NIO does not report an empty socket. A whole interval at no more than real-time speed shows that the drain is
+        // complete.
         wasAtPace = isAtPace && !isHeldBack && !wasHeldBack
         if let ticks = ticksOfDrain {
             ticksOfDrain = ticks + 1

@@ -4,41 +4,41 @@ import Foundation
 import HTTPTypes
 import NIOHTTP1
 
-/// The opening handshake of RFC 6455, section 4.2: which requests become calls, and what the others are told.
+/// The opening handshake of RFC 6455, section 4.2: the checks of upgrade requests, and their answers.
 struct WebSocketUpgrade: Sendable {
-    /// A request that asked for a WebSocket and does not get one.
+    /// A refusal of a request for a WebSocket.
     struct Refusal: Error, Sendable {
         let status: HTTPResponseStatus
-        /// Why, for the log.
+        /// The reason for the log.
         let reason: String
-        /// Why, for the client, where that is less.
+        /// The reason for the client; nil sends the reason for the log.
         var shown: String?
-        /// What refusals are counted under.
+        /// The reason under which the refusal is counted.
         var kind = RefusalReason.handshake.rawValue
         var headers: HTTPHeaders = [:]
     }
 
-    /// The only path that takes calls.
+    /// The only path for calls.
     let path: String
-    /// Who may come in.
+    /// The check of tokens and signatures.
     let callGuard: CallGuard
-    /// The path of the echo that only servers of tests have.
+    /// The path of the echo, which only test servers have.
     var echoPath: String?
-    /// Brings a request's target into the form that is compared.
+    /// Converts a request's target to the form used for comparison.
     var target = RequestTarget(publicURL: nil, vonagePath: "")
-    /// Which names and pages the request may come from; nil takes all.
+    /// The check of host names and origins; nil accepts all.
     var hosts: KnownHosts?
-    /// What RFC 6455, section 1.3 appends to the client's key.
+    /// The suffix of the client's key, from RFC 6455, section 1.3.
     private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    /// The subprotocol that the older Vonage bridge offers; some clients insist on an answer.
+    /// The subprotocol that the older Vonage bridge offers. Some clients insist on an answer to it.
     private static let bridgeProtocol = "WSBRIDGE"
 
-    /// Whether a request asks for a WebSocket at all.
+    /// Returns true if a request asks for a WebSocket.
     static func isAskedFor(by head: HTTPRequestHead) -> Bool {
         head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
     }
 
-    /// The path of a request's target, in the form that requests for pages have as well.
+    /// Returns the path of a request's target, in the same form as for other requests.
     func path(of target: String) -> String { String(self.target.canonical(RequestTarget.origin(of: target).target).prefix { $0 != "?" }) }
 
     /// Checks the form of a request that asks for a WebSocket.
@@ -70,7 +70,8 @@ struct WebSocketUpgrade: Sendable {
         try checkOrigin(of: head)
     }
 
-    /// Refuses a request that a page of another site made a browser send. Carriers name no origin, and may come under any name.
+    /// Refuses a request that a page of another site made a browser send. Carriers send no origin, and may use any host
+    /// name.
     private func checkOrigin(of head: HTTPRequestHead) throws(Refusal) {
         let host = head.headers.first(name: "host")
         do throws(KnownHosts.Refusal) {
@@ -80,7 +81,7 @@ struct WebSocketUpgrade: Sendable {
         }
     }
 
-    /// The answer to a request that becomes a call. Extensions are declined by not being named.
+    /// Returns the answer to a request that becomes a call. Omits extensions, which declines them.
     static func acceptance(of head: HTTPRequestHead) -> HTTPResponseHead {
         let key = head.headers.first(name: "sec-websocket-key") ?? ""
         var headers: HTTPHeaders = ["connection": "upgrade", "upgrade": "websocket", "sec-websocket-accept": acceptance(of: key)]
@@ -90,14 +91,15 @@ struct WebSocketUpgrade: Sendable {
         return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     }
 
-    /// What a server answers to a client's key, to show that it understood (RFC 6455, section 4.2.2).
+    /// Returns the server's answer to a client's key. It proves that the server understood the request (RFC 6455,
+    /// section 4.2.2).
     static func acceptance(of key: String) -> String {
         Data(Insecure.SHA1.hash(data: Data((key + keySuffix).utf8))).base64EncodedString()
     }
 }
 
 extension WebSocketUpgrade.Refusal {
-    /// Refuses a call that cannot be taken now.
+    /// Refuses a call that Callreel cannot take now.
     init(_ obstacle: Readiness.Obstacle) {
         self.init(
             status: .serviceUnavailable, reason: obstacle.reason, shown: obstacle.shownToStrangers, kind: obstacle.kind.rawValue,
@@ -107,12 +109,12 @@ extension WebSocketUpgrade.Refusal {
     /// Refuses a request that did not come in time.
     static var timeOut: Self { .init(status: .requestTimeout, reason: RefusalReason.handshakeTime.description, kind: .handshakeTime) }
 
-    /// Refuses a request that does not name one host (RFC 9112, section 3.2): a proxy might go by another one.
+    /// Refuses a request without exactly one host (RFC 9112, section 3.2), because a proxy might choose another one.
     static func host(count: Int) -> Self {
         .init(status: .badRequest, reason: count == 0 ? "the request has no Host header" : "the request has \(count) Host headers")
     }
 
-    /// Refuses what NIO's decoder could not read.
+    /// Refuses a request that NIO's decoder could not parse.
     init(_ error: HTTPParserError) {
         switch error {
         case .headerOverflow:
