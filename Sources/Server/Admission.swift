@@ -14,7 +14,7 @@ struct Admission: Sendable {
 
     /// Counts and logs refusals.
     let refusals: Refusals
-    /// Calls whose webhook was answered but whose WebSocket has not come yet.
+    /// Calls after the answer to their webhook and before their WebSocket.
     let expected: ExpectedCalls
     /// Returns everything that prevents new calls now.
     private let findObstacles: @Sendable () -> [Readiness.Obstacle]

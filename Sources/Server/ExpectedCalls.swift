@@ -42,7 +42,7 @@ final class ExpectedCalls: Sendable {
     /// - Parameter lifetime: seconds until an expected call is given up.
     init(lifetime: Int) { self.lifetime = .seconds(lifetime) }
 
-    /// Adds a call whose webhook was answered.
+    /// Adds a call after its webhook was answered.
     func add(_ uuid: String?, now: ContinuousClock.Instant = .now) {
         let key = CallToken.digest(of: uuid)
         state.withLock { state in

@@ -11,10 +11,10 @@ import NIOCore
 
 /// Chooses the address to listen on among the addresses of a configured host.
 enum ListenAddress {
-    /// Returns the first address of a host that this machine can listen on. Blocks.
+    /// Returns a host's first address on which this machine can listen. Blocks.
     ///
     /// A name may have several addresses, such as `localhost` on a machine with IPv6 only.
-    /// A host that is an address is returned as it is.
+    /// An address is returned as it is.
     /// If this machine can listen on none, returns the first address, or the host itself if it has no address.
     /// Listening on that fails with the reason.
     static func resolve(_ host: String) -> String {
@@ -26,8 +26,8 @@ enum ListenAddress {
         return addresses.first(where: canBind) ?? addresses.first ?? host
     }
 
-    /// Returns the address to connect to for a host. On a machine without IPv4, `localhost` becomes `::1`,
-    /// whatever its hosts file says.
+    /// Returns the address to connect to for a host. On a machine without IPv4, `localhost` becomes `::1`
+    /// regardless of its hosts file.
     /// Every other host is returned as it is: the client tries all its addresses.
     static func reaching(_ host: String) -> String {
         guard PublicURL.bare(host) == "localhost", !canBind("127.0.0.1"), canBind("::1") else { return host }

@@ -14,7 +14,7 @@ struct CallToken: Sendable {
 
     /// Expiry time, in seconds since 1970.
     let expires: UInt64
-    /// A unique value: the process that made the token, the deadline on that process's clock, and random bytes.
+    /// A unique value: the process that made the token, the deadline on its clock, and random bytes.
     let nonce: [UInt8]
     /// The call that the token admits: the first 16 bytes of the SHA-256 of its uuid. Zeros admit any call.
     let call: [UInt8]

@@ -12,7 +12,7 @@ import Synchronization
 /// day.
 /// With a configured key, tokens stay valid across a restart. The restart forgets the used ones.
 final class CallTokens: Sendable {
-    /// The query parameter that carries the token in the WebSocket's address.
+    /// The query parameter for the token in the WebSocket's address.
     static let parameter = "token"
     /// The largest number of used tokens kept at once. When it is reached, no more calls are admitted until some
     /// expire.

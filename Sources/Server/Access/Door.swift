@@ -15,12 +15,12 @@ struct Door: Sendable {
     let failedCalls: FailedTries
     private let vonage: Configuration.Vonage
     private let signatureSecrets: [String]
-    /// The names under which the server answers.
+    /// The server's known host names.
     let hosts: KnownHosts
     /// The credentials; nil if the page and the API are open to everyone.
     let credentials: AccessControl.Credentials?
 
-    /// The contents of the secret files that the configuration names.
+    /// The contents of the secret files named in the configuration.
     struct Secrets {
         let certificates: TLSCertificates?
         let signatures, tokenKeys, passwords, accessTokens: [String]
@@ -37,7 +37,7 @@ struct Door: Sendable {
         }
     }
 
-    /// Reads every file that the configuration names. Refuses a configuration that would show recordings to everyone.
+    /// Reads every file named in the configuration. Refuses a configuration that would expose all recordings.
     /// Blocks.
     init(_ configuration: Configuration) throws(ServiceError) {
         if let exposure = configuration.exposure { throw ServiceError(exposure.description) }
@@ -77,6 +77,6 @@ struct Door: Sendable {
         }
     }
 
-    /// The middleware that sets the security headers of every response.
+    /// The middleware for the security headers of every response.
     var securityHeaders: SecurityHeaders { SecurityHeaders(tls: certificates != nil, proxies: proxies) }
 }

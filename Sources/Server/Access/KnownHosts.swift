@@ -1,12 +1,12 @@
 import HTTPTypes
 import Hummingbird
 
-/// Checks the host name that a request was sent to, and the page that made a browser send it.
+/// Checks the requested host name, and the page from which a browser sent the request.
 ///
 /// A page of another site can point its own name at this machine (DNS rebinding). The browser then treats the server as
 /// part of that site.
 /// The page can then read everything that the server shows without a password.
-/// Without a password, the server therefore answers only to names that it knows.
+/// Without a password, the server therefore answers only to known names.
 /// IP addresses are always known, and so are names without a dot. Such names lead nowhere on the internet,
 /// so no foreign page can have one.
 struct KnownHosts: Sendable {
@@ -28,12 +28,12 @@ struct KnownHosts: Sendable {
         names = configuration.access.isOpen ? Set(named.map(PublicURL.bare)) : nil
     }
 
-    /// Refuses a request to an unknown name, and a request that a page of another site made a browser send.
+    /// Refuses a request to an unknown name, or from a page of another site in a browser.
     /// - Parameters:
     ///   - host: the `Host` header; nil without one. Browsers always send it.
     ///   - origins: the values of the `Origin` header (RFC 6454, section 7).
     ///   - forwardedHost: the requested host, as a trusted proxy reports it.
-    ///   - isForCarriers: carriers are answered under any name, so that no call is lost. Nothing is shown to them.
+    ///   - isForCarriers: true for carriers. They may use any name, so that no call is lost; they see no content.
     func check(host: String?, origins: [String], forwardedHost: String?, isForCarriers: Bool = false) throws(Refusal) {
         if !origins.isEmpty {
             guard origins.count == 1, isOwn(origins[0], hosts: [host, forwardedHost].compactMap { $0 }) else {

@@ -59,7 +59,7 @@ final class SeenSignatures: Sendable {
     /// - Parameters:
     ///   - id: the signature's `jti`.
     ///   - request: the whole request.
-    ///   - end: the time at which the signature expires.
+    ///   - end: the signature's expiry time.
     func note(_ id: some DataProtocol, request: some DataProtocol, until end: Date, now: Date) -> Sight {
         let id = Digest(id), request = Digest(request)
         let second = now.timeIntervalSince1970

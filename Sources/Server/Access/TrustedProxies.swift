@@ -9,12 +9,12 @@ struct TrustedProxies: Sendable {
 
     private let ranges: [AddressRange]
 
-    /// Trusts the given addresses and networks. Ignores texts that are neither.
+    /// Trusts the given addresses and networks. Ignores other texts.
     init(_ texts: [String]) { ranges = texts.compactMap(AddressRange.init) }
 
     private func trusts(_ address: String) -> Bool { ranges.contains { $0.contains(address) } }
 
-    /// Returns the address of the client that sent a request.
+    /// Returns a request's client address.
     ///
     /// Each proxy appends the address of its own client. The list is therefore read from its end, and only as far as
     /// trusted proxies wrote it.
@@ -36,7 +36,7 @@ struct TrustedProxies: Sendable {
         return headers("X-Real-IP").suffix(1)
     }
 
-    /// Returns true if a request came over TLS, to Callreel or to a trusted proxy that reports it.
+    /// Returns true if a request came over TLS, to Callreel or to a trusted proxy according to its header.
     func isSecure(peer: String?, tls: Bool, headers: Headers) -> Bool {
         if tls { return true }
         guard let peer, trusts(peer) else { return false }
@@ -44,7 +44,7 @@ struct TrustedProxies: Sendable {
         return proto?.lowercased() == "https"
     }
 
-    /// Returns the host and port that the client asked for, as a trusted proxy reports them; nil without such a report.
+    /// Returns the host and port that the client asked for, as reported by a trusted proxy; nil without a report.
     func host(peer: String?, headers: Headers) -> String? {
         guard let peer, trusts(peer) else { return nil }
         return Self.last("X-Forwarded-Host", "host", headers)

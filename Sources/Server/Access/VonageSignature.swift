@@ -35,7 +35,7 @@ struct VonageSignature: Sendable {
         /// The signature's unique id. Nil if the signer gave none; the signature can then be used until it expires.
         /// Vonage always gives one.
         let identifier: String?
-        /// The time at which the signature expires.
+        /// The signature's expiry time.
         let end: Date
     }
 

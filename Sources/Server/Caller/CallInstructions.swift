@@ -19,7 +19,7 @@ package struct CallInstructions: Sendable {
     /// The required `Authorization` header of the upgrade request.
     package var authorization: Authorization
 
-    /// The kinds of `Authorization` header that an endpoint requires in the upgrade request.
+    /// The kinds of `Authorization` header required in the upgrade request.
     package enum Authorization: Hashable, Sendable {
         /// The carrier's signature, if a secret is configured.
         case signature

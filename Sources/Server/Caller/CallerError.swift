@@ -1,4 +1,4 @@
-/// The reason why a test call failed, in words for the user who placed it.
+/// The reason for a test call's failure, in words for the user.
 package struct CallerError: Error, Sendable, CustomStringConvertible {
     package let description: String
 

@@ -205,7 +205,7 @@ package final class CarrierConnection: Sendable {
         }
     }
 
-    /// Builds the pipeline that requests the upgrade.
+    /// Builds the pipeline for the upgrade request.
     private static func configure(_ channel: any Channel, _ head: HTTPRequestHead, _ patience: Patience) throws -> EventLoopFuture<Outcome> {
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration<Outcome>(

@@ -2,13 +2,13 @@ import Foundation
 import JWTKit
 import NIOSSL
 
-/// The account of a test call, and the servers it trusts. A real carrier has both from its customer.
+/// The account of a test call, and the servers that it trusts. A real carrier has the account from its customer.
 package struct CarrierIdentity: Sendable {
     /// The servers whose TLS certificates are accepted.
     package enum Trust: Sendable {
-        /// Servers that the system trusts.
+        /// Servers trusted by the system.
         case system
-        /// Servers that the certificates of a PEM file vouch for.
+        /// Servers vouched for by the certificates of a PEM file.
         case authority(String)
         /// All servers, without a check.
         case anybody
@@ -44,7 +44,7 @@ package struct CarrierIdentity: Sendable {
         }
     }
 
-    /// Returns the `Authorization` header that an endpoint requires.
+    /// Returns the `Authorization` header required by an endpoint.
     func authorization(for asked: CallInstructions.Authorization) async throws(CallerError) -> String? {
         switch asked {
         case .custom(let value): return value
@@ -60,7 +60,7 @@ package struct CarrierIdentity: Sendable {
     /// Returns advice about a refusal; empty if there is none.
     func advice(onStatus status: UInt) -> String { status == 401 && signatureSecret == nil ? Self.howToSign : "" }
 
-    /// Returns the TLS settings that check a server.
+    /// Returns the TLS settings for the check of a server.
     func tlsConfiguration() throws(CallerError) -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         switch trust {

@@ -17,7 +17,7 @@ package struct RecordingLookup: Sendable {
 
     /// The server's answer about some calls. It does not mention unknown calls.
     package struct Answer: Sendable {
-        /// The calls that are running or being finished.
+        /// The calls still running or being finished.
         package var live: Set<String> = []
         package var published: [String: Published] = [:]
     }
@@ -29,7 +29,7 @@ package struct RecordingLookup: Sendable {
     private let token: String?
     private let identity: CarrierIdentity
 
-    /// Makes a lookup at the server that a test call goes to. Returns nil if the target is not a valid URL.
+    /// Makes a lookup at a test call's server. Returns nil if the target is not a valid URL.
     /// - Parameters:
     ///   - target: the address of the server's answer webhook or of its WebSocket.
     ///   - token: the server's access token; nil sends none.

@@ -8,7 +8,7 @@ import Foundation
 /// The first text message names the audio's content type. The NCCO's `headers` stand beside it at the top level.
 /// The dialect is lenient about everything else: keys in any order, unknown keys and events, numbers as text.
 struct VonageDialect: CarrierDialect {
-    /// The only content type that Callreel takes: 16-bit linear PCM. Vonage sends it little-endian, although RFC 2586
+    /// The only accepted content type: 16-bit linear PCM. Vonage sends it little-endian, although RFC 2586
     /// says big-endian.
     static let mediaType = "audio/l16"
 

@@ -3,7 +3,7 @@ import Foundation
 
 /// The checked content of the configuration file.
 package struct Configuration: Sendable {
-    /// The address that the server listens on, and the times of its connections.
+    /// The server's address, and the times of its connections.
     package struct Listen: Configurable {
         package var host = "127.0.0.1"
         package var port = 9292
@@ -92,8 +92,8 @@ package struct Configuration: Sendable {
             ),
         ]
 
-        /// Returns the bits of four octal digits. Returns nil if they do not let the owner read and write,
-        /// or hold more than permissions.
+        /// Returns the bits of four octal digits. Returns nil unless the owner may read and write and
+        /// only permission bits are set.
         static func permissions(_ text: String) -> Int? {
             guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8) else { return nil }
             return bits & ~0o777 == 0 && bits & 0o600 == 0o600 ? bits : nil
@@ -102,7 +102,7 @@ package struct Configuration: Sendable {
         /// The marks of free disk space, in bytes.
         var marks: SpaceMarks { SpaceMarks(low: lowSpace * 1_000_000, critical: criticalSpace * 1_000_000) }
 
-        /// Returns the store that this section describes.
+        /// Returns the store described by this section.
         package func store() throws(RecordingError) -> RecordingStore {
             RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640, mustExist: mustExist)
         }
@@ -137,7 +137,7 @@ package struct Configuration: Sendable {
     }
 
     package var listen: Listen
-    /// The address at which carriers reach the server; nil means the address that it listens on.
+    /// The address at which carriers reach the server; nil means its own listening address.
     package var publicURL: PublicURL?
     package var recordings: Recordings
     /// The sinks that receive every call.
@@ -209,7 +209,7 @@ extension Configuration {
     }
 }
 
-/// Mistakes in the configuration that stop the program at the start.
+/// Mistakes in the configuration. They stop the program at the start.
 package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     /// The configuration file.
     package let file: String
@@ -231,7 +231,7 @@ extension Configuration {
     /// Largest size of a configuration file, in bytes.
     private static let fileLimit = 1 << 24
 
-    /// Reads a configuration file, which may be a pipe; `-` is standard input. Blocks. The error names every mistake.
+    /// Reads a configuration file or a pipe; `-` is standard input. Blocks. The error names every mistake.
     package init(
         file: String, registry: SinkRegistry, environment: [String: String]
     ) throws(ConfigurationError) {

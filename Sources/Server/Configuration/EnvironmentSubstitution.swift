@@ -15,7 +15,7 @@ struct EnvironmentSubstitution {
     /// Every changed value, by its path.
     private var changes: [String: Change] = [:]
 
-    /// Replaces every variable. Reports each variable that is not set as a problem.
+    /// Replaces every variable. Reports each unset variable as a problem.
     init(_ environment: [String: String], in value: JSONValue, problems: inout [ConfigurationProblem]) {
         self.value = value
         self.value = substitute(environment, in: value, at: .root, problems: &problems)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The address at which carriers and people reach the server, such as `https://calls.example.com/phone`.
+/// The server's address for carriers and people, such as `https://calls.example.com/phone`.
 package struct PublicURL: Hashable, Sendable, CustomStringConvertible {
     /// The scheme is https, so clients use TLS.
     let isSecure: Bool

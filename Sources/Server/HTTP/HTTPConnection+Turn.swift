@@ -28,7 +28,7 @@ extension HTTPConnection {
         decoder.mode = .discarding
         clock.stop()
         _ = roles.refused(refusal, head)
-        // This is the rest of a request that was already answered.
+        // This is the rest of an answered request.
         if isReceiving, exchanges.isEmpty { return context.close(promise: nil) }
         isBroken = isReceiving
         held = .refusal(refusal)
@@ -60,8 +60,7 @@ extension HTTPConnection {
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         linger(context, after: context.writeAndFlush(wrapOutboundOut(.end(nil))))
         if isReadHeld { context.read() }
-        // The refused request will never be complete. This error tells the handlers so, and not that its body has
-        // ended.
+        // The refused request stays incomplete. This error keeps its handlers from taking the received part for the whole.
         if isBroken { context.fireErrorCaught(ChannelError.eof) }
     }
 }

@@ -15,7 +15,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// A request that was passed on and whose response is not complete.
+    /// A request passed on to the server, until its response is complete.
     struct Exchange {
         let version: HTTPVersion
         /// The connection stays open for further requests after this one.
@@ -28,13 +28,13 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         var missingBytes: Int?
     }
 
-    /// The action that waits until the current requests are answered.
+    /// An action delayed until the current requests are answered.
     enum Held {
         case upgrade(HTTPRequestHead)
         case refusal(WebSocketUpgrade.Refusal)
     }
 
-    /// The functions that decide the connection's use.
+    /// The decisions about the connection's use.
     struct Roles {
         /// Checks the form of a request for an upgrade.
         let check: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
@@ -42,7 +42,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         let admit: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
         /// Turns the connection into a call.
         let upgrade: (HTTPConnection, ChannelHandlerContext, HTTPRequestHead) throws -> Void
-        /// Adds the handlers that answer requests, after this one. Called with the first request.
+        /// Adds the request handlers after this one. Called with the first request.
         let serve: (ChannelHandlerContext) throws -> Void
         /// Records a refusal, and returns the delay for its answer.
         let refused: (WebSocketUpgrade.Refusal, _ head: HTTPRequestHead?) -> TimeAmount
@@ -58,7 +58,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     var held: Held?
     /// The head of a request for an upgrade, until the request is complete.
     var upgradeHead: HTTPRequestHead?
-    /// The handlers that answer requests have been added.
+    /// The request handlers have been added.
     private(set) var isServed = false
     /// The head of the first exchange's response has been written.
     var isResponding = false
@@ -144,7 +144,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func handOn(_ received: HTTPRequestHead, _ context: ChannelHandlerContext) {
         var head = received
         decoderStops = RequestDecoder.stops(behind: head)
-        // Callreel accepts no other protocol that the client offers.
+        // Callreel accepts no other offered protocol.
         head.headers.remove(name: "upgrade")
         if !isServed {
             isServed = true

@@ -6,7 +6,7 @@ import NIOCore
 
 /// The routes of the page: three files built into the program.
 enum PageRoutes {
-    /// Adds `GET /` and the style sheet and script that it loads.
+    /// Adds `GET /` with its style sheet and script.
     static func add(to router: Router<RequestScope>) {
         add("/", PackageResources.index_html, "text/html; charset=utf-8", to: router)
         add("/page.css", PackageResources.style_css, "text/css; charset=utf-8", to: router)
@@ -25,7 +25,7 @@ enum PageRoutes {
     }
 }
 
-/// Adds the headers that restrict what a browser may do with a response.
+/// Adds the headers that restrict a browser's use of a response.
 struct SecurityHeaders: RouterMiddleware {
     typealias Context = RequestScope
 

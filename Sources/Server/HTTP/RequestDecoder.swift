@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// Decodes one request after another, even after a request that offered another protocol.
+/// Decodes one request after another, even after an offer of another protocol.
 ///
 /// NIO's decoder stops after each request with `Connection: Upgrade`, because bytes of another protocol may follow.
 /// If the server declines the offer, the next request follows (RFC 9110, section 7.8), and a new decoder reads it.

@@ -15,7 +15,7 @@ struct RequestScope: RequestContext {
 }
 
 extension TrustedProxies {
-    /// Returns the address of the client that sent a request.
+    /// Returns a request's client address.
     func client(of request: Request, in scope: RequestScope) -> String { client(peer: scope.peer, headers: Self.headers(of: request)) }
 
     /// Returns true if the client's request came over TLS, to Callreel or to a trusted proxy.
@@ -23,7 +23,7 @@ extension TrustedProxies {
         isSecure(peer: scope.peer, tls: tls, headers: Self.headers(of: request))
     }
 
-    /// Returns the host and port that a trusted proxy reports; nil without such a report.
+    /// Returns the host and port reported by a trusted proxy; nil without a report.
     func host(of request: Request, in scope: RequestScope) -> String? { host(peer: scope.peer, headers: Self.headers(of: request)) }
 
     private static func headers(of request: Request) -> Headers {

@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// Slows down a client that sends one wrong password, token or signature after another.
+/// Slows down clients with repeated wrong passwords, tokens or signatures.
 ///
 /// Each address may fail a few times at once, and then at a fixed rate. Further tries wait.
 /// Memory is bounded: if too many addresses fail, some are forgotten early.

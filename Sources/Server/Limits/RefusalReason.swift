@@ -39,9 +39,9 @@ enum RefusalReason: String, CaseIterable, Sendable {
     case noCredentials = "no_credentials"
     /// Too many wrong passwords or tokens came from one address.
     case tries
-    /// A request to a host name that this server does not know.
+    /// A request to an unknown host name.
     case host
-    /// A request that a page of another site made a browser send.
+    /// A request from a page of another site in a browser.
     case origin
 }
 

@@ -6,7 +6,7 @@ import NIOCore
 /// TLS included.
 /// Each body must be complete within the limit from its head. Between two requests, another limit applies.
 final class RequestClock {
-    /// The part of a request that did not come in time.
+    /// The late part of a request.
     enum TimeOut: Sendable { case head, body, idle }
 
     private enum Phase { case head, body, answer, idle, stopped }

@@ -8,7 +8,7 @@ import NIOCore
     import Glibc
 #endif
 
-/// Closes a connection whose client does not read the data sent to it, such as a download that is left unread.
+/// Closes a connection whose client does not read the data sent to it, such as a stalled download.
 ///
 /// A slow reader is not closed. While data waits, the guard checks at intervals if the client has taken any of it.
 /// Progress shows as fewer bytes in NIO's buffer or a change in the system's buffer.

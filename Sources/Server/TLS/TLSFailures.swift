@@ -3,7 +3,7 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Follows the TLS handler in the pipeline. Closes a connection on which TLS fails, so that no later handler answers
+/// Follows the TLS handler in the pipeline. Closes a connection after a TLS failure, so that no later handler answers
 /// there.
 final class TLSFailures: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer

@@ -1,9 +1,8 @@
 import NIOCore
 
-/// Follows a call's handler on a connection that answered requests before. Isolates the request handlers after it from
-/// the call.
+/// Isolates a call from the request handlers of a connection that answered requests before. It stands between the two.
 ///
-/// Those handlers see only the end of the connection.
+/// The request handlers see only the end of the connection.
 final class CallBorder: ChannelDuplexHandler {
     typealias InboundIn = NIOAny
     typealias OutboundIn = NIOAny

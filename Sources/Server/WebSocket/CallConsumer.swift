@@ -11,7 +11,7 @@ final class CallConsumer: WebSocketConsumer {
     private var session: CallSession?
     private var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000))
     private let aheadLimit: TimeAmount?
-    /// The time at which the call began, its samples per second, and the samples received so far.
+    /// The call's start time, its samples per second, and the samples received so far.
     private var began = NIODeadline.distantPast
     private var samplesPerSecond = 1
     private var samplesReceived = 0
@@ -19,8 +19,8 @@ final class CallConsumer: WebSocketConsumer {
 
     /// Makes the consumer of a new connection.
     /// - Parameters:
-    ///   - aheadLimit: audio that may be ahead of the clock; nil sets no limit.
-    ///   - started: receives the session when the call begins, or nil if the connection ends before that.
+    ///   - aheadLimit: limit of audio ahead of the clock; nil sets none.
+    ///   - started: receives the session when the call begins, or nil if the connection ends earlier.
     init(
         recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil, started: EventLoopPromise<CallSession?>, logger: Logger
     ) {
@@ -60,7 +60,7 @@ final class CallConsumer: WebSocketConsumer {
         holdBackToTime(socket)
     }
 
-    /// Limits a call that is too far ahead of the clock to the speed of real time. Otherwise a client could fill the
+    /// Slows a call too far ahead of the clock to the speed of real time. Otherwise a client could fill the
     /// disk with fast audio.
     private func holdBackToTime(_ socket: WebSocketHandler<CallConsumer>) {
         guard let aheadLimit, session != nil, let now = socket.eventLoop?.now else { return }

@@ -24,7 +24,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let kind: EventLoopFuture<Kind>
     }
 
-    /// The call on a connection that answered requests first.
+    /// The call on a connection that was HTTP first.
     final class LaterCall: Sendable {
         private let started = Mutex<EventLoopFuture<CallSession?>?>(nil)
 
@@ -78,7 +78,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    /// Returns the functions that decide the connection's use.
+    /// Returns the decisions about the connection's use.
     private func roles(
         of channel: any Channel, client peer: String?, kind: EventLoopPromise<Kind>, encoder: HTTPResponseEncoder,
         bytes: ByteToMessageHandler<RequestDecoder>
@@ -130,7 +130,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let callGuard = upgrade.callGuard
         try callGuard.check(head)
         let token = callGuard.token(of: head)
-        // A token that is valid during the drain was issued before it, because the answer webhook then refuses.
+        // A token that is valid during the drain was issued before it, because the answer webhook refuses calls during it.
         let place = try admission.enter { token != nil || !admission.expected.isEmpty() }
         do throws(WebSocketUpgrade.Refusal) {
             try callGuard.redeem(head)

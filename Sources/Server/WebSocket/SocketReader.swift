@@ -10,10 +10,9 @@ import NIOCore
 
 /// Reads sockets past NIO, into one buffer shared by all calls of an event loop.
 ///
-/// For each call, a read through NIO costs two changes to its selector, a turn of the loop and a buffer,
+/// A read through NIO costs two changes to its selector, a turn of the loop and a buffer for each call,
 /// because NIO waits for data first.
-/// A read by the clock needs none of these. NIO still does everything else: it writes, and it detects an end or a
-/// failure.
+/// A read by the clock needs none of these. NIO still writes, and detects an end or a failure.
 @safe final class SocketReader {
     /// Bytes of one read: the data of a live call at the highest rate in the longest interval.
     private static let bufferSize = 1 << 16

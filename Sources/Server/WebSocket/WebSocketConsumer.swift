@@ -9,7 +9,7 @@ import NIOCore
 protocol WebSocketConsumer: AnyObject, SendableMetatype {
     /// A logger with the connection's metadata.
     var logger: Logger { get }
-    /// Handles the opening of the connection. A consumer that needs no first message begins here.
+    /// Handles the opening of the connection. A consumer without a first message begins here.
     /// Other consumers have the handshake time for it.
     func attach(to socket: WebSocketHandler<Self>)
     /// Handles a piece of a binary message's payload.
@@ -20,7 +20,7 @@ protocol WebSocketConsumer: AnyObject, SendableMetatype {
     func receive(text: [UInt8], from socket: WebSocketHandler<Self>) throws(WebSocketError)
     /// Handles the end of one read of the socket. All its messages have been passed on.
     func receiveReadEnd(from socket: WebSocketHandler<Self>)
-    /// Reports that all data that had come when ``WebSocketHandler/drain()`` was called has been passed on.
+    /// Handles the end of a drain. All data received before ``WebSocketHandler/drain()`` has been passed on.
     func receiveDrained()
     /// Handles the end of the connection. May be called more than once; the first reason stands.
     func end(_ reason: String)
@@ -45,7 +45,7 @@ struct WebSocketPolicy: Sendable {
     let readInterval: TimeAmount
     /// The clocks that wake the server's running calls once in each read interval.
     let clocks: ReadClocks
-    /// Bytes that a live call at the usual 16 kHz sends between two reads, with frame headers and a small margin.
+    /// Bytes of a live call at the usual 16 kHz between two reads, with frame headers and a small margin.
     let readSize: Int
     /// Time without received data until Callreel sends a ping.
     let pingInterval: TimeAmount
@@ -55,7 +55,7 @@ struct WebSocketPolicy: Sendable {
     let handshakeLimit: TimeAmount
     /// The longest time of a call.
     let lengthLimit: TimeAmount
-    /// Audio that a call may be ahead of the clock; nil sets no limit.
+    /// Limit of audio ahead of the clock; nil sets none.
     let aheadLimit: TimeAmount?
     /// Size limits of messages, in bytes.
     let messages: WebSocketFrameDecoder.Limits

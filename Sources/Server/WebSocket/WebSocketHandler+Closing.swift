@@ -12,7 +12,7 @@ extension WebSocketHandler {
     /// Sends a close frame because the server is shutting down.
     func leave(_ why: String) { sayGoodbye(WebSocketError(.goingAway, why), why: why) }
 
-    /// Sends a close frame to a client that did nothing wrong.
+    /// Sends a close frame to a well-behaved client.
     ///
     /// The call continues until the carrier has answered, so that audio already on its way is not lost.
     func sayGoodbye(_ error: WebSocketError, why: String) {

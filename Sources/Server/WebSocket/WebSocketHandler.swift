@@ -35,7 +35,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var state = State.waiting
     var context: ChannelHandlerContext?
     private var tickTicket: (clock: ReadClock, ticket: ReadClock.Ticket)?
-    /// The socket that the clock reads past NIO, while the channel is open.
+    /// The socket for the clock's reads past NIO, while the channel is open.
     private var socket: NIOBSDSocket.Handle?
     var deadline: Scheduled<Void>?
     /// Bytes of one second of a live call; nil reads all data as fast as it arrives.
@@ -65,7 +65,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// Makes the handler of a new connection.
     /// - Parameters:
     ///   - socket: the channel's socket, if its bytes are plain frames; nil if a layer such as TLS is in between.
-    ///   - onRefusal: called to count each connection that this side refuses.
+    ///   - onRefusal: called to count each refused connection.
     init(
         consumer: Consumer, policy: WebSocketPolicy, socket: NIOBSDSocket.Handle? = nil,
         onRefusal: @escaping @Sendable (WebSocketError) -> Void
@@ -79,7 +79,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         textMessages = policy.textMessages
     }
 
-    // MARK: - The channel's life
+    // MARK: - The channel's events
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -112,7 +112,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     /// True if the clock does the next read: the call is running and arrives no faster than real time.
     ///
-    /// Otherwise the socket is read as fast as the sinks accept the data. That holds for a call that catches up,
+    /// Otherwise the socket is read as fast as the sinks accept the data. That holds for a call catching up,
     /// and before and after a call.
     private var isForClock: Bool {
         guard case .open = state else { return false }
@@ -156,9 +156,9 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         context.close(promise: nil)
     }
 
-    // MARK: - What the consumer asks for
+    // MARK: - The consumer's requests
 
-    /// The event loop that all of this runs on.
+    /// The channel's event loop.
     var eventLoop: (any EventLoop)? { context?.eventLoop }
 
     /// The group of calls read in the same turn as this one; nil before the call begins and after its clock stops.
@@ -166,7 +166,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     /// Begins the consumer's work after the handshake. From here on, the call's length and the client's silence are
     /// limited.
-    /// - Parameter bytesPerSecond: the rate of a live call, which is read by the clock; nil reads data as it arrives.
+    /// - Parameter bytesPerSecond: the rate of a live call; nil reads data as it arrives, not by the clock.
     func begin(bytesPerSecond: Int?) {
         guard let context, case .waiting = state else { return }
         state = .open
@@ -194,7 +194,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
-    /// Reads the data that has come by now, and tells the consumer when it has all of it.
+    /// Reads the data received by now, and tells the consumer when it has all of it.
     ///
     /// A call that catches up has more data on its way than its socket holds.
     /// Its drain therefore ends only when the call arrives no faster than real time.
@@ -262,8 +262,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         }
     }
 
-    /// Reads the socket, and checks that the client is still there. A connection that was cut on its way looks like a
-    /// silent one.
+    /// Reads the socket, and checks for silence, because a cut connection looks like a silent one.
     private func tick() {
         // NIO does not report an empty socket. A whole interval at no more than real-time speed shows that the drain is
         // complete.

@@ -70,8 +70,7 @@ struct WebSocketUpgrade: Sendable {
         try checkOrigin(of: head)
     }
 
-    /// Refuses a request that a page of another site made a browser send. Carriers send no origin, and may use any host
-    /// name.
+    /// Refuses a request from a page of another site in a browser. Carriers send no origin, and may use any host name.
     private func checkOrigin(of head: HTTPRequestHead) throws(Refusal) {
         let host = head.headers.first(name: "host")
         do throws(KnownHosts.Refusal) {
@@ -81,7 +80,7 @@ struct WebSocketUpgrade: Sendable {
         }
     }
 
-    /// Returns the answer to a request that becomes a call. Omits extensions, which declines them.
+    /// Returns the answer to an accepted request. Declines extensions by omitting them.
     static func acceptance(of head: HTTPRequestHead) -> HTTPResponseHead {
         let key = head.headers.first(name: "sec-websocket-key") ?? ""
         var headers: HTTPHeaders = ["connection": "upgrade", "upgrade": "websocket", "sec-websocket-accept": acceptance(of: key)]
@@ -91,7 +90,7 @@ struct WebSocketUpgrade: Sendable {
         return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     }
 
-    /// Returns the server's answer to a client's key. It proves that the server understood the request (RFC 6455,
+    /// Returns the server's answer to a client's key. It proves the server's support of WebSockets (RFC 6455,
     /// section 4.2.2).
     static func acceptance(of key: String) -> String {
         Data(Insecure.SHA1.hash(data: Data((key + keySuffix).utf8))).base64EncodedString()
@@ -99,14 +98,14 @@ struct WebSocketUpgrade: Sendable {
 }
 
 extension WebSocketUpgrade.Refusal {
-    /// Refuses a call that Callreel cannot take now.
+    /// Refuses a call while an obstacle prevents it.
     init(_ obstacle: Readiness.Obstacle) {
         self.init(
             status: .serviceUnavailable, reason: obstacle.reason, shown: obstacle.shownToStrangers, kind: obstacle.kind.rawValue,
             headers: ["retry-after": Admission.retryAfter])
     }
 
-    /// Refuses a request that did not come in time.
+    /// Refuses a late request.
     static var timeOut: Self { .init(status: .requestTimeout, reason: RefusalReason.handshakeTime.description, kind: .handshakeTime) }
 
     /// Refuses a request without exactly one host (RFC 9112, section 3.2), because a proxy might choose another one.
@@ -114,7 +113,7 @@ extension WebSocketUpgrade.Refusal {
         .init(status: .badRequest, reason: count == 0 ? "the request has no Host header" : "the request has \(count) Host headers")
     }
 
-    /// Refuses a request that NIO's decoder could not parse.
+    /// Refuses a request rejected by NIO's decoder.
     init(_ error: HTTPParserError) {
         switch error {
         case .headerOverflow:

@@ -24,10 +24,10 @@ final class TunnelHint: Sendable {
         self.logger = logger
     }
 
-    /// The page's warning about the last webhook; nil if that came for the right host.
+    /// The page's warning about the last webhook; nil if its host was right.
     var warning: String? { state.withLock { $0.current }.map(text) }
 
-    /// Checks the host that a webhook was sent to.
+    /// Checks the requested host of a webhook.
     func note(_ host: String?) {
         guard let host, let asked = PublicURL("http://" + host) else { return }
         let expected = publicURL()

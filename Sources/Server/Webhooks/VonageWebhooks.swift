@@ -9,16 +9,17 @@ import NIOFoundationCompat
 /// receives its events.
 ///
 /// Both accept GET with a query and POST with JSON, because you can configure an application either way.
-/// Both answer without waiting for the recorder's disks: the carrier gives a webhook as little as a second.
+/// The carrier gives a webhook as little as a second, so the answer webhook touches no disk.
+/// The event webhook writes to disk before its answer only if the call's recording is already published.
 struct VonageWebhooks: Sendable {
-    /// Bytes that the carrier allows for the headers of a WebSocket endpoint.
+    /// The carrier's limit for the headers of a WebSocket endpoint, in bytes.
     static let headersLimit = 512
 
     let configuration: Configuration.Vonage
     let publicURL: @Sendable () -> PublicURL
     /// The signature check; nil accepts unsigned webhooks.
     let signature: VonageSignature?
-    /// Checks the host name that carriers use.
+    /// Checks the carriers' host name.
     let tunnels: TunnelHint
     let door: Door
     /// Largest size of a webhook's body, in bytes.
@@ -27,7 +28,7 @@ struct VonageWebhooks: Sendable {
     let admission: Admission
     let logger: Logger
 
-    /// Adds the routes that the carrier's tutorials use.
+    /// Adds the routes of the carrier's tutorials.
     func add(to router: Router<RequestScope>) {
         for method in [HTTPRequest.Method.get, .post] {
             router.on("/webhooks/answer", method: method) { request, scope in
@@ -198,7 +199,7 @@ struct VonageWebhooks: Sendable {
         return event["reason"] != nil ? "error" : "event"
     }
 
-    /// Returns the facts that identify a webhook's call.
+    /// Returns the facts about a webhook's call.
     private func facts(in parameters: [String: JSONValue]) -> CallFacts {
         func text(_ names: String...) -> String? {
             names.lazy.compactMap { parameters[$0]?.text }.first { !$0.isEmpty }
