@@ -60,7 +60,7 @@ extension HTTPConnection {
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         linger(context, after: context.writeAndFlush(wrapOutboundOut(.end(nil))))
         if isReadHeld { context.read() }
-        // The refused request stays incomplete. This error keeps its handlers from taking the received part for the whole.
+        // The refused request stays incomplete. This error keeps its handlers from taking a part for the whole.
         if isBroken { context.fireErrorCaught(ChannelError.eof) }
     }
 }

@@ -130,7 +130,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let callGuard = upgrade.callGuard
         try callGuard.check(head)
         let token = callGuard.token(of: head)
-        // A token that is valid during the drain was issued before it, because the answer webhook refuses calls during it.
+        // A token valid during the drain was issued before it, because the answer webhook refuses calls while draining.
         let place = try admission.enter { token != nil || !admission.expected.isEmpty() }
         do throws(WebSocketUpgrade.Refusal) {
             try callGuard.redeem(head)

@@ -71,7 +71,7 @@ struct VonageWebhooks: Sendable {
         }
     }
 
-    /// Returns a request's parameters, from its query or its JSON body, and its signature. Checks the signature first.
+    /// Returns a request's parameters, from its query or its JSON body, and its signature. Parses the body only after the check.
     private func parameters(of request: Request, in scope: RequestScope) async throws -> ([String: JSONValue], Proof) {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
@@ -155,7 +155,7 @@ struct VonageWebhooks: Sendable {
     }
 
     /// Returns the call's facts for the socket's handshake message; nothing else on the socket names the call.
-    /// Leaves out facts that do not fit, the least needed first. The recorder already has them from this webhook.
+    /// Adds the most needed facts first and leaves out facts that do not fit. The recorder already has them.
     private func headers(_ facts: CallFacts) -> JSONValue {
         var headers: [String: JSONValue] = [:]
         for (name, value) in [("uuid", facts.uuid), ("conversation_uuid", facts.conversation), ("from", facts.from), ("to", facts.to)] {
