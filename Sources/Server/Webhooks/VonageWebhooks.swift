@@ -71,7 +71,8 @@ struct VonageWebhooks: Sendable {
         }
     }
 
-    /// Returns a request's parameters, from its query or its JSON body, and its signature. Parses the body only after the check.
+    /// Returns a request's parameters, from its query or its JSON body, and its signature.
+    /// Parses the body only after the check of the signature.
     private func parameters(of request: Request, in scope: RequestScope) async throws -> ([String: JSONValue], Proof) {
         var result: [String: JSONValue] = [:]
         for (name, value) in request.uri.queryParameters { result[String(name)] = .string(String(value)) }
