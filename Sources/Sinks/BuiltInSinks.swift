@@ -1,9 +1,10 @@
 public import CallreelCore
 
 extension SinkRegistry {
-    /// The sinks that come with Callreel and make something, and the only list of them. Add your own to a copy.
+    /// The sinks that come with Callreel and produce output. This is their only list. Add your own sinks to a copy.
     ///
-    /// ``NullSink`` and ``MemorySink`` are for tests and are not in it: a program that wants them registers them.
+    /// ``NullSink`` and ``MemorySink`` are for tests and are not in this list.
+    /// A program that needs them must register them.
     public static var builtIn: SinkRegistry {
         var registry = SinkRegistry()
         registry.register(WAVSink.self)

@@ -1,24 +1,24 @@
 import CallreelCore
 import Foundation
 
-/// What a file says about its call in its own metadata, for whoever finds the file without its manifest.
+/// The call's facts in a file's own metadata, for readers who have the file without its manifest.
 ///
-/// Every value comes from the caller's side of the line and is cleaned here: no control or format characters, so that
-/// nothing can break a terminal or a line, and never longer than ``maximumBytes``.
+/// Every value comes from the carrier or the caller and is cleaned here. Control and format characters are removed,
+/// so no value can break a terminal or a line. No value is longer than ``maximumBytes``.
 struct CallTags {
-    /// The length in UTF-8 above which a value is cut.
+    /// The most bytes of UTF-8 in a value. Longer values are cut.
     static let maximumBytes = 256
     /// The program that made the file.
     static let software = "Callreel"
 
     /// One line for people: `Call from 447700900123 to 441632960000`.
     let title: String
-    /// When the audio began, in UTC: `2026-11-22T10:15:00Z`.
+    /// The start of the audio, in UTC: `2026-11-22T10:15:00Z`.
     let date: String
-    /// The facts by name, in a fixed order, without those that are not known: `("CALL_FROM", "447700900123")`.
+    /// The known facts by name, in a fixed order: `("CALL_FROM", "447700900123")`.
     let facts: [(name: String, value: String)]
 
-    /// Gathers what the call's sink was told.
+    /// Collects the facts from a sink's context.
     init(_ context: SinkContext) {
         let call = context.call
         let from = call.from.map(Self.clean) ?? "", to = call.to.map(Self.clean) ?? ""
@@ -34,7 +34,7 @@ struct CallTags {
     /// The facts on one line, `CALLREEL_ID=63f6… CALL_FROM=447700900123`, for formats with a single comment.
     var comment: String { facts.map { "\($0.name)=\($0.value)" }.joined(separator: " ") }
 
-    /// The text without what is not to be shown, cut to the limit between two characters.
+    /// Removes control, format and unassigned characters, and cuts the text to ``maximumBytes`` between two characters.
     static func clean(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         var bytes = 0
@@ -50,7 +50,7 @@ struct CallTags {
         return String(result)
     }
 
-    /// The text with a question mark for everything outside ASCII, for formats that name no encoding.
+    /// Replaces every character outside ASCII by a question mark, for formats that name no encoding.
     static func ascii(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isASCII ? $0 : "?" }))
     }

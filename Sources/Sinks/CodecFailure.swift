@@ -1,27 +1,28 @@
 import CallreelCore
 
-/// Why a C library refused: its own words, and the system's error number where it was the system that refused.
+/// The reason why a C library failed: its own words, and the system's error number if a system call failed.
 ///
-/// The handles over libsndfile, libFLAC and libsamplerate throw it; who uses a handle knows the file and the moment, and
-/// makes its own error of it.
+/// The handles over libsndfile, libFLAC and libsamplerate throw this error.
+/// Their callers know the file and the operation, and turn it into their own error.
 struct CodecFailure: Error {
-    /// What the library said, or what it was given that it could not take.
+    /// The library's message, or the values that it refused.
     let reason: String
-    /// The system's error number, when a system call failed inside the library.
+    /// The system's error number, if a system call failed inside the library.
     let systemError: Int32?
-    /// Who can mend it.
+    /// The party that can fix the failure.
     let blame: SinkError.Blame
 
-    /// Says why.
+    /// Creates a failure.
     init(_ reason: String, systemError: Int32? = nil, blame: SinkError.Blame = .destination) {
         self.reason = reason
         self.systemError = systemError
         self.blame = blame
     }
 
-    /// The same failure as a sink reports it, with the file that it happened to.
+    /// Returns the failure as a sink's error, with the file or operation in its text.
     ///
-    /// The system's message says more than a library's rendering of it, so the library is quoted only without one.
+    /// The system's message is more precise than a library's rendering of it.
+    /// The library is therefore quoted only without a system error.
     func sinkError(_ code: SinkError.Code, _ what: String) -> SinkError {
         SinkError(code, systemError == nil ? "\(what): \(reason)" : what, underlying: systemError, blame: blame)
     }

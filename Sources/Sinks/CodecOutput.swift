@@ -6,35 +6,38 @@
     import Glibc
 #endif
 
-/// Where a C library's bytes go, and what became of them: a file, and a place in it that the library moves.
+/// The output of a C library: a file, a write position that the library moves, and the first error.
 ///
-/// Bytes are held until ``flush()``, or until they fill a piece, so that a library that writes a little at a time costs few system
-/// calls. Between two batches nothing is held, and no memory for it. Whether writing failed is remembered here, because libraries
-/// forget it. Reached from C through its address; whoever owns the library's handle keeps it alive. The descriptor stays its
-/// owner's, and must outlive the handle.
+/// Bytes are held until ``flush()``, or until they fill a piece, so a library's small writes need few system calls.
+/// Between two batches nothing is held, and no memory for it. A write error is kept here, because libraries forget it.
+///
+/// C code reaches this object through its address; the owner of the library's handle keeps it alive.
+/// The descriptor belongs to the caller and must outlive the handle.
 final class CodecOutput {
-    /// Bytes that are held at most: more than a usual batch of audio.
+    /// The most bytes held: more than a usual batch of audio.
     private static let pieceSize = 1 << 14
 
     private let descriptor: Int32
-    /// The error number of the first write that failed. Everything after it fails too.
+    /// The error number of the first failed write. Every later write fails too.
     private(set) var failure: Int32?
-    /// Where the next byte goes.
+    /// Offset of the next byte.
     var position = 0
-    /// The file's length, with what is held.
+    /// The file's length, including held bytes.
     private(set) var byteCount = 0
-    /// What is held, and where it belongs.
+    /// Bytes not yet written, and their offset in the file.
     private var held: [UInt8] = []
     private var heldStart = 0
-    /// Where the frames end that are of no use in part and not yet wholly with the system, and where the first of them begins.
+    /// Ends of the frames that are not yet fully written, and the start of the first.
+    /// A reader cannot use a part of such a frame.
     private var frameEnds: [Int] = []
     private var frameStart = 0
 
-    /// Makes an output for an empty file.
+    /// Creates an output for an empty file.
     init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Takes bytes for the place that has been reached. Says whether all is well so far.
-    /// - Parameter isFrame: if they cannot all be written, none of them is left in the file.
+    /// Takes bytes for the current position. Returns false if a write has failed.
+    /// - Parameter isFrame: true if a part of the bytes is useless. If some of them cannot be written,
+    ///   none are left in the file.
     func write(_ bytes: UnsafeRawBufferPointer, isFrame: Bool = false) -> Bool {
         if position != heldStart + held.count {
             guard writeHeld() else { return false }
@@ -57,7 +60,7 @@ final class CodecOutput {
         return failure == nil
     }
 
-    /// Hands what is held to the system. Says whether all is well so far.
+    /// Writes the held bytes to the file. Returns false if a write has failed.
     func flush() -> Bool {
         defer { held = [] }
         return writeHeld()
@@ -71,9 +74,9 @@ final class CodecOutput {
             if count < 0, errno == EINTR { continue }
             if count <= 0 {
                 failure = count < 0 ? errno : EIO
-                // A torn frame at the end would make `flac -d` refuse the whole file.
+                // An incomplete frame at the end would make `flac -d` refuse the whole file.
                 if !frameEnds.isEmpty { _ = ftruncate(descriptor, off_t(frameEnds.last { $0 <= heldStart + done } ?? frameStart)) }
-                // What the library asks about from here on is what there is.
+                // From here on, the library is told the true length.
                 if heldStart + held.count == byteCount { byteCount = heldStart + done }
                 held = []
                 return false
@@ -89,14 +92,14 @@ final class CodecOutput {
         return true
     }
 
-    /// Takes bytes again after a failure: where no more audio fits, a header may still be rewritten.
+    /// Accepts bytes again after a failure. If no more audio fits, a header may still be rewritten.
     func retry() { failure = nil }
 
-    /// The output behind a library's user data.
+    /// Returns the output behind a library's user data.
     static func behind(_ client: UnsafeMutableRawPointer?) -> CodecOutput {
         unsafe Unmanaged<CodecOutput>.fromOpaque(client!).takeUnretainedValue()
     }
 
-    /// The address that a library is given.
+    /// The address to pass to a library.
     var address: UnsafeMutableRawPointer { unsafe Unmanaged.passUnretained(self).toOpaque() }
 }

@@ -8,18 +8,19 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A file that an earlier process left, open to be looked at; writing to it takes ``change(_:)``.
+/// A file left by an earlier process, open for reading. Writing needs ``change(_:)``.
 ///
-/// Nothing in such a file is believed: whoever reads it says how much it wants, and gets no more than there is.
+/// Nothing in such a file is trusted. Readers state how many bytes they want and get at most the bytes in the file.
 final class StoredFile {
-    /// Where it stands.
+    /// The file's path.
     let path: String
-    /// Its length when it was opened.
+    /// The file's length when it was opened.
     let byteCount: Int
-    /// The open descriptor, for a decoder that reads by itself as long as it keeps this object.
+    /// The open descriptor, for a decoder that reads the file itself. The decoder must keep this object alive.
     let descriptor: Int32
 
-    /// Opens a regular file for reading. A link is not followed unless that is asked for, and nothing that could block is waited for.
+    /// Opens a regular file for reading. Follows a link only if `followsLinks` is true.
+    /// Never blocks on a pipe or device.
     convenience init(_ path: String, followsLinks: Bool = false) throws(SinkError) {
         try self.init(path, flags: followsLinks ? O_RDONLY : O_RDONLY | O_NOFOLLOW)
     }
@@ -38,7 +39,7 @@ final class StoredFile {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The bytes from a place on: as many as asked for, fewer only where the file ends.
+    /// Returns the bytes from an offset on. Returns fewer than requested only at the end of the file.
     func bytes(at offset: Int, count: Int) throws(SinkError) -> [UInt8] {
         let wanted = max(0, min(count, byteCount - offset))
         var failure: Int32?
@@ -57,12 +58,13 @@ final class StoredFile {
         return result
     }
 
-    /// Returns when the file as it stands is on stable storage.
+    /// Brings the file to stable storage. Blocks.
     func synchronize() throws(SinkError) {
         guard fsync(descriptor) == 0 else { throw SinkError(.finish, "cannot sync \(path)", underlying: errno) }
     }
 
-    /// Lets a repair write, and brings the file to stable storage when it is done. The file is opened for writing only here.
+    /// Runs a repair that writes to the file, and then brings the file to stable storage.
+    /// Only here is the file opened for writing.
     func change(_ body: (borrowing Writer) throws(SinkError) -> Void) throws(SinkError) {
         let writable = try StoredFile(path, flags: O_RDWR | O_NOFOLLOW)
         guard writable.byteCount == byteCount else { throw SinkError(.open, "\(path) changed while it was examined") }
@@ -70,16 +72,17 @@ final class StoredFile {
         try writable.synchronize()
     }
 
-    /// What a repair may do to a file. Each step is one system call, so that a repair knows what can stand between two of them.
+    /// The changes that a repair may make to a file. Each is one system call, so a repair knows every state between two
+    /// steps.
     struct Writer: ~Copyable {
         fileprivate let file: StoredFile
 
-        /// Cuts the file.
+        /// Cuts the file to a length.
         func truncate(to length: Int) throws(SinkError) {
             guard ftruncate(file.descriptor, off_t(length)) == 0 else { throw SinkError(.write, "cannot cut \(file.path)", underlying: errno) }
         }
 
-        /// Writes a few bytes at a place, all at once.
+        /// Writes a few bytes at an offset in one system call.
         func write(_ bytes: [UInt8], at offset: Int) throws(SinkError) {
             while true {
                 let count = unsafe pwrite(file.descriptor, bytes, bytes.count, off_t(offset))
@@ -89,15 +92,15 @@ final class StoredFile {
             }
         }
 
-        /// Returns when what was written so far is on stable storage.
+        /// Brings the earlier writes to stable storage. Blocks.
         func synchronize() throws(SinkError) { try file.synchronize() }
     }
 }
 
 extension StoredFile {
-    /// The error for a file that ended before anything in it could be called audio, which a repair leaves alone.
+    /// Returns the error for a file that ended before any audio. A repair leaves such a file alone.
     func withoutAudio(_ reason: String) -> SinkError { SinkError(.open, "no audio can be found in \(path): \(reason)") }
 
-    /// The error for a file that cannot be understood, or holds something else than it should.
+    /// Returns the error for a file with unreadable or unexpected content.
     func damaged(_ reason: String) -> SinkError { SinkError(.open, "\(path): \(reason)") }
 }

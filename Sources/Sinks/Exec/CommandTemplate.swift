@@ -1,24 +1,25 @@
 import CallreelCore
 import Foundation
 
-/// What is wrong with a command.
+/// An error in a command.
 struct CommandError: Error {
-    /// The argument, counted from the program as 0; nil is the whole.
+    /// The index of the argument, where 0 is the program. Nil means the whole command.
     let index: Int?
     let reason: String
 }
 
-/// A program and its arguments, with placeholders in braces for what is known of a call.
+/// A program and its arguments, with placeholders in braces for the facts of a call.
 ///
-/// A placeholder is letters in braces and nothing else, so that `awk '{print $1}'` and a shell's `${NAME}` stay what they are; `{{` stands
-/// for a brace. What a caller says is cleaned: it can neither become another argument, nor an option, nor leave a directory.
+/// A placeholder is letters in braces and nothing else, so `awk '{print $1}'` and a shell's `${NAME}` stay unchanged.
+/// `{{` stands for one brace. Facts from callers are cleaned: a fact cannot become another argument or an option,
+/// or leave a directory.
 struct CommandTemplate {
-    /// What may stand in braces.
+    /// The known placeholders.
     static let placeholders = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output"]
-    /// Characters that one fact of a call may have.
+    /// The most characters of one fact.
     private static let factLimit = 64
 
-    /// The program: a name to be looked up in `PATH`, or a path with a slash in it.
+    /// The program: a name to look up in `PATH`, or a path with a slash.
     let program: String
     private let arguments: [[Piece]]
 
@@ -27,7 +28,7 @@ struct CommandTemplate {
         case fact(String)
     }
 
-    /// Reads a command.
+    /// Parses a command.
     init(_ words: [String]) throws(CommandError) {
         guard let program = words.first, !program.isEmpty else {
             throw CommandError(index: nil, reason: "names no program; it is a list such as [\"wc\", \"-c\"]")
@@ -50,10 +51,10 @@ struct CommandTemplate {
         arguments = Array(all.dropFirst())
     }
 
-    /// Whether the program is given a file to write.
+    /// True when the command names a file for the program to write.
     var hasOutput: Bool { arguments.joined().contains(.fact("output")) }
 
-    /// The arguments for a call.
+    /// Returns the arguments for a call.
     func arguments(_ context: SinkContext, output: String?) -> [String] {
         let utc = Date.ISO8601FormatStyle(timeZone: .gmt), call = context.call
         let facts: [String: String] = [
@@ -83,7 +84,7 @@ struct CommandTemplate {
                 rest = rest.dropFirst(2)
                 continue
             }
-            // A shell's ${NAME}, which configuration writes as $${NAME}, is the program's.
+            // A shell's ${NAME}, written as $${NAME} in the configuration, is left to the program.
             if character == "{", text.last != "$", let close = rest.firstIndex(of: "}") {
                 let name = rest[rest.index(after: rest.startIndex)..<close]
                 if !name.isEmpty, name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 }) {
@@ -102,8 +103,8 @@ struct CommandTemplate {
         return pieces
     }
 
-    /// What a caller or a carrier says, in letters, digits and the marks of numbers and addresses, as in the names of recordings; never
-    /// with a dash in front, which would make it an option.
+    /// Reduces a fact from a caller or carrier to letters, digits and the marks of numbers and addresses,
+    /// as in recording names. The result never begins with a dash, which would make it an option.
     private static func clean(_ fact: String?) -> String {
         var cleaned = ""
         for character in fact ?? "" {

@@ -1,24 +1,24 @@
 public import CallreelCore
 
-/// What the operator may say about an `exec` sink.
+/// The options of an `exec` sink.
 public struct ExecOptions: Configurable {
-    /// How the audio comes to the program's standard input.
+    /// The format of the audio on the program's standard input.
     public enum Input: String, CaseIterable, Sendable {
-        /// A WAV header that names no length, and 16-bit samples.
+        /// A WAV header without a length, then 16-bit samples.
         case wav
         /// Bare 16-bit little-endian samples.
         case pcm
     }
 
-    /// The program and its arguments. Configuration must name them; this is its example.
+    /// The program and its arguments. Configuration must set them; the default is an example.
     public var command = ["wc", "-c"]
-    /// How the audio comes to the program.
+    /// The format of the program's input.
     public var input = Input.wav
-    /// What the name of the file ends with that the program writes; nil is a program that writes none.
+    /// The extension of the file that the program writes. Nil if it writes none.
     public var `extension`: String?
-    /// Variables of the server's environment that the program gets beside the usual ones.
+    /// Variables of the server's environment for the program, in addition to the usual ones.
     public var environment: [String] = []
-    /// Seconds that the program may take none of its input, and that it may take to end after its input.
+    /// Time limit in seconds: for the program to take none of its input, and for it to end after its input.
     public var deadline = 30.0
 
     /// Every option at its default.
@@ -50,7 +50,7 @@ public struct ExecOptions: Configurable {
             "Seconds that it may take none of its input, or may take to end after it; then it is ended, and the sink has failed."),
     ]
 
-    /// The list of the program and its arguments.
+    /// The field for the program and its arguments.
     private static var command: Field<Self> {
         Field(
             "command", type: "list of a program and its arguments", schema: ["type": "array", "items": .object(["type": "string"]), "minItems": 1],

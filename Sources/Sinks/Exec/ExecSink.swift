@@ -11,44 +11,51 @@ import Foundation
 
 /// Gives a call's audio to the standard input of a program: an encoder, a meter, a transcriber.
 ///
-/// The program is looked for when the sink opens, and started with the first audio, or at the end of a call without any: opening the sink
-/// to see whether that can be done starts nothing. It runs in the server's directory, in a process group of its own, with none of the
-/// server's descriptors and, of its environment, with a few usual variables only. What it prints is read all the time and forgotten but
-/// for the last few thousand bytes, which are in the manifest with its exit status.
+/// The sink finds the program when it opens, and starts it with the first audio, or at the end of a call without audio.
+/// Opening a sink as a test therefore starts nothing. The program runs in the server's directory and in its own process
+/// group. It inherits none of the server's descriptors, and only a few usual variables.
+/// Its output is read all the time. Only the last few thousand bytes are kept; the manifest has them,
+/// with the exit status.
 ///
-/// Where an argument says `{output}`, the path of a new file stands there, which becomes part of the recording. It exists already and is
-/// empty: the program overwrites or replaces it (FFmpeg wants `-y` for that). It stands in a directory of the program's own, which is removed
-/// with all that is left in it when the program is over.
+/// `{output}` in an argument stands for the path of a new file, to become part of the recording.
+/// The file exists already and is empty; the program overwrites or replaces it (FFmpeg needs `-y` for that).
+/// The file is in the program's own directory, which is removed with everything else in it after the program.
 ///
-/// The sink has failed when the program ends before its input does, ends with another status than 0, takes nothing of its input for
-/// `deadline` seconds, or goes on for that long after its end; the last two end it, by SIGTERM and five seconds later by SIGKILL. The same
-/// happens to it when the sink is let go without an end, which waits for it.
+/// The sink fails in these cases:
+/// - The program ends before its input does, or with a status other than 0.
+/// - The program takes none of its input for `deadline` seconds, or runs for that long after the end of its input.
 ///
-/// What the program leaves running is ended with it: at once, or, where it still has `{output}` open for writing, at the deadline, and then
-/// the sink has failed too. Where that cannot be ended, since it has left the program's process group, the recording gets a copy. So nobody
-/// writes to a file that is published. When the server dies, the program sees the end of its input, and is on its own; what it has written is
-/// taken back in the same way by ``repair(_:format:dryRun:)``.
+/// In the second case, the sink sends SIGTERM, and SIGKILL five seconds later.
+/// A sink released without `finish()` closes the input, waits up to the deadline, and ends the program in the same way.
+///
+/// Processes that the program leaves running are ended with it. If one still has `{output}` open for writing,
+/// it gets until the deadline; then the sink has failed too. A process that has left the program's process group cannot
+/// be ended; the recording then gets a copy of the file. So no process can write to a published file.
+/// If the server dies, the program sees the end of its input and is on its own.
+/// ``repair(_:format:dryRun:)`` takes back its file in the same way.
 public struct ExecSink: ~Copyable, AudioSink {
     public static let type = "exec"
     public static let summary = "the audio on the standard input of a program, which may write a file"
 
-    /// Bytes of the program's last errors that the sink's own error repeats.
+    /// Bytes of the program's last errors quoted in the sink's own error.
     private static let quotedBytes = 400
 
     private let options: ExecOptions
     private let format: AudioFormat
     private let name: String
     private let launch: ProgramLaunch
-    // Before `output`, because fields are destroyed in this order: the program is over when its file is taken back.
+    // Before `output`, because fields are destroyed in this order: the program must have ended before its file is taken
+    // back.
     private var program: RunningProgram?
     private var output: Loan?
-    /// The permission bits of its file.
+    /// The permission bits of the output file.
     private let mode: Int
     private var frames = 0
 
     public static func fileSuffixes(options: ExecOptions) -> [String] { options.extension.map { [$0] } ?? [] }
 
-    /// What is wrong with the command, as far as nobody has to look for the program to see it.
+    /// Returns an error in the command or its options, as far as it shows without searching for the program.
+    /// Otherwise returns nil.
     public static func refusal(of format: AudioFormat, options: ExecOptions) -> String? {
         do throws(CommandError) {
             let hasOutput = try CommandTemplate(options.command).hasOutput
@@ -62,7 +69,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
     }
 
-    /// Why the program cannot be started, if it cannot.
+    /// Returns the reason why the program cannot be started, or nil.
     public static func obstacle(options: ExecOptions) -> String? {
         guard let template = try? CommandTemplate(options.command) else { return nil }
         do throws(SinkError) {
@@ -73,7 +80,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
     }
 
-    /// Finds the program and creates the file that it will write.
+    /// Finds the program and creates its output file.
     public init(options: ExecOptions, context: SinkContext) async throws(SinkError) {
         if let reason = Self.refusal(of: context.format, options: options) { throw SinkError(.open, reason, blame: .options) }
         let template: CommandTemplate
@@ -82,7 +89,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         let path = try environment.find(template.program)
         var file: LentFile?
         if let ending = options.extension {
-            // Closed at once: as long as it were open here, it could not be seen whether others have it open.
+            // Closed at once: while it were open here, the sink could not see whether other processes have it open.
             let created = try context.createFile(ending)
             var status = stat()
             guard unsafe fstat(created.descriptor, &status) == 0 else {
@@ -101,7 +108,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         name = template.program
     }
 
-    /// Hands the frames over, and waits while the program takes none.
+    /// Writes the frames to the program's input. Blocks while the program takes none.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         try begin()
         do {
@@ -119,13 +126,14 @@ public struct ExecSink: ~Copyable, AudioSink {
         frames += chunk.frameCount
     }
 
-    /// Sees whether the program still runs, and takes what it has printed. There is nothing to make readable.
-    // Asynchronous, though it waits for nothing: beside a synchronous one, `await sink.checkpoint()` means the protocol's default.
+    /// Checks that the program still runs, and reads its output. There is no file to make readable.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
+    // protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         do throws(ProgramFailure) { try program?.look() } catch { throw self.error(.checkpoint, error) }
     }
 
-    /// Ends the program's input, waits for its end, and brings its file to stable storage.
+    /// Closes the program's input, waits for its end, and brings its file to stable storage.
     public consuming func finish() throws(SinkError) -> SinkReceipt {
         try begin()
         let outcome: ProgramOutcome
@@ -151,7 +159,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         return SinkReceipt(frames: frames, details: details)
     }
 
-    /// Starts the program, the first time.
+    /// Starts the program at the first call.
     private mutating func begin() throws(SinkError) {
         guard program == nil else { return }
         if let file = launch.file {
@@ -166,7 +174,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
     }
 
-    /// The sink's error for a program that did not do what it should.
+    /// Returns the sink's error for a program's failure.
     private func error(_ code: SinkError.Code, _ failure: ProgramFailure) -> SinkError {
         let lines = failure.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline).map { CallTags.clean(String($0)) }
         let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
@@ -174,31 +182,31 @@ public struct ExecSink: ~Copyable, AudioSink {
     }
 }
 
-/// A file that a program has, taken back at the latest when the sink is let go.
+/// A file lent to a program. Taken back at the latest when this value is destroyed.
 struct Loan: ~Copyable {
     let file: LentFile
     private let mode: Int
     private var isOpen = true
 
-    /// Notes that a file was lent.
+    /// Notes that the file was lent.
     init(_ file: LentFile, mode: Int) {
         self.file = file
         self.mode = mode
     }
 
-    /// Takes it back. Returns whether some process still had it open for writing.
+    /// Takes the file back. Returns true if a process still had it open for writing.
     consuming func takeBack() throws(SinkError) -> Bool {
         isOpen = false
         return try file.takeBack(mode: mode)
     }
 
-    // What cannot be taken back is seen to at the next start.
+    // A file that cannot be taken back now is recovered at the next start.
     deinit { if isOpen { _ = try? file.takeBack(mode: mode) } }
 }
 
 extension ExecSink {
-    /// Takes the file back from a program that was left behind when the server died, so that nothing changes it any more. What the file
-    /// holds, nobody knows.
+    /// Takes the file back from a program that outlived the server, so that the program cannot change it any more.
+    /// Returns nil, because the file's frames are unknown.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         if !dryRun { try LentFile(path).recover() }
         return nil

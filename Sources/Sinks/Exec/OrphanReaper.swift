@@ -9,15 +9,16 @@ import Synchronization
     import Glibc
 #endif
 
-/// Takes leave of processes that have ended without a parent, where this process is the first of a container: nobody else would.
+/// Reaps orphaned processes if this process is the first of a container (PID 1), where no other process can.
 ///
-/// A child of this process's own is left to whoever started it. One that has been dead at two looks, a second apart, is an orphan.
+/// This process's own children are left to the code that started them. A process that is dead at two checks,
+/// a second apart, is an orphan.
 package enum OrphanReaper {
-    /// Time between two looks.
+    /// Seconds between two checks.
     private static let interval: TimeInterval = 1
     private static let hasStarted = Atomic(false)
 
-    /// Starts to look, on a thread of its own for as long as the process lives, if this process is the first one.
+    /// Starts the checks if this process is PID 1. They run on their own thread for the life of the process.
     package static func startIfFirst() {
         guard getpid() == 1, !hasStarted.exchange(true, ordering: .relaxed) else { return }
         let thread = Thread {
@@ -31,9 +32,9 @@ package enum OrphanReaper {
         thread.start()
     }
 
-    /// Takes leave of the dead that were seen before, and returns the others.
+    /// Reaps the dead processes that were already dead at the last check, and returns the others.
     static func look(after seen: Set<pid_t>) -> Set<pid_t> {
-        // One system call, as long as nobody is dead.
+        // Only one system call while no child is dead.
         var information = unsafe siginfo_t()
         guard unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo != 0 else { return [] }
         let own = getpid()

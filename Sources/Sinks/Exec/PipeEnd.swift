@@ -6,23 +6,23 @@
     import Glibc
 #endif
 
-/// One end of a pipe, which no other program inherits, closed once. Used by one thread at a time.
+/// One end of a pipe. Child processes do not inherit it, and it is closed only once. Used by one thread at a time.
 final class PipeEnd {
-    /// What became of a write.
+    /// The result of a write.
     enum Written {
         case done(Int)
         case wouldBlock
         case failed(Int32)
     }
 
-    /// The descriptor; -1 once it is closed or somebody else's.
+    /// The descriptor. -1 once it is closed or given away.
     private(set) var descriptor: Int32
 
     private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close() }
 
-    /// Makes a pipe.
+    /// Creates a pipe.
     static func pair() throws(ProgramFailure) -> (read: PipeEnd, write: PipeEnd) {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw ProgramFailure("cannot be given a pipe", systemError: errno) }
@@ -38,32 +38,32 @@ final class PipeEnd {
         return pair
     }
 
-    /// Nothing waits for this end any more: what it cannot do at once is not done.
+    /// Makes reads and writes on this end return at once instead of blocking.
     func makeNonblocking() throws(ProgramFailure) {
         guard fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0 else {
             throw ProgramFailure("cannot be given a pipe", systemError: errno)
         }
     }
 
-    /// Gives the descriptor away.
+    /// Gives the descriptor to the caller, who must close it.
     func release() -> Int32 {
         defer { descriptor = -1 }
         return descriptor
     }
 
-    /// Closes it.
+    /// Closes the descriptor.
     func close() {
         if descriptor >= 0 { closeDescriptor(descriptor) }
         descriptor = -1
     }
 
-    /// Whether nobody has the other end open any more.
+    /// True when no process has the other end open any more.
     var isBroken: Bool {
         var entry = pollfd(fd: descriptor, events: 0, revents: 0)
         return unsafe systemPoll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR) != 0
     }
 
-    /// Writes as much as fits. A reader that is gone is an error number, and never the signal that would end the process.
+    /// Writes as many bytes as fit. If the reader is gone, returns an error number; the process gets no SIGPIPE.
     func write(_ bytes: RawSpan) -> Written {
         let (count, number) = withoutBrokenPipeSignal {
             unsafe bytes.withUnsafeBytes { unsafe systemWrite(descriptor, $0.baseAddress!, $0.count) }
@@ -72,10 +72,10 @@ final class PipeEnd {
         return number == EAGAIN || number == EINTR ? .wouldBlock : .failed(number)
     }
 
-    /// Reads what there is, and closes the end when no more will come.
+    /// Reads the available bytes, and closes this end at the end of the input.
     func drain(into tail: inout ByteTail) {
         guard descriptor >= 0 else { return }
-        // Bounded, so that a program that prints without an end does not keep whoever reads.
+        // Bounded, so that a program with endless output does not hold up the reader.
         for _ in 0..<16 {
             let count = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16384) { buffer -> Int in
                 let count = unsafe systemRead(descriptor, buffer.baseAddress!, buffer.count)
@@ -89,37 +89,37 @@ final class PipeEnd {
     }
 }
 
-/// The end of a long row of bytes.
+/// The last bytes of a stream.
 struct ByteTail {
-    /// Bytes that are kept.
+    /// The most bytes kept.
     static let limit = 4096
     private var bytes: [UInt8] = []
 
-    /// Adds bytes, and forgets those that are too many.
+    /// Appends bytes, and drops the oldest beyond ``limit``.
     mutating func append(_ more: some Collection<UInt8>) {
         bytes.append(contentsOf: more.suffix(Self.limit))
         if bytes.count > Self.limit { bytes.removeFirst(bytes.count - Self.limit) }
     }
 
-    /// The bytes as text, in which whatever is not UTF-8 is marked.
+    /// The bytes as text. Bytes that are not UTF-8 appear as replacement characters.
     var text: String { String(decoding: bytes.drop { $0 & 0xC0 == 0x80 }, as: UTF8.self) }
 }
 
-/// Waits until something can be written to or read from one of the ends, or until a time.
+/// Blocks until one of the ends can be read or written, until a time, or for a minute at most.
 func poll(_ ends: [PipeEnd], until limit: ContinuousClock.Instant) {
     var entries = ends.filter { $0.descriptor >= 0 }.map { end in
         pollfd(fd: end.descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
     }
-    // A minute at most, after which whoever waits looks again; rounded up, so that the time has come when it ends.
+    // A minute at most; callers then check again. Rounded up, so that the time has come when the wait ends.
     let rest = max(.zero, min(.seconds(60), ContinuousClock.now.duration(to: limit)))
     let milliseconds = (rest / .milliseconds(1)).rounded(.up)
     _ = unsafe systemPoll(&entries, nfds_t(entries.count), Int32(milliseconds))
 }
 
-/// Calls something that writes to a pipe. The signal that a broken pipe makes is held back and taken away, on this thread alone.
+/// Runs a closure that writes to a pipe. Suppresses SIGPIPE from a broken pipe, on this thread only.
 private func withoutBrokenPipeSignal(_ body: () -> Int) -> (result: Int, error: Int32) {
     #if canImport(Darwin)
-        // The descriptor was told to send none.
+        // The descriptor is set to send no signal.
         let result = body()
         return (result, errno)
     #else
@@ -139,16 +139,16 @@ private func withoutBrokenPipeSignal(_ body: () -> Int) -> (result: Int, error: 
     #endif
 }
 
-/// `close(2)`, under a name that a method called `close` does not hide.
+/// Calls `close(2)`. The name avoids a clash with a method called `close`.
 func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
-/// `write(2)`, under a name that a method called `write` does not hide.
+/// Calls `write(2)`. The name avoids a clash with a method called `write`.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int { unsafe write(descriptor, bytes, count) }
 
-/// `read(2)`, beside the others.
+/// Calls `read(2)`, named like the others.
 private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int { unsafe read(descriptor, bytes, count) }
 
-/// `poll(2)`, under a name that the function above does not hide.
+/// Calls `poll(2)`. The name avoids a clash with the function above.
 private func systemPoll(_ entries: UnsafeMutablePointer<pollfd>, _ count: nfds_t, _ milliseconds: Int32) -> Int32 {
     unsafe poll(entries, count, milliseconds)
 }

@@ -8,19 +8,19 @@ import Subprocess
     import SystemPackage
 #endif
 
-/// What a program gets of the server's environment, which has secrets in it that are none of the program's business.
+/// The part of the server's environment passed to a program. The rest may contain secrets.
 struct ProgramEnvironment: Sendable {
-    /// What a program needs to find others, its configuration, a place for temporary files, and its language.
+    /// The variables that a program needs to find other programs, its configuration, temporary files and its language.
     static let usual = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"]
 
-    /// Where programs are looked for without a `PATH`.
+    /// The directories searched if `PATH` is not set.
     private static let usualDirectories = "/usr/local/bin:/usr/bin:/bin"
 
-    /// The variables, as the library takes them.
+    /// The variables in Subprocess's form.
     let subprocess: Environment
     private let path: String
 
-    /// Takes the usual variables and the named ones, as far as they are set.
+    /// Takes the usual and the named variables, if they are set.
     init(adding names: [String]) {
         let ours = ProcessInfo.processInfo.environment
         var values: [Environment.Key: String] = [:]
@@ -31,7 +31,7 @@ struct ProgramEnvironment: Sendable {
         path = ours["PATH"] ?? Self.usualDirectories
     }
 
-    /// The path of a program that is named by itself, or by a path with a slash in it. Blocks.
+    /// Returns the path of a program, given by name or by a path with a slash. Blocks.
     func find(_ program: String) throws(SinkError) -> FilePath {
         if program.contains("/") {
             guard Self.isProgram(program) else {

@@ -8,41 +8,43 @@ import Foundation
     import Glibc
 #endif
 
-/// The process group of a program that has ended: what it started and left running, as far as that has not left the group.
+/// The process group of a program that has ended: the processes it left running, except those that left the group.
 ///
-/// As long as a group has a member, its number is given to no other. So a signal to it cannot reach a stranger.
+/// While a group has a member, the system gives its number to no other group.
+/// A signal to it therefore cannot reach another program.
 struct ProgramGroup {
     let id: pid_t
 
-    /// Whether there is a member that runs. A member that has ended and waits for its parent counts unless `lookCloser` is set, which costs
-    /// a look at every process of the system.
+    /// Returns true if a member is running. A zombie counts as running unless `lookCloser` is true,
+    /// which reads the state of every process on the system.
     func isAlive(lookCloser: Bool = false) -> Bool {
-        // Where this process is the first of a container, what lost its parent is its child now, and it has to take leave of it.
+        // If this process is PID 1, orphans of the group are now its children, and it has to reap them.
         while waitpid(-id, nil, WNOHANG) > 0 {}
         guard kill(-id, 0) == 0 || errno == EPERM else { return false }
         guard lookCloser, let processes = ProcessEntry.all() else { return true }
         return processes.contains { $0.group == id && !$0.isZombie }
     }
 
-    /// Sends a signal to every member.
+    /// Sends a signal to every member of the group.
     func signal(_ number: Int32) { _ = kill(-id, number) }
 }
 
-/// A process of the system, as `/proc` shows it.
+/// A process of the system, as shown in `/proc`.
 struct ProcessEntry {
     let id: pid_t
     let parent: pid_t
     let group: pid_t
-    /// Whether it has ended, and its parent has not asked for its status.
+    /// True when the process has ended and its parent has not reaped it.
     let isZombie: Bool
 
-    /// Every process that can be seen; nil without `/proc`.
+    /// Returns every visible process, or nil without `/proc`.
     static func all() -> [ProcessEntry]? {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc"), names.contains("self") else { return nil }
         return names.compactMap { pid_t($0) }.compactMap(ProcessEntry.init)
     }
 
-    /// Reads `/proc/<id>/stat` (proc(5)): after the name, which may contain anything, come the state, the parent and the group.
+    /// Parses `/proc/<id>/stat` (proc(5)). The name may contain any character; the state, the parent and the group
+    /// follow it.
     private init?(_ id: pid_t) {
         guard let text = FileManager.default.contents(atPath: "/proc/\(id)/stat").map({ String(decoding: $0, as: UTF8.self) }),
             let end = text.lastIndex(of: ")")

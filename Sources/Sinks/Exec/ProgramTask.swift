@@ -17,23 +17,25 @@ import Synchronization
     import SystemPackage
 #endif
 
-/// What is to be run.
+/// A program to run, with its arguments, environment and deadline.
 struct ProgramLaunch: Sendable {
-    /// Where the program is.
+    /// The program's path.
     let path: FilePath
-    /// How the program is called, which it sees as its own name.
+    /// The name that the program sees as its own (`argv[0]`).
     let name: String
     let arguments: [String]
     let environment: ProgramEnvironment
-    /// Seconds that it may take to end after its input.
+    /// Seconds that the program may take to end after its input.
     let deadline: Double
-    /// The file that it writes; nil where it writes none.
+    /// The file that the program writes. Nil if it writes none.
     let file: LentFile?
 
-    /// How it is run: by itself, or, where this process has raised its limit on open files, by a shell that lowers it again first.
+    /// The configuration to run the program with. If this process has raised its limit on open files,
+    /// a shell lowers it again before starting the program.
     fileprivate var configuration: Configuration {
         var options = PlatformOptions()
-        // A group of its own: whatever it starts is ended with it, and Ctrl-C at a terminal is for the server, which then ends it in order.
+        // A group of its own: the program's children are ended with it. Ctrl-C at a terminal reaches only the server,
+        // which then ends the program in order.
         options.processGroupID = 0
         options.teardownSequence = [.gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: ProgramTask.grace)]
         let shell = "/bin/sh"
@@ -51,13 +53,13 @@ struct ProgramLaunch: Sendable {
     }
 }
 
-/// How a program ended.
+/// The way a program ended.
 enum ProgramStatus: Equatable, Sendable, CustomStringConvertible {
     case exited(Int32)
     case signaled(Int32)
-    /// It was ended because it took too long after its input.
+    /// The program took too long after its input and was ended.
     case overdue(Double)
-    /// It was never started, or nobody knows.
+    /// The program was never started, or its status is unknown.
     case unknown(String)
 
     var description: String {
@@ -70,17 +72,18 @@ enum ProgramStatus: Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A program's life, from its start to its being reaped: shared by the sink and by the task that waits for the program.
+/// A program from its start until it is reaped. Shared by the sink and the task that waits for the program.
 ///
-/// The task is nobody's child, since a program may well outlive its sink, but it has an end: from ``inputHasEnded()`` on, which also the
-/// sink's `deinit` says, the program has its deadline, then SIGTERM, and five seconds later SIGKILL.
+/// The task is not a child task, since a program may outlive its sink, but it has an end.
+/// It begins with ``inputHasEnded()``, also called by the sink's `deinit`: the program gets its deadline, then SIGTERM,
+/// and SIGKILL five seconds later.
 final class ProgramTask: Sendable {
-    /// Between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     static let grace = Duration.seconds(5)
-    /// Threads for this alone: whoever waits for a program may block a thread of those that all else runs on.
+    /// Threads for programs only: waiting for a program may block a thread, and must not block the shared ones.
     private static let executor = BlockingExecutor(name: "programs")
 
-    /// Programs of this process whose status somebody waits for.
+    /// Programs of this process that have not been reaped yet.
     private static let waitedFor = Mutex<Set<pid_t>>([])
 
     private let outcome = Mutex<ProgramStatus?>(nil)
@@ -88,16 +91,16 @@ final class ProgramTask: Sendable {
     private let inputEnd: AsyncStream<Void>.Continuation
     private let task: Mutex<Task<Void, Never>?>
 
-    /// How the program ended; nil while it runs.
+    /// The way the program ended. Nil while it runs.
     var status: ProgramStatus? { outcome.withLock { $0 } }
-    /// The group that the program has for itself; nil when it was not started.
+    /// The program's own process group. Nil if the program was not started.
     var group: ProgramGroup? { process.withLock { $0 }.map(ProgramGroup.init) }
 
-    /// Whether a process is a program of ours that has not been reaped.
+    /// Returns true if a process is one of this server's programs and has not been reaped.
     static func isWaited(for id: pid_t) -> Bool { waitedFor.withLock { $0.contains(id) } }
 
-    /// Starts a program. Descriptors but that of the end are closed once it has them.
-    /// - Parameter end: the writing end of a pipe, which is closed when the program has ended and was reaped.
+    /// Starts a program. Closes the descriptors for input, output and errors once the program has them.
+    /// - Parameter end: the writing end of a pipe. It is closed when the program has ended and was reaped.
     init(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, end: ClosingDescriptor) {
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         inputEnd = continuation
@@ -112,16 +115,16 @@ final class ProgramTask: Sendable {
         task.withLock { $0 = outcome.withLock { $0 } == nil ? started : nil }
     }
 
-    /// The deadline begins.
+    /// Starts the program's deadline.
     func inputHasEnded() { inputEnd.finish() }
 
-    /// The program has had its time.
+    /// Ends the program, with SIGTERM and, after ``grace``, SIGKILL.
     func end() { task.withLock { $0 }?.cancel() }
 
-    /// Whether ``end()`` was called before the program ended.
+    /// True when ``end()`` was called before the program ended.
     var isEnding: Bool { task.withLock { $0?.isCancelled ?? false } }
 
-    /// Runs the program, and ends it when it takes too long after its input.
+    /// Runs the program, and ends it if it takes too long after its input.
     private func run(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, inputEnd: AsyncStream<Void>) async -> ProgramStatus {
         let configuration = launch.configuration
         return await withTaskGroup(of: ProgramStatus?.self) { group in
@@ -152,21 +155,21 @@ final class ProgramTask: Sendable {
             let first = await group.next() ?? nil
             group.cancelAll()
             if let first { return first }
-            // However it took the signal, it had its time.
+            // The program had its time, even if it reacts to the signal by exiting normally.
             _ = await group.next()
             return .overdue(launch.deadline)
         }
     }
 }
 
-/// A descriptor that is closed once, by whoever comes first to its end.
+/// A descriptor that is closed only once. Any owner may close it.
 final class ClosingDescriptor: Sendable {
     private let descriptor: Mutex<Int32>
 
-    /// Takes a descriptor over.
+    /// Takes over a descriptor.
     init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
 
-    /// Closes it.
+    /// Closes the descriptor, if it is still open.
     func close() {
         descriptor.withLock { descriptor in
             if descriptor >= 0 { closeDescriptor(descriptor) }

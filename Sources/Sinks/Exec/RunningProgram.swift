@@ -8,16 +8,16 @@ import CallreelCore
     import Glibc
 #endif
 
-/// Why a program cannot go on.
+/// The reason why a program cannot go on.
 struct ProgramFailure: Error {
-    /// What it did, after its name: `took nothing of its input for 30 seconds`.
+    /// The failure, as a phrase after the program's name: `took nothing of its input for 30 seconds`.
     let reason: String
-    /// The system's error number, when the system refused.
+    /// The system's error number, if a system call failed.
     let systemError: Int32?
-    /// The end of what it printed on its standard error.
+    /// The last bytes of the program's standard error.
     let errors: String
 
-    /// Says why.
+    /// Creates a failure.
     init(_ reason: String, systemError: Int32? = nil, errors: String = "") {
         self.reason = reason
         self.systemError = systemError
@@ -25,41 +25,42 @@ struct ProgramFailure: Error {
     }
 }
 
-/// How a program ended, and the end of what it printed.
+/// The way a program ended, and the last bytes of its output.
 struct ProgramOutcome {
     let status: ProgramStatus
-    /// Whether something that it left running still had its file open when it was ended.
+    /// True when a process left running by the program still had its file open at the deadline.
     let leftWriter: Bool
     let output: String
     let errors: String
 }
 
-/// A program with three pipes to it, which one thread fills and empties, blocking where it has to.
+/// A program and the three pipes to it. One thread writes and reads them, blocking if necessary.
 ///
-/// Letting it go closes its input, gives it its deadline, and waits for its end: what it writes is whole then. What it has left running is
-/// ended with it: at once, or at the deadline where it still has the program's file open.
+/// Destroying this value closes the program's input and waits up to the deadline for its end, so the program can
+/// complete its file. Processes that the program leaves running are ended with it: at once, or at the deadline if they
+/// still have the program's file open.
 struct RunningProgram: ~Copyable {
-    /// Beyond the deadline and the time between two signals, for what a system takes to end a process.
+    /// Seconds beyond the deadline and the time between two signals, for the system to end a process.
     private static let extraSeconds = 10.0
 
     private let task: ProgramTask
     private let deadline: Double
     private let file: LentFile?
-    /// When what is left running has had its time: the program's deadline, from the end of its input on.
+    /// End of the time for processes left running: the deadline after the end of the program's input.
     private var patienceEnd = ContinuousClock.now
     private var isOver = false
     private let input: PipeEnd
     private let output: PipeEnd
     private let errors: PipeEnd
-    /// At its end when the program was reaped.
+    /// A pipe that reaches its end when the program has been reaped.
     private let end: PipeEnd
     private var outputTail = ByteTail()
     private var errorTail = ByteTail()
 
-    /// Starts it. That it could not be started is seen by whoever writes to it or ends it.
+    /// Starts the program. If the start fails, the next write or ``finish()`` reports it.
     init(_ launch: ProgramLaunch) throws(ProgramFailure) {
         let input = try PipeEnd.pair(), output = try PipeEnd.pair(), errors = try PipeEnd.pair(), end = try PipeEnd.pair()
-        // What the program has as its own stays as it is: a program may be surprised by a descriptor that does not block.
+        // The program's own ends stay blocking: a program may not expect a descriptor that does not block.
         for ours in [input.write, output.read, errors.read, end.read] { try ours.makeNonblocking() }
         task = ProgramTask(
             launch, input: input.read.release(), output: output.write.release(), errors: errors.write.release(),
@@ -87,7 +88,8 @@ struct RunningProgram: ~Copyable {
         _ = Self.endLeftovers(task.group, file, output, errors, until: patienceEnd, &ignored, &more)
     }
 
-    /// Hands over all the bytes, as fast as the program takes them.
+    /// Writes all the bytes, at the pace of the program. Blocks.
+    /// - Throws: an error if the program ends, or takes no bytes within the deadline.
     mutating func write(_ bytes: RawSpan) throws(ProgramFailure) {
         try look()
         var done = 0
@@ -111,10 +113,11 @@ struct RunningProgram: ~Copyable {
         }
     }
 
-    /// Takes what it has printed, without waiting, and fails when it has ended.
+    /// Reads the program's output without blocking.
+    /// - Throws: an error if the program has ended.
     mutating func look() throws(ProgramFailure) { try wait(nil, until: .now) }
 
-    /// Ends its input and waits for its end.
+    /// Closes the program's input and waits for the program to end.
     mutating func finish() throws(ProgramFailure) -> ProgramOutcome {
         try look()
         if input.isBroken { throw earlyEnd("closed its input before its end") }
@@ -134,14 +137,16 @@ struct RunningProgram: ~Copyable {
             status: task.status ?? .unknown("it has no status"), leftWriter: leftWriter, output: outputTail.text, errors: errorTail.text)
     }
 
-    /// Ends what the program has left running in its group. Where its file is still open for writing, that gets until a moment to be closed.
-    /// - Returns: whether it was still open then.
+    /// Ends the processes that the program left running in its group. If one has the program's file open for writing,
+    /// first waits until `patienceEnd` for it to be closed.
+    /// - Returns: true if the file was still open then.
     private static func endLeftovers(
         _ group: ProgramGroup?, _ file: LentFile?, _ output: PipeEnd, _ errors: PipeEnd, until patienceEnd: ContinuousClock.Instant,
         _ outputTail: inout ByteTail, _ errorTail: inout ByteTail
     ) -> Bool {
         guard let group else { return false }
-        /// Waits while something is so, for a time, and takes what is printed meanwhile.
+        /// Waits while a condition holds, until a time, and reads the output meanwhile.
+        /// Returns true if the condition no longer holds.
         func wait(while condition: () -> Bool, until limit: ContinuousClock.Instant) -> Bool {
             while condition() {
                 guard ContinuousClock.now < limit else { return false }
@@ -156,7 +161,7 @@ struct RunningProgram: ~Copyable {
             return switch FileWriters.of(file.lentPath) {
             case .some: true
             case .none: false
-            // Where nobody can tell, whatever is left running may be writing.
+            // If the writers are unknown, every process left running may be one.
             case .unknown: group.isAlive()
             }
         }
@@ -164,17 +169,18 @@ struct RunningProgram: ~Copyable {
         guard group.isAlive() else { return !isFree }
         for number in [SIGTERM, SIGKILL] {
             group.signal(number)
-            // Most is over at once. What is dead and was left to a parent that does not ask for it counts as over.
+            // Most processes end at once. A zombie whose parent does not reap it counts as ended.
             if wait(while: { group.isAlive() }, until: .now + .milliseconds(300)) { break }
             if wait(while: { group.isAlive(lookCloser: true) }, until: .now + ProgramTask.grace) { break }
         }
         return !isFree
     }
 
-    /// When a program whose input ends now is over, however it takes its end.
+    /// The latest time at which a program has ended if its input ends now, even by SIGKILL.
     private var lastMoment: ContinuousClock.Instant { .now + .seconds(deadline + Self.extraSeconds) + ProgramTask.grace }
 
-    /// Waits until there is room in the program's input, or something happens that has to be seen to.
+    /// Waits until the program's input has room, or until there is output to read.
+    /// - Throws: an error if the program has ended.
     private mutating func wait(_ input: PipeEnd?, until limit: ContinuousClock.Instant) throws(ProgramFailure) {
         poll([output, errors, end] + (input.map { [$0] } ?? []), until: limit)
         drain()
@@ -186,7 +192,8 @@ struct RunningProgram: ~Copyable {
         errors.drain(into: &errorTail)
     }
 
-    /// The failure of a program that has closed its input: with its status, if that comes soon, as it does when it has ended.
+    /// Returns the failure of a program that has closed its input. Waits briefly for its status,
+    /// since such a program has usually ended.
     private mutating func earlyEnd(_ reason: String) -> ProgramFailure {
         let limit = ContinuousClock.now + min(.seconds(deadline), ProgramTask.grace)
         while task.status == nil, ContinuousClock.now < limit {

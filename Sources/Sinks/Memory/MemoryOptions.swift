@@ -1,12 +1,12 @@
 public import CallreelCore
 
-/// What the operator may say about a `memory` sink.
+/// The options of a `memory` sink.
 public struct MemoryOptions: Configurable {
-    /// What the recordings are asked for by.
+    /// The label under which tests find the recordings.
     public var label = "memory"
-    /// Recordings that are kept under the label.
+    /// Recordings kept under the label.
     public var calls = 10
-    /// Seconds of audio that one call may have.
+    /// The longest call, in seconds of audio.
     public var seconds = 600
 
     /// Every option at its default.

@@ -1,11 +1,14 @@
 public import CallreelCore
 import Synchronization
 
-/// Keeps calls in the memory of this process, where a test finds them by a label: ``recordings(label:)``.
+/// Keeps calls in the memory of this process. Tests find them by a label: ``recordings(label:)``.
 ///
-/// Two bounds hold whatever comes. A chunk that would make a call longer than `seconds` is not taken and fails the sink: what was taken
-/// before stays. Under one label `calls` recordings are kept: a further call takes the place of the oldest one that is over, and is
-/// refused when none is. A label's bounds are those of the entry that opened last.
+/// Two limits bound the memory:
+/// - `seconds` limits a call. If a chunk would exceed it, the sink refuses the chunk and fails. Earlier chunks stay.
+/// - `calls` limits the recordings under a label. A further call replaces the oldest ended one,
+///   or is refused if none has ended.
+///
+/// A label's limits are those of the sink entry that opened last.
 public struct MemorySink: ~Copyable, AudioSink {
     public static let type = "memory"
     public static let summary = "samples in the memory of this process, up to a bound, for tests"
@@ -15,13 +18,14 @@ public struct MemorySink: ~Copyable, AudioSink {
     private let frameLimit: Int
     private var frames = 0
 
-    /// What was recorded under a label, the oldest call first.
+    /// Returns the recordings under a label, the oldest call first.
     public static func recordings(label: String) -> [MemoryRecording] { MemoryRecordings.shared.recordings(label) }
 
-    /// Forgets what was recorded under a label, but for calls that run.
+    /// Forgets the recordings under a label, except those of running calls.
     public static func forgetRecordings(label: String) { MemoryRecordings.shared.forget(label) }
 
-    /// Makes room.
+    /// Adds an empty recording.
+    /// - Throws: an error if the label's limit is reached and every call is still running.
     public init(options: MemoryOptions, context: SinkContext) throws(SinkError) {
         label = options.label
         id = context.recordingID
@@ -34,7 +38,8 @@ public struct MemorySink: ~Copyable, AudioSink {
 
     deinit { MemoryRecordings.shared.end(id, label, isFinished: false) }
 
-    /// Appends the samples, if all of them may be kept.
+    /// Appends the samples.
+    /// - Throws: an error, without keeping any samples of the chunk, if the call would become too long.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         guard frames + chunk.frameCount <= frameLimit else {
             throw SinkError(
@@ -45,7 +50,7 @@ public struct MemorySink: ~Copyable, AudioSink {
         frames += chunk.frameCount
     }
 
-    /// Keeps the recording as one that came to its end.
+    /// Marks the recording as finished.
     public consuming func finish() -> SinkReceipt {
         MemoryRecordings.shared.end(id, label, isFinished: true)
         return SinkReceipt(frames: frames, details: ["label": .string(label)])
@@ -56,15 +61,15 @@ public struct MemorySink: ~Copyable, AudioSink {
 public struct MemoryRecording: Sendable {
     /// The recording's identifier.
     public let id: RecordingID
-    /// Who called whom.
+    /// The caller, the called number and the other facts of the call.
     public let call: CallFacts
-    /// The shape of the samples.
+    /// The format of the samples.
     public let format: AudioFormat
-    /// What was recorded so far, interleaved by channel.
+    /// The samples recorded so far, interleaved by channel.
     public internal(set) var samples: [Int16] = []
-    /// Whether the sink came to its regular end.
+    /// True when the sink was finished.
     public internal(set) var isFinished = false
-    /// Whether a sink still writes to it.
+    /// True while a sink still writes to the recording.
     var isOpen = true
 
     init(id: RecordingID, call: CallFacts, format: AudioFormat) {
@@ -77,7 +82,7 @@ public struct MemoryRecording: Sendable {
     public var frameCount: Int { samples.count / format.channels }
 }
 
-/// All that the memory sinks of this process hold, by label.
+/// All recordings of this process's memory sinks, by label.
 private final class MemoryRecordings: Sendable {
     static let shared = MemoryRecordings()
 
@@ -87,7 +92,8 @@ private final class MemoryRecordings: Sendable {
 
     func forget(_ label: String) { labels.withLock { $0[label]?.removeAll { !$0.isOpen } } }
 
-    /// Adds a recording, in the place of older ones that are over; false when there is no room.
+    /// Adds a recording. Removes ended recordings, the oldest first, if the label's limit is reached.
+    /// Returns false if there is no room.
     func add(_ recording: MemoryRecording, _ label: String, limit: Int) -> Bool {
         labels.withLock { labels in
             var kept = labels[label] ?? []
@@ -107,7 +113,8 @@ private final class MemoryRecordings: Sendable {
         }
     }
 
-    /// Nobody writes to a recording any more. One that nothing was ever written to, as a sink that is only tried leaves it, goes.
+    /// Closes a recording. Removes it if it has no samples and was not finished, as after a test of the sink's
+    /// destination.
     func end(_ id: RecordingID, _ label: String, isFinished: Bool) {
         labels.withLock { labels in
             guard let index = labels[label]?.firstIndex(where: { $0.id == id && $0.isOpen }) else { return }

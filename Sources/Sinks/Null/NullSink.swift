@@ -1,6 +1,6 @@
 public import CallreelCore
 
-/// What the operator may say about a `null` sink: nothing.
+/// The options of a `null` sink. There are none.
 public struct NullOptions: Configurable {
     /// Every option at its default.
     public init() {}
@@ -9,9 +9,9 @@ public struct NullOptions: Configurable {
     public static let fields: [Field<Self>] = []
 }
 
-/// Counts frames and forgets them: for tests of everything else under load, where no disk shall be what is measured.
+/// Counts frames and discards them. Load tests use it to measure everything except the disk.
 ///
-/// It leaves no file. What the manifest says was written was taken.
+/// It creates no file. The frames that the manifest states as written are the frames it was given.
 public struct NullSink: AudioSink {
     public static let type = "null"
     public static let summary = "nothing: counts frames and discards them, for tests under load"
@@ -21,9 +21,9 @@ public struct NullSink: AudioSink {
     /// Opens nothing.
     public init(options: NullOptions, context: SinkContext) {}
 
-    /// Counts.
+    /// Counts the chunk's frames.
     public mutating func write(_ chunk: borrowing PCMChunk) { frames += chunk.frameCount }
 
-    /// Says how many there were.
+    /// Returns the count.
     public consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
 }

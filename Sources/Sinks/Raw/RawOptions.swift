@@ -1,6 +1,6 @@
 public import CallreelCore
 
-/// What the operator may say about a raw sink: nothing, so far.
+/// The options of a raw sink. There are none so far.
 public struct RawOptions: Configurable {
     /// Every option at its default.
     public init() {}

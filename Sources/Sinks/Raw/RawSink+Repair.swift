@@ -1,7 +1,7 @@
 public import CallreelCore
 
 extension RawSink {
-    /// Cuts off a part of a frame at the end. There is nothing else in such a file that could be wrong.
+    /// Cuts an incomplete frame at the end. Nothing else in such a file can be wrong.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         let rest = file.byteCount % format.bytesPerFrame
@@ -14,7 +14,8 @@ extension RawSink {
         return FileRepair(frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)")
     }
 
-    /// Reads the samples. A length that is not whole frames is an error: there is no checksum to look at.
+    /// Reads the samples.
+    /// - Throws: an error if the length is not a whole number of frames. There is no checksum to check.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let file = try StoredFile(path)
         guard file.byteCount.isMultiple(of: format.bytesPerFrame) else {

@@ -10,8 +10,8 @@ public import CallreelCore
 
 /// Records a call as bare samples, 16-bit little-endian and interleaved, in `<stem>.raw`.
 ///
-/// There is no header that could be wrong, so the file is complete at every moment. How to read it stands in the
-/// manifest: `sox -t raw -e signed -b 16 -L -r RATE -c CHANNELS`, or FFmpeg's `-f s16le`.
+/// The file has no header, so it is complete at every moment. The manifest has the sample rate and channels needed to
+/// read it: `sox -t raw -e signed -b 16 -L -r RATE -c CHANNELS`, or FFmpeg's `-f s16le`.
 public struct RawSink: ~Copyable, AudioSink {
     public static let type = "raw"
     public static let summary = "bare 16-bit little-endian samples without a header"
@@ -55,10 +55,10 @@ public struct RawSink: ~Copyable, AudioSink {
         return receipt
     }
 
-    /// Takes off the part of a frame that a full disk may have left at the end, since nothing else would tell it from audio.
+    /// Cuts the incomplete frame that a full disk may leave at the end. A reader could not tell it from audio.
     private func cutToWholeFrames() {
         guard let bytes = try? file.byteCount() else { return }
-        // Where this fails too, recovery cuts the file at the next start.
+        // If this fails too, recovery cuts the file at the next start.
         _ = ftruncate(file.descriptor, off_t(bytes - bytes % format.bytesPerFrame))
     }
 }

@@ -1,25 +1,28 @@
 import CallreelCore
 
-/// An MP3 file of this sink's, as far as the headers of its frames tell without decoding (ISO/IEC 11172-3, 2.4.1, and 13818-3, 2.4.2).
+/// The format and length of an MP3 file written by this sink. Read from the MPEG frame headers,
+/// without decoding (ISO/IEC 11172-3, 2.4.1, and 13818-3, 2.4.2).
 ///
-/// An MPEG frame is a block of audio frames. The first one carries the tag of LAME, which says how many audio frames are the call's and how
-/// many are the encoder's. It is filled in at the end of the call, and empty in a file that a killed process left.
+/// An MPEG frame is a block of audio frames. The first MPEG frame carries LAME's tag.
+/// The tag states the MPEG frames in the file, and the audio frames added by the encoder.
+/// LAME fills the tag in at the end of the call; in a file left by a killed process it is empty.
 struct MPEGStream {
-    /// Frames that a decoder needs before the first one comes out right: LAME counts them in what it calls delay, without saying so.
+    /// Delay of an MP3 decoder in frames. LAME's tag does not count these frames in its delay.
     private static let decoderDelay = 529
-    /// What LAME puts before a stream by itself.
+    /// Frames that LAME itself puts before a stream.
     private static let encoderDelay = 576
-    /// The tag that other programs look for at the end (ID3v1).
+    /// Bytes of the ID3v1 tag that other programs put at the end of a file.
     private static let endTagBytes = 128
 
-    /// The audio's shape.
+    /// The audio's format.
     let format: AudioFormat
     /// Frames of the call.
     let frames: Int
-    /// Frames that a decoder gives before those: 0 where the file says which they are, so that the decoder leaves them out.
+    /// Frames that a decoder returns before the call's first frame. 0 if the file has LAME's tag,
+    /// because decoders then drop those frames.
     let lead: Int
 
-    /// Reads the headers of a file; nil where there is no MPEG frame of layer III.
+    /// Reads the headers of a file. Returns nil if there is no MPEG frame of layer III.
     init?(_ file: StoredFile) throws(SinkError) {
         let start = try Self.frontTagBytes(file)
         let bytes = try file.bytes(at: start, count: 256)
@@ -27,7 +30,7 @@ struct MPEGStream {
         else { return nil }
         self.format = format
         guard let tag = LAMETag(bytes[first.tagOffset...]) else {
-            // A decoder plays the empty frame as silence, and what the encoder put before the call.
+            // A decoder plays the empty frame as silence, then the frames that the encoder put before the call.
             lead = first.samples + Self.encoderDelay + Self.decoderDelay
             frames = max(0, try Self.wholeFrames(file, from: start) * first.samples - lead)
             return
@@ -49,7 +52,7 @@ struct MPEGStream {
         return 10 + header[6...].reduce(0) { $0 << 7 | Int($1 & 0x7F) }
     }
 
-    /// Counts the MPEG frames from a place on that stand one behind the other and are all there.
+    /// Counts the whole, consecutive MPEG frames from an offset on.
     private static func wholeFrames(_ file: StoredFile, from start: Int) throws(SinkError) -> Int {
         var piece: [UInt8] = [], pieceStart = start, position = start, count = 0
         while true {
@@ -74,17 +77,17 @@ struct MPEGFrameHeader {
     let samples: Int
     /// Bytes of the MPEG frame, with its header.
     let byteCount: Int
-    /// Where a tag stands in the first MPEG frame: behind its header and side information.
+    /// Offset of the tag in the first MPEG frame, after the header and the side information.
     let tagOffset: Int
 
-    /// Kilobits a second of layer III, in MPEG 1 and in MPEG 2 (13818-3, table 2.4.2.3); 0 is not allowed here.
+    /// Bit rates of layer III in kbit/s, for MPEG 1 and for MPEG 2 (13818-3, table 2.4.2.3). 0 is not allowed here.
     private static let bitRates = [
         [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0], [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
     ]
-    /// Frames a second in MPEG 1; MPEG 2 has half of them, and its extension to lower rates a quarter.
+    /// Frames a second in MPEG 1. MPEG 2 has half of them; its extension to lower rates has a quarter.
     private static let sampleRates = [44100, 48000, 32000]
 
-    /// Reads a header at the start of the bytes; nil when there is none.
+    /// Reads a header at the start of the bytes. Returns nil if there is none.
     init?(_ bytes: ArraySlice<UInt8>) {
         let bytes = Array(bytes.prefix(4))
         guard bytes.count == 4, bytes[0] == 0xFF, bytes[1] & 0xE0 == 0xE0 else { return nil }
@@ -100,19 +103,19 @@ struct MPEGFrameHeader {
     }
 }
 
-/// The tag of LAME in the first MPEG frame: that of Xing, with the encoder's delay behind it (LAME 3.100, libmp3lame/VbrTag.c).
+/// LAME's tag in the first MPEG frame: Xing's tag, followed by the encoder's delay (LAME 3.100, libmp3lame/VbrTag.c).
 private struct LAMETag {
-    /// MPEG frames behind the one with the tag.
+    /// MPEG frames after the one with the tag.
     let blocks: Int
     /// Bytes of all MPEG frames.
     let bytes: Int
-    /// Audio frames that are not the call's, before it and behind it.
+    /// Audio frames added before the call and after it.
     let delay: Int, padding: Int
 
     init?(_ content: ArraySlice<UInt8>) {
         let content = Array(content)
         func number(_ offset: Int) -> Int { content[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
-        // Behind the name: flags, frames, bytes, 100 places, a quality, and 21 bytes of LAME's own.
+        // After the name: flags, frames, bytes, a table of 100 seek points, a quality, and 21 bytes of LAME's own.
         guard content.count >= 144, content.starts(with: "Info".utf8) || content.starts(with: "Xing".utf8), number(4) & 15 == 15 else { return nil }
         blocks = number(8)
         bytes = number(12)

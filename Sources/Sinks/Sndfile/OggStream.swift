@@ -1,20 +1,21 @@
 import CallreelCore
 
-/// An Ogg file with Opus or Vorbis, as far as its pages tell without decoding (RFC 3533, section 6).
+/// The format and length of an Ogg file with Opus or Vorbis. Read from its pages, without decoding (RFC 3533,
+/// section 6).
 struct OggStream {
-    /// Bytes of a page before the lengths of its segments.
+    /// Bytes of a page header before the segment lengths.
     private static let headerBytes = 27
-    /// Bytes that are searched at a time for the last page. A page is not longer.
+    /// Bytes searched at a time for the last page. No page is longer.
     private static let piece = 1 << 16
-    /// The rate in which Opus counts, whatever rate it was given (RFC 7845, section 4).
+    /// The rate in which Opus counts frames, independent of the input's rate (RFC 7845, section 4).
     private static let opusRate = AudioFormat(sampleRate: 48000)
 
-    /// The audio's shape; nil where the file ends before it says so.
+    /// The audio's format. Nil if the file ends before the codec's header.
     let format: AudioFormat?
     /// Frames up to the end of the last whole page.
     let frames: Int
 
-    /// Looks at the first page and the last whole one; nil when the file is not Ogg.
+    /// Reads the first page and the last whole one. Returns nil if the file is not Ogg.
     init?(_ file: StoredFile) throws(SinkError) {
         guard try file.bytes(at: 0, count: 4).elementsEqual("OggS".utf8) else { return nil }
         guard let first = try Self.page(in: file, at: 0), let codec = Codec(first.content) else {
@@ -26,12 +27,13 @@ struct OggStream {
         frames = codec.isOpus ? codec.format.frames(position, of: Self.opusRate) : position
     }
 
-    /// The codec's count at the end of the last whole page on which a packet ends; 0 where there is none.
+    /// Returns the codec's frame count at the end of the last whole page on which a packet ends.
+    /// Returns 0 if there is no such page.
     private static func lastPosition(in file: StoredFile) throws(SinkError) -> Int {
         var end = file.byteCount
         while end > 0 {
             let start = max(0, end - piece)
-            // A page may begin in this piece with its first letters alone.
+            // A page may begin in this piece with only its first letters.
             let bytes = try file.bytes(at: start, count: end - start + 3)
             for offset in bytes.indices.dropLast(3).reversed() where bytes[offset] == UInt8(ascii: "O") {
                 guard bytes[offset..<offset + 4].elementsEqual("OggS".utf8), let page = try page(in: file, at: start + offset), page.position >= 0
@@ -43,7 +45,7 @@ struct OggStream {
         return 0
     }
 
-    /// A page with its checksum right, or nil.
+    /// Returns the page at an offset, or nil if its checksum is wrong.
     private static func page(in file: StoredFile, at offset: Int) throws(SinkError) -> (position: Int, content: ArraySlice<UInt8>)? {
         let header = try file.bytes(at: offset, count: headerBytes + 255)
         guard header.count >= headerBytes, header.count >= headerBytes + Int(header[26]) else { return nil }
@@ -69,10 +71,10 @@ struct OggStream {
     }
 }
 
-/// What a stream's first page says (RFC 7845, section 5.1; Vorbis I, section 4.2.2).
+/// The codec and format stated by a stream's first page (RFC 7845, section 5.1; Vorbis I, section 4.2.2).
 private struct Codec {
     let isOpus: Bool
-    /// Frames that a decoder throws away at the beginning.
+    /// Frames that a decoder drops at the beginning.
     let preSkip: Int
     let format: AudioFormat
 

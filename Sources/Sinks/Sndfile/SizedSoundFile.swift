@@ -1,21 +1,23 @@
 import CallreelCore
 
-/// A file of ours whose header says how long it is, and what it really holds.
+/// A file written by this sink with its length in the header, and the length it really has.
 ///
-/// A kill leaves a header that speaks of the last checkpoint, with audio behind what it counts. So the header is believed only as
-/// to where the audio begins and what a frame is; how much there is, the file's length says. The files that the sink makes have
-/// nothing behind their audio but, in some kinds, one byte that makes its length even.
+/// After a kill, the header states the length at the last checkpoint, and more audio follows.
+/// The header is therefore trusted only for the start of the audio and the frame size.
+/// The number of frames follows from the file's length. Only one byte may follow the audio in the sink's files:
+/// the pad byte that some kinds use to make the length even.
 struct SizedSoundFile {
     private let file: StoredFile
     private let sizes: SoundFileSizes
-    /// What kind of file it is.
+    /// The file's container and encoding.
     let kind: SoundKind
     /// Bytes of one frame.
     private let frameBytes: Int
     /// Whole frames in the file.
     let frames: Int
 
-    /// Reads the header. What is no such file of this format is an error.
+    /// Reads the header.
+    /// - Throws: an error if the file is not one of these kinds, or not in this format.
     init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
         self.file = file
         guard let sizes = try SoundFileSizes(file) else { throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file") }
@@ -34,17 +36,17 @@ struct SizedSoundFile {
         self.kind = kind
         frameBytes = sample * format.channels
         let available = file.byteCount - sizes.dataOffset
-        // One byte more than whole frames may be the pad, which the outermost size counts once the file is closed.
+        // One byte more than whole frames may be the pad. The outermost size counts the pad once the file is closed.
         let isPadded = sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
         let isClosed = isPadded && sizes.statedBytes.isMultiple(of: frameBytes) && sizes.statesEnd(file.byteCount)
         frames = (isClosed ? sizes.statedBytes : available) / frameBytes
         guard sizes.canState(frames * frameBytes) else { throw file.damaged("\(file.byteCount) bytes are more than its header can say") }
     }
 
-    /// Bytes behind the last whole frame that are nothing.
+    /// Bytes after the last whole frame, to be cut.
     var bytesCut: Int { max(0, file.byteCount - end(frames)) }
 
-    /// What would have to be changed, in words; nil when the file is whole.
+    /// The changes that a repair would make, in words. Nil if the file is whole.
     var change: String? {
         var parts: [String] = []
         if sizes.statedBytes != frames * frameBytes {
@@ -57,9 +59,9 @@ struct SizedSoundFile {
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    /// Makes the file say that it holds so many frames, which it does, and takes away what is behind them.
+    /// Makes the header state a number of frames, and cuts the bytes after them. The file must hold those frames.
     ///
-    /// The pad byte comes last: before the sizes are right, it could be taken for a frame.
+    /// The pad byte is written last: before the sizes are right, a reader could take it for a frame.
     func settle(frames: Int) throws(SinkError) {
         let end = end(frames), wrong = wrong(frames), pad = lacksPad(frames)
         guard sizes.dataOffset + frames * frameBytes <= file.byteCount else {
@@ -75,7 +77,7 @@ struct SizedSoundFile {
         }
     }
 
-    /// Where a file with so many frames ends.
+    /// Returns the file's length with so many frames.
     private func end(_ frames: Int) -> Int {
         let bytes = frames * frameBytes
         return sizes.dataOffset + bytes + (sizes.hasPad ? bytes % 2 : 0)
@@ -83,7 +85,7 @@ struct SizedSoundFile {
 
     private func lacksPad(_ frames: Int) -> Bool { end(frames) > file.byteCount }
 
-    /// The sizes that do not say so.
+    /// Returns the header's sizes that do not match a number of frames.
     private func wrong(_ frames: Int) -> [SoundFileSizes.Field] {
         sizes.fields.filter { $0.found != $0.bytes(sizes.dataOffset, frames * frameBytes, frames, end(frames)) }
     }

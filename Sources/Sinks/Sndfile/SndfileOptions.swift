@@ -1,6 +1,6 @@
 public import CallreelCore
 
-/// A kind of file that the `sndfile` sink makes.
+/// A kind of file written by the `sndfile` sink.
 public enum SndfileFormat: String, CaseIterable, Sendable {
     /// Opus in Ogg: speech at a tenth of its size.
     case opus
@@ -10,7 +10,7 @@ public enum SndfileFormat: String, CaseIterable, Sendable {
     case mp3
     /// Apple's Core Audio Format.
     case caf
-    /// AIFF, or AIFF-C where the encoding asks for it.
+    /// AIFF, or AIFF-C if the encoding needs it.
     case aiff
     /// Sony's Wave64.
     case w64
@@ -19,10 +19,10 @@ public enum SndfileFormat: String, CaseIterable, Sendable {
     /// The format of Sun and NeXT.
     case au
 
-    /// What the files' names end with.
+    /// The file name extension.
     var fileExtension: String { self == .vorbis ? "ogg" : rawValue }
 
-    /// The kind of file, with the encoding that was asked for where there is a choice.
+    /// Returns the container and encoding. The requested encoding applies only to kinds with a choice.
     func kind(_ encoding: WAVEncoding?) -> SoundKind {
         let samples = (encoding ?? .pcm16).soundEncoding
         return switch self {
@@ -37,7 +37,7 @@ public enum SndfileFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// The rates that the encoder takes; nil where it takes all that a call may have.
+    /// The sample rates that the encoder takes. Nil if it takes every rate of a call.
     var sampleRates: [Int]? {
         switch self {
         // RFC 6716, section 2, table 1.
@@ -48,23 +48,23 @@ public enum SndfileFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// Bytes of audio that the sizes in a header can count; nil where they have 64 bits, or where there are none.
+    /// Bytes of audio that the 32-bit sizes in a header can count. Nil if the sizes have 64 bits, or if there are none.
     var maximumDataBytes: Int? {
         switch self {
-        // The 64 KiB to the limit are far more than the header takes with its texts.
+        // The last 64 KiB before the limit are far more than the header and its texts take.
         case .aiff, .au: 1 << 32 - 1 << 16
         default: nil
         }
     }
 }
 
-/// What the operator may say about a `sndfile` sink.
+/// The options of an `sndfile` sink.
 public struct SndfileOptions: Configurable {
     /// The kind of file.
     public var format = SndfileFormat.opus
-    /// How samples are kept in a format that has a choice; nil is 16-bit integers.
+    /// The sample encoding, for formats with a choice. Nil means 16-bit integers.
     public var encoding: WAVEncoding?
-    /// How much a format that loses something may take; nil is the encoder's own choice.
+    /// The quality of a lossy format, 0 to 1. Nil means the encoder's own choice.
     public var quality: Double?
 
     /// Every option at its default.

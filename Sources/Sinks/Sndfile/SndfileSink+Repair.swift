@@ -1,10 +1,12 @@
 public import CallreelCore
 
 extension SndfileSink {
-    /// Makes the sizes in a header say what the file holds, and cuts off a part of a frame at the end.
+    /// Corrects the sizes in a header, and cuts an incomplete frame at the end.
     ///
-    /// A stream has no such sizes and is left as it is, to the byte. Its frames are the call's that can be decoded. They are counted without
-    /// decoding, since the call may go on in another file meanwhile. What an MP3 encoder put before the call is not counted.
+    /// A stream (Ogg or MP3) has no such sizes and is left unchanged, to the byte.
+    /// The result counts the call's frames that can be decoded. They are counted without decoding,
+    /// since the call may continue in another file meanwhile. Frames that an MP3 encoder put before the call are not
+    /// counted.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         if try isStream(file) {
@@ -20,9 +22,9 @@ extension SndfileSink {
         return FileRepair(frames: sized.frames, bytesCut: sized.bytesCut, change: change)
     }
 
-    /// Decodes with libsndfile, after the sizes in the header were compared with the file.
+    /// Decodes with libsndfile, after comparing the sizes in the header with the file.
     ///
-    /// 16-bit samples come back from 24-bit integers and from floating point as they were. All else is not lossless.
+    /// 16-bit samples return unchanged from 24-bit integers and from floating point. All other encodings are lossy.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let file = try StoredFile(path)
         if try isStream(file) {
@@ -35,7 +37,8 @@ extension SndfileSink {
         return DecodedFile(frames: frames, isLossless: sized.kind.keepsSamples)
     }
 
-    /// Whether a file is Ogg or MPEG, by its first bytes. Of an MP3 nothing is written before the first audio.
+    /// Returns true if a file is Ogg or MPEG, judged by its first bytes. An empty `.mp3` file counts:
+    /// an MP3 file stays empty until its first audio.
     private static func isStream(_ file: StoredFile) throws(SinkError) -> Bool {
         if file.byteCount == 0 { return file.path.hasSuffix(".mp3") }
         let beginning = try file.bytes(at: 0, count: 4)
@@ -44,7 +47,8 @@ extension SndfileSink {
         return beginning.count == 4 && beginning[0] == 0xFF && beginning[1] & 0xE0 == 0xE0
     }
 
-    /// The frames of a stream, which its pages or MPEG frames tell without being decoded, and the frames that a decoder gives before them.
+    /// Returns a stream's frames, and the frames that a decoder returns before them.
+    /// Both come from the pages or MPEG frames, without decoding.
     static func length(ofStream file: StoredFile, _ format: AudioFormat) throws(SinkError) -> (frames: Int, lead: Int) {
         let found: AudioFormat?, length: (frames: Int, lead: Int)
         if file.byteCount == 0 {
@@ -60,16 +64,16 @@ extension SndfileSink {
         return length
     }
 
-    /// Decodes a stream, from the call's first frame on, and returns its frames.
+    /// Decodes a stream from the call's first frame on, and returns its number of frames.
     ///
-    /// Where no frame is to be found, libsndfile would not open what there is.
+    /// A stream without a frame is not decoded, because libsndfile would refuse to open it.
     private static func decode(
         stream file: StoredFile, _ format: AudioFormat, into body: (Span<Int16>) -> Void
     ) throws(SinkError) -> Int {
         let length = try length(ofStream: file, format)
         guard length.frames > 0 else { return 0 }
         var lead = length.lead * format.channels
-        // Not beyond the last whole page or frame: at what stands behind it, a decoder may give up.
+        // Stops at the last whole page or frame: a decoder may fail at the bytes after it.
         let decoded = try decode(file, format, limit: length.lead + length.frames) { samples in
             let left = min(lead, samples.count)
             lead -= left
@@ -81,13 +85,13 @@ extension SndfileSink {
         return length.frames
     }
 
-    /// Decodes a file of the call's format and returns its frames.
+    /// Decodes a file in the call's format and returns its number of frames.
     private static func decode(
         _ file: StoredFile, _ format: AudioFormat, limit: Int = .max, into body: (Span<Int16>) -> Void
     ) throws(SinkError) -> Int {
         do throws(AudioFileError) {
-            // Through floating point in ±1 unless the file is 16-bit: for the integers of 24-bit files libsndfile would cut,
-            // and for floating point scale by 32767.
+            // 16-bit files are read as integers, all others through floating point in ±1.
+            // As integers, libsndfile would truncate 24-bit samples and scale floating point by 32767.
             var reader = try AudioFileReader(path: file.path, convertingTo: format)
             guard reader.fileFormat == format else {
                 throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), where the call had \(format)")

@@ -1,18 +1,22 @@
 public import CallreelCore
 
-/// Records a call as whatever else libsndfile writes: Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU, in one file.
+/// Records a call in one file of another format that libsndfile writes: Opus, Vorbis, MP3, CAF, AIFF, Wave64,
+/// RF64 or AU.
 ///
-/// What a process leaves that is killed in the middle of a call, before any repair (measured with libsndfile 1.2.0):
-/// - CAF, AIFF, RF64 and AU open everywhere and show the audio up to the last ``checkpoint()``; all of it is in the file.
-///   Wave64 shows all of it: its header follows every write, as FFmpeg refuses a file with anything behind what is counted.
-/// - Opus plays up to its last whole page, half a second at most before the end, with what the encoder itself holds back.
+/// If the process is killed during a call, the file is in this state before any repair (measured with libsndfile
+/// 1.2.0):
+/// - CAF, AIFF, RF64 and AU open everywhere and show the audio up to the last ``checkpoint()``.
+///   All of the audio is in the file. Wave64 shows all of it: its header is updated at every write,
+///   since FFmpeg refuses a file with bytes after the counted audio.
+/// - Opus plays up to its last whole page. At most half a second is missing, plus the audio held back by the encoder.
 /// - Vorbis plays up to its last whole page too, but pages are filled by size: a second of speech, up to 8 of silence.
-/// - MP3 plays up to its last whole frame, some 0.15 s before the end. As the tag that a regular end writes is not there, a decoder gives
-///   the empty MPEG frame for it and the encoder's delay, 1681 samples together, before the call's first. The manifest does not count them.
+/// - MP3 plays up to its last whole MPEG frame, some 0.15 s before the end. LAME's tag is still empty.
+///   A decoder therefore plays the tag's MPEG frame and the delay before the call's first sample.
+///   At rates below 32 kHz that is 1681 samples. The manifest does not count them.
 ///
-/// Apple Lossless is not offered: libsndfile keeps it in another place until the end, and a kill leaves nothing at all.
+/// Apple Lossless is not offered: libsndfile writes the audio elsewhere until the end, so a kill leaves an empty file.
 ///
-/// A lossy file that was finished has exactly the call's length in readers that know how its format says so.
+/// A finished lossy file has exactly the call's length in readers that understand the length in its format.
 public struct SndfileSink: ~Copyable, AudioSink {
     public static let type = "sndfile"
     public static let summary = "Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU files, through libsndfile"
@@ -23,11 +27,12 @@ public struct SndfileSink: ~Copyable, AudioSink {
     private let kind: SoundKind
     private let format: AudioFormat
     private var frames = 0
-    // Before `file`, because fields are destroyed in this order and closing it writes to the descriptor.
+    // Before `file`, because fields are destroyed in this order and closing `sound` writes to the descriptor.
     private var sound: SoundFile
     private let file: OutputFile
 
-    /// What this machine's libsndfile cannot write at this rate, or at all.
+    /// Returns the reason if the options do not fit together, or if the installed libsndfile cannot write this format.
+    /// Otherwise returns nil.
     public static func refusal(of format: AudioFormat, options: SndfileOptions) -> String? {
         let name = options.format.rawValue, kind = options.format.kind(options.encoding)
         if kind.isStream, let encoding = options.encoding {
@@ -45,7 +50,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
         return nil
     }
 
-    /// What the 32-bit sizes of AIFF and AU can count.
+    /// Returns the frames that fit into one file: AIFF and AU have sizes of 32 bits.
     public static func frameLimit(options: SndfileOptions, format: AudioFormat) -> Int? {
         guard let bytes = options.format.maximumDataBytes, let sample = options.format.kind(options.encoding).bytesPerSample else { return nil }
         return bytes / (sample * format.channels)
@@ -63,7 +68,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
         format = context.format
     }
 
-    /// Writes what comes before the audio.
+    /// Writes the header and the texts before the audio.
     private static func begin(
         _ kind: SoundKind, _ file: borrowing OutputFile, _ options: SndfileOptions, _ context: SinkContext
     ) throws(SinkError) -> SoundFile {
@@ -79,7 +84,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
         }
     }
 
-    /// Adds frames. Those of a lossy format may wait in the encoder.
+    /// Appends frames. A lossy format's encoder may hold some of them back.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         do {
             try chunk.withSamples { samples throws(CodecFailure) in try sound.write(samples) }
@@ -90,8 +95,9 @@ public struct SndfileSink: ~Copyable, AudioSink {
         frames += chunk.frameCount
     }
 
-    /// Brings the header up to date, where there is one that counts.
-    // Asynchronous, though it waits for nothing: beside a synchronous one, `await sink.checkpoint()` means the protocol's default.
+    /// Updates the length in the header. Does nothing for formats without such a header.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
+    // protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         try refreshHeader(.checkpoint)
     }
@@ -105,7 +111,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
         }
     }
 
-    /// Closes the file, looks whether it holds the call, and brings it to stable storage.
+    /// Closes the file, checks that it holds the call, and brings it to stable storage.
     public consuming func finish() throws(SinkError) -> SinkReceipt {
         try refreshHeader(.finish)
         var details: [String: JSONValue] = ["format": .string(options.format.rawValue)]
@@ -118,8 +124,8 @@ public struct SndfileSink: ~Copyable, AudioSink {
         } catch {
             throw error.sinkError(.finish, "cannot close \(path)")
         }
-        // The library's word for it is not enough: it closes without an error on a full disk, and counts pad bytes as frames. What is looked
-        // at does not grow with the call.
+        // libsndfile's own result is not enough: it closes without an error on a full disk, and counts pad bytes as
+        // frames. The cost of this check does not grow with the call.
         if kind.isStream {
             let found = try Self.length(ofStream: StoredFile(path), format).frames
             guard found == frames else { throw SinkError(.finish, "\(path) holds \(found) of \(frames) frames") }

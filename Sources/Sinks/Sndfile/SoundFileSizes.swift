@@ -1,15 +1,15 @@
 import CallreelCore
 
-/// The places in a sound file's header that say how long it is.
+/// The numbers in a sound file's header that depend on its length.
 struct SoundFileSizes {
-    /// A number in the header that follows from the length of the audio.
+    /// A number in the header that depends on the length of the audio.
     struct Field {
-        /// What the number counts.
+        /// The quantity that the number counts.
         enum Meaning {
-            /// Bytes of audio, and so many that belong to it.
+            /// Bytes of audio, plus a constant.
             case audio(Int)
             case frames
-            /// The file's bytes, but for so many at its beginning.
+            /// Bytes of the file, less a constant number at its beginning.
             case file(Int)
         }
 
@@ -17,10 +17,10 @@ struct SoundFileSizes {
         let width: Int
         let isBigEndian: Bool
         let meaning: Meaning
-        /// What stands there.
+        /// The bytes read from the header.
         let found: [UInt8]
 
-        /// What should stand there.
+        /// Returns the correct bytes for a length.
         func bytes(_ dataOffset: Int, _ dataBytes: Int, _ frames: Int, _ end: Int) -> [UInt8] {
             let number =
                 switch meaning {
@@ -32,22 +32,22 @@ struct SoundFileSizes {
             return isBigEndian ? bytes.reversed() : bytes
         }
 
-        /// The number that stands there.
+        /// The number read from the header.
         var number: UInt64 { SoundFileSizes.number(found, isBigEndian: isBigEndian) }
     }
 
-    /// Chunks that may stand before the audio; libsndfile writes six. A file of zeros would have no end of them.
+    /// The most chunks accepted before the audio; libsndfile writes six. The limit ends the search in a file of zeros.
     private static let maximumChunks = 256
 
     let container: SoundKind.Container
-    /// Where the audio begins.
+    /// Offset of the audio.
     let dataOffset: Int
-    /// Whether a byte follows audio of an odd length.
+    /// True when audio of an odd length is followed by a pad byte.
     let hasPad: Bool
-    /// The numbers, in the order in which they are put right: the outermost last.
+    /// The numbers, in the order of their correction: the outermost size last.
     let fields: [Field]
 
-    /// Bytes of audio that the header counts; 0 where what it says can be no length.
+    /// Bytes of audio that the header counts. 0 if the number cannot be a length.
     var statedBytes: Int {
         for field in fields {
             if case .audio(let more) = field.meaning { return max(0, (Int(exactly: field.number) ?? more) - more) }
@@ -55,24 +55,25 @@ struct SoundFileSizes {
         return 0
     }
 
-    /// Whether the header says that nobody knows the length: a size of all ones.
+    /// True when the header marks the length as unknown, by a size of all ones.
     var isUnknown: Bool {
         fields.contains { field in if case .audio = field.meaning { field.found.allSatisfy { $0 == 0xFF } } else { false } }
     }
 
-    /// Whether the outermost size says that the file ends here.
+    /// Returns true if the outermost size matches this file length.
     func statesEnd(_ end: Int) -> Bool {
         fields.contains { field in
             if case .file(let less) = field.meaning { field.number == UInt64(max(0, end - less)) } else { false }
         }
     }
 
-    /// Whether so many bytes can be counted.
+    /// Returns true if the header's sizes can count so many bytes of audio.
     func canState(_ dataBytes: Int) -> Bool {
         fields.allSatisfy { $0.width == 8 || dataOffset + dataBytes + 8 <= UInt32.max }
     }
 
-    /// Reads a header up to its audio; nil when it is none of those, or not complete.
+    /// Reads a header up to the audio. Returns nil if the file is none of these kinds.
+    /// - Throws: an error if the header is not complete.
     init?(_ file: StoredFile) throws(SinkError) {
         let beginning = try file.bytes(at: 0, count: 40)
         guard beginning.count >= 24 else {
@@ -82,7 +83,7 @@ struct SoundFileSizes {
         let chunks: Chunks
         switch String(decoding: beginning[..<4], as: UTF8.self) {
         case ".snd":
-            // Sun's header is of fixed places, and says itself where it ends.
+            // Sun's header has fixed fields and states its own length.
             container = .au
             hasPad = false
             dataOffset = Int(Self.number(Array(beginning[4..<8]), isBigEndian: true))
@@ -100,7 +101,7 @@ struct SoundFileSizes {
         (dataOffset, fields) = try chunks.walk(file, limit: Self.maximumChunks)
     }
 
-    /// How such files begin.
+    /// The first bytes of such files.
     private static let names = [".snd", "FORM", "caff", "RF64", "riff"]
 
     fileprivate static func number(_ bytes: [UInt8], isBigEndian: Bool) -> UInt64 {
@@ -108,20 +109,20 @@ struct SoundFileSizes {
     }
 }
 
-/// A header that is a row of chunks, each with a name and a size.
+/// A header made of chunks, each with a name and a size.
 private struct Chunks {
     let container: SoundKind.Container
-    /// Where the first stands.
+    /// Offset of the first chunk.
     let start: Int
     let nameBytes: Int
     let sizeBytes: Int
     let isBigEndian: Bool
-    /// The beginning of the name of the chunk with the audio.
+    /// The first four characters of the audio chunk's name.
     let audio: String
-    /// Bytes in that chunk before the audio.
+    /// Bytes in the audio chunk before the audio.
     let audioHeader: Int
 
-    /// Finds the audio, and the sizes on the way.
+    /// Finds the audio, and collects the sizes before it.
     func walk(_ file: StoredFile, limit: Int) throws(SinkError) -> (dataOffset: Int, fields: [SoundFileSizes.Field]) {
         let incomplete = file.withoutAudio("its header is not complete")
         var fields: [SoundFileSizes.Field] = []
@@ -139,7 +140,7 @@ private struct Chunks {
             switch (container, name) {
             case (_, audio):
                 guard content + audioHeader <= file.byteCount else { throw incomplete }
-                // EBU Tech 3306: in RF64 the chunk's own size is all ones, and the true one stands in `ds64`.
+                // EBU Tech 3306: in RF64 the audio chunk's own size is all ones; `ds64` holds the true one.
                 let more = audioHeader + (container == .w64 ? header.count : 0)
                 if container != .rf64 { try note(content - sizeBytes, sizeBytes, .audio(more)) }
                 switch container {
@@ -156,7 +157,8 @@ private struct Chunks {
                 try note(content, 8, .file(8))
             default: break
             }
-            // Wave64 counts its header in, and begins chunks at multiples of eight; the others but CAF at even places.
+            // Wave64 sizes include the chunk's header, and its chunks begin at multiples of eight.
+            // The others begin at even offsets, except in CAF.
             let length = container == .w64 ? Int(exactly: size).map { $0 - header.count } : Int(exactly: size)
             guard let length, 0..<file.byteCount ~= length else { throw incomplete }
             let step = container == .w64 ? 8 : container == .caf ? 1 : 2
@@ -165,7 +167,7 @@ private struct Chunks {
         throw file.damaged("no audio among its first \(limit) chunks")
     }
 
-    /// The outermost size last.
+    /// Sorts the outermost size to the end.
     private static func ordered(_ fields: [SoundFileSizes.Field]) -> [SoundFileSizes.Field] {
         func isOutermost(_ field: SoundFileSizes.Field) -> Bool { if case .file = field.meaning { true } else { false } }
         return fields.filter { !isOutermost($0) } + fields.filter(isOutermost)
