@@ -1,10 +1,10 @@
 import CallreelCore
 
 extension Bench where Sink: ~Copyable {
-    /// Frames of the calls that are compared: whole chunks of 20 ms at every rate.
+    /// Frames of the calls to compare: whole chunks of 20 ms at every rate.
     private var usualFrames: Int { 4800 }
 
-    /// A plain call in each format. Returns those that the sink takes.
+    /// Records a plain call in each format. Returns the formats that the sink accepts, with their outcomes.
     mutating func checkFormats(_ formats: [AudioFormat]) async -> [Take] {
         var takes: [Take] = []
         var refusals: [String] = []
@@ -26,7 +26,7 @@ extension Bench where Sink: ~Copyable {
         return takes
     }
 
-    /// What holds for every life that came to its end.
+    /// Checks the rules for every call that was finished.
     mutating func check(_ outcome: Outcome, of call: TestCall) {
         let receipt = outcome.receipt
         if receipt.frames != call.frames { note(.receiptFrames, "\(call.frames) were written, and the receipt has \(receipt.frames)", call.format) }
@@ -42,7 +42,7 @@ extension Bench where Sink: ~Copyable {
         checkDecoding(outcome, of: call)
     }
 
-    /// What the files decode to.
+    /// Checks the decoded files.
     private mutating func checkDecoding(_ outcome: Outcome, of call: TestCall) {
         for file in outcome.files {
             if let problem = file.problem { note(.decoding, "\(file.name), which is finished, cannot be decoded: \(problem)", call.format) }
@@ -50,7 +50,7 @@ extension Bench where Sink: ~Copyable {
             if audio.samples.count != audio.file.frames * call.format.channels {
                 note(.decoding, "\(file.name): \(audio.file.frames) frames are counted, and \(audio.samples.count) samples are lent", call.format)
             }
-            // Where all files together are right, it is the receipt that is wrong.
+            // If all files together are right, the receipt is wrong.
             if outcome.decodedFrames == call.frames, let stated = outcome.receipt.framesByFile[file.name], stated != audio.file.frames {
                 note(.framesByFile, "\(file.name): the receipt has \(stated) frames, and \(audio.file.frames) are decoded", call.format)
             }
@@ -63,7 +63,8 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Records the same call in another way, and expects the same of it. Returns what came of it, if it came to its end.
+    /// Records the same call in another way, and checks that the outcome is the same.
+    /// Returns the outcome, or nil if the call failed.
     @discardableResult
     mutating func compare(
         _ take: Take, _ chunks: [PCMChunk], checkpoints: Bool = false, _ what: String, _ rule: SinkContractRule
@@ -79,7 +80,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Calls of awkward lengths.
+    /// Records calls of unusual lengths.
     mutating func checkLengths(_ take: Take) async {
         for frames in [0, 1, 2, 997] {
             let call = call(frames: frames, take.call.format)
@@ -91,7 +92,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// In what two outcomes differ that should be the same: nil when in nothing.
+    /// Returns the first difference between two outcomes, or nil if they are equal.
     static func difference(_ one: Outcome, _ other: Outcome) -> String? {
         if one.receipt.frames != other.receipt.frames { return "the receipt has \(one.receipt.frames) frames, and not \(other.receipt.frames)" }
         if one.files.map(\.name) != other.files.map(\.name) { return "the files are \(one.files.map(\.name)), and not \(other.files.map(\.name))" }
@@ -103,7 +104,7 @@ extension Bench where Sink: ~Copyable {
         return nil
     }
 
-    /// Where samples differ: nil when nowhere.
+    /// Returns the first difference between samples, or nil if they are equal.
     static func difference(_ samples: [Int16], _ wanted: ArraySlice<Int16>) -> String? {
         if let (index, pair) = zip(samples, wanted).enumerated().first(where: { $0.1.0 != $0.1.1 }) {
             return "sample \(index) is \(pair.0), and not \(pair.1)"

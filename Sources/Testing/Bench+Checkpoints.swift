@@ -2,16 +2,17 @@ import CallreelCore
 import Foundation
 
 extension Bench where Sink: ~Copyable {
-    /// Checkpoints wherever there can be one, which change nothing.
+    /// Checks that checkpoints change nothing, with one at every possible place.
     mutating func checkCheckpoints(_ take: Take) async {
         let call = take.call
         await compare(
             take, call.chunks(call.even), checkpoints: true, "with a checkpoint at the beginning and after every chunk", .harmlessCheckpoint)
     }
 
-    /// What stands when the program dies some time after a checkpoint: in the moment of the checkpoint, and when the sink is gone.
+    /// Checks the files of a program that dies after a checkpoint: once as they were at the checkpoint,
+    /// once after the sink's release.
     mutating func checkUnfinishedFiles(_ take: Take) async {
-        // Longer than what may be held back.
+        // Longer than the frames that the sink may hold back.
         let call = call(frames: max(take.call.frames, 3 * plan.heldFrames), take.call.format)
         let take = Take(call: call, outcome: take.outcome)
         let chunks = call.chunks([319, 1, 160, 777, 2, 41])
@@ -22,7 +23,7 @@ extension Bench where Sink: ~Copyable {
             do throws(LifeError) {
                 try await Life<Sink>.abandon(options, context, chunks, checkpointAfter: count) { frames in
                     checkpointed = frames
-                    // What the system has of the files now is what a killed process leaves.
+                    // A killed process leaves the bytes that the system has now.
                     for name in context.createdFiles { try? FileManager.default.copyItem(atPath: room.file(name), toPath: copy.file(name)) }
                 }
             } catch {

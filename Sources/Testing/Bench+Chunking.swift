@@ -9,7 +9,7 @@ import Foundation
     import Glibc
 #endif
 
-/// Something that a sink made of a call, and that nobody but its author can read: it is the same, or another.
+/// A part of an outcome that the kit cannot interpret, but can compare: a file's bytes or a detail of the receipt.
 private enum Result: Hashable {
     case file(String, Data)
     case detail(String, JSONValue)
@@ -23,7 +23,8 @@ private enum Result: Hashable {
 }
 
 extension Bench where Sink: ~Copyable {
-    /// The same call cut differently, and beginning later on the timeline, as after a failure or in a second part.
+    /// Checks that the result does not depend on the chunks, nor on the position at which the call begins.
+    /// A call begins later after a failure or in a second part.
     mutating func checkChunking(_ take: Take) async {
         let call = take.call
         let uneven = ("uneven chunks (1, 319, 160, 2, 777, 3, 41 frames and so on)", [1, 319, 160, 2, 777, 3, 41])
@@ -31,15 +32,16 @@ extension Bench where Sink: ~Copyable {
         for ((chunks, lengths), start) in cuts {
             let what = "in \(chunks) from frame \(start.frames) on"
             let other = await compare(take, call.chunks(lengths, from: start), what, .chunking)
-            // Elsewhere on the timeline, the times of the call are others.
+            // At another position, the times of the call differ.
             if let other, start == .start { await compareResults(other, take, what) }
         }
     }
 
-    /// Expects the same bytes in files that cannot be decoded, and the same details.
+    /// Checks that undecodable files have the same bytes, and that the details are the same.
     ///
-    /// What is another each time, such as the time of day, says nothing. So whatever differs is made again in the first cut, at leisure
-    /// and at once, and has to be there each time as it was.
+    /// Results that change each time, such as the time of day, prove nothing.
+    /// A result that differs is therefore repeated with the first chunks, with a pause and without.
+    /// It counts only if it is equal each time.
     private mutating func compareResults(_ other: Outcome, _ take: Take, _ what: String) async {
         var suspects = Self.results(take.outcome).subtracting(Self.results(other))
         for pause in [1_100_000, 0, 0] as [UInt32] where !suspects.isEmpty {

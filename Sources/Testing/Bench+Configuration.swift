@@ -1,7 +1,7 @@
 import CallreelCore
 
 extension Bench where Sink: ~Copyable {
-    /// The type's name and summary.
+    /// Checks the type's name and summary.
     mutating func checkDescription() {
         let type = Sink.type
         if type.first?.isLetter != true || !type.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }) {
@@ -11,17 +11,17 @@ extension Bench where Sink: ~Copyable {
         if summary.allSatisfy(\.isWhitespace) || summary.contains(where: \.isNewline) { note(.summary, "\(summary.debugDescription) is not") }
     }
 
-    /// The options as the configuration would bring them.
+    /// Checks the options as read from a configuration.
     mutating func checkOptions() {
         let fields = Sink.Options.fields
         let names = fields.map(\.name)
         let taken = Set(["type"] + SinkEnvelope.fields.map(\.name))
         for (index, name) in names.enumerated() where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
-            // Neither the registry nor the group's own JSON could be made of it.
+            // Such a key cannot be registered, nor used in the group's own JSON.
             return note(.strictOptions, "the key \(name.debugDescription) is empty, stands twice, or is one that every sink has")
         }
         for (what, values) in [("the defaults", Sink.Options()), ("the options", options)] {
-            // A secret is never shown, so that it cannot be read back.
+            // A secret is never shown, so it cannot be read back.
             let json = values.json.filter { $0.value != .string(Secret.shown) }
             var problems: [ConfigurationProblem] = []
             let again = Sink.Options.read(.object(json), at: .root, problems: &problems).json
@@ -48,10 +48,12 @@ extension Bench where Sink: ~Copyable {
         return problems.isEmpty
     }
 
-    /// The options with a value for every key, so that none that must be given is missing; without secrets, which are never shown.
+    /// The options with a value for every key, so no required key is missing.
+    /// Secrets are left out, because they are never shown.
     private var whole: [String: JSONValue] { options.json.filter { $0.value != .string(Secret.shown) } }
 
-    /// What the type says of each format before anything is opened: the formats that it does not refuse.
+    /// Checks the type's answers about each format before anything is opened.
+    /// Returns the formats that it does not refuse.
     mutating func checkAnswers() -> [AudioFormat] {
         let formats = AudioFormat.supportedSampleRates.flatMap { rate in [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) } }
         var open: [AudioFormat] = []

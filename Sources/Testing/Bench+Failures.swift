@@ -1,7 +1,7 @@
 import CallreelCore
 import Foundation
 
-/// How a destination fails, and when.
+/// The way and the time in which a destination fails.
 private struct Fault: CustomStringConvertible {
     enum Time: String, CaseIterable {
         case whileOpening = "while the sink is opened"
@@ -12,7 +12,8 @@ private struct Fault: CustomStringConvertible {
     }
 
     let time: Time
-    /// It takes no byte, but nothing else fails: whoever asks for its end only hears nothing of it. A full one cannot be synced either.
+    /// True if the destination takes no byte but can be synced, so a sink that checks only the end sees no error.
+    /// A full destination cannot be synced either.
     let isQuiet: Bool
 
     static let all = Time.allCases.flatMap { [Fault(time: $0, isQuiet: false), Fault(time: $0, isQuiet: true)] }
@@ -20,21 +21,21 @@ private struct Fault: CustomStringConvertible {
     var description: String { "a destination that \(isQuiet ? "takes no byte, though it can be synced," : "is full") \(time.rawValue)" }
 }
 
-/// What came out at the other end of a pipe.
+/// The result of a call written into a pipe.
 private struct Poured {
     var isReceipt = false
     var ending = ""
     var arrived = Data()
-    /// What is in the file all the same.
+    /// The bytes in the sink's first file, if there are any.
     var standing: Data?
 }
 
 extension Bench where Sink: ~Copyable {
-    /// Places where no file can be made, and places where one stands.
+    /// Checks destinations where no file can be created, and destinations where the file already exists.
     mutating func checkOpening(_ take: Take) async {
         let call = take.call
         let gone = sandbox.room(withDirectory: false), blocked = sandbox.room(withDirectory: false)
-        // Not a matter of permissions, which do not hold for root.
+        // Not done with permissions, which do not bind root.
         put(Data(), blocked.path + "/partial")
         for (what, room) in [("the directory has gone", gone), ("a file stands where a directory should", blocked)] {
             do throws(LifeError) {
@@ -52,7 +53,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Destinations that fail at various moments.
+    /// Checks destinations that fail at various times.
     mutating func checkFailures(_ take: Take) async throws(SinkContractError) {
         let full = try Replacement.full(), unsyncable = try Replacement.unsyncable()
         try Replacement.checkReadOnly(sandbox.room().file("read-only"))
@@ -64,7 +65,7 @@ extension Bench where Sink: ~Copyable {
             references.append(outcome.files)
         }
         let half = chunks[chunks.count / 2].start.frames
-        // Whether what is written goes another way than through the descriptors that the sink has open, as by a program of its own.
+        // True if the sink writes in another way than through its open descriptors, such as with its own program.
         var isElsewhere = false
         for fault in Fault.all {
             let room = sandbox.room()
@@ -94,11 +95,12 @@ extension Bench where Sink: ~Copyable {
                 checkStanding(context.createdFiles, in: room, standing, frames: least...call.frames, fault.description, .failedFiles)
             }
         }
-        // Where it goes another way, so does the sync.
+        // A sink that writes in another way also syncs in another way.
         if !isElsewhere { await checkDurability(call, unsyncable) }
     }
 
-    /// A destination that takes everything and keeps nothing: whoever asks for stable storage at the end is told so.
+    /// Checks a destination that takes everything and keeps nothing. A sink that asks for stable storage at the end
+    /// must report the error.
     private mutating func checkDurability(_ call: TestCall, _ unsyncable: Replacement) async {
         let room = sandbox.room()
         let substitution = Substitution(below: room.directory, by: .descriptor(unsyncable.number))
@@ -113,8 +115,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// A destination that takes little at a time gets what one gets that takes everything at once. Sinks that have to seek fail at both,
-    /// which is allowed.
+    /// Checks that a slow destination gets the same bytes as a fast one. Sinks that have to seek may fail at both.
     mutating func checkSlowness(_ take: Take) async throws(SinkContractError) {
         let call = call(frames: 24_000, take.call.format)
         let chunks = call.chunks([997])
@@ -131,7 +132,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// What becomes of a call that is written into a pipe.
+    /// Records a call into a pipe.
     private func pour(_ call: TestCall, _ chunks: [PCMChunk], isSlow: Bool) async throws(SinkContractError) -> Poured {
         let reader = try PipeReader(isSlow: isSlow)
         let room = sandbox.room()
@@ -144,7 +145,7 @@ extension Bench where Sink: ~Copyable {
             poured.ending = error.description
         }
         poured.arrived = reader.finish()
-        // What went another way is where it should be.
+        // Bytes written in another way are in the file.
         poured.standing = context.createdFiles.first.flatMap { contents(room.file($0)) }
         return poured
     }
@@ -154,14 +155,15 @@ extension Bench where Sink: ~Copyable {
         if failure.error.reason.allSatisfy(\.isWhitespace) { note(.blame, "\(what): the error of \(failure.verb.rawValue) has no reason", format) }
     }
 
-    /// What is missing in files that should be like these ones: nil when nothing is, as far as can be told.
+    /// Returns the first loss in files compared with reference files. Nil if there is none, as far as the files can be
+    /// compared.
     private static func loss(_ files: [LeftFile], _ references: [[LeftFile]]) -> String? {
         if files.map(\.name) != references[0].map(\.name) { return "the files are \(files.map(\.name))" }
         for (index, file) in files.enumerated() {
             let whole = references[0][index], again = references[1][index]
             if file.data == whole.data { continue }
             if let samples = file.audio?.samples, let wanted = whole.audio, wanted.file.isLossless, samples == wanted.samples { continue }
-            // A file that is never the same, and cannot be decoded into samples, says no more than whether it is empty.
+            // A file that differs each time, and cannot be decoded into samples, shows only if it is empty.
             if whole.data != again.data, whole.audio?.file.isLossless != true, !file.data.isEmpty { continue }
             return "\(file.name) is not what it should be: \(file.data.count) bytes, where \(whole.data.count) would be right"
         }

@@ -8,16 +8,16 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A call among others that run at the same time, in one directory.
+/// One of several calls that run at the same time in one directory.
 private struct Neighbour: Sendable {
     let stem: String
     let call: TestCall
-    /// What it is when it is alone.
+    /// The outcome of the call when it runs alone.
     let alone: Outcome
 }
 
 extension Bench where Sink: ~Copyable {
-    /// Several calls at once, each with audio of its own: first in turns, chunk by chunk, and then on threads of their own.
+    /// Runs several calls at once, each with its own audio: first in turns, chunk by chunk, and then in parallel.
     mutating func checkInstances(_ take: Take) async {
         var neighbours: [Neighbour] = []
         for (index, stem) in ["first", "second", "third"].enumerated() {
@@ -32,7 +32,7 @@ extension Bench where Sink: ~Copyable {
         if !isBroken([.independence]) { await checkThreads(neighbours) }
     }
 
-    /// Three instances in one task: what one leaves behind in a static variable, the next one finds.
+    /// Runs three instances in one task. A static variable changed by one instance would affect the next.
     private mutating func checkTurns(_ neighbours: [Neighbour]) async {
         let room = sandbox.room()
         let contexts = neighbours.map { room.context($0.call.format, stem: $0.stem) }
@@ -46,7 +46,7 @@ extension Bench where Sink: ~Copyable {
                 if index < chunks[1].count { try await Life<Sink>.write(&second, chunks[1][index]) }
                 if index < chunks[2].count { try await Life<Sink>.write(&third, chunks[2][index]) }
             }
-            // In another order than they began.
+            // Not in the order in which they began.
             let receipts = [
                 1: try await Life<Sink>.finish(second), 0: try await Life<Sink>.finish(first), 2: try await Life<Sink>.finish(third),
             ]
@@ -58,7 +58,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Instances on as many threads as there are.
+    /// Runs the instances in parallel, on as many threads as the executor has.
     private mutating func checkThreads(_ neighbours: [Neighbour]) async {
         let room = sandbox.room()
         let outcomes = await withTaskGroup(of: (Int, Result<Outcome, LifeError>).self) { group in
@@ -91,7 +91,8 @@ extension Bench where Sink: ~Copyable {
         }
         let details = outcome.receipt.details, wanted = neighbour.alone.receipt.details
         var suspects = Set(details.keys).union(wanted.keys).filter { details[$0] != wanted[$0] }
-        // What is reported of the clock differs for other reasons. So whoever is suspect is asked again alone, at leisure and at once.
+        // Details with the time differ for other reasons. A differing detail is therefore checked again alone,
+        // with a pause and without.
         for pause in [1_100_000, 0, 0] as [UInt32] where !suspects.isEmpty {
             let call = neighbour.call, context = sandbox.room().context(call.format, stem: neighbour.stem)
             let again = try? await Life<Sink>.run(options, context, call.chunks(call.even)) { if $0 == .finish { usleep(pause) } }

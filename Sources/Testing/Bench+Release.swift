@@ -9,7 +9,7 @@ import Foundation
     import Glibc
 #endif
 
-/// A way in which a sink's life ends.
+/// A way in which a sink's instance ends.
 private enum Ending: String, CaseIterable {
     case finished = "finished"
     case opened = "let go as soon as it was open"
@@ -17,11 +17,11 @@ private enum Ending: String, CaseIterable {
     case failed = "failed"
 }
 
-// Other tests run in this process, and open and close what they like. So two things are looked at that are theirs in no case:
-// descriptors that lead into the kit's own directory; and, for pipes and sockets, which lead nowhere, what every one of several
-// lives of the sink leaves behind and none of as many pauses of the same length does.
+// Other tests run in this process and may open and close descriptors. The kit therefore counts only descriptors that
+// cannot be theirs. One kind leads into the kit's own directory. Pipes and sockets have no path:
+// they count if each of several instances leaves one behind, and none of as many pauses of the same length does.
 extension Bench where Sink: ~Copyable {
-    /// Makes sure that a descriptor that is left open would be seen.
+    /// Makes sure that the kit can see a descriptor that is left open.
     func checkDescriptorsCanBeSeen() throws(SinkContractError) {
         let room = sandbox.room()
         put(Data(), room.file("seen"))
@@ -39,7 +39,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Lives that end in every way, after which nothing is open.
+    /// Runs instances that end in every way, and checks that none leaves a descriptor open.
     mutating func checkRelease(_ take: Take) async throws(SinkContractError) {
         let full = try Replacement.full()
         for ending in Ending.allCases where ending != .failed || !take.outcome.files.isEmpty {
@@ -54,7 +54,7 @@ extension Bench where Sink: ~Copyable {
         for ending in [Ending.finished, .opened] { try await checkGrowth(ending, take.call, full) }
     }
 
-    /// Whether each life leaves something open, be it without a path.
+    /// Checks that instances do not each leave a descriptor open, even one without a path.
     private mutating func checkGrowth(_ ending: Ending, _ call: TestCall, _ full: Replacement) async throws(SinkContractError) {
         for _ in 0..<10 {
             var lives: [Set<OpenDescriptor>] = [], pauses: [Set<OpenDescriptor>] = []
@@ -74,12 +74,12 @@ extension Bench where Sink: ~Copyable {
             if pauses.allSatisfy({ $0.isDisjoint(with: now) }) {
                 return note(.release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open", call.format)
             }
-            // Somebody else opens things and keeps them; that does not go on for ever.
+            // Other code opens descriptors and keeps them; it will not do so for ever.
         }
         throw SinkContractError(cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
     }
 
-    /// One life that ends in this way.
+    /// Runs one instance that ends in this way.
     private func live(_ ending: Ending, _ call: TestCall, _ room: Room, _ full: Replacement) async {
         let context = room.context(call.format), chunks = call.chunks(call.even)
         switch ending {
@@ -94,7 +94,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// What is still there when a sink that gives things back a little later has had the time to.
+    /// Returns the remaining things, after up to 2 seconds for a sink that releases them late.
     private func remaining<Things: Collection>(_ look: () -> Things) async -> Things {
         let end = ContinuousClock.now + .seconds(2)
         while true {

@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 
 extension Bench where Sink: ~Copyable {
-    /// Finished files, of calls of any length.
+    /// Checks that a repair leaves finished files of any length unchanged.
     mutating func checkWholeFiles(_ take: Take) async {
         check(whole: take.outcome, of: take.call)
         for frames in [0, 1] {
@@ -32,7 +32,7 @@ extension Bench where Sink: ~Copyable {
         if frames != call.frames { note(.wholeFiles, "\(call.frames) frames were written, and repair finds \(frames)", call.format) }
     }
 
-    /// Files that were cut, as a power cut leaves them.
+    /// Checks files that were cut, as after a power loss.
     mutating func checkTornFiles(_ take: Take) {
         guard let file = take.outcome.files.first, !file.data.isEmpty else { return }
         let count = file.data.count
@@ -46,7 +46,7 @@ extension Bench where Sink: ~Copyable {
                 checkPrefix(path, frames: result.frames, take, what, .tornFiles)
                 if result.frames > take.call.frames { note(.tornFiles, "\(what) are repaired to \(result.frames) of \(take.call.frames) frames") }
             } catch {
-                // Refused, which is allowed; that nothing was changed is checked already.
+                // A refusal is allowed; the repair has already checked that nothing was changed.
                 continue
             }
         }
@@ -57,8 +57,10 @@ extension Bench where Sink: ~Copyable {
         if FileManager.default.fileExists(atPath: missing) { note(.tornFiles, "a file that is not there is made by repair") }
     }
 
-    /// Repairs a file in earnest, after a dry run and before another time. Nil where the sink does not repair.
-    /// - Parameter isWhole: there is nothing to be done, so that whatever is done is another rule's matter.
+    /// Repairs a file, with a dry run before and a second repair after. Checks that the three agree.
+    /// Returns nil if the sink does not repair.
+    /// - Parameter isWhole: true if the file needs no repair. If the repair changes it, another rule is broken,
+    ///   and the second repair is left out.
     mutating func repair(_ path: String, _ format: AudioFormat, _ what: String, isWhole: Bool = false) throws(SinkError) -> FileRepair? {
         let before = contents(path)
         var planned: FileRepair?
@@ -91,7 +93,8 @@ extension Bench where Sink: ~Copyable {
         return done
     }
 
-    /// What stands in the files of a life that did not come to its end: at least so many frames of the call, and no other ones.
+    /// Checks the files of a call that was not finished. They must hold a number of frames in the range,
+    /// all of them the call's.
     mutating func checkStanding(
         _ names: [String], in room: Room, _ take: Take, frames range: ClosedRange<Int>, _ what: String, _ rule: SinkContractRule
     ) {
@@ -100,7 +103,7 @@ extension Bench where Sink: ~Copyable {
         for name in names {
             let path = room.file(name)
             guard let data = contents(path) else { return note(rule, "\(what): \(name) is gone", format) }
-            // The framework drops a file without a byte, which a full disk leaves.
+            // Callreel drops an empty file, such as a full disk leaves.
             if data.isEmpty, range.lowerBound == 0 { continue }
             do throws(SinkError) {
                 guard let result = try repair(path, format, "\(name) (\(what))") else {
@@ -119,7 +122,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Decodes a repaired file, which holds a stretch of the call.
+    /// Decodes a repaired file and compares it with the call's frames after the first `skip`.
     private mutating func checkPrefix(_ path: String, frames: Int, skip: Int = 0, _ take: Take, _ what: String, _ rule: SinkContractRule) {
         let format = take.call.format
         do throws(SinkError) {

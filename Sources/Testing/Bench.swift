@@ -1,14 +1,14 @@
 import CallreelCore
 import Foundation
 
-/// Where a sink type is tried with one set of options. Its checks are in files of their own, by subject.
+/// The checks of a sink type with one set of options. Each subject has its own file.
 struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     let options: Sink.Options
     let plan: SinkContractPlan
     let sandbox: Sandbox
-    /// What was found, one case of each rule: the first says what there is to mend.
+    /// The violations found so far, the first case of each rule.
     private(set) var violations: [SinkContractViolation] = []
-    /// What stands behind every message when there are several sets of options.
+    /// The options, added to every message if several sets are checked.
     private let setting: String
 
     init(options: Sink.Options, plan: SinkContractPlan, describesOptions: Bool) throws(SinkContractError) {
@@ -18,7 +18,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         setting = describesOptions ? "; options \(JSONValue.object(options.json).json())" : ""
     }
 
-    /// Runs every check that has ground to stand on: where even chunks of a quiet call go wrong, nothing is asked about full disks.
+    /// Runs the checks. Stops early if later checks would have no meaning: a sink that fails a plain call is not tried
+    /// on a full disk.
     mutating func run() async throws(SinkContractError) {
         try checkDescriptorsCanBeSeen()
         checkOptions()
@@ -43,21 +44,21 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         try await checkRelease(take)
     }
 
-    /// Notes that a rule is broken, unless that is known.
+    /// Records a violation, unless one of the same rule is already recorded.
     mutating func note(_ rule: SinkContractRule, _ reason: String, _ format: AudioFormat? = nil) {
         guard !isBroken([rule]) else { return }
         violations.append(SinkContractViolation(rule: rule, reason: reason + (format.map { "; in \($0)" } ?? "") + setting))
     }
 
-    /// Whether one of these rules is known to be broken.
+    /// Returns true if a violation of one of these rules has been recorded.
     func isBroken(_ rules: [SinkContractRule]) -> Bool { violations.contains { rules.contains($0.rule) } }
 
-    /// A call of so many frames, or of as many as one instance takes.
+    /// Returns a call of so many frames, or of the most frames that one instance takes.
     func call(frames: Int, _ format: AudioFormat, seed: UInt64 = 1, level: Double = 1) -> TestCall {
         TestCall(frames: min(frames, Sink.frameLimit(options: options, format: format) ?? .max), format: format, seed: seed, level: level)
     }
 
-    /// One life from open to finish, in a room of its own, with a look at what it left there.
+    /// Records a call from open to finish in a new room, and checks the files left there.
     mutating func record(
         _ call: TestCall, _ chunks: [PCMChunk], checkpoints: Bool = false, stem: String = "call"
     ) async throws(LifeError) -> Outcome {
@@ -77,15 +78,15 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     }
 }
 
-/// A format that the sink takes, and what it made of a call in it.
+/// A call in a format that the sink accepts, and its outcome.
 struct Take: Sendable {
     let call: TestCall
     let outcome: Outcome
 }
 
 extension SinkContractRule {
-    /// What is broken when even a plain call goes wrong, or nobody knows its files.
+    /// The rules that are broken if a plain call fails or its files are unknown.
     static let audio: [Self] = [.ownFiles, .anyCall, .receiptFrames, .framesByFile, .chunking, .decoding]
-    /// What is broken when a repair cannot be believed.
+    /// The rules that must hold for later checks to rely on a repair.
     static let repair: [Self] = [.wholeFiles, .dryRun, .repairTwice]
 }

@@ -1,14 +1,14 @@
 import CallreelCore
 import Foundation
 
-/// The parts of a sink's life, as messages name them.
+/// The operations of a sink, as messages name them.
 enum Verb: String, Sendable {
     case open, write, checkpoint, finish, repair, decode
     case letGo = "deinit"
     case answers = "refusal or frameLimit"
 }
 
-/// An error that came out of a sink, and where it came out.
+/// An error thrown by a sink, and the operation that threw it.
 struct LifeError: Error, CustomStringConvertible {
     let verb: Verb
     let error: SinkError
@@ -16,7 +16,7 @@ struct LifeError: Error, CustomStringConvertible {
     var description: String { "\(verb.rawValue): \(error)" }
 }
 
-/// What a moment between two calls of a sink's verbs is good for: something may be done to its destination there.
+/// A moment between two operations of a sink. The kit may change the sink's destination there.
 enum Moment: Equatable {
     /// Before a chunk, after so many frames.
     case chunk(after: Int)
@@ -24,12 +24,12 @@ enum Moment: Equatable {
     case finish
 }
 
-/// What a sink left when it came to its end.
+/// The receipt and the files of a finished sink.
 struct Outcome: Sendable {
     let receipt: SinkReceipt
     let files: [LeftFile]
 
-    /// The samples of all files, one after the other; nil where some cannot be decoded into the call's own.
+    /// The samples of all files, one after the other. Nil if a file cannot be decoded into the call's own samples.
     var samples: [Int16]? {
         var all: [Int16] = []
         for file in files {
@@ -39,40 +39,40 @@ struct Outcome: Sendable {
         return files.isEmpty ? nil : all
     }
 
-    /// The frames of all files, as decoding counts them; nil where some cannot be decoded.
+    /// The frames of all files, counted by decoding. Nil if a file cannot be decoded.
     var decodedFrames: Int? {
         let counts = files.compactMap { $0.audio?.file.frames }
         return files.isEmpty || counts.count < files.count ? nil : counts.reduce(0, +)
     }
 }
 
-/// A file that a sink made.
+/// A file made by a sink.
 struct LeftFile: Sendable {
     let name: String
     let data: Data
-    /// What it decodes to; nil where the sink does not say, or cannot.
+    /// The decoded audio. Nil if the sink does not decode such files, or failed to.
     let audio: DecodedAudio?
-    /// Why it cannot be decoded.
+    /// The reason why decoding failed.
     let problem: String?
 }
 
-/// What decoding gave.
+/// The audio of a decoded file.
 struct DecodedAudio: Sendable {
     var file: DecodedFile
     var samples: [Int16]
 }
 
-/// Lives that a sink is made to live.
+/// Runs a sink's instances, from open to their end.
 enum Life<Sink: AudioSink & ~Copyable> {
-    /// One life that comes to its regular end.
-    /// - Parameter meddle: called before each verb but the first.
+    /// Runs an instance to its regular end.
+    /// - Parameter meddle: called before each chunk and before `finish`.
     static func run(
         _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false, meddle: (Moment) -> Void = { _ in }
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
         var done = 0
         do throws(LifeError) {
-            // One that goes on for another may be asked before its first chunk.
+            // A sink that replaces another may get a checkpoint before its first chunk.
             if checkpoints { try await checkpoint(&sink) }
             for chunk in chunks {
                 meddle(.chunk(after: done))
@@ -88,8 +88,9 @@ enum Life<Sink: AudioSink & ~Copyable> {
         return try await finish(sink)
     }
 
-    /// One life that ends with a checkpoint and some more chunks, as when the program dies.
-    /// - Parameter atCheckpoint: called when the checkpoint has returned, after so many frames.
+    /// Runs an instance with one checkpoint and some more chunks, and then releases it without `finish`,
+    /// as when the program dies.
+    /// - Parameter atCheckpoint: called with the number of frames so far when the checkpoint has returned.
     static func abandon(
         _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpointAfter count: Int, atCheckpoint: (Int) -> Void = { _ in }
     ) async throws(LifeError) {
@@ -138,25 +139,25 @@ enum Life<Sink: AudioSink & ~Copyable> {
         do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
     }
 
-    /// The end without `finish`.
+    /// Releases the sink without `finish`.
     static func letGo(_ sink: consuming Sink) {
         let run = Watch.begin(.letGo)
         _ = consume sink
         run.end()
     }
 
-    /// What the type makes of a file that was not finished.
+    /// Repairs a file that was not finished.
     static func repair(_ path: String, _ format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let run = Watch.begin(.repair)
         defer { run.end() }
         return try Sink.repair(path, format: format, dryRun: dryRun)
     }
 
-    /// What stands now in the files that were made through a context.
+    /// Reads and decodes the files created through a context, as they are now.
     static func files(_ context: SinkContext) -> [LeftFile] {
         context.createdFiles.map { name in
             let path = context.directory + "/" + name
-            // Where a file has gone, another rule is broken.
+            // A missing file breaks another rule.
             guard let data = contents(path) else { return LeftFile(name: name, data: Data(), audio: nil, problem: nil) }
             do throws(SinkError) {
                 return LeftFile(name: name, data: data, audio: try decode(path, context.format), problem: nil)
@@ -166,7 +167,7 @@ enum Life<Sink: AudioSink & ~Copyable> {
         }
     }
 
-    /// What a file decodes to; nil where the sink does not say.
+    /// Decodes a file. Returns nil if the sink does not decode such files.
     static func decode(_ path: String, _ format: AudioFormat) throws(SinkError) -> DecodedAudio? {
         let run = Watch.begin(.decode)
         defer { run.end() }

@@ -8,7 +8,7 @@ import Foundation
     import Glibc
 #endif
 
-/// A descriptor that this process has open, and what it leads to: a number alone is soon somebody else's.
+/// A descriptor that this process has open, and the file it leads to. The number alone may soon belong to another file.
 struct OpenDescriptor: Hashable, Sendable {
     let number: Int32
     private let device: UInt64
@@ -22,20 +22,20 @@ struct OpenDescriptor: Hashable, Sendable {
         inode = UInt64(truncatingIfNeeded: status.st_ino)
     }
 
-    /// All that are open, in the whole process.
+    /// Returns all open descriptors of the process.
     static func all() -> Set<OpenDescriptor> {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? []
-        // The one through which the list was read is in it, and is closed by now.
+        // The list includes the descriptor that was used to read it, which is closed by now.
         return Set(names.compactMap { Int32($0) }.compactMap { OpenDescriptor($0) })
     }
 
-    /// Those that lead to something below a directory, which must be given without symbolic links. A file that was removed is
-    /// still below its directory.
+    /// Returns the descriptors of files below a directory. The directory must be given without symbolic links.
+    /// A removed file still counts.
     static func below(_ directory: String) -> [OpenDescriptor] {
         all().filter { $0.path?.hasPrefix(directory + "/") == true }
     }
 
-    /// The path of what is open, where it has one.
+    /// The path of the open file, if it has one.
     var path: String? {
         #if canImport(Darwin)
             var buffer = [CChar](repeating: 0, count: Int(MAXPATHLEN))

@@ -9,11 +9,12 @@ import Synchronization
     import Glibc
 #endif
 
-/// The other end of a destination that is a pipe, which a thread of its own empties: slowly, a little at a time, or at once.
+/// The reading end of a pipe used as a sink's destination. Its own thread empties the pipe, slowly in small pieces or
+/// at once.
 ///
-/// Its writing end blocks while the pipe is full, as a busy disk or a slow network does.
+/// The writing end blocks while the pipe is full, like a busy disk or a slow network.
 final class PipeReader: Sendable {
-    /// What is put in the place of a sink's descriptor.
+    /// The descriptor to put in place of the sink's own.
     let input: Int32
     private let output: Int32
     private let isSlow: Bool
@@ -26,14 +27,15 @@ final class PipeReader: Sendable {
         (input, output) = (pipe.input, pipe.output)
         _ = fcntl(input, F_SETFL, 0)
         #if os(Linux)
-            // F_SETPIPE_SZ, which the C library shows to its own extensions only: as small as it can be, so that it is mostly full.
+            // F_SETPIPE_SZ, which the C library defines only for its own extensions.
+            // The smallest size, so that the pipe is mostly full.
             if isSlow { _ = fcntl(input, 1031, 4096) }
         #endif
-        // Not a job for the kit's executor: its threads may all be waiting for room in a pipe.
+        // Not on the kit's executor: its threads may all be waiting for room in a pipe.
         Thread { [self] in drain() }.start()
     }
 
-    /// What came, when the sink's life is over and everything was read.
+    /// Closes the writing end, waits until all bytes are read, and returns them. Blocks.
     func finish() -> Data {
         close(input)
         state.withLock { $0.isOver = true }
@@ -50,7 +52,7 @@ final class PipeReader: Sendable {
     private func drain() {
         var buffer = [UInt8](repeating: 0, count: 2048)
         while true {
-            // Before the read: a sink that has leaked the writing end keeps the pipe from ever ending.
+            // Read before the bytes: a sink that has leaked the writing end keeps the pipe from ending.
             let isOver = state.withLock { $0.isOver }
             let count = unsafe read(output, &buffer, buffer.count)
             if count > 0 { state.withLock { $0.bytes.append(contentsOf: buffer[..<count]) } }

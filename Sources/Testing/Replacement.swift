@@ -9,9 +9,9 @@ import Synchronization
     import Glibc
 #endif
 
-/// Descriptors of a failing destination, which were seen to fail before anything is concluded from them.
+/// Descriptors of a failing destination. Each is tested to fail before a check relies on it.
 final class Replacement: Sendable {
-    /// The one to put in another's place.
+    /// The descriptor to put in place of a sink's own.
     let number: Int32
     private let other: Int32?
 
@@ -25,7 +25,8 @@ final class Replacement: Sendable {
         if let other { close(other) }
     }
 
-    /// One that takes no byte: a full disk. Where there is no device for that, one that is not open for writing.
+    /// Returns a descriptor that takes no byte, like a full disk. Without a device for that, returns one that is open
+    /// for reading only.
     static func full() throws(SinkContractError) -> Replacement {
         for (path, flags) in [("/dev/full", O_RDWR), ("/dev/null", O_RDONLY)] {
             let number = unsafe open(path, flags | O_CLOEXEC)
@@ -36,7 +37,7 @@ final class Replacement: Sendable {
         throw SinkContractError(cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
     }
 
-    /// Makes sure that a descriptor of a file that is open for reading only refuses a byte, and can be synced and closed all the same.
+    /// Makes sure that a read-only descriptor refuses a byte, and can still be synced and closed.
     static func checkReadOnly(_ path: String) throws(SinkContractError) {
         put(Data(), path)
         let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -46,14 +47,14 @@ final class Replacement: Sendable {
         }
     }
 
-    /// One that takes every byte, and cannot be brought to stable storage.
+    /// Returns a descriptor that takes every byte, and cannot be brought to stable storage.
     static func unsyncable() throws(SinkContractError) -> Replacement {
         let device = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         if device >= 0 {
             let replacement = Replacement(device)
             if unsafe write(device, [0 as UInt8], 1) == 1, fsync(device) != 0 { return replacement }
         }
-        // Where a device can be synced, a pipe cannot. It takes no seeking either, so that fewer sinks get as far as the sync.
+        // If the device can be synced, a pipe cannot. A pipe cannot seek either, so fewer sinks reach the sync.
         if let pipe = Pipe() {
             let replacement = Replacement(pipe.input, keeping: pipe.output)
             if fsync(pipe.input) != 0 { return replacement }
@@ -62,11 +63,11 @@ final class Replacement: Sendable {
     }
 }
 
-/// Which file a descriptor leads to.
+/// The identity of the file behind a descriptor.
 private struct FileIdentity: Equatable {
     private let device, number, flags: UInt64
 
-    /// Nil when nothing is open under the number.
+    /// Reads the identity. Returns nil if the descriptor is not open.
     init?(_ descriptor: Int32) {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { return nil }
@@ -76,7 +77,7 @@ private struct FileIdentity: Equatable {
     }
 }
 
-/// Two ends of a pipe, which whoever made it has to close. Neither blocks, and no child process gets one.
+/// The two ends of a pipe. The caller must close them. Neither blocks, and child processes inherit neither.
 struct Pipe {
     let output: Int32
     let input: Int32
@@ -92,24 +93,24 @@ struct Pipe {
     }
 }
 
-/// Something else under the numbers of the descriptors that a sink has open below a directory. The sink goes on and notices only
-/// what the system says to it.
+/// Replaces the files behind a sink's open descriptors below a directory. The descriptor numbers stay.
+/// The sink notices only the errors that the system returns.
 ///
-/// It is put there between two calls of the sink's verbs, when the sink's own numbers do not change hands.
+/// Use it only between two operations of the sink, when the sink neither opens nor closes descriptors.
 final class Substitution: Sendable {
     private struct Place {
         let number: Int32
-        /// What was under the number, to be put back; nil where it was closed.
+        /// The original file, to be put back. Nil if it was closed.
         let original: Int32?
-        /// What was put there.
+        /// The identity of the replacement.
         let replacement: FileIdentity?
     }
 
-    /// What is put there.
+    /// The replacement for the sink's files.
     enum Source {
         /// Another descriptor.
         case descriptor(Int32)
-        /// The same file, open for reading only: no byte can be written, but it can be synced and closed without an error.
+        /// The same file, open for reading only: it takes no byte, but can be synced and closed without an error.
         case readOnly
     }
 
@@ -118,9 +119,9 @@ final class Substitution: Sendable {
     private let canBeUndone: Bool
     private let places = Mutex<[Place]>([])
 
-    /// Prepares it; nothing is changed yet.
-    /// - Parameter canBeUndone: whether ``undo()`` will be called. Only then are the sink's files kept open meanwhile: a sink may ask
-    ///   whether somebody else has its file open.
+    /// Prepares the replacement. Nothing is changed yet.
+    /// - Parameter canBeUndone: true if ``undo()`` will be called. Only then are the sink's files kept open meanwhile,
+    ///   because a sink may check for other openers.
     init(below directory: String, by source: Source, canBeUndone: Bool = false) {
         self.directory = directory
         self.source = source
@@ -133,10 +134,10 @@ final class Substitution: Sendable {
         }
     }
 
-    /// Whether the sink had nothing open there.
+    /// True when the sink had no file open below the directory.
     var isEmpty: Bool { places.withLock(\.isEmpty) }
 
-    /// Changes what the sink has open now.
+    /// Replaces the files that the sink has open now.
     func apply() {
         let now = OpenDescriptor.below(directory)
         places.withLock { places in
@@ -147,7 +148,7 @@ final class Substitution: Sendable {
                 case .descriptor(let replacement): Self.put(replacement, under: descriptor.number)
                 case .readOnly:
                     let same = unsafe open(descriptor.path ?? "", O_RDONLY | O_CLOEXEC)
-                    // A file that is not in its place any more stays open as it is: another rule is broken then.
+                    // A moved or removed file stays open as it is: another rule is broken then.
                     guard same >= 0 else {
                         if let original { close(original) }
                         continue
@@ -160,7 +161,8 @@ final class Substitution: Sendable {
         }
     }
 
-    /// Puts back what was there before. Where the sink has closed it since, the number may be somebody else's now, and is left alone.
+    /// Puts the original files back. If the sink has closed a number since, the number may have a new owner and is left
+    /// alone.
     func undo() {
         places.withLock { places in
             for place in places {

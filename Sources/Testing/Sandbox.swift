@@ -3,9 +3,9 @@ import Foundation
 import Logging
 import Synchronization
 
-/// A directory of one check's own, with a room for each life of a sink, gone when the check is over.
+/// A directory for one check, with a room for each instance of a sink. Removed when the check is over.
 final class Sandbox: Sendable {
-    /// Without symbolic links, so that the paths of open descriptors begin with it.
+    /// The path without symbolic links, so the paths of open descriptors begin with it.
     let path: String
     private let rooms = Mutex(0)
 
@@ -25,7 +25,7 @@ final class Sandbox: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// A new room, in which nothing stands but the directory of a call.
+    /// Creates a new room. It is empty except for the call's directory.
     func room(withDirectory: Bool = true) -> Room {
         let number = rooms.withLock { count in
             count += 1
@@ -37,14 +37,14 @@ final class Sandbox: Sendable {
     }
 }
 
-/// Where one call takes place, or several side by side.
+/// A directory for one call, or for several side by side.
 struct Room: Sendable {
-    /// Everything in it is watched.
+    /// The room's path. The kit checks everything in it.
     let path: String
-    /// Where the call's files grow, as `.partial/<id>` in a recordings directory.
+    /// The directory of the call's files while they grow, like `.partial/<id>` in a recordings directory.
     var directory: String { path + "/partial/call" }
 
-    /// What the framework would tell a sink.
+    /// Returns a context like the one that Callreel passes to a sink.
     func context(_ format: AudioFormat, stem: String = "call", onCreate: @escaping @Sendable () -> Void = {}) -> SinkContext {
         let call = CallFacts(
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
@@ -55,7 +55,7 @@ struct Room: Sendable {
             onCreate: onCreate)
     }
 
-    /// The paths of everything that stands in the room, relative to the call's directory where they are in it.
+    /// Returns the paths of everything in the room. Paths in the call's directory are relative to it.
     func contents() -> Set<String> {
         let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
         let prefix = "partial/call/"
@@ -64,18 +64,18 @@ struct Room: Sendable {
         )
     }
 
-    /// The path of a file in the call's directory.
+    /// Returns the path of a file in the call's directory.
     func file(_ name: String) -> String { directory + "/" + name }
 
-    /// An identifier of the call's own, the same each time, so that files are alike where calls are.
+    /// Returns the call's own identifier. It is the same each time, so equal calls make equal files.
     private static func recordingID(_ stem: String) -> RecordingID {
         let digits = stem.utf8.reduce(UInt64(0x63f6_1863)) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return RecordingID("63f61863a1b2c3d4" + String(digits | 1 << 63, radix: 16)) ?? RecordingID()
     }
 }
 
-/// The bytes of a file, or nil when there is none that can be read.
+/// Returns the bytes of a file, or nil if it cannot be read.
 func contents(_ path: String) -> Data? { FileManager.default.contents(atPath: path) }
 
-/// Makes a file of the kit's own. Where that fails, what is read there later is not what a check expects, and it says so.
+/// Creates a file for the kit. If this fails, a later check finds unexpected content and reports it.
 func put(_ data: Data, _ path: String) { _ = FileManager.default.createFile(atPath: path, contents: data) }

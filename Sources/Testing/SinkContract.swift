@@ -1,21 +1,25 @@
 public import CallreelCore
 
-/// Checks a sink against the contract in `Docs/SinkContract.md`, and returns what it breaks: nothing, when all is well.
+/// Checks a sink against the contract in `Docs/SinkContract.md`, and returns the violations.
+/// An empty list means that the sink keeps the contract.
 ///
-/// The sink is opened, fed, checkpointed, finished, let go, failed and repaired, many times over, in a directory of the kit's own that is
-/// gone afterwards. Every format that the program records is tried; one that the sink refuses is left out. What holds for files only
-/// is not asked of a sink that makes none. Of each rule that is broken, the first case is told for each set of options.
+/// The kit opens, feeds, checkpoints, finishes, releases, fails and repairs the sink many times.
+/// It does this in its own directory, and removes the directory afterwards.
+/// It tries every format that Callreel records, except those that the sink refuses.
+/// A sink that makes no files skips the rules for files. For each broken rule and set of options,
+/// the list has the first case.
 ///
-/// A test is best served by ``requireSinkContract(_:options:plan:)``, whose error says what is wrong; Swift Testing shows nothing of a list
-/// that is awaited inside of `#expect`.
+/// In a test, prefer ``requireSinkContract(_:options:plan:)``: its error lists the violations.
+/// Swift Testing shows nothing of a list awaited inside `#expect`.
 ///
-/// It needs no testing library, no privileges and no process of its own, and other tests may run beside it. To see failing
-/// destinations, it puts other descriptors under the numbers of the files that the sink has open in that directory.
+/// The kit needs no testing library, no privileges and no process of its own, and other tests may run at the same time.
+/// To simulate failing destinations, it replaces the descriptors that the sink has open in the kit's directory.
 /// - Parameters:
-///   - sink: the type.
-///   - options: the sets of options that are tried, one after the other; none stands for the defaults.
-///   - plan: what the kit cannot know of a sink.
-/// - Throws: when the kit cannot do its work here, so that what it would say were worth nothing; or when a verb of the sink does not return.
+///   - sink: the sink type.
+///   - options: the sets of options to check, one after the other. Without any, the kit uses the defaults.
+///   - plan: facts about the sink that the kit cannot find out.
+/// - Throws: an error if the kit cannot work here and its result would mean nothing, or if an operation of the sink
+///   does not return.
 @concurrent
 public func checkSinkContract<Sink: AudioSink & ~Copyable>(
     _ sink: Sink.Type, options: Sink.Options..., plan: SinkContractPlan = SinkContractPlan()
@@ -23,7 +27,7 @@ public func checkSinkContract<Sink: AudioSink & ~Copyable>(
     try await violations(of: sink, options, plan)
 }
 
-/// Checks a sink like ``checkSinkContract(_:options:plan:)``, and throws an error that lists what it breaks.
+/// Checks a sink like ``checkSinkContract(_:options:plan:)``, and throws an error that lists the violations.
 ///
 /// ```swift
 /// @Test func `the level meter keeps the sink contract`() async throws {
@@ -38,7 +42,7 @@ public func requireSinkContract<Sink: AudioSink & ~Copyable>(
     if !found.isEmpty { throw SinkContractError(violations: found) }
 }
 
-/// Sinks may block, so that all of it runs where they would: on the framework's own kind of threads. One set of them serves every check.
+/// Threads for all checks. Sinks may block, so checks run on the same kind of threads as in Callreel.
 private let threads = BlockingExecutor(name: "contract")
 
 private func violations<Sink: AudioSink & ~Copyable>(
@@ -50,7 +54,7 @@ private func violations<Sink: AudioSink & ~Copyable>(
             var found: [SinkContractViolation] = []
             for (index, set) in sets.enumerated() {
                 var bench = try Bench<Sink>(options: set, plan: plan, describesOptions: sets.count > 1)
-                // What the type says of itself is the same with every set.
+                // The type's description is the same with every set of options.
                 if index == 0 { bench.checkDescription() }
                 try await bench.run()
                 found += bench.violations
@@ -63,15 +67,17 @@ private func violations<Sink: AudioSink & ~Copyable>(
     return try result.get()
 }
 
-/// What the kit cannot know of a sink, and has to be told.
+/// Facts about a sink that the kit cannot find out.
 public struct SinkContractPlan: Sendable {
-    /// Frames that may be missing in what stands after a checkpoint, because an encoder cannot write a block before it is full.
+    /// Frames that may be missing from a file after a checkpoint, because an encoder cannot write a block before it is
+    /// full.
     public var heldFrames = 0
-    /// How long one verb of the sink may take: after that it is taken for one that never returns, and the check ends with an error that
-    /// names it. Its thread and the kit's directory are then left to it.
+    /// The most time that one operation of the sink may take, 60 seconds by default.
+    /// After it, the check ends with an error that names the operation. The operation keeps its thread and the kit's
+    /// directory.
     public var patience = Duration.seconds(60)
 
-    /// Makes a plan; by itself for a sink that holds nothing back.
+    /// Creates a plan. The default is for a sink that holds no frames back.
     public init(heldFrames: Int = 0, patience: Duration = .seconds(60)) {
         self.heldFrames = heldFrames
         self.patience = patience

@@ -1,11 +1,11 @@
-/// A rule that every sink has to keep: its number and its text in `Docs/SinkContract.md`.
+/// A rule of the sink contract. Its number and text are the same in `Docs/SinkContract.md`.
 public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
-    /// Such as `S8`.
+    /// The rule's number, such as `S8`.
     public let number: String
-    /// What a sink does that keeps it.
+    /// The behaviour that the rule requires.
     public let text: String
 
-    /// Such as `S8: Every file is made through createFile, and nothing else is left behind`.
+    /// The number and the text, such as `S8: Every file is made through createFile, and nothing else is left behind`.
     public var description: String { "\(number): \(text)" }
 
     // MARK: Configuration

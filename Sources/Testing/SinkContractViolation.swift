@@ -1,19 +1,20 @@
-/// A rule of the sink contract that a sink breaks, and how that was seen.
+/// A rule of the sink contract that a sink breaks, and the evidence.
 public struct SinkContractViolation: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The rule.
+    /// The broken rule.
     public let rule: SinkContractRule
-    /// What was done, what came of it, and what should have.
+    /// The test, its result, and the expected result.
     public let reason: String
 
-    /// Such as `S11 (…): receipt of 996 frames after 997 were written; in 16000 Hz, 1 channel`.
+    /// The rule and the reason, such as
+    /// `S11 (…): receipt of 996 frames after 997 were written; in 16000 Hz, 1 channel`.
     public var description: String { "\(rule.number) (\(rule.text)): \(reason)" }
 }
 
-/// Why a check has nothing good to say: the sink breaks the contract, or the kit could not do its work.
+/// The error of a failed check: the sink breaks the contract, or the kit could not work.
 public struct SinkContractError: Error, Sendable, CustomStringConvertible {
-    /// What the sink breaks; empty when the kit could not do its work.
+    /// The violations. Empty if the kit could not work.
     public let violations: [SinkContractViolation]
-    /// What is wrong, a line for each violation.
+    /// The reason. With violations, one line for each.
     public let description: String
 
     init(violations: [SinkContractViolation]) {

@@ -1,8 +1,8 @@
 import CallreelCore
 import Synchronization
 
-/// Knows which verbs of a sink are at work, and since when, so that one that never returns ends the check and not the patience of whoever
-/// waits for it.
+/// Tracks the running operations of a sink and their start times. If an operation never returns,
+/// the check ends instead of waiting for ever.
 final class Watch: Sendable {
     /// The watch of the check that this task belongs to.
     @TaskLocal static var current: Watch?
@@ -14,7 +14,7 @@ final class Watch: Sendable {
 
     private let state = Mutex(State())
 
-    /// A verb begins. Call ``Run/end()`` on the result when it has returned.
+    /// Notes the start of an operation. Call ``Run/end()`` on the result when the operation has returned.
     static func begin(_ verb: Verb) -> Run {
         guard let watch = current else { return Run(watch: nil, number: 0) }
         return watch.state.withLock { state in
@@ -24,22 +24,24 @@ final class Watch: Sendable {
         }
     }
 
-    /// A verb at work.
+    /// A running operation.
     struct Run: Sendable {
         fileprivate let watch: Watch?
         fileprivate let number: Int
 
-        /// It has returned.
+        /// Notes that the operation has returned.
         func end() { watch?.state.withLock { _ = $0.running.removeValue(forKey: number) } }
     }
 
-    /// Runs a check on threads that may block, until it has ended or one of the sink's verbs takes longer than that.
+    /// Runs a check on threads that may block. Returns when the check has ended, or when one operation of the sink
+    /// takes longer than `patience`.
     static func run<Value: Sendable>(
         on threads: BlockingExecutor, patience: Duration, _ check: @escaping @Sendable () async -> Result<Value, SinkContractError>
     ) async -> Result<Value, SinkContractError> {
         let watch = Watch()
         let (results, continuation) = AsyncStream<Result<Value, SinkContractError>>.makeStream()
-        // Not a child task on purpose: a sink that blocks for ever can be neither cancelled nor awaited. It keeps its thread.
+        // Deliberately not a child task: a sink that blocks for ever can be neither cancelled nor awaited.
+        // It keeps its thread.
         Task(executorPreference: threads) {
             continuation.yield(await $current.withValue(watch) { await check() })
         }
@@ -57,7 +59,8 @@ final class Watch: Sendable {
         }
     }
 
-    /// Waits for a verb that takes longer than that; nil when its task was cancelled before there was one.
+    /// Waits until an operation takes longer than `patience`, and returns it.
+    /// Returns nil if the task is cancelled first.
     private func hangingVerb(_ patience: Duration) async -> Verb? {
         while !Task.isCancelled {
             let oldest = state.withLock { $0.running.values.min { $0.since < $1.since } }

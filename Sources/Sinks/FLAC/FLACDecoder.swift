@@ -9,39 +9,41 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A libFLAC decoder over the frames of a file: the one place that decodes FLAC.
+/// A libFLAC decoder for the frames of a file. Only this type decodes FLAC.
 ///
-/// It begins at any FLAC frame of the file, and takes what the stream is from its caller and not from the file's own
-/// metadata. What it finds wrong it says at once: libFLAC itself would go on behind it, with silence or nothing in its place.
+/// It can begin at any FLAC frame. The caller, and not the file's own metadata, describes the stream.
+/// The decoder reports damage at once. libFLAC itself would continue after it, with silence or with nothing in its
+/// place.
 @safe struct FLACDecoder: ~Copyable {
-    /// One FLAC frame that was whole: its header and its footer had the right checksums.
+    /// A whole FLAC frame. The checksums of its header and its footer were right.
     struct Block {
-        /// The place of its first frame in the audio, by its own header.
+        /// Position of its first frame in the audio, stated by its own header.
         let start: Int
         /// Frames of audio in it.
         let frames: Int
-        /// Where it ends in the file.
+        /// Its end in the file.
         let end: Int
     }
 
-    /// What came next.
+    /// The result of one decoding step.
     enum Step {
-        /// A block, whose samples can be had until the next step.
+        /// A block. Its samples stay available until the next step.
         case block(Block)
-        /// Something that is no whole block.
+        /// Bytes that are not a whole block.
         case damage(String)
-        /// No whole block before the end of the file, or before the end of the audio where its length was told.
+        /// No whole block before the end of the file, or before the end of the audio if its length was given.
         case end
     }
 
     private let decoder: UnsafeMutablePointer<FLAC__StreamDecoder>
     private let stream: Stream
 
-    /// Begins to decode at a place in the file.
-    /// - Parameter info: what the stream is; with a length, decoding ends there, and with a checksum, it can be checked.
+    /// Begins to decode at an offset in the file.
+    /// - Parameter info: the stream's description. With a length, decoding ends there.
+    ///   With a checksum, the samples can be verified.
     init(_ file: StoredFile, from offset: Int, info: FLACStreamInfo) throws(CodecFailure) {
         guard let decoder = unsafe FLAC__stream_decoder_new() else { throw CodecFailure("out of memory", systemError: ENOMEM) }
-        // A stream of STREAMINFO alone, marked as the last block of metadata (RFC 9639, section 8.1).
+        // The stream begins with STREAMINFO alone, marked as the last block of metadata (RFC 9639, section 8.1).
         let head = Array("fLaC".utf8) + [0x80, 0, 0, UInt8(FLACStreamInfo.byteCount)] + info.bytes
         let stream = Stream(file: file, head: head, offset: offset, info: info)
         unsafe FLAC__stream_decoder_set_md5_checking(decoder, 1)
@@ -73,42 +75,43 @@ import CallreelCore
         }
     }
 
-    /// Lends the samples of the block that came last, interleaved by channel.
+    /// Lends the samples of the last block, interleaved by channel.
     func withSamples(_ body: (Span<Int16>) -> Void) { body(stream.samples.span) }
 
-    /// Ends decoding, and says whether the samples had the checksum that was told; true when none was.
+    /// Ends decoding. Returns true if the samples match the given checksum, or if none was given.
     consuming func finish() -> Bool { unsafe FLAC__stream_decoder_finish(decoder) != 0 }
 
     deinit { unsafe FLAC__stream_decoder_delete(decoder) }
 }
 
-/// Where libFLAC's bytes come from and its samples go. Reached from C through its address; the decoder keeps it alive.
+/// The source of libFLAC's bytes and the destination of its samples. C code reaches it through its address;
+/// the decoder keeps it alive.
 private final class Stream {
     private let file: StoredFile
-    /// What comes before the file's bytes.
+    /// Bytes passed to libFLAC before the file's bytes.
     private let head: [UInt8]
-    /// Where the file's bytes begin.
+    /// Offset of the first byte read from the file.
     private let offset: Int
     private let info: FLACStreamInfo
-    /// Bytes handed out so far.
+    /// Bytes passed to libFLAC so far.
     private(set) var position = 0
-    /// The error number of a read that failed.
+    /// The error number of a failed read.
     private(set) var failure: Int32?
-    /// The first thing that was wrong.
+    /// The first damage found.
     var damage: String?
-    /// The block that was decoded since this was emptied.
+    /// The last decoded block. Nil since the current step began, if none was decoded.
     var block: (start: Int, frames: Int)?
-    /// Its samples.
+    /// The samples of the block.
     private(set) var samples: [Int16] = []
 
     init(file: StoredFile, head: [UInt8], offset: Int, info: FLACStreamInfo) {
         (self.file, self.head, self.offset, self.info) = (file, head, offset, info)
     }
 
-    /// The place in the file behind so many bytes handed out.
+    /// Returns the file offset after so many bytes passed to libFLAC.
     func fileOffset(_ position: Int) -> Int { offset + position - head.count }
 
-    /// Fills a part of the buffer; 0 bytes are the end, nil is a failure.
+    /// Fills part of the buffer. Returns 0 at the end, and nil after a failure.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
         var count = min(buffer.count, max(0, head.count - position))
         if count > 0 {
@@ -126,7 +129,7 @@ private final class Stream {
         return count
     }
 
-    /// Keeps a block's samples; false when it is not of this stream.
+    /// Keeps a block's samples. Returns false if the block does not fit the stream.
     func take(_ frame: FLAC__Frame, _ buffer: UnsafePointer<UnsafePointer<FLAC__int32>?>) -> Bool {
         let header = frame.header
         let frames = Int(header.blocksize), channels = Int(header.channels)
@@ -145,16 +148,16 @@ private final class Stream {
                 }
             }
         }
-        // libFLAC has made a sample's number of a block's number where the stream said that.
+        // If the stream numbers its blocks, libFLAC has turned the block's number into a sample's number.
         block = (Int(clamping: unsafe header.number.sample_number), frames)
         return true
     }
 
-    /// The stream behind libFLAC's client data.
+    /// Returns the stream behind libFLAC's client data.
     static func behind(_ client: UnsafeMutableRawPointer?) -> Stream { unsafe Unmanaged<Stream>.fromOpaque(client!).takeUnretainedValue() }
 }
 
-/// libFLAC's read callback.
+/// Reads bytes for libFLAC.
 private func readBytes(
     _: UnsafePointer<FLAC__StreamDecoder>?, buffer: UnsafeMutablePointer<FLAC__byte>?, count: UnsafeMutablePointer<Int>?,
     client: UnsafeMutableRawPointer?
@@ -166,7 +169,7 @@ private func readBytes(
     return got == 0 ? FLAC__STREAM_DECODER_READ_STATUS_END_OF_STREAM : FLAC__STREAM_DECODER_READ_STATUS_CONTINUE
 }
 
-/// libFLAC's tell callback, from which it knows where a block ends.
+/// Returns the position to libFLAC, from which libFLAC computes the end of a block.
 private func tellPosition(
     _: UnsafePointer<FLAC__StreamDecoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamDecoderTellStatus {
@@ -174,7 +177,7 @@ private func tellPosition(
     return FLAC__STREAM_DECODER_TELL_STATUS_OK
 }
 
-/// libFLAC's write callback: one block.
+/// Takes one decoded block from libFLAC.
 private func takeBlock(
     _: UnsafePointer<FLAC__StreamDecoder>?, frame: UnsafePointer<FLAC__Frame>?, buffer: UnsafePointer<UnsafePointer<FLAC__int32>?>?,
     client: UnsafeMutableRawPointer?
@@ -183,7 +186,7 @@ private func takeBlock(
     return went ? FLAC__STREAM_DECODER_WRITE_STATUS_CONTINUE : FLAC__STREAM_DECODER_WRITE_STATUS_ABORT
 }
 
-/// libFLAC's error callback: where it comes, a block was not whole, also if its samples follow.
+/// Notes an error from libFLAC: a block was not whole, even if its samples follow.
 private func takeError(_: UnsafePointer<FLAC__StreamDecoder>?, status: FLAC__StreamDecoderErrorStatus, client: UnsafeMutableRawPointer?) {
     let stream = unsafe Stream.behind(client)
     guard stream.damage == nil else { return }

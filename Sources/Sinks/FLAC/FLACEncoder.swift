@@ -9,22 +9,23 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A libFLAC encoder that writes to a descriptor: the one place that talks to the library.
+/// A libFLAC encoder that writes to a descriptor. Only this type encodes FLAC.
 ///
-/// What the encoder has, the file has when a write returns. Whether writing failed is asked of the output, because libFLAC's
-/// `finish` returns true in an encoder that died of a failed write (measured with 1.4.2).
+/// When a write returns, the file has all bytes that the encoder has produced.
+/// Write errors are taken from the output, because libFLAC's `finish` returns true even after a failed write (measured
+/// with 1.4.2).
 @safe struct FLACEncoder: ~Copyable {
     private let encoder: UnsafeMutablePointer<FLAC__StreamEncoder>
-    /// Blocks that libFLAC reads until it has finished, and that are ours to free.
+    /// Metadata blocks. libFLAC reads them until it has finished; this type frees them.
     private let metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]
     private let output: CodecOutput
     private let channels: Int
-    /// Frames that the library is fed at once.
+    /// Frames passed to the library at a time.
     private static let framesAtOnce = 1024
 
     /// Writes the beginning of a native FLAC stream to an empty file.
     ///
-    /// The descriptor stays the caller's: it must outlive this value, and is not closed by it.
+    /// The descriptor belongs to the caller, who closes it. It must outlive this value.
     /// - Parameter comments: names (ASCII without `=`) and values of Vorbis comments, in order.
     init(
         descriptor: Int32, format: AudioFormat, level: Int, blockSize: Int, verify: Bool, comments: [(name: String, value: String)],
@@ -36,7 +37,8 @@ import CallreelCore
             throw CodecFailure("out of memory", systemError: ENOMEM)
         }
         let output = CodecOutput(descriptor: descriptor)
-        // A setter fails only on an encoder that is running already; whether the values fit together, starting tells.
+        // A setter fails only on an encoder that is already running. The start below checks that the values fit
+        // together.
         unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))
         unsafe FLAC__stream_encoder_set_bits_per_sample(encoder, 16)
         unsafe FLAC__stream_encoder_set_sample_rate(encoder, UInt32(format.sampleRate))
@@ -59,15 +61,15 @@ import CallreelCore
         channels = format.channels
     }
 
-    /// Encodes interleaved frames. Every block that becomes full is in the file when this returns.
+    /// Encodes interleaved frames. When this returns, every full block is in the file.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
-        // Not kept between two batches: the memory is then the next call's, and still in the processor's cache.
+        // Not kept between two batches: the next call then gets the memory while it is still in the processor's cache.
         let wide = UnsafeMutablePointer<Int32>.allocate(capacity: Self.framesAtOnce * channels)
         defer { unsafe wide.deallocate() }
         var done = 0
         while done < samples.count {
             let piece = min(samples.count - done, Self.framesAtOnce * channels)
-            // Without bounds in the loop, so that it is done many samples at a time.
+            // Without bounds checks in the loop, so that the compiler can process many samples at a time.
             unsafe samples.withUnsafeBufferPointer { source in
                 for index in 0..<piece { unsafe wide[index] = Int32(source[done + index]) }
             }
@@ -77,7 +79,7 @@ import CallreelCore
         if !output.flush() { throw failure }
     }
 
-    /// Feeds the library. One channel is interleaved and planar at once, and planar costs less.
+    /// Passes samples to the library. One channel is interleaved and planar at once, and planar is faster.
     private func process(_ samples: UnsafePointer<Int32>, frames: Int) -> Bool {
         if channels > 1 { return unsafe FLAC__stream_encoder_process_interleaved(encoder, samples, UInt32(frames)) != 0 }
         return unsafe withUnsafePointer(to: Optional(samples)) { unsafe FLAC__stream_encoder_process(encoder, $0, UInt32(frames)) != 0 }
@@ -89,7 +91,7 @@ import CallreelCore
         if !output.flush() || went == 0 { throw failure }
     }
 
-    /// Frees the encoder. One that was not finished writes nothing more, and leaves a file of unknown length.
+    /// Frees the encoder. If it was not finished, it writes nothing more, and the file's length stays unknown.
     deinit {
         unsafe FLAC__stream_encoder_delete(encoder)
         unsafe Self.free(metadata)
@@ -101,7 +103,7 @@ import CallreelCore
         return CodecFailure("libFLAC stopped: \(state)", blame: .bug)
     }
 
-    /// A Vorbis comment block, and a padding block unless its length is 0.
+    /// Creates a Vorbis comment block, and a padding block unless its length is 0.
     private static func metadata(
         comments: [(name: String, value: String)], padding: Int
     ) throws(CodecFailure) -> [UnsafeMutablePointer<FLAC__StreamMetadata>] {
@@ -110,7 +112,7 @@ import CallreelCore
         }
         for (name, value) in comments {
             var entry = unsafe FLAC__StreamMetadata_VorbisComment_Entry()
-            // Copies both texts; the entry then belongs to the block.
+            // Copies both texts; the block then owns the entry.
             let went =
                 unsafe FLAC__metadata_object_vorbiscomment_entry_from_name_value_pair(&entry, name, value) != 0
                 && FLAC__metadata_object_vorbiscomment_append_comment(tags, entry, 0) != 0
@@ -129,7 +131,7 @@ import CallreelCore
     }
 }
 
-/// libFLAC's write callback: `samples` is 0 for metadata, and the frame's length for one whole frame.
+/// Writes bytes for libFLAC. `samples` is 0 for metadata, and the frame's length for one whole frame.
 private func writeBytes(
     _: UnsafePointer<FLAC__StreamEncoder>?, bytes: UnsafePointer<FLAC__byte>?, count: Int, samples: UInt32, _: UInt32,
     client: UnsafeMutableRawPointer?
@@ -139,7 +141,7 @@ private func writeBytes(
     return went ? FLAC__STREAM_ENCODER_WRITE_STATUS_OK : FLAC__STREAM_ENCODER_WRITE_STATUS_FATAL_ERROR
 }
 
-/// libFLAC's seek callback, which it needs to complete the header at the end.
+/// Moves the position for libFLAC, which completes the header at the end.
 private func seekTo(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: FLAC__uint64, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderSeekStatus {
@@ -147,7 +149,7 @@ private func seekTo(
     return FLAC__STREAM_ENCODER_SEEK_STATUS_OK
 }
 
-/// libFLAC's tell callback, from which it knows where the header began.
+/// Returns the position to libFLAC, from which libFLAC knows the header's offset.
 private func tellPosition(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderTellStatus {

@@ -1,18 +1,19 @@
 import CallreelCore
 
-/// A FLAC file as it was left: its STREAMINFO, and where its audio begins.
+/// A FLAC file left by an earlier process: its STREAMINFO, and the offset of its audio.
 struct FLACFile {
-    /// Blocks of metadata that a file may have; ours has three.
+    /// The most metadata blocks accepted. Callreel's files have three.
     private static let maximumMetadataBlocks = 1024
 
     /// The open file.
     let file: StoredFile
-    /// What it says of itself.
+    /// The file's own STREAMINFO.
     let info: FLACStreamInfo
-    /// Where its first FLAC frame begins, which may be the end of the file.
+    /// Offset of the first FLAC frame. It may be the end of the file.
     let audioOffset: Int
 
-    /// Reads the metadata. What is not 16-bit FLAC of this format is an error.
+    /// Reads the metadata.
+    /// - Throws: an error if the file is not 16-bit FLAC in this format.
     init(_ path: String, format: AudioFormat) throws(SinkError) {
         file = try StoredFile(path)
         let incomplete = file.withoutAudio("its metadata is not complete")
@@ -42,11 +43,10 @@ struct FLACFile {
         audioOffset = position
     }
 
-    /// Whether the file says how long it is, and its last FLAC frame is whole, ends where the file ends, and is the one
-    /// that this length ends with.
+    /// Returns true if the file states its length and ends with a whole FLAC frame that completes this length.
     ///
-    /// That costs one read at the end. It does not look at the audio before: damage there is for decoding to find, and
-    /// not for a repair to mend.
+    /// It costs one read at the end of the file and does not examine the audio before.
+    /// Decoding finds damage there; a repair could not fix it.
     func endsAsItSays() throws(SinkError) -> Bool {
         guard info.isFinished else { return false }
         let length = min(file.byteCount - audioOffset, info.largestFrame)
@@ -61,8 +61,8 @@ struct FLACFile {
         return false
     }
 
-    /// Looks behind a place where no whole FLAC frame stands for another one.
-    /// - Returns: whether there is one, and where the last byte stands that is not zero, so far as was looked.
+    /// Searches for a whole FLAC frame after an offset without one.
+    /// - Returns: true if one was found, and the end of the last byte that is not zero, as far as the search went.
     func wholeFrame(after offset: Int, start: Int) throws(SinkError) -> (isFound: Bool, contentEnd: Int) {
         var contentEnd = offset, candidates = 256
         let piece = 1 << 16, overlap = FLACFrameHeader.maximumBytes
@@ -79,7 +79,7 @@ struct FLACFile {
         return (false, contentEnd)
     }
 
-    /// Whether a whole FLAC frame stands at a place, of audio that is not before a given frame.
+    /// Returns true if a whole FLAC frame stands at an offset, and its audio does not begin before a given frame.
     private func isWholeFrame(at offset: Int, start: Int) throws(SinkError) -> Bool {
         do throws(CodecFailure) {
             var decoder = try FLACDecoder(file, from: offset, info: info.unfinished)

@@ -1,16 +1,17 @@
-/// The header of a FLAC frame (RFC 9639, section 9.1), read without decoding what follows it.
+/// The header of a FLAC frame (RFC 9639, section 9.1), read without decoding the frame.
 struct FLACFrameHeader {
-    /// No header is longer.
+    /// The most bytes of a header.
     static let maximumBytes = 16
 
     /// Frames of audio in the block.
     let blockSize: Int
-    /// The block's number, or its first frame's where block sizes vary.
+    /// The block's number. If block sizes vary, the number of its first frame.
     let number: Int
-    /// Whether block sizes vary.
+    /// True when block sizes vary.
     let isVariable: Bool
 
-    /// Reads a header at the start of the bytes; nil when there is none of a stream in so many channels, by its CRC-8 too.
+    /// Reads a header at the start of the bytes. Returns nil if there is none for this number of channels,
+    /// or if its CRC-8 is wrong.
     init?(_ bytes: ArraySlice<UInt8>, channels: Int) {
         var rest = bytes
         guard rest.count >= 6, rest.removeFirst() == 0xFF, let sync = rest.popFirst(), sync & 0xFE == 0xF8,
@@ -46,7 +47,7 @@ struct FLACFrameHeader {
         (self.blockSize, self.number, isVariable) = (blockSize, number, sync & 1 == 1)
     }
 
-    /// A number of up to 36 bits, coded as UTF-8 codes characters.
+    /// Reads a number of up to 36 bits in the coding that UTF-8 uses for characters.
     private static func codedNumber(_ rest: inout ArraySlice<UInt8>) -> Int? {
         guard let first = rest.popFirst() else { return nil }
         if first < 0x80 { return Int(first) }
@@ -60,15 +61,15 @@ struct FLACFrameHeader {
         return number
     }
 
-    /// The checksum behind a frame's header: polynomial x⁸ + x² + x + 1 (RFC 9639, section 9.1.8).
+    /// Computes the checksum after a frame's header: polynomial x⁸ + x² + x + 1 (RFC 9639, section 9.1.8).
     private static func crc8(_ bytes: ArraySlice<UInt8>) -> UInt8 {
         bytes.reduce(0) { sum, byte in
             (0..<8).reduce(sum ^ byte) { value, _ in value & 0x80 == 0 ? value << 1 : value << 1 ^ 0x07 }
         }
     }
 
-    /// The checksum behind a frame: polynomial x¹⁶ + x¹⁵ + x² + 1 (RFC 9639, section 9.3). Over a whole frame with its
-    /// checksum it is 0.
+    /// Computes the checksum after a frame: polynomial x¹⁶ + x¹⁵ + x² + 1 (RFC 9639, section 9.3).
+    /// Over a whole frame including its checksum the result is 0.
     static func crc16(_ bytes: ArraySlice<UInt8>) -> UInt16 {
         bytes.reduce(0) { sum, byte in
             (0..<8).reduce(sum ^ UInt16(byte) << 8) { value, _ in value & 0x8000 == 0 ? value << 1 : value << 1 ^ 0x8005 }

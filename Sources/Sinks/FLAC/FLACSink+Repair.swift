@@ -2,15 +2,17 @@ public import CallreelCore
 import Crypto
 
 extension FLACSink {
-    /// More than this behind the last whole FLAC frame is not what a kill leaves, and is not cut, unless it is zeros.
+    /// The most bytes that a repair cuts after the last whole FLAC frame, unless a frame of the stream can be longer.
+    /// Zeros at the end do not count. A kill leaves no more than this.
     static let maximumCut = 1 << 16
 
-    /// Cuts the file behind its last whole FLAC frame, and completes its STREAMINFO as the encoder would have done.
+    /// Cuts the file after its last whole FLAC frame, and completes its STREAMINFO as the encoder would have done.
     ///
-    /// The cut is on stable storage before STREAMINFO is written, and that is one write: whatever point the repair is
-    /// ended at, the file says nothing of its length or the truth. Damage with whole FLAC frames behind it is an error that
-    /// names the place, and the file is left alone. So is a file that was finished, if its last FLAC frame is the one that
-    /// its length ends with; it is not decoded.
+    /// The cut is on stable storage before STREAMINFO is written, in one write.
+    /// If the repair is interrupted at any point, the file states its true length or none.
+    ///
+    /// Damage followed by whole FLAC frames is an error that names the place; the file is left unchanged.
+    /// A finished file is also left unchanged, and not decoded, if its last FLAC frame completes the stated length.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let flac = try FLACFile(path, format: format)
         let file = flac.file
@@ -41,9 +43,9 @@ extension FLACSink {
             frames: audio.info.total, bytesCut: bytesCut, change: parts.isEmpty ? nil : parts.joined(separator: ", "))
     }
 
-    /// Decodes with libFLAC, which checks every block's checksums, and the samples' MD5 where the file has one.
-    ///
-    /// A block that is missing or damaged, a length that is not the stated one, and bytes that are no audio are errors.
+    /// Decodes with libFLAC. libFLAC checks every block's checksums, and the MD5 of the samples if the file has one.
+    /// - Throws: an error if a block is missing or damaged, if the length differs from the stated one,
+    ///   or if there are bytes that are not audio.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let flac = try FLACFile(path, format: format)
         let file = flac.file
@@ -63,20 +65,20 @@ extension FLACSink {
     }
 }
 
-/// What stands in a FLAC file before the first thing that is no whole block.
+/// The audio of a FLAC file before the first bytes that are not a whole block.
 private struct WholeAudio {
     /// Frames of audio.
     var frames = 0
-    /// Where the last whole block ends.
+    /// End of the last whole block.
     var end: Int
-    /// What was found behind it; nil when that was the end.
+    /// The damage after the last whole block. Nil if the file ended there.
     var damage: String?
-    /// STREAMINFO as it should be.
+    /// The correct STREAMINFO.
     var info: FLACStreamInfo
 }
 
 extension FLACFile {
-    /// Decodes to the first thing that is no whole block, and lends the samples of each block before it.
+    /// Decodes up to the first bytes that are not a whole block, and lends the samples of each block.
     fileprivate func read(_ decoder: inout FLACDecoder, into body: (Span<Int16>) -> Void) throws(CodecFailure) -> WholeAudio {
         var audio = WholeAudio(end: audioOffset, info: info.unfinished)
         var frameSizes: ClosedRange<Int>?, blockSizes: ClosedRange<Int>?, lastBlock = 0
@@ -102,18 +104,18 @@ extension FLACFile {
             }
         }
         audio.info.total = audio.frames
-        // Without a block there is nothing to measure; the encoder itself leaves 2²⁴−1 and 0 then.
+        // Without a block there is nothing to measure; the encoder itself then leaves 2²⁴−1 and 0.
         if let frameSizes { (audio.info.minimumFrame, audio.info.maximumFrame) = (frameSizes.lowerBound, frameSizes.upperBound) }
-        // What the encoder announced is kept, unless it was not what it did.
+        // Keeps the encoder's announced block sizes, unless the blocks differ from them.
         audio.info.minimumBlock = min(info.minimumBlock, blockSizes?.lowerBound ?? info.minimumBlock)
         audio.info.maximumBlock = max(info.maximumBlock, blockSizes?.upperBound ?? 0, lastBlock)
         return audio
     }
 
-    /// Decodes the file as far as it is whole, whatever its STREAMINFO says of length and checksum.
+    /// Decodes the whole blocks of the file. Ignores the length and checksum in its STREAMINFO.
     fileprivate func wholeAudio() throws(SinkError) -> WholeAudio {
         do throws(CodecFailure) {
-            // The checksum that STREAMINFO asks for; it protects nobody from forgery.
+            // The checksum that STREAMINFO asks for; it gives no protection from forgery.
             var md5 = Insecure.MD5()
             var decoder = try FLACDecoder(file, from: audioOffset, info: info.unfinished)
             var audio = try read(&decoder) { samples in
@@ -131,7 +133,8 @@ extension FLACFile {
         }
     }
 
-    /// Sees to it that no audio is cut: what stands behind the last whole block must be what a kill or a power loss leaves.
+    /// Makes sure that a repair cuts no audio. After the last whole block, only the remains of a kill or power loss may
+    /// follow.
     fileprivate func expectNothing(after audio: WholeAudio) throws(SinkError) {
         let place = "after frame \(audio.frames) (byte \(audio.end))"
         let found = try wholeFrame(after: audio.end, start: audio.frames)

@@ -2,10 +2,11 @@ public import CallreelCore
 
 /// Records a call as FLAC: the same samples as WAV in about half the space, with a checksum of the audio.
 ///
-/// There is no `checkpoint()`, on purpose. Blocks go to the disk by themselves as they fill, and an
-/// unfinished file says "length unknown", which every decoder takes as "read to the end". Were the length written
-/// from time to time, decoders would believe it and stop there: with a total two seconds old, `flac -d`, sox and
-/// libsndfile dropped a fifth of a ten-second file, and reported success.
+/// There is deliberately no `checkpoint()`. Full blocks go to the disk by themselves.
+/// An unfinished file states "length unknown", and every decoder then reads to the end.
+/// If the length were written from time to time, decoders would trust it and stop there.
+/// With a length two seconds old, `flac -d`, sox and libsndfile dropped a fifth of a ten-second file,
+/// and reported success.
 public struct FLACSink: ~Copyable, AudioSink {
     public static let type = "flac"
     public static let summary = "FLAC files, lossless at about half the size of WAV, decodable while they grow"
@@ -34,7 +35,7 @@ public struct FLACSink: ~Copyable, AudioSink {
         details = ["level": .integer(options.level), "blockSize": .integer(blockSize), "verified": .boolean(options.verify)]
     }
 
-    /// Encodes frames, and writes every block that they fill.
+    /// Encodes frames, and writes every full block.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         do {
             try chunk.withSamples { samples throws(CodecFailure) in try encoder.write(samples) }

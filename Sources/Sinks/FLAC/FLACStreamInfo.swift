@@ -1,13 +1,13 @@
-/// The STREAMINFO block of a FLAC file (RFC 9639, section 8.2): what the file says of its audio as a whole.
+/// The STREAMINFO block of a FLAC file (RFC 9639, section 8.2): the properties of the whole stream.
 struct FLACStreamInfo: Equatable {
     /// Bytes of the block without its header.
     static let byteCount = 34
-    /// Where the block's content begins: behind `fLaC` and the block's header. It is always the first.
+    /// Offset of the block's content, after `fLaC` and the block's header. STREAMINFO is always the first block.
     static let offset = 8
 
-    /// Frames in the smallest block but the last, and in the greatest.
+    /// Frames in the smallest block, not counting the last, and in the largest.
     var minimumBlock: Int, maximumBlock: Int
-    /// Bytes of the smallest and of the greatest FLAC frame; 0 when not known.
+    /// Bytes of the smallest and of the largest FLAC frame. 0 means unknown.
     var minimumFrame: Int, maximumFrame: Int
     /// Frames a second.
     var sampleRate: Int
@@ -15,12 +15,12 @@ struct FLACStreamInfo: Equatable {
     var channels: Int
     /// Bits in a sample.
     var bitsPerSample: Int
-    /// Frames in the file; 0 when not known, as while it is being written.
+    /// Frames in the file. 0 means unknown, as while the file is being written.
     var total: Int
-    /// The checksum of the samples; all zero when not known.
+    /// The MD5 checksum of the samples. All zeros mean unknown.
     var md5: [UInt8]
 
-    /// Takes the block apart. There must be exactly its bytes.
+    /// Parses the block. The array must hold exactly its bytes.
     init(_ bytes: [UInt8]) {
         precondition(bytes.count == Self.byteCount, "a STREAMINFO block has \(Self.byteCount) bytes")
         func number(_ range: Range<Int>) -> Int { bytes[range].reduce(0) { $0 << 8 | Int($1) } }
@@ -41,17 +41,18 @@ struct FLACStreamInfo: Equatable {
         return bytes(minimumBlock, 2) + bytes(maximumBlock, 2) + bytes(minimumFrame, 3) + bytes(maximumFrame, 3) + bytes(packed, 8) + md5
     }
 
-    /// Whether the file says how long it is and what its samples' checksum is.
+    /// True when the file states its length and the checksum of its samples.
     var isFinished: Bool { total > 0 && md5.contains { $0 != 0 } }
 
-    /// The same stream while it is being written: of unknown length, so that a decoder reads to the end of what there is.
+    /// The same stream with an unknown length and checksum, as while it is being written.
+    /// Decoders then read to the end of the file.
     var unfinished: FLACStreamInfo {
         var info = self
         (info.total, info.md5) = (0, [UInt8](repeating: 0, count: 16))
         return info
     }
 
-    /// Bytes that no FLAC frame of this stream exceeds: samples as they are, one bit more for a difference of channels,
-    /// and header and footer.
+    /// An upper bound for the bytes of a FLAC frame of this stream: uncompressed samples, one bit more for a difference
+    /// of channels, header and footer.
     var largestFrame: Int { 32 + channels * (8 + (maximumBlock * (bitsPerSample + 1) + 7) / 8) }
 }

@@ -1,56 +1,57 @@
 package import CallreelCore
 
-/// Why an audio file could not be read.
+/// The error for an audio file that could not be read.
 package struct AudioFileError: Error, Sendable, CustomStringConvertible {
-    /// The file.
+    /// The file's path.
     package let path: String
-    /// What is wrong with it, in the words of the library that tried to read it.
+    /// The reason, in the words of the library that tried to read the file.
     package let reason: String
 
-    /// Such as `call.txt: not a sound file that libsndfile reads`
+    /// Returns the path and the reason, such as `call.txt: not a sound file that libsndfile reads`.
     package var description: String { "\(path): \(reason)" }
 }
 
-/// Reads an audio file of any kind that libsndfile knows, as the 16-bit frames that a call is made of.
+/// Reads an audio file of any kind known to libsndfile, as the 16-bit frames of a call.
 ///
-/// Memory stays bounded whatever the file's length. Where the file is 16-bit PCM in the wanted format already, its
-/// samples come out as they are, bit for bit. Otherwise they go through floating point: channels are mixed to their
-/// average, and spread to every wanted channel, when the counts differ; the rate is converted with libsamplerate;
-/// what is beyond full scale is clipped, and what is not a number is silence.
+/// Memory use does not depend on the file's length. If the file is 16-bit PCM in the requested format,
+/// its samples are returned bit for bit. Otherwise they go through floating point:
+/// - If the channel counts differ, the channels are averaged, and each requested channel gets the average.
+/// - libsamplerate converts the rate.
+/// - Samples beyond full scale are clipped, and samples that are not numbers become silence.
 package struct AudioFileReader: ~Copyable {
-    /// The file.
+    /// The file's path.
     package let path: String
-    /// The shape of what ``read(maximumFrames:)`` returns.
+    /// The format of the frames from ``read(maximumFrames:)``.
     package let format: AudioFormat
-    /// The shape of the audio in the file.
+    /// The format of the audio in the file.
     package let fileFormat: AudioFormat
-    /// Frames that will come in ``format``, to within a frame where the rate is converted; nil when the file does not
-    /// say, as with a FLAC file that was never finished.
+    /// Frames to read in ``format``, to within a frame if the rate is converted.
+    /// Nil if the file does not state its length, as in a FLAC file that was never finished.
     package let frameCount: Int?
 
-    /// What is not as the file's header says, in words; nil where all is well, or where it says nothing.
+    /// The difference between the header and the file, in words. Nil if they agree, or if the header states no length.
     package let note: String?
 
     private var file: SoundFile
     private var converter: SampleRateConverter?
-    /// Frames of the file read at a time.
+    /// Frames read from the file at a time.
     private static let blockFrames = 4096
-    /// The file's frames as they come, reused.
+    /// Frames read from the file, before conversion. The memory is reused.
     private var block: [Float] = []
-    /// Converted samples that nobody has taken yet, from `taken` on.
+    /// Converted samples. Those before `taken` have been returned already.
     private var ready: [Float] = []
     private var taken = 0
     private var atEnd = false
 
-    /// The rates and channels that a file may have whose format is kept: what every sink's format can state.
+    /// The rates and channels of files that are kept in their own format. Every sink's format can state them.
     private static let keptRates = 1000...655_350, keptChannels = 1...8
 
-    /// Opens a file, to be read in its own format or in a wanted one.
+    /// Opens a file, to be read in its own format or in a requested one.
     ///
-    /// Where the header does not count all of the audio, since the recorder died, all of it is read.
+    /// If the recorder died, the header does not count all of the audio. All of it is read.
     package init(path: String, convertingTo wanted: AudioFormat? = nil) throws(AudioFileError) {
         do throws(CodecFailure) {
-            // What cannot be opened here, such as a pipe, is for the library to read or to refuse.
+            // A path that cannot be opened here, such as a pipe, is left to the library to read or refuse.
             let stored = try? StoredFile(path, followsLinks: true)
             let uncounted = stored.flatMap { try? UncountedAudio($0) }
             note = uncounted?.note
@@ -64,7 +65,7 @@ package struct AudioFileReader: ~Copyable {
             let format = wanted ?? file.format
             let source = file.format.sampleRate, target = format.sampleRate
             converter = source == target ? nil : try SampleRateConverter(from: source, to: target, channels: format.channels)
-            // A header may claim anything; what does not fit into a number is not known.
+            // A header may claim any length. A length that does not fit into an `Int` counts as unknown.
             frameCount = file.frameCount.flatMap { Int(exactly: (Double($0) * Double(target) / Double(source)).rounded()) }
             fileFormat = file.format
             self.format = format
@@ -75,7 +76,7 @@ package struct AudioFileReader: ~Copyable {
         }
     }
 
-    /// Returns the next frames, interleaved: as many as asked for, fewer at the end, and none after it.
+    /// Returns the next frames, interleaved. Returns fewer than requested at the end, and none after it.
     package mutating func read(maximumFrames: Int) throws(AudioFileError) -> [Int16] {
         precondition(maximumFrames > 0, "a reader is asked for at least one frame")
         do {
@@ -85,7 +86,7 @@ package struct AudioFileReader: ~Copyable {
         }
     }
 
-    /// Samples as they stand in the file.
+    /// Returns samples as they stand in the file.
     private mutating func readExactly(_ maximumFrames: Int) throws(CodecFailure) -> [Int16] {
         var samples = [Int16](repeating: 0, count: maximumFrames * format.channels)
         let frames = try file.read(into: &samples)
@@ -93,7 +94,7 @@ package struct AudioFileReader: ~Copyable {
         return samples
     }
 
-    /// Samples that went through mixing and conversion.
+    /// Returns samples after mixing and rate conversion.
     private mutating func readConverted(_ maximumFrames: Int) throws(CodecFailure) -> [Int16] {
         let wanted = maximumFrames * format.channels
         while !atEnd, ready.count - taken < wanted { try prepareBlock() }
@@ -103,7 +104,7 @@ package struct AudioFileReader: ~Copyable {
         return samples
     }
 
-    /// Reads one block of the file and appends what it gives to `ready`.
+    /// Reads one block of the file and appends its converted samples to `ready`.
     private mutating func prepareBlock() throws(CodecFailure) {
         ready.removeFirst(taken)
         taken = 0
@@ -118,7 +119,7 @@ package struct AudioFileReader: ~Copyable {
         }
     }
 
-    /// The block's frames with as many channels as are wanted.
+    /// Returns the block's frames with the requested number of channels.
     private func mix(_ frames: Int) -> [Float] {
         let source = fileFormat.channels, target = format.channels
         var mixed = [Float](repeating: 0, count: frames * target)
@@ -134,10 +135,10 @@ package struct AudioFileReader: ~Copyable {
         return mixed
     }
 
-    /// Silence for an infinity or no number at all, which would otherwise spread through the converter's filter.
+    /// Replaces infinities and NaN by silence, because they would spread through the converter's filter.
     private static func finite(_ value: Float) -> Float { value.isFinite ? value : 0 }
 
-    /// The nearest 16-bit sample.
+    /// Returns the nearest 16-bit sample.
     private static func sample(_ value: Float) -> Int16 {
         Int16(max(-32768, min(32767, (value * 32768).rounded())))
     }

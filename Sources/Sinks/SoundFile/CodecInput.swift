@@ -6,11 +6,11 @@
     import Glibc
 #endif
 
-/// A file that a C library reads, with some of its bytes replaced by others. The file itself stays as it is.
+/// The input of a C library: a file with some of its bytes replaced. The file itself is not changed.
 ///
-/// Reached from C through its address; whoever owns the library's handle keeps it alive.
+/// C code reaches this object through its address; the owner of the library's handle keeps it alive.
 final class CodecInput {
-    /// Bytes that stand in the place of the file's own.
+    /// Bytes to use in place of the file's own.
     struct Patch {
         let offset: Int
         let bytes: [UInt8]
@@ -18,10 +18,10 @@ final class CodecInput {
 
     private let file: StoredFile
     private let patches: [Patch]
-    /// Where the next byte is read.
+    /// Offset of the next byte to read.
     var position = 0
 
-    /// Reads a file through patches.
+    /// Creates an input from a file and patches.
     init(_ file: StoredFile, patches: [Patch]) {
         self.file = file
         self.patches = patches
@@ -30,7 +30,8 @@ final class CodecInput {
     /// The file's length.
     var byteCount: Int { file.byteCount }
 
-    /// Reads from the position on, and returns how many bytes there were; fewer than fit only at the end, or where the file cannot be read.
+    /// Reads from the current position on, and returns the number of bytes. Returns fewer than fit only at the end,
+    /// or if the file cannot be read.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard position >= 0 else { return 0 }
         var done = 0
@@ -49,11 +50,11 @@ final class CodecInput {
         return done
     }
 
-    /// The input behind a library's user data.
+    /// Returns the input behind a library's user data.
     static func behind(_ client: UnsafeMutableRawPointer?) -> CodecInput {
         unsafe Unmanaged<CodecInput>.fromOpaque(client!).takeUnretainedValue()
     }
 
-    /// The address that a library is given.
+    /// The address to pass to a library.
     var address: UnsafeMutableRawPointer { unsafe Unmanaged.passUnretained(self).toOpaque() }
 }

@@ -1,18 +1,18 @@
 import CSamplerate
 import CallreelCore
 
-/// A libsamplerate converter from one rate to another: the one place that talks to the library.
+/// A libsamplerate converter from one rate to another. Only this type calls the library.
 ///
-/// It streams: pieces may have any length, and the result does not depend on where they are cut. The result begins
-/// where the source begins, without the filter's delay.
+/// Input may come in pieces of any length; the result does not depend on the cuts.
+/// The result begins with the source, without the filter's delay.
 @safe struct SampleRateConverter: ~Copyable {
     private let state: OpaquePointer
     private let channels: Int
     private let ratio: Double
-    /// Room for what one round gives, reused.
+    /// Output buffer for one round, reused.
     private var room: [Float]
 
-    /// Makes a converter of medium quality: 121 dB signal to noise, 90 % of the bandwidth.
+    /// Creates a converter of medium quality: 121 dB signal-to-noise ratio, 90 % of the bandwidth.
     init(from source: Int, to target: Int, channels: Int) throws(CodecFailure) {
         ratio = Double(target) / Double(source)
         guard src_is_valid_ratio(ratio) != 0 else { throw CodecFailure("\(source) Hz cannot be converted to \(target) Hz", blame: .options) }
@@ -23,14 +23,15 @@ import CallreelCore
         room = [Float](repeating: 0, count: 4096 * channels)
     }
 
-    /// Appends what the frames give; some of it comes only with frames to come, or when `isLast` says that there are none.
+    /// Converts frames and appends the result. The converter holds some of it back until more frames arrive,
+    /// or until `isLast` is true.
     mutating func convert(_ frames: Span<Float>, isLast: Bool, appendingTo output: inout [Float]) throws(CodecFailure) {
         var done = 0
         while true {
             let (used, made) = try round(frames.extracting(droppingFirst: done * channels), isLast: isLast)
             output.append(contentsOf: room[..<(made * channels)])
             done += used
-            // More may come as long as the room was filled, or frames are left and were taken.
+            // More output may follow if the buffer was filled, or if frames are left and the last round used some.
             if made * channels < room.count, done * channels >= frames.count || used == 0 { return }
         }
     }

@@ -9,33 +9,35 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A sound file that libsndfile has open: the one place that talks to the library, without any policy of its own.
+/// A sound file opened with libsndfile. Only this type calls the library; it has no policy of its own.
 ///
-/// Errors are kept by the caller, not here: libsndfile forgets a failed write at the next call, and its closing
-/// function succeeds after one (measured with 1.2.0).
+/// The caller must remember errors. libsndfile forgets a failed write at the next call, and its close function succeeds
+/// after one (measured with 1.2.0).
 @safe struct SoundFile: ~Copyable {
-    /// A text that WAV keeps in its INFO chunk.
+    /// A text in the file's metadata, such as WAV's INFO chunk.
     enum Tag { case title, date, comment, software }
 
-    /// The shape of the audio in the file.
+    /// The format of the audio in the file.
     let format: AudioFormat
-    /// Frames in the file when it was opened; nil when its header does not say, as in a FLAC file that was never finished.
+    /// Frames in the file when it was opened. Nil if the header does not state them, as in a FLAC file that was never
+    /// finished.
     let frameCount: Int?
-    /// How the file keeps the audio; nil for a kind that Callreel does not write.
+    /// The container and encoding. Nil for a kind that Callreel does not write.
     let kind: SoundKind?
-    /// Whether every sample of the file is a 16-bit integer, so that reading `Int16` changes nothing.
+    /// True when every sample of the file is a 16-bit integer, so reading `Int16` changes nothing.
     let isPCM16: Bool
     private let handle: OpaquePointer
-    /// Where the library writes to; nil in a file that is read.
+    /// The library's output. Nil in a file that is read.
     private let output: CodecOutput?
-    /// Where the library reads from, if that is not the file as it is.
+    /// The library's input, if the file is read through patches.
     private let input: CodecInput?
     private var isOpen = true
 
-    /// Writes the header of a plain RIFF WAV file to an empty file that is open for reading and writing: valid from here on.
+    /// Writes the header of a plain RIFF WAV file to an empty file, open for reading and writing.
+    /// The file is valid from here on.
     ///
-    /// The descriptor stays the caller's, and must outlive this value.
-    /// - Parameter texts: what to keep before the audio, in ASCII.
+    /// The descriptor belongs to the caller, and must outlive this value.
+    /// - Parameter texts: texts to write before the audio, in ASCII.
     init(
         creatingWAVOn descriptor: Int32, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
@@ -44,32 +46,34 @@ import CallreelCore
 
     /// Begins a file of any kind that libsndfile writes, in an empty file that is open for reading and writing.
     ///
-    /// A kind with a header that counts has a valid one from here on; others are begun with their first audio.
-    /// The descriptor stays the caller's, and must outlive this value.
+    /// A kind with a length in its header has a valid header from here on. Other kinds begin with their first audio.
+    /// The descriptor belongs to the caller, and must outlive this value.
     /// - Parameters:
-    ///   - quality: for kinds that lose something, how much of it: 0 is smallest and 1 is best; nil is the library's own choice.
-    ///   - texts: what to keep before the audio, as far as the kind keeps any.
+    ///   - quality: quality of a lossy kind, from 0 (smallest) to 1 (best). Nil means the library's own choice.
+    ///   - texts: texts to write before the audio, if the kind keeps any.
     init(
         creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
         var info = Self.info(kind, format)
-        // Over callbacks, the library makes no system call of its own: it would seek and measure the file for each header.
+        // With callbacks, the library makes no system calls of its own. Without them it would seek and measure the file
+        // for each header.
         let output = CodecOutput(descriptor: descriptor)
         var calls = unsafe SF_VIRTUAL_IO(get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
         guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {
             if let number = output.failure { throw CodecFailure("write failed", systemError: number) }
             throw CodecFailure("libsndfile cannot begin such a file of \(format)", blame: .options)
         }
-        // Without this a float file holds ±32768 where every reader expects ±1.
+        // Without this, a float file holds ±32768, where every reader expects ±1.
         unsafe sf_command(handle, Int32(SFC_SET_SCALE_INT_FLOAT_WRITE), nil, Int32(SF_TRUE))
-        // A chunk of peaks with a time stamp, for float files only: nobody asked, and equal calls should make equal files.
+        // Leaves out the chunk of peaks in float files. It has a time stamp, and equal calls should make equal files.
         unsafe sf_command(handle, Int32(SFC_SET_ADD_PEAK_CHUNK), nil, Int32(SF_FALSE))
         for (tag, text) in texts { unsafe sf_set_string(handle, tag.number, text) }
         do {
             if kind.isStream {
                 try unsafe Self.tune(handle, kind, quality)
             } else {
-                // Twice: the first time the file is measured before the texts are in it, and the outermost size is too small by them.
+                // Twice: the first time, the library measures the file before the texts are in it,
+                // and the outermost size does not count them.
                 for _ in 0..<2 { try unsafe Self.refreshHeader(of: handle, output) }
             }
         } catch {
@@ -87,7 +91,7 @@ import CallreelCore
     }
 
     /// Opens a file of any kind that libsndfile reads.
-    /// - Parameter patched: the file with other bytes in its header; nil is the file as it is.
+    /// - Parameter patched: the file with other bytes in its header. Nil means the file as it is.
     init(reading path: String, patched: CodecInput? = nil) throws(CodecFailure) {
         var info = SF_INFO()
         if let patched {
@@ -101,8 +105,8 @@ import CallreelCore
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         let number = errno
         guard descriptor >= 0 else { throw CodecFailure(systemMessage(number), systemError: number) }
-        // The descriptor is the library's from here on: it closes one that it cannot read, too. Why it cannot is not asked: without a
-        // handle, its words are those of whatever thread failed last.
+        // From here on the library owns the descriptor, and closes it even if it cannot read the file.
+        // Its reason is not used: without a handle, the library returns the message of the thread that failed last.
         guard let handle = unsafe sf_open_fd(descriptor, Int32(SFM_READ), &info, Int32(SF_TRUE)) else {
             throw CodecFailure("not a sound file that libsndfile reads")
         }
@@ -119,13 +123,13 @@ import CallreelCore
         self.input = input
         output = nil
         self.format = format
-        // libsndfile's word for "unknown" is the greatest count there is, or a negative one.
+        // libsndfile marks an unknown length by the greatest count, or by a negative one.
         frameCount = 0..<sf_count_t.max ~= info.frames ? Int(info.frames) : nil
         kind = SoundKind(number: info.format)
         isPCM16 = info.format & Int32(SF_FORMAT_SUBMASK) == SF_FORMAT_PCM_16
     }
 
-    /// Whether libsndfile, as it is installed here, writes such files.
+    /// Returns true if the installed libsndfile writes this kind in this format.
     static func canWrite(_ kind: SoundKind, _ format: AudioFormat) -> Bool {
         var info = info(kind, format)
         return unsafe sf_format_check(&info) == Int32(SF_TRUE)
@@ -134,43 +138,47 @@ import CallreelCore
     /// The library's name and version, such as `libsndfile-1.2.0`.
     static var libraryVersion: String { unsafe String(cString: sf_version_string()) }
 
-    /// Appends interleaved frames, or fails; a part of them may have been written then. What the library does not keep is
-    /// with the system afterwards.
+    /// Appends interleaved frames. When this returns, all bytes that the library does not hold back are with the
+    /// operating system.
+    /// - Throws: an error if the write failed. Part of the frames may be in the file then.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
         let frames = samples.count / format.channels
         errno = 0
         let written: sf_count_t
         if kind?.encoding == .mp3 {
-            // What libsndfile 1.2.0 makes of 16-bit samples in two channels is noise; floating point comes out right.
+            // libsndfile 1.2.0 turns 16-bit samples in two channels into noise; floating point is encoded correctly.
             let scaled = samples.indices.map { Float(samples[$0]) / 32768 }
             written = unsafe sf_writef_float(handle, scaled, sf_count_t(frames))
         } else {
             written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
         }
-        // Ogg pages that could not be written are an error behind a full count.
+        // After a failed write of Ogg pages, libsndfile returns a full count and sets an error.
         if unsafe output?.flush() == false || written != frames || sf_error(handle) != SF_ERR_NO_ERROR {
             throw unsafe Self.failure(of: handle, output)
         }
     }
 
-    /// Makes the header on disk say how much audio there is now, once all of that is there.
+    /// Makes the header on disk count the audio so far. All of the counted audio is already in the file.
     mutating func refreshHeader() throws(CodecFailure) { try unsafe Self.refreshHeader(of: handle, output) }
 
-    /// Fills the buffer with interleaved samples, and returns the frames read; fewer than fit only at the end.
+    /// Fills the buffer with interleaved samples, and returns the number of frames.
+    /// Returns fewer than fit only at the end.
     mutating func read(into buffer: inout [Int16]) throws(CodecFailure) -> Int {
         let room = sf_count_t(buffer.count / format.channels)
         let count = unsafe buffer.withUnsafeMutableBufferPointer { unsafe sf_readf_short(handle, $0.baseAddress, room) }
         return try checked(count, of: room)
     }
 
-    /// Fills the buffer with interleaved samples in ±1, and returns the frames read; fewer than fit only at the end.
+    /// Fills the buffer with interleaved samples in ±1, and returns the number of frames.
+    /// Returns fewer than fit only at the end.
     mutating func read(into buffer: inout [Float]) throws(CodecFailure) -> Int {
         let room = sf_count_t(buffer.count / format.channels)
         let count = unsafe buffer.withUnsafeMutableBufferPointer { unsafe sf_readf_float(handle, $0.baseAddress, room) }
         return try checked(count, of: room)
     }
 
-    /// Writes what the library still has and the final header, and closes the library's handle, not the descriptor.
+    /// Writes the audio held back by the library and the final header. Closes the library's handle,
+    /// but not the descriptor.
     consuming func close() throws(CodecFailure) {
         isOpen = false
         let code = unsafe sf_close(handle)
@@ -180,7 +188,7 @@ import CallreelCore
 
     deinit {
         guard isOpen else { return }
-        // A file whose audio did not fit gets a header all the same.
+        // A file whose audio did not fit still gets a header.
         output?.retry()
         unsafe sf_close(handle)
         _ = output?.flush()
@@ -196,7 +204,7 @@ import CallreelCore
         if unsafe output?.flush() == false || sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle, output) }
     }
 
-    /// What the library wants to know of a file before it begins it.
+    /// Returns the library's description of a file to begin.
     private static func info(_ kind: SoundKind, _ format: AudioFormat) -> SF_INFO {
         var info = SF_INFO()
         info.samplerate = Int32(clamping: format.sampleRate)
@@ -205,9 +213,9 @@ import CallreelCore
         return info
     }
 
-    /// Sets what an encoder can be told, before its first frame.
+    /// Sets the encoder's options, before its first frame.
     private static func tune(_ handle: OpaquePointer, _ kind: SoundKind, _ quality: Double?) throws(CodecFailure) {
-        // What libsndfile answers to the first two means nothing: 1.2.0 does what it is told and says that it does not.
+        // libsndfile 1.2.0 obeys the first two commands and yet reports failure, so their results are ignored.
         var page = SoundKind.opusPageMilliseconds, mode = Int32(SF_BITRATE_MODE_CONSTANT), quality = quality
         switch kind.encoding {
         case .opus: unsafe sf_command(handle, Int32(SFC_SET_OGG_PAGE_LATENCY_MS), &page, Int32(MemoryLayout<Double>.size))
@@ -221,7 +229,7 @@ import CallreelCore
         if done != Int32(SF_TRUE) { throw CodecFailure("the encoder does not take a quality of \(quality)", blame: .options) }
     }
 
-    /// The failure of the call just made.
+    /// Returns the failure of the previous library call.
     private static func failure(of handle: OpaquePointer, _ output: CodecOutput?) -> CodecFailure {
         if let number = output?.failure { return CodecFailure("write failed", systemError: number) }
         let number = errno
@@ -231,10 +239,10 @@ import CallreelCore
     }
 }
 
-/// libsndfile's callback for the file's length.
+/// Returns the file's length to libsndfile.
 private func byteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).byteCount) }
 
-/// libsndfile's seek callback.
+/// Moves the position for libsndfile.
 private func seek(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
     let output = unsafe CodecOutput.behind(client)
     switch whence {
@@ -245,41 +253,41 @@ private func seek(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutable
     return sf_count_t(output.position)
 }
 
-/// libsndfile's read callback, which it does not call for a file that it writes.
+/// Reads nothing. libsndfile does not call this for a file that it writes.
 private func readNothing(_: UnsafeMutableRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
 
-/// libsndfile's write callback.
+/// Writes bytes for libsndfile.
 private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
     let went = unsafe CodecOutput.behind(client).write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
     return went ? count : 0
 }
 
-/// libsndfile's callback for the place where it writes next.
+/// Returns the position of the next write to libsndfile.
 private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).position) }
 
-/// libsndfile's callback for the length of a file that it reads.
+/// Returns the length of a file that libsndfile reads.
 private func inputByteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).byteCount) }
 
-/// libsndfile's seek callback for a file that it reads.
+/// Moves the position in a file that libsndfile reads.
 private func seekInput(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
     let input = unsafe CodecInput.behind(client)
     let base = whence == SEEK_CUR ? input.position : whence == SEEK_END ? input.byteCount : 0
-    // A damaged header may ask for any place.
+    // A damaged header may ask for any offset.
     let (position, overflows) = base.addingReportingOverflow(Int(offset))
     if overflows || position < 0 { return -1 }
     input.position = position
     return sf_count_t(position)
 }
 
-/// libsndfile's read callback.
+/// Reads bytes for libsndfile.
 private func readInput(_ bytes: UnsafeMutableRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
     sf_count_t(unsafe CodecInput.behind(client).read(into: UnsafeMutableRawBufferPointer(start: bytes, count: max(0, Int(count)))))
 }
 
-/// libsndfile's write callback, which it does not call for a file that it reads.
+/// Writes nothing. libsndfile does not call this for a file that it reads.
 private func writeNothing(_: UnsafeRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
 
-/// libsndfile's callback for the place where it reads next.
+/// Returns the position of the next read to libsndfile.
 private func tellInput(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).position) }
 
 extension SoundFile.Tag {
@@ -309,11 +317,11 @@ extension SoundKind {
 
     /// libsndfile's number for the kind.
     fileprivate var number: Int32 {
-        // Both lists are whole.
+        // Both lists are complete.
         Int32(Self.containers.first { $0.0 == container }!.1 | Self.encodings.first { $0.0 == encoding }!.1)
     }
 
-    /// The kind with libsndfile's number, if it is one of ours.
+    /// Creates the kind from libsndfile's number. Returns nil if Callreel does not write that kind.
     fileprivate init?(number: Int32) {
         guard let container = Self.containers.first(where: { Int32($0.1) == number & Int32(SF_FORMAT_TYPEMASK) })?.0,
             let encoding = Self.encodings.first(where: { Int32($0.1) == number & Int32(SF_FORMAT_SUBMASK) })?.0

@@ -1,10 +1,11 @@
 import CallreelCore
 
-/// What changes the rate for a sink that asks for another one than the call's: libsamplerate, with 16-bit samples at both ends.
+/// Converts the rate for a sink whose rate differs from the call's. Uses libsamplerate, with 16-bit samples on both
+/// sides.
 final class SpeechRateConverter: RateConverter {
     private var converter: SampleRateConverter
 
-    /// Makes a converter for one stream.
+    /// Creates a converter for one stream.
     init(from source: Int, to target: Int, channels: Int) throws(CodecFailure) {
         converter = try SampleRateConverter(from: source, to: target, channels: channels)
     }
@@ -17,7 +18,7 @@ final class SpeechRateConverter: RateConverter {
         } catch {
             throw error.sinkError(.write, "cannot change the rate")
         }
-        // A loud passage may swing a little beyond full scale on its way through the filter.
+        // A loud passage may exceed full scale a little after the filter.
         return output.map { Int16(max(-32768, min(32767, ($0 * 32768).rounded()))) }
     }
 }

@@ -1,17 +1,18 @@
 import CallreelCore
 
-/// What the header of a sound file does not know of its audio, as in a file whose recorder died, or of which a part is missing.
+/// A difference between the audio counted by a sound file's header and the audio in the file.
+/// Its recorder died, or a part of the file is missing.
 struct UncountedAudio {
-    /// Sizes as they should stand in the header; none where the library reads what there is by itself.
+    /// Corrected sizes for the header. Empty if the library reads the audio in the file without them.
     let patches: [CodecInput.Patch]
-    /// Says what the header and the file do not agree on.
+    /// The difference, in words.
     let note: String
 
     private static let maximumChunks = 256
-    /// Sizes from here on are what a program writes that does not know the length: all ones, or the greatest number with a sign.
+    /// Sizes from here on mean an unknown length: programs write all ones, or the greatest signed number.
     private static let unknownSize = 0x7FFF_F000
 
-    /// Compares a file's header with its length; nil when they agree, or when it is none of the kinds that state one.
+    /// Compares a file's header with its length. Returns nil if they agree, or if the file's kind states no length.
     init?(_ file: StoredFile) throws(SinkError) {
         let beginning = try file.bytes(at: 0, count: 12)
         guard beginning.count == 12 else { return nil }
@@ -33,7 +34,7 @@ struct UncountedAudio {
         }
     }
 
-    /// A WAV file with any kind of samples (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991).
+    /// Examines a WAV file with any kind of samples (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991).
     private static func wave(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
         var position = 12
         for _ in 0..<maximumChunks {
@@ -46,7 +47,7 @@ struct UncountedAudio {
             }
             if try isClosed(file, audioEnd: content + size) { return nil }
             if try isTagged(file, from: content + size) { return nil }
-            // Where there is more than a size can say, the library reads to the end by itself.
+            // If there is more audio than a size can state, the library reads to the end by itself.
             let end = min(file.byteCount, Int(UInt32.max))
             let patches = [
                 CodecInput.Patch(offset: 4, bytes: WAVLayout.bytes(end - 8)),
@@ -57,46 +58,47 @@ struct UncountedAudio {
         return nil
     }
 
-    /// Whether only whole chunks stand behind the audio, and a byte that makes its length even.
+    /// Returns true if only whole chunks and a pad byte follow the audio.
     private static func isClosed(_ file: StoredFile, audioEnd: Int) throws(SinkError) -> Bool {
         var position = audioEnd
         for _ in 0..<maximumChunks {
-            // A byte alone is the pad, or nothing.
+            // A single byte is the pad, or has no meaning.
             if position == file.byteCount || position + 1 == file.byteCount { return true }
             guard position < file.byteCount else { return false }
             position += position % 2
             let header = try file.bytes(at: position, count: 8)
-            // Printable names: silence reads as an endless row of empty chunks that are called zero.
+            // Names must be printable: silence looks like an endless row of empty chunks with zeros as their names.
             guard header.count == 8, header[..<4].allSatisfy({ 0x20...0x7E ~= $0 }) else { return false }
             position += 8 + number(header[4...])
         }
         return false
     }
 
-    /// Whether a tag of the kind that stands behind MP3 files stands behind the audio (ID3v1: 128 bytes that begin with `TAG`).
+    /// Returns true if an ID3v1 tag follows the audio: 128 bytes that begin with `TAG`, as in MP3 files.
     private static func isTagged(_ file: StoredFile, from audioEnd: Int) throws(SinkError) -> Bool {
         let rest = file.byteCount - audioEnd
         guard (128...129).contains(rest) else { return false }
         return try file.bytes(at: file.byteCount - 128, count: 3).elementsEqual("TAG".utf8)
     }
 
-    /// A CAF, AIFF, Wave64, RF64 or AU file.
+    /// Examines a CAF, AIFF, Wave64, RF64 or AU file.
     private static func other(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
-        // What is damaged in another way is for the library to say.
+        // Other damage is left to the library to report.
         guard let sizes = try? SoundFileSizes(file), !sizes.statesEnd(file.byteCount) else { return nil }
         let available = file.byteCount - sizes.dataOffset, stated = sizes.statedBytes
         if stated == available || sizes.isUnknown { return nil }
         // A CAF has no outermost size, and its chunks may stand in any order.
         if sizes.container == .caf, try hasWholeChunks(file, from: sizes.dataOffset + stated) { return nil }
         let patches = sizes.fields.compactMap { field -> CodecInput.Patch? in
-            // How many frames that is, the library finds out from the bytes.
+            // The library computes the number of frames from the bytes.
             if case .frames = field.meaning { return nil }
             return CodecInput.Patch(offset: field.offset, bytes: field.bytes(sizes.dataOffset, available, 0, file.byteCount))
         }
         return (sizes.dataOffset, stated, patches)
     }
 
-    /// Whether what stands from a place on in a CAF is whole chunks: a name, eight bytes of size, and the content (CAF Specification 1.0).
+    /// Returns true if only whole chunks follow an offset in a CAF: a name, eight bytes of size,
+    /// and the content (CAF Specification 1.0).
     private static func hasWholeChunks(_ file: StoredFile, from start: Int) throws(SinkError) -> Bool {
         var position = start
         for _ in 0..<maximumChunks where position < file.byteCount {

@@ -1,36 +1,39 @@
 import CallreelCore
 
-/// What a RIFF WAV file says of itself, and what it holds.
+/// The sizes that a RIFF WAV file states, and the length it really has.
 ///
-/// A kill leaves a header that speaks of the last checkpoint, with audio behind what it counts. So the header is
-/// believed only as to where the audio begins and what a frame is; how much there is, the file's length says, unless
-/// everything behind the counted audio is whole chunks, as in a file that was closed.
+/// After a kill, the header states the length at the last checkpoint, and more audio follows.
+/// The header is therefore trusted only for the start of the audio and the frame size.
+/// The number of frames follows from the file's length. The exception is a closed file, with only whole chunks after
+/// the counted audio.
 struct WAVLayout {
-    /// Chunks that may stand before the audio; libsndfile writes three. A file of zeros would have no end of them.
+    /// The most chunks accepted before the audio; libsndfile writes three. The limit ends the search in a file of
+    /// zeros.
     private static let maximumChunks = 256
 
-    /// Where the file ends now.
+    /// The file's length.
     let fileBytes: Int
-    /// What the RIFF header says follows it.
+    /// The size stated by the RIFF header, counted from byte 8.
     let riffSize: Int
     /// Bytes of a frame.
     let frameBytes: Int
-    /// How the samples are kept.
+    /// The sample encoding.
     let encoding: WAVEncoding
-    /// Where a `fact` chunk keeps its count of frames, and the count.
+    /// Offset of the frame count in a `fact` chunk, and the count. Nil without such a chunk.
     let fact: (offset: Int, frames: Int)?
-    /// Where the audio begins; its chunk's size stands in the four bytes before.
+    /// Offset of the audio. The four bytes before it hold the size of its chunk.
     let dataOffset: Int
-    /// What the chunk says of the audio's length in bytes.
+    /// Bytes of audio stated by the audio chunk.
     let dataSize: Int
-    /// The audio's true length in bytes, which is whole frames.
+    /// The audio's true length in bytes, a whole number of frames.
     let dataBytes: Int
-    /// Bytes behind the last whole frame that are nothing.
+    /// Bytes after the last whole frame, to be cut.
     let bytesCut: Int
-    /// Whether the audio's length is odd, and the byte that makes it even is not there.
+    /// True when the audio's length is odd and the pad byte is missing.
     let lacksPad: Bool
 
-    /// Reads the header. What is not a WAV file of this format, in an encoding of ours, is an error.
+    /// Reads the header.
+    /// - Throws: an error if the file is not WAV in this format and in an encoding that Callreel writes.
     init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
         fileBytes = file.byteCount
         let riff = try file.bytes(at: 0, count: 12)
@@ -77,22 +80,22 @@ struct WAVLayout {
         guard end - 8 <= UInt32.max else { throw file.damaged("\(fileBytes) bytes are more than a RIFF header can say") }
     }
 
-    /// Where the file should end.
+    /// The file's length after a repair.
     var end: Int { fileBytes - bytesCut + (lacksPad ? 1 : 0) }
 
-    /// Frames that the file holds.
+    /// Frames in the file.
     var frames: Int { dataBytes / frameBytes }
 
-    /// Whether only a pad byte or whole chunks stand behind the audio that the header counts.
+    /// Returns true if only a pad byte or whole chunks follow the audio counted by the header.
     private static func isClosed(_ file: StoredFile, audioEnd: Int, hasPad: Bool, riffEnd: Int) throws(SinkError) -> Bool {
         let fileBytes = file.byteCount
         guard audioEnd < fileBytes else { return audioEnd == fileBytes && !hasPad }
         var position = audioEnd + (hasPad ? 1 : 0)
-        // One byte more is the pad if the RIFF size counts it, which it does once the file is closed; else it may be a frame.
+        // One more byte is the pad if the RIFF size counts it, as in a closed file. Otherwise it may belong to a frame.
         if position == fileBytes { return riffEnd == fileBytes }
         for _ in 0..<maximumChunks {
             let header = try file.bytes(at: position, count: 8)
-            // Printable names: silence reads as an endless row of empty chunks that are called zero.
+            // Names must be printable: silence looks like an endless row of empty chunks with zeros as their names.
             guard header.count == 8, header[..<4].allSatisfy({ 0x20...0x7E ~= $0 }) else { return false }
             let size = number(header, at: 4)
             position += 8 + size + size % 2
@@ -101,7 +104,7 @@ struct WAVLayout {
         return false
     }
 
-    /// Whether bytes at the start of a file are those of a WAV, as far as they go.
+    /// Returns true if a file's first bytes match a WAV header, as far as they go.
     private static func isBeginning(_ bytes: [UInt8]) -> Bool {
         let model = Array("RIFF....WAVE".utf8)
         return bytes.indices.allSatisfy { 4..<8 ~= $0 || bytes[$0] == model[$0] }
@@ -109,7 +112,8 @@ struct WAVLayout {
 
     private static func isNamed(_ header: [UInt8], _ name: String) -> Bool { header[..<4].elementsEqual(name.utf8) }
 
-    /// The encoding that a `fmt ` chunk describes (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991, "Waveform").
+    /// Returns the encoding described by a `fmt ` chunk (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991,
+    /// "Waveform").
     private static func encoding(_ fmt: [UInt8], format: AudioFormat, file: StoredFile) throws(SinkError) -> WAVEncoding {
         guard fmt.count == 16 else { throw file.damaged("its header does not say how samples are kept") }
         let tag = number(fmt, at: 0) & 0xFFFF, bits = number(fmt, at: 12) >> 16
@@ -130,11 +134,11 @@ struct WAVLayout {
         return encoding
     }
 
-    /// Four bytes as a number, the lowest first.
+    /// Returns four bytes as a number, the lowest first.
     private static func number(_ bytes: [UInt8], at offset: Int) -> Int {
         bytes[offset..<offset + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
     }
 
-    /// A number as four bytes, the lowest first.
+    /// Returns a number as four bytes, the lowest first.
     static func bytes(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
 }

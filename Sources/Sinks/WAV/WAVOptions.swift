@@ -1,16 +1,16 @@
 public import CallreelCore
 
-/// How a WAV file keeps its samples.
+/// The sample encoding of a WAV file.
 public enum WAVEncoding: String, CaseIterable, Sendable {
-    /// 16-bit integers, as they came: the only one that every reader opens and that loses nothing.
+    /// 16-bit integers, as received. Lossless, and the only encoding that every reader opens.
     case pcm16
-    /// 24-bit integers, the upper 16 bits as they came.
+    /// 24-bit integers with the received samples in the upper 16 bits. Lossless.
     case pcm24
-    /// 32-bit floating point in ±1, exact as well.
+    /// 32-bit floating point in ±1. Lossless.
     case float
-    /// G.711 µ-law, 8 bits: half the size, exact only for audio that was µ-law before.
+    /// G.711 µ-law, 8 bits. Half the size; lossless only for audio that was µ-law before.
     case ulaw
-    /// G.711 A-law, 8 bits: half the size, exact only for audio that was A-law before.
+    /// G.711 A-law, 8 bits. Half the size; lossless only for audio that was A-law before.
     case alaw
 
     /// Bytes of one sample in the file.
@@ -24,9 +24,9 @@ public enum WAVEncoding: String, CaseIterable, Sendable {
     }
 }
 
-/// What the operator may say about a WAV sink.
+/// The options of a WAV sink.
 public struct WAVOptions: Configurable {
-    /// How samples are kept.
+    /// The sample encoding.
     public var encoding = WAVEncoding.pcm16
 
     /// Every option at its default.

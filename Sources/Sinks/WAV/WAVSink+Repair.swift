@@ -1,10 +1,10 @@
 public import CallreelCore
 
 extension WAVSink {
-    /// Makes the header say what the file holds, and cuts off a part of a frame at the end.
+    /// Makes the header match the file, and cuts an incomplete frame at the end.
     ///
-    /// Whatever point it is ended at, running it again finishes: the audio's length is taken from the file's, not from
-    /// a size that was half written. Chunks behind the audio of a file that was closed are respected.
+    /// A repair that was interrupted at any point can be run again. It computes the audio's length from the file's
+    /// length, and not from a size that may be half written. Chunks after the audio of a closed file are kept.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         let layout = try WAVLayout(file, format: format)
@@ -19,17 +19,18 @@ extension WAVSink {
         return FileRepair(frames: layout.frames, bytesCut: layout.bytesCut, change: change)
     }
 
-    /// Decodes with libsndfile, after the header was compared with the file: libsndfile reads what there is and says nothing.
+    /// Decodes with libsndfile, after comparing the header with the file. libsndfile itself does not report a
+    /// difference.
     ///
-    /// 16-bit samples come back from 24-bit integers and from floating point as they were. G.711 is not lossless.
+    /// 16-bit samples return unchanged from 24-bit integers and from floating point. G.711 is lossy.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let file = try StoredFile(path)
         let layout = try WAVLayout(file, format: format)
         if let change = layout.change { throw file.damaged("its header and its length do not agree (\(change))") }
         var frames = 0
         do throws(AudioFileError) {
-            // Through floating point in ±1 unless the file is 16-bit: for the integers of 24-bit files libsndfile would cut,
-            // and for floating point scale by 32767.
+            // 16-bit files are read as integers, all others through floating point in ±1.
+            // As integers, libsndfile would truncate 24-bit samples and scale floating point by 32767.
             var reader = try AudioFileReader(path: path, convertingTo: format)
             while true {
                 let samples = try reader.read(maximumFrames: 16384)
@@ -46,7 +47,7 @@ extension WAVSink {
 }
 
 extension WAVEncoding {
-    /// Whether 16-bit samples come out as they went in.
+    /// True when decoding returns the original 16-bit samples.
     fileprivate var keepsSamples: Bool {
         switch self {
         case .pcm16, .pcm24, .float: true
@@ -56,7 +57,7 @@ extension WAVEncoding {
 }
 
 extension WAVLayout {
-    /// What is to be changed, in words; nil when the file is whole.
+    /// The changes that a repair would make, in words. Nil if the file is whole.
     fileprivate var change: String? {
         var parts: [String] = []
         if dataSize != dataBytes {
@@ -71,9 +72,9 @@ extension WAVLayout {
 
     private var isFactWrong: Bool { fact.map { $0.frames != frames } ?? false }
 
-    /// Writes what is to be changed.
+    /// Makes the changes.
     ///
-    /// The pad byte comes last: before the sizes are right, it could be taken for a frame.
+    /// The pad byte is written last: before the sizes are right, a reader could take it for a frame.
     fileprivate func apply(_ writer: borrowing StoredFile.Writer) throws(SinkError) {
         if bytesCut > 0 { try writer.truncate(to: dataOffset + dataBytes) }
         if let fact, isFactWrong { try writer.write(Self.bytes(frames), at: fact.offset) }

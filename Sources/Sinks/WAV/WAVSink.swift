@@ -1,25 +1,27 @@
 public import CallreelCore
 
-/// Records a call as WAV, the format that everything opens.
+/// Records a call as WAV, the format that every program opens.
 ///
-/// The files are plain RIFF, neither RF64 nor WAVE_FORMAT_EXTENSIBLE, which some readers refuse. RIFF counts in 32 bits, and
-/// libsndfile wraps around without a word, so one file takes what is below 4 GiB, and the call goes on in a next part.
+/// The files are plain RIFF. Some readers refuse RF64 and WAVE_FORMAT_EXTENSIBLE.
+/// RIFF sizes have 32 bits, and libsndfile lets them overflow without an error.
+/// One file therefore stays below 4 GiB; a longer call continues in a next part.
 ///
-/// Frames are on their way to the disk when ``write(_:)`` returns; what the header says follows at each
-/// ``checkpoint()``. A process that is killed leaves a file that all programs read up to its last checkpoint.
+/// When ``write(_:)`` returns, the frames are with the operating system. The header is updated at each
+/// ``checkpoint()``. After a kill, every program can read the file up to the last checkpoint.
 public struct WAVSink: ~Copyable, AudioSink {
     public static let type = "wav"
     public static let summary = "RIFF WAV files, readable while they grow; a new part before 4 GiB"
 
     public static func fileSuffixes(options: WAVOptions) -> [String] { ["wav"] }
 
-    /// Bytes of audio in one file. The 64 KiB to the limit of RIFF are far more than the header takes with its texts.
+    /// The most bytes of audio in one file. The last 64 KiB before RIFF's limit are far more than the header and its
+    /// texts take.
     static let maximumDataBytes = (1 << 32) - (1 << 16)
 
     private let encoding: WAVEncoding
     private var part: Part
 
-    /// What fits below 4 GiB.
+    /// Returns the frames that fit into a file below 4 GiB.
     public static func frameLimit(options: WAVOptions, format: AudioFormat) -> Int? {
         maximumDataBytes / (options.encoding.bytesPerSample * format.channels)
     }
@@ -30,14 +32,15 @@ public struct WAVSink: ~Copyable, AudioSink {
         part = try Part(named: "wav", encoding: options.encoding, context: context)
     }
 
-    /// Adds frames.
+    /// Appends frames.
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         let frames = chunk.frameCount
         try chunk.withSamples { samples throws(SinkError) in try part.write(samples, frames: frames) }
     }
 
-    /// Brings the header up to date, so that sox, flac, FFmpeg and Python read everything written so far.
-    // Asynchronous, though it waits for nothing: beside a synchronous one, `await sink.checkpoint()` means the protocol's default.
+    /// Updates the header, so that sox, flac, FFmpeg and Python read all the audio written so far.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
+    // protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         try part.refreshHeader(.checkpoint)
     }
@@ -53,14 +56,15 @@ public struct WAVSink: ~Copyable, AudioSink {
 
 /// One file of a recording, with its own header.
 private struct Part: ~Copyable {
-    /// The frames that the file holds.
+    /// Frames in the file.
     private(set) var frames = 0
-    /// What writes to the file. Before `file`, because fields are destroyed in this order and closing it writes to the descriptor.
+    /// The libsndfile handle. Before `file`, because fields are destroyed in this order and closing the handle writes
+    /// to the descriptor.
     private var sound: SoundFile
-    /// The file under it.
+    /// The file that the handle writes to.
     let file: OutputFile
 
-    /// Creates a file that is a valid WAV from its first moment.
+    /// Creates a file with a valid header.
     init(named suffix: String, encoding: WAVEncoding, context: SinkContext) throws(SinkError) {
         let file = try context.createFile(suffix)
         let tags = CallTags(context)
@@ -77,7 +81,7 @@ private struct Part: ~Copyable {
         self.file = file
     }
 
-    /// Appends frames that fit.
+    /// Appends frames. They must fit.
     mutating func write(_ samples: Span<Int16>, frames count: Int) throws(SinkError) {
         do {
             try sound.write(samples)
@@ -87,7 +91,7 @@ private struct Part: ~Copyable {
         frames += count
     }
 
-    /// Makes the header say what the file holds.
+    /// Makes the header match the file.
     mutating func refreshHeader(_ code: SinkError.Code) throws(SinkError) {
         do {
             try sound.refreshHeader()
@@ -96,7 +100,7 @@ private struct Part: ~Copyable {
         }
     }
 
-    /// Writes the last header and makes the file durable.
+    /// Writes the last header and brings the file to stable storage.
     consuming func close() throws(SinkError) {
         try refreshHeader(.finish)
         do {
