@@ -1,7 +1,7 @@
 public import CallreelCore
 
 extension SinkRegistry {
-    /// The sinks that come with Callreel and produce output. This is their only list. Add your own sinks to a copy.
+    /// The sinks of Callreel with an output. This is their only list. Add your own sinks to a copy.
     ///
     /// ``NullSink`` and ``MemorySink`` are for tests and are not in this list.
     /// A program that needs them must register them.

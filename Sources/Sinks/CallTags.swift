@@ -3,7 +3,7 @@ import Foundation
 
 /// The call's facts in a file's own metadata, for readers who have the file without its manifest.
 ///
-/// Every value comes from the carrier or the caller and is cleaned here. Control and format characters are removed,
+/// Values from the carrier or the caller are cleaned here. Control and format characters are removed,
 /// so no value can break a terminal or a line. No value is longer than ``maximumBytes``.
 struct CallTags {
     /// The most bytes of UTF-8 in a value. Longer values are cut.

@@ -9,7 +9,7 @@ struct CodecFailure: Error {
     let reason: String
     /// The system's error number, if a system call failed inside the library.
     let systemError: Int32?
-    /// The party that can fix the failure.
+    /// The party able to fix the failure.
     let blame: SinkError.Blame
 
     /// Creates a failure.

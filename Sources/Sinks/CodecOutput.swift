@@ -36,8 +36,8 @@ final class CodecOutput {
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// Takes bytes for the current position. Returns false if a write has failed.
-    /// - Parameter isFrame: true if a part of the bytes is useless. If some of them cannot be written,
-    ///   none are left in the file.
+    /// - Parameter isFrame: true if the bytes are one frame, of no use in part.
+    ///   If some cannot be written, none are left in the file.
     func write(_ bytes: UnsafeRawBufferPointer, isFrame: Bool = false) -> Bool {
         if position != heldStart + held.count {
             guard writeHeld() else { return false }

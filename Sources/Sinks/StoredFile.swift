@@ -72,8 +72,8 @@ final class StoredFile {
         try writable.synchronize()
     }
 
-    /// The changes that a repair may make to a file. Each is one system call, so a repair knows every state between two
-    /// steps.
+    /// The changes that a repair may make to a file. Each is one system call, so a repair knows
+    /// every state between two steps.
     struct Writer: ~Copyable {
         fileprivate let file: StoredFile
 

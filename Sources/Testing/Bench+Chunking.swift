@@ -23,8 +23,8 @@ private enum Result: Hashable {
 }
 
 extension Bench where Sink: ~Copyable {
-    /// Checks that the result does not depend on the chunks, nor on the position at which the call begins.
-    /// A call begins later after a failure or in a second part.
+    /// Checks that neither the chunks nor the first frame's position change the result.
+    /// The position is not 0 after a failure or in a second part.
     mutating func checkChunking(_ take: Take) async {
         let call = take.call
         let uneven = ("uneven chunks (1, 319, 160, 2, 777, 3, 41 frames and so on)", [1, 319, 160, 2, 777, 3, 41])
@@ -37,10 +37,10 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Checks that undecodable files have the same bytes, and that the details are the same.
+    /// Checks that undecodable files have the same bytes, and that the details are equal.
     ///
     /// Results that change each time, such as the time of day, prove nothing.
-    /// A result that differs is therefore repeated with the first chunks, with a pause and without.
+    /// The kit therefore repeats a differing result with the first chunks, with a pause and without.
     /// It counts only if it is equal each time.
     private mutating func compareResults(_ other: Outcome, _ take: Take, _ what: String) async {
         var suspects = Self.results(take.outcome).subtracting(Self.results(other))

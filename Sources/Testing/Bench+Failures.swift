@@ -99,8 +99,8 @@ extension Bench where Sink: ~Copyable {
         if !isElsewhere { await checkDurability(call, unsyncable) }
     }
 
-    /// Checks a destination that takes everything and keeps nothing. A sink that asks for stable storage at the end
-    /// must report the error.
+    /// Checks a destination that takes everything and keeps nothing. A sink must report the error if it asks
+    /// for stable storage at the end.
     private mutating func checkDurability(_ call: TestCall, _ unsyncable: Replacement) async {
         let room = sandbox.room()
         let substitution = Substitution(below: room.directory, by: .descriptor(unsyncable.number))
@@ -155,8 +155,8 @@ extension Bench where Sink: ~Copyable {
         if failure.error.reason.allSatisfy(\.isWhitespace) { note(.blame, "\(what): the error of \(failure.verb.rawValue) has no reason", format) }
     }
 
-    /// Returns the first loss in files compared with reference files. Nil if there is none, as far as the files can be
-    /// compared.
+    /// Returns the first loss in files compared with reference files. Nil if there is none,
+    /// as far as the files can be compared.
     private static func loss(_ files: [LeftFile], _ references: [[LeftFile]]) -> String? {
         if files.map(\.name) != references[0].map(\.name) { return "the files are \(files.map(\.name))" }
         for (index, file) in files.enumerated() {

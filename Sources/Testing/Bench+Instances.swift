@@ -91,8 +91,8 @@ extension Bench where Sink: ~Copyable {
         }
         let details = outcome.receipt.details, wanted = neighbour.alone.receipt.details
         var suspects = Set(details.keys).union(wanted.keys).filter { details[$0] != wanted[$0] }
-        // Details with the time differ for other reasons. A differing detail is therefore checked again alone,
-        // with a pause and without.
+        // Details with the time differ for other reasons. A differing detail is therefore checked again
+        // alone, with a pause and without.
         for pause in [1_100_000, 0, 0] as [UInt32] where !suspects.isEmpty {
             let call = neighbour.call, context = sandbox.room().context(call.format, stem: neighbour.stem)
             let again = try? await Life<Sink>.run(options, context, call.chunks(call.even)) { if $0 == .finish { usleep(pause) } }

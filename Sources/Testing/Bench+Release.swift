@@ -21,7 +21,7 @@ private enum Ending: String, CaseIterable {
 // cannot be theirs. One kind leads into the kit's own directory. Pipes and sockets have no path:
 // they count if each of several instances leaves one behind, and none of as many pauses of the same length does.
 extension Bench where Sink: ~Copyable {
-    /// Makes sure that the kit can see a descriptor that is left open.
+    /// Makes sure that the kit would see a descriptor left open.
     func checkDescriptorsCanBeSeen() throws(SinkContractError) {
         let room = sandbox.room()
         put(Data(), room.file("seen"))
@@ -39,7 +39,7 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Runs instances that end in every way, and checks that none leaves a descriptor open.
+    /// Runs instances with every ending, and checks that none leaves a descriptor open.
     mutating func checkRelease(_ take: Take) async throws(SinkContractError) {
         let full = try Replacement.full()
         for ending in Ending.allCases where ending != .failed || !take.outcome.files.isEmpty {

@@ -46,7 +46,7 @@ extension Bench where Sink: ~Copyable {
                 checkPrefix(path, frames: result.frames, take, what, .tornFiles)
                 if result.frames > take.call.frames { note(.tornFiles, "\(what) are repaired to \(result.frames) of \(take.call.frames) frames") }
             } catch {
-                // A refusal is allowed; the repair has already checked that nothing was changed.
+                // A refusal is allowed; `repair` has already checked that nothing was changed.
                 continue
             }
         }
@@ -93,8 +93,8 @@ extension Bench where Sink: ~Copyable {
         return done
     }
 
-    /// Checks the files of a call that was not finished. They must hold a number of frames in the range,
-    /// all of them the call's.
+    /// Checks the files of a call that was not finished. They must hold a number of frames in the
+    /// range, all of them the call's.
     mutating func checkStanding(
         _ names: [String], in room: Room, _ take: Take, frames range: ClosedRange<Int>, _ what: String, _ rule: SinkContractRule
     ) {

@@ -18,8 +18,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         setting = describesOptions ? "; options \(JSONValue.object(options.json).json())" : ""
     }
 
-    /// Runs the checks. Stops early if later checks would have no meaning: a sink that fails a plain call is not tried
-    /// on a full disk.
+    /// Runs the checks. Stops early if later checks would have no meaning: a sink that fails a plain
+    /// call is not tried on a full disk.
     mutating func run() async throws(SinkContractError) {
         try checkDescriptorsCanBeSeen()
         checkOptions()

@@ -88,8 +88,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
         return try await finish(sink)
     }
 
-    /// Runs an instance with one checkpoint and some more chunks, and then releases it without `finish`,
-    /// as when the program dies.
+    /// Runs an instance with one checkpoint and some more chunks, and then releases it without
+    /// `finish`, as when the program dies.
     /// - Parameter atCheckpoint: called with the number of frames so far when the checkpoint has returned.
     static func abandon(
         _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpointAfter count: Int, atCheckpoint: (Int) -> Void = { _ in }

@@ -29,8 +29,8 @@ struct OpenDescriptor: Hashable, Sendable {
         return Set(names.compactMap { Int32($0) }.compactMap { OpenDescriptor($0) })
     }
 
-    /// Returns the descriptors of files below a directory. The directory must be given without symbolic links.
-    /// A removed file still counts.
+    /// Returns the descriptors of files below a directory. The directory must be given without symbolic
+    /// links. A removed file still counts.
     static func below(_ directory: String) -> [OpenDescriptor] {
         all().filter { $0.path?.hasPrefix(directory + "/") == true }
     }

@@ -9,8 +9,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// The reading end of a pipe used as a sink's destination. Its own thread empties the pipe, slowly in small pieces or
-/// at once.
+/// The reading end of a pipe used as a sink's destination. Its own thread empties the pipe,
+/// slowly in small pieces or at once.
 ///
 /// The writing end blocks while the pipe is full, like a busy disk or a slow network.
 final class PipeReader: Sendable {

@@ -25,8 +25,8 @@ final class Replacement: Sendable {
         if let other { close(other) }
     }
 
-    /// Returns a descriptor that takes no byte, like a full disk. Without a device for that, returns one that is open
-    /// for reading only.
+    /// Returns a descriptor that takes no byte, like a full disk. Without a device for that,
+    /// returns a read-only descriptor.
     static func full() throws(SinkContractError) -> Replacement {
         for (path, flags) in [("/dev/full", O_RDWR), ("/dev/null", O_RDONLY)] {
             let number = unsafe open(path, flags | O_CLOEXEC)
@@ -161,8 +161,8 @@ final class Substitution: Sendable {
         }
     }
 
-    /// Puts the original files back. If the sink has closed a number since, the number may have a new owner and is left
-    /// alone.
+    /// Puts the original files back. If the sink has closed a number since, the number may have
+    /// a new owner and is left alone.
     func undo() {
         places.withLock { places in
             for place in places {

@@ -44,7 +44,7 @@ struct Room: Sendable {
     /// The directory of the call's files while they grow, like `.partial/<id>` in a recordings directory.
     var directory: String { path + "/partial/call" }
 
-    /// Returns a context like the one that Callreel passes to a sink.
+    /// Returns a context like Callreel's own for a sink.
     func context(_ format: AudioFormat, stem: String = "call", onCreate: @escaping @Sendable () -> Void = {}) -> SinkContext {
         let call = CallFacts(
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",

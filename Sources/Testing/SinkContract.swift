@@ -6,8 +6,8 @@ public import CallreelCore
 /// The kit opens, feeds, checkpoints, finishes, releases, fails and repairs the sink many times.
 /// It does this in its own directory, and removes the directory afterwards.
 /// It tries every format that Callreel records, except those that the sink refuses.
-/// A sink that makes no files skips the rules for files. For each broken rule and set of options,
-/// the list has the first case.
+/// A sink that makes no files skips the rules for files. For each broken rule and set of
+/// options, the list has the first case.
 ///
 /// In a test, prefer ``requireSinkContract(_:options:plan:)``: its error lists the violations.
 /// Swift Testing shows nothing of a list awaited inside `#expect`.
@@ -18,8 +18,8 @@ public import CallreelCore
 ///   - sink: the sink type.
 ///   - options: the sets of options to check, one after the other. Without any, the kit uses the defaults.
 ///   - plan: facts about the sink that the kit cannot find out.
-/// - Throws: an error if the kit cannot work here and its result would mean nothing, or if an operation of the sink
-///   does not return.
+/// - Throws: an error if the kit cannot work here and its result would mean nothing,
+///   or if an operation of the sink does not return.
 @concurrent
 public func checkSinkContract<Sink: AudioSink & ~Copyable>(
     _ sink: Sink.Type, options: Sink.Options..., plan: SinkContractPlan = SinkContractPlan()
@@ -69,12 +69,12 @@ private func violations<Sink: AudioSink & ~Copyable>(
 
 /// Facts about a sink that the kit cannot find out.
 public struct SinkContractPlan: Sendable {
-    /// Frames that may be missing from a file after a checkpoint, because an encoder cannot write a block before it is
-    /// full.
+    /// Frames that may be missing from a file after a checkpoint, because an encoder cannot
+    /// write a block before it is full.
     public var heldFrames = 0
     /// The most time that one operation of the sink may take, 60 seconds by default.
-    /// After it, the check ends with an error that names the operation. The operation keeps its thread and the kit's
-    /// directory.
+    /// Then the check ends with an error that names the operation.
+    /// The operation keeps its thread and the kit's directory.
     public var patience = Duration.seconds(60)
 
     /// Creates a plan. The default is for a sink that holds no frames back.

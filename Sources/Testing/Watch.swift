@@ -33,15 +33,15 @@ final class Watch: Sendable {
         func end() { watch?.state.withLock { _ = $0.running.removeValue(forKey: number) } }
     }
 
-    /// Runs a check on threads that may block. Returns when the check has ended, or when one operation of the sink
-    /// takes longer than `patience`.
+    /// Runs a check on threads that may block. Returns when the check has ended, or when one operation of the
+    /// sink takes longer than `patience`.
     static func run<Value: Sendable>(
         on threads: BlockingExecutor, patience: Duration, _ check: @escaping @Sendable () async -> Result<Value, SinkContractError>
     ) async -> Result<Value, SinkContractError> {
         let watch = Watch()
         let (results, continuation) = AsyncStream<Result<Value, SinkContractError>>.makeStream()
-        // Deliberately not a child task: a sink that blocks for ever can be neither cancelled nor awaited.
-        // It keeps its thread.
+        // Deliberately not a child task: a sink that blocks for ever can be neither cancelled
+        // nor awaited. It keeps its thread.
         Task(executorPreference: threads) {
             continuation.yield(await $current.withValue(watch) { await check() })
         }

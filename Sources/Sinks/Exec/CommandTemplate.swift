@@ -10,9 +10,9 @@ struct CommandError: Error {
 
 /// A program and its arguments, with placeholders in braces for the facts of a call.
 ///
-/// A placeholder is letters in braces and nothing else, so `awk '{print $1}'` and a shell's `${NAME}` stay unchanged.
-/// `{{` stands for one brace. Facts from callers are cleaned: a fact cannot become another argument or an option,
-/// or leave a directory.
+/// A placeholder is letters in braces and nothing else, so `awk '{print $1}'` and a shell's `${NAME}` stay
+/// unchanged. `{{` stands for one brace. Facts from callers are cleaned: a fact cannot become another argument or
+/// an option, or leave a directory.
 struct CommandTemplate {
     /// The known placeholders.
     static let placeholders = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output"]

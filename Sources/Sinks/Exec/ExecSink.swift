@@ -12,12 +12,12 @@ import Foundation
 /// Gives a call's audio to the standard input of a program: an encoder, a meter, a transcriber.
 ///
 /// The sink finds the program when it opens, and starts it with the first audio, or at the end of a call without audio.
-/// Opening a sink as a test therefore starts nothing. The program runs in the server's directory and in its own process
-/// group. It inherits none of the server's descriptors, and only a few usual variables.
+/// Testing the sink by opening it therefore starts nothing. The program runs in the server's directory and in its own
+/// process group. It inherits none of the server's descriptors, and only a few usual variables.
 /// Its output is read all the time. Only the last few thousand bytes are kept; the manifest has them,
 /// with the exit status.
 ///
-/// `{output}` in an argument stands for the path of a new file, to become part of the recording.
+/// In an argument, `{output}` stands for the path of a new file of the recording.
 /// The file exists already and is empty; the program overwrites or replaces it (FFmpeg needs `-y` for that).
 /// The file is in the program's own directory, which is removed with everything else in it after the program.
 ///
@@ -44,8 +44,8 @@ public struct ExecSink: ~Copyable, AudioSink {
     private let format: AudioFormat
     private let name: String
     private let launch: ProgramLaunch
-    // Before `output`, because fields are destroyed in this order: the program must have ended before its file is taken
-    // back.
+    // Before `output`, because fields are destroyed in this order: the program must have ended
+    // before its file is taken back.
     private var program: RunningProgram?
     private var output: Loan?
     /// The permission bits of the output file.
@@ -54,8 +54,8 @@ public struct ExecSink: ~Copyable, AudioSink {
 
     public static func fileSuffixes(options: ExecOptions) -> [String] { options.extension.map { [$0] } ?? [] }
 
-    /// Returns an error in the command or its options, as far as it shows without searching for the program.
-    /// Otherwise returns nil.
+    /// Returns an error in the command or its options, as far as it shows without searching for the
+    /// program. Otherwise returns nil.
     public static func refusal(of format: AudioFormat, options: ExecOptions) -> String? {
         do throws(CommandError) {
             let hasOutput = try CommandTemplate(options.command).hasOutput
@@ -127,8 +127,8 @@ public struct ExecSink: ~Copyable, AudioSink {
     }
 
     /// Checks that the program still runs, and reads its output. There is no file to make readable.
-    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
-    // protocol's default.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()`
+    // would call the protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         do throws(ProgramFailure) { try program?.look() } catch { throw self.error(.checkpoint, error) }
     }
@@ -205,7 +205,7 @@ struct Loan: ~Copyable {
 }
 
 extension ExecSink {
-    /// Takes the file back from a program that outlived the server, so that the program cannot change it any more.
+    /// Takes the file back from a program that outlived the server. The program cannot change the file any more.
     /// Returns nil, because the file's frames are unknown.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         if !dryRun { try LentFile(path).recover() }

@@ -9,10 +9,10 @@ import Synchronization
     import Glibc
 #endif
 
-/// Reaps orphaned processes if this process is the first of a container (PID 1), where no other process can.
+/// Reaps orphaned processes if this process is the first of a container (PID 1). No other process can reap them.
 ///
-/// This process's own children are left to the code that started them. A process that is dead at two checks,
-/// a second apart, is an orphan.
+/// This process's own children are left to the code that started them.
+/// A process found dead at two checks, a second apart, is an orphan.
 package enum OrphanReaper {
     /// Seconds between two checks.
     private static let interval: TimeInterval = 1

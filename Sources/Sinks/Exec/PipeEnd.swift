@@ -57,7 +57,7 @@ final class PipeEnd {
         descriptor = -1
     }
 
-    /// True when no process has the other end open any more.
+    /// True when no process has the pipe's reading end open any more.
     var isBroken: Bool {
         var entry = pollfd(fd: descriptor, events: 0, revents: 0)
         return unsafe systemPoll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLERR) != 0

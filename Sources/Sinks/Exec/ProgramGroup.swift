@@ -8,10 +8,10 @@ import Foundation
     import Glibc
 #endif
 
-/// The process group of a program that has ended: the processes it left running, except those that left the group.
+/// The process group of a program that has ended: the processes it left running, except processes that left it.
 ///
 /// While a group has a member, the system gives its number to no other group.
-/// A signal to it therefore cannot reach another program.
+/// A signal to the group therefore cannot reach another program.
 struct ProgramGroup {
     let id: pid_t
 
@@ -43,8 +43,8 @@ struct ProcessEntry {
         return names.compactMap { pid_t($0) }.compactMap(ProcessEntry.init)
     }
 
-    /// Parses `/proc/<id>/stat` (proc(5)). The name may contain any character; the state, the parent and the group
-    /// follow it.
+    /// Parses `/proc/<id>/stat` (proc(5)). The name may contain any character; the state,
+    /// the parent and the group follow it.
     private init?(_ id: pid_t) {
         guard let text = FileManager.default.contents(atPath: "/proc/\(id)/stat").map({ String(decoding: $0, as: UTF8.self) }),
             let end = text.lastIndex(of: ")")

@@ -21,7 +21,7 @@ import Synchronization
 struct ProgramLaunch: Sendable {
     /// The program's path.
     let path: FilePath
-    /// The name that the program sees as its own (`argv[0]`).
+    /// The program's own name, its `argv[0]`.
     let name: String
     let arguments: [String]
     let environment: ProgramEnvironment
@@ -74,9 +74,9 @@ enum ProgramStatus: Equatable, Sendable, CustomStringConvertible {
 
 /// A program from its start until it is reaped. Shared by the sink and the task that waits for the program.
 ///
-/// The task is not a child task, since a program may outlive its sink, but it has an end.
-/// It begins with ``inputHasEnded()``, also called by the sink's `deinit`: the program gets its deadline, then SIGTERM,
-/// and SIGKILL five seconds later.
+/// The task is not a child task, since a program may outlive its sink. The task still ends: from ``inputHasEnded()``
+/// on, the program gets its deadline, then SIGTERM, and SIGKILL five seconds later.
+/// The sink's `deinit` calls ``inputHasEnded()`` too.
 final class ProgramTask: Sendable {
     /// Time between SIGTERM and SIGKILL.
     static let grace = Duration.seconds(5)

@@ -52,7 +52,7 @@ struct RunningProgram: ~Copyable {
     private let input: PipeEnd
     private let output: PipeEnd
     private let errors: PipeEnd
-    /// A pipe that reaches its end when the program has been reaped.
+    /// The reading end of a pipe. The pipe ends when the program has been reaped.
     private let end: PipeEnd
     private var outputTail = ByteTail()
     private var errorTail = ByteTail()

@@ -11,9 +11,9 @@ import CallreelCore
 
 /// A libFLAC decoder for the frames of a file. Only this type decodes FLAC.
 ///
-/// It can begin at any FLAC frame. The caller, and not the file's own metadata, describes the stream.
-/// The decoder reports damage at once. libFLAC itself would continue after it, with silence or with nothing in its
-/// place.
+/// It can begin at any FLAC frame. The caller, and not the file's own metadata,
+/// describes the stream. The decoder reports damage at once. libFLAC itself would continue after it,
+/// with silence or with nothing in its place.
 @safe struct FLACDecoder: ~Copyable {
     /// A whole FLAC frame. The checksums of its header and its footer were right.
     struct Block {
@@ -84,8 +84,8 @@ import CallreelCore
     deinit { unsafe FLAC__stream_decoder_delete(decoder) }
 }
 
-/// The source of libFLAC's bytes and the destination of its samples. C code reaches it through its address;
-/// the decoder keeps it alive.
+/// The source of libFLAC's bytes and the destination of its samples.
+/// C code reaches it through its address; the decoder keeps it alive.
 private final class Stream {
     private let file: StoredFile
     /// Bytes passed to libFLAC before the file's bytes.
@@ -169,7 +169,7 @@ private func readBytes(
     return got == 0 ? FLAC__STREAM_DECODER_READ_STATUS_END_OF_STREAM : FLAC__STREAM_DECODER_READ_STATUS_CONTINUE
 }
 
-/// Returns the position to libFLAC, from which libFLAC computes the end of a block.
+/// Returns the position to libFLAC, to locate the end of a block.
 private func tellPosition(
     _: UnsafePointer<FLAC__StreamDecoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamDecoderTellStatus {

@@ -12,8 +12,8 @@ import CallreelCore
 /// A libFLAC encoder that writes to a descriptor. Only this type encodes FLAC.
 ///
 /// When a write returns, the file has all bytes that the encoder has produced.
-/// Write errors are taken from the output, because libFLAC's `finish` returns true even after a failed write (measured
-/// with 1.4.2).
+/// Write errors are taken from the output, because libFLAC's `finish` returns true even after a
+/// failed write (measured with 1.4.2).
 @safe struct FLACEncoder: ~Copyable {
     private let encoder: UnsafeMutablePointer<FLAC__StreamEncoder>
     /// Metadata blocks. libFLAC reads them until it has finished; this type frees them.
@@ -37,8 +37,8 @@ import CallreelCore
             throw CodecFailure("out of memory", systemError: ENOMEM)
         }
         let output = CodecOutput(descriptor: descriptor)
-        // A setter fails only on an encoder that is already running. The start below checks that the values fit
-        // together.
+        // A setter fails only on an encoder that is already running.
+        // The start below checks that the values fit together.
         unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))
         unsafe FLAC__stream_encoder_set_bits_per_sample(encoder, 16)
         unsafe FLAC__stream_encoder_set_sample_rate(encoder, UInt32(format.sampleRate))
@@ -141,7 +141,7 @@ private func writeBytes(
     return went ? FLAC__STREAM_ENCODER_WRITE_STATUS_OK : FLAC__STREAM_ENCODER_WRITE_STATUS_FATAL_ERROR
 }
 
-/// Moves the position for libFLAC, which completes the header at the end.
+/// Moves the position for libFLAC, to complete the header at the end.
 private func seekTo(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: FLAC__uint64, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderSeekStatus {
@@ -149,7 +149,7 @@ private func seekTo(
     return FLAC__STREAM_ENCODER_SEEK_STATUS_OK
 }
 
-/// Returns the position to libFLAC, from which libFLAC knows the header's offset.
+/// Returns the position to libFLAC, to locate the header.
 private func tellPosition(
     _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderTellStatus {

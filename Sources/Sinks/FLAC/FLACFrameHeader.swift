@@ -10,8 +10,8 @@ struct FLACFrameHeader {
     /// True when block sizes vary.
     let isVariable: Bool
 
-    /// Reads a header at the start of the bytes. Returns nil if there is none for this number of channels,
-    /// or if its CRC-8 is wrong.
+    /// Reads a header at the start of the bytes. Returns nil if there is none for this number of
+    /// channels, or if its CRC-8 is wrong.
     init?(_ bytes: ArraySlice<UInt8>, channels: Int) {
         var rest = bytes
         guard rest.count >= 6, rest.removeFirst() == 0xFF, let sync = rest.popFirst(), sync & 0xFE == 0xF8,

@@ -2,8 +2,8 @@ public import CallreelCore
 import Crypto
 
 extension FLACSink {
-    /// The most bytes that a repair cuts after the last whole FLAC frame, unless a frame of the stream can be longer.
-    /// Zeros at the end do not count. A kill leaves no more than this.
+    /// The most bytes that a repair cuts after the last whole FLAC frame. Zeros at the end do not count.
+    /// A stream with longer frames may lose one frame. A kill leaves no more than this.
     static let maximumCut = 1 << 16
 
     /// Cuts the file after its last whole FLAC frame, and completes its STREAMINFO as the encoder would have done.
@@ -44,8 +44,8 @@ extension FLACSink {
     }
 
     /// Decodes with libFLAC. libFLAC checks every block's checksums, and the MD5 of the samples if the file has one.
-    /// - Throws: an error if a block is missing or damaged, if the length differs from the stated one,
-    ///   or if there are bytes that are not audio.
+    /// - Throws: an error if a block is missing or damaged, if the length or the MD5 differs from the stated one,
+    ///   or if other bytes follow the audio.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
         let flac = try FLACFile(path, format: format)
         let file = flac.file
@@ -133,8 +133,8 @@ extension FLACFile {
         }
     }
 
-    /// Makes sure that a repair cuts no audio. After the last whole block, only the remains of a kill or power loss may
-    /// follow.
+    /// Makes sure that a repair cuts no audio. After the last whole block, only the remains of a
+    /// kill or power loss may follow.
     fileprivate func expectNothing(after audio: WholeAudio) throws(SinkError) {
         let place = "after frame \(audio.frames) (byte \(audio.end))"
         let found = try wholeFrame(after: audio.end, start: audio.frames)

@@ -5,8 +5,8 @@ public import CallreelCore
 /// There is deliberately no `checkpoint()`. Full blocks go to the disk by themselves.
 /// An unfinished file states "length unknown", and every decoder then reads to the end.
 /// If the length were written from time to time, decoders would trust it and stop there.
-/// With a length two seconds old, `flac -d`, sox and libsndfile dropped a fifth of a ten-second file,
-/// and reported success.
+/// With a length two seconds old, `flac -d`, sox and libsndfile dropped a fifth of a
+/// ten-second file, and reported success.
 public struct FLACSink: ~Copyable, AudioSink {
     public static let type = "flac"
     public static let summary = "FLAC files, lossless at about half the size of WAV, decodable while they grow"

@@ -52,7 +52,7 @@ struct FLACStreamInfo: Equatable {
         return info
     }
 
-    /// An upper bound for the bytes of a FLAC frame of this stream: uncompressed samples, one bit more for a difference
-    /// of channels, header and footer.
+    /// An upper bound for the bytes of a FLAC frame of this stream. It counts uncompressed samples,
+    /// one bit more for a difference of channels, and the header and footer.
     var largestFrame: Int { 32 + channels * (8 + (maximumBlock * (bitsPerSample + 1) + 7) / 8) }
 }

@@ -113,8 +113,8 @@ private final class MemoryRecordings: Sendable {
         }
     }
 
-    /// Closes a recording. Removes it if it has no samples and was not finished, as after a test of the sink's
-    /// destination.
+    /// Closes a recording. Removes it if it has no samples and was not finished,
+    /// as after a test of the sink's destination.
     func end(_ id: RecordingID, _ label: String, isFinished: Bool) {
         labels.withLock { labels in
             guard let index = labels[label]?.firstIndex(where: { $0.id == id && $0.isOpen }) else { return }

@@ -11,7 +11,7 @@ public struct NullOptions: Configurable {
 
 /// Counts frames and discards them. Load tests use it to measure everything except the disk.
 ///
-/// It creates no file. The frames that the manifest states as written are the frames it was given.
+/// It creates no file. The manifest states the received frames as written.
 public struct NullSink: AudioSink {
     public static let type = "null"
     public static let summary = "nothing: counts frames and discards them, for tests under load"

@@ -11,7 +11,7 @@ struct MPEGStream {
     private static let decoderDelay = 529
     /// Frames that LAME itself puts before a stream.
     private static let encoderDelay = 576
-    /// Bytes of the ID3v1 tag that other programs put at the end of a file.
+    /// Bytes of the ID3v1 tag that may follow the audio, for other programs.
     private static let endTagBytes = 128
 
     /// The audio's format.

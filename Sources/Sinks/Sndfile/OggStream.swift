@@ -1,13 +1,13 @@
 import CallreelCore
 
-/// The format and length of an Ogg file with Opus or Vorbis. Read from its pages, without decoding (RFC 3533,
-/// section 6).
+/// The format and length of an Ogg file with Opus or Vorbis. Read from its pages,
+/// without decoding (RFC 3533, section 6).
 struct OggStream {
     /// Bytes of a page header before the segment lengths.
     private static let headerBytes = 27
     /// Bytes searched at a time for the last page. No page is longer.
     private static let piece = 1 << 16
-    /// The rate in which Opus counts frames, independent of the input's rate (RFC 7845, section 4).
+    /// The rate in which Opus counts frames, at any input rate (RFC 7845, section 4).
     private static let opusRate = AudioFormat(sampleRate: 48000)
 
     /// The audio's format. Nil if the file ends before the codec's header.
@@ -74,7 +74,7 @@ struct OggStream {
 /// The codec and format stated by a stream's first page (RFC 7845, section 5.1; Vorbis I, section 4.2.2).
 private struct Codec {
     let isOpus: Bool
-    /// Frames that a decoder drops at the beginning.
+    /// Frames to drop at the beginning of the decoded audio.
     let preSkip: Int
     let format: AudioFormat
 

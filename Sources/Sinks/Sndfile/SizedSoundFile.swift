@@ -85,7 +85,7 @@ struct SizedSoundFile {
 
     private func lacksPad(_ frames: Int) -> Bool { end(frames) > file.byteCount }
 
-    /// Returns the header's sizes that do not match a number of frames.
+    /// Returns the sizes in the header that do not match a number of frames.
     private func wrong(_ frames: Int) -> [SoundFileSizes.Field] {
         sizes.fields.filter { $0.found != $0.bytes(sizes.dataOffset, frames * frameBytes, frames, end(frames)) }
     }

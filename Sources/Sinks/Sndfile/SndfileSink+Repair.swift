@@ -5,8 +5,8 @@ extension SndfileSink {
     ///
     /// A stream (Ogg or MP3) has no such sizes and is left unchanged, to the byte.
     /// The result counts the call's frames that can be decoded. They are counted without decoding,
-    /// since the call may continue in another file meanwhile. Frames that an MP3 encoder put before the call are not
-    /// counted.
+    /// since the call may continue in another file meanwhile. Frames that an MP3 encoder put
+    /// before the call are not counted.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         if try isStream(file) {

@@ -1,10 +1,9 @@
 public import CallreelCore
 
-/// Records a call in one file of another format that libsndfile writes: Opus, Vorbis, MP3, CAF, AIFF, Wave64,
-/// RF64 or AU.
+/// Records a call in one file of a format written by libsndfile: Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU.
 ///
-/// If the process is killed during a call, the file is in this state before any repair (measured with libsndfile
-/// 1.2.0):
+/// If the process is killed during a call, the file is in this state before any repair
+/// (measured with libsndfile 1.2.0):
 /// - CAF, AIFF, RF64 and AU open everywhere and show the audio up to the last ``checkpoint()``.
 ///   All of the audio is in the file. Wave64 shows all of it: its header is updated at every write,
 ///   since FFmpeg refuses a file with bytes after the counted audio.
@@ -31,8 +30,8 @@ public struct SndfileSink: ~Copyable, AudioSink {
     private var sound: SoundFile
     private let file: OutputFile
 
-    /// Returns the reason if the options do not fit together, or if the installed libsndfile cannot write this format.
-    /// Otherwise returns nil.
+    /// Returns the reason if the options do not fit together, or if the installed libsndfile cannot write this
+    /// format. Otherwise returns nil.
     public static func refusal(of format: AudioFormat, options: SndfileOptions) -> String? {
         let name = options.format.rawValue, kind = options.format.kind(options.encoding)
         if kind.isStream, let encoding = options.encoding {
@@ -96,8 +95,8 @@ public struct SndfileSink: ~Copyable, AudioSink {
     }
 
     /// Updates the length in the header. Does nothing for formats without such a header.
-    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
-    // protocol's default.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()`
+    // would call the protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         try refreshHeader(.checkpoint)
     }

@@ -1,10 +1,10 @@
 import CallreelCore
 
-/// The numbers in a sound file's header that depend on its length.
+/// The sizes and lengths in a sound file's header.
 struct SoundFileSizes {
-    /// A number in the header that depends on the length of the audio.
+    /// A number in the header, computed from the length of the audio.
     struct Field {
-        /// The quantity that the number counts.
+        /// The quantity counted by the number.
         enum Meaning {
             /// Bytes of audio, plus a constant.
             case audio(Int)

@@ -7,7 +7,7 @@ package struct AudioFileError: Error, Sendable, CustomStringConvertible {
     /// The reason, in the words of the library that tried to read the file.
     package let reason: String
 
-    /// Returns the path and the reason, such as `call.txt: not a sound file that libsndfile reads`.
+    /// The path and the reason, such as `call.txt: not a sound file that libsndfile reads`.
     package var description: String { "\(path): \(reason)" }
 }
 

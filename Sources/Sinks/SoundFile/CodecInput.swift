@@ -10,7 +10,7 @@
 ///
 /// C code reaches this object through its address; the owner of the library's handle keeps it alive.
 final class CodecInput {
-    /// Bytes to use in place of the file's own.
+    /// Bytes that replace the file's own.
     struct Patch {
         let offset: Int
         let bytes: [UInt8]

@@ -23,8 +23,8 @@ import CallreelCore
         room = [Float](repeating: 0, count: 4096 * channels)
     }
 
-    /// Converts frames and appends the result. The converter holds some of it back until more frames arrive,
-    /// or until `isLast` is true.
+    /// Converts frames and appends the result. The converter holds some of it back until more frames
+    /// arrive, or until `isLast` is true.
     mutating func convert(_ frames: Span<Float>, isLast: Bool, appendingTo output: inout [Float]) throws(CodecFailure) {
         var done = 0
         while true {

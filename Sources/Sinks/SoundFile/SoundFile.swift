@@ -19,8 +19,8 @@ import CallreelCore
 
     /// The format of the audio in the file.
     let format: AudioFormat
-    /// Frames in the file when it was opened. Nil if the header does not state them, as in a FLAC file that was never
-    /// finished.
+    /// Frames in the file when it was opened. Nil if the header does not state them,
+    /// as in a FLAC file that was never finished.
     let frameCount: Int?
     /// The container and encoding. Nil for a kind that Callreel does not write.
     let kind: SoundKind?
@@ -55,8 +55,8 @@ import CallreelCore
         creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
         var info = Self.info(kind, format)
-        // With callbacks, the library makes no system calls of its own. Without them it would seek and measure the file
-        // for each header.
+        // With callbacks, the library makes no system calls of its own. Without them it would seek and
+        // measure the file for each header.
         let output = CodecOutput(descriptor: descriptor)
         var calls = unsafe SF_VIRTUAL_IO(get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
         guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {
@@ -138,8 +138,8 @@ import CallreelCore
     /// The library's name and version, such as `libsndfile-1.2.0`.
     static var libraryVersion: String { unsafe String(cString: sf_version_string()) }
 
-    /// Appends interleaved frames. When this returns, all bytes that the library does not hold back are with the
-    /// operating system.
+    /// Appends interleaved frames. When this returns, all bytes that the library does not hold back
+    /// are with the operating system.
     /// - Throws: an error if the write failed. Part of the frames may be in the file then.
     mutating func write(_ samples: Span<Int16>) throws(CodecFailure) {
         let frames = samples.count / format.channels
@@ -177,8 +177,8 @@ import CallreelCore
         return try checked(count, of: room)
     }
 
-    /// Writes the audio held back by the library and the final header. Closes the library's handle,
-    /// but not the descriptor.
+    /// Writes the audio held back by the library and the final header.
+    /// Closes the library's handle, but not the descriptor.
     consuming func close() throws(CodecFailure) {
         isOpen = false
         let code = unsafe sf_close(handle)
@@ -265,10 +265,10 @@ private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ clien
 /// Returns the position of the next write to libsndfile.
 private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).position) }
 
-/// Returns the length of a file that libsndfile reads.
+/// Returns the length of the input to libsndfile.
 private func inputByteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).byteCount) }
 
-/// Moves the position in a file that libsndfile reads.
+/// Moves the input's position for libsndfile.
 private func seekInput(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
     let input = unsafe CodecInput.behind(client)
     let base = whence == SEEK_CUR ? input.position : whence == SEEK_END ? input.byteCount : 0

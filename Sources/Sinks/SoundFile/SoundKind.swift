@@ -11,8 +11,8 @@ struct SoundKind: Hashable, Sendable {
     static let opusPageMilliseconds = 500.0
     /// The lowest quality used for MP3, on the library's scale and with a constant bit rate.
     /// From it on, an MPEG frame at every rate of a call has room for LAME's tag.
-    /// The tag states the samples that belong to the call. Without it, a file is longer than the call (measured with
-    /// 1.2.0 and LAME 3.100).
+    /// The tag states the samples that belong to the call. Without it, a file is longer than the call
+    /// (measured with 1.2.0 and LAME 3.100).
     static let leastMP3Quality = 0.35
 
     let container: Container

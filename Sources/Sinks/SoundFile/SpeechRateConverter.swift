@@ -1,7 +1,7 @@
 import CallreelCore
 
-/// Converts the rate for a sink whose rate differs from the call's. Uses libsamplerate, with 16-bit samples on both
-/// sides.
+/// Converts the rate for a sink whose rate differs from the call's. Uses libsamplerate,
+/// with 16-bit samples on both sides.
 final class SpeechRateConverter: RateConverter {
     private var converter: SampleRateConverter
 

@@ -1,14 +1,14 @@
 import CallreelCore
 
-/// The sizes that a RIFF WAV file states, and the length it really has.
+/// The sizes stated by a RIFF WAV file, and its true length.
 ///
 /// After a kill, the header states the length at the last checkpoint, and more audio follows.
 /// The header is therefore trusted only for the start of the audio and the frame size.
-/// The number of frames follows from the file's length. The exception is a closed file, with only whole chunks after
-/// the counted audio.
+/// The number of frames follows from the file's length. The exception is a closed file,
+/// with only whole chunks after the counted audio.
 struct WAVLayout {
-    /// The most chunks accepted before the audio; libsndfile writes three. The limit ends the search in a file of
-    /// zeros.
+    /// The most chunks accepted before the audio; libsndfile writes three.
+    /// The limit ends the search in a file of zeros.
     private static let maximumChunks = 256
 
     /// The file's length.
@@ -112,8 +112,8 @@ struct WAVLayout {
 
     private static func isNamed(_ header: [UInt8], _ name: String) -> Bool { header[..<4].elementsEqual(name.utf8) }
 
-    /// Returns the encoding described by a `fmt ` chunk (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991,
-    /// "Waveform").
+    /// Returns the encoding described by a `fmt ` chunk (Multimedia Programming Interface 1.0,
+    /// IBM and Microsoft, 1991, "Waveform").
     private static func encoding(_ fmt: [UInt8], format: AudioFormat, file: StoredFile) throws(SinkError) -> WAVEncoding {
         guard fmt.count == 16 else { throw file.damaged("its header does not say how samples are kept") }
         let tag = number(fmt, at: 0) & 0xFFFF, bits = number(fmt, at: 12) >> 16

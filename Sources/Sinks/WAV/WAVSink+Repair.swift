@@ -3,8 +3,8 @@ public import CallreelCore
 extension WAVSink {
     /// Makes the header match the file, and cuts an incomplete frame at the end.
     ///
-    /// A repair that was interrupted at any point can be run again. It computes the audio's length from the file's
-    /// length, and not from a size that may be half written. Chunks after the audio of a closed file are kept.
+    /// After an interruption at any point, the repair can be run again. It computes the audio's length from the file's
+    /// length, and not from a half-written size. Chunks after the audio of a closed file are kept.
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         let file = try StoredFile(path)
         let layout = try WAVLayout(file, format: format)
@@ -19,8 +19,8 @@ extension WAVSink {
         return FileRepair(frames: layout.frames, bytesCut: layout.bytesCut, change: change)
     }
 
-    /// Decodes with libsndfile, after comparing the header with the file. libsndfile itself does not report a
-    /// difference.
+    /// Decodes with libsndfile, after comparing the header with the file.
+    /// libsndfile itself does not report a difference.
     ///
     /// 16-bit samples return unchanged from 24-bit integers and from floating point. G.711 is lossy.
     public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {

@@ -14,8 +14,8 @@ public struct WAVSink: ~Copyable, AudioSink {
 
     public static func fileSuffixes(options: WAVOptions) -> [String] { ["wav"] }
 
-    /// The most bytes of audio in one file. The last 64 KiB before RIFF's limit are far more than the header and its
-    /// texts take.
+    /// The most bytes of audio in one file. The last 64 KiB before RIFF's limit are far more than
+    /// the header and its texts take.
     static let maximumDataBytes = (1 << 32) - (1 << 16)
 
     private let encoding: WAVEncoding
@@ -39,8 +39,8 @@ public struct WAVSink: ~Copyable, AudioSink {
     }
 
     /// Updates the header, so that sox, flac, FFmpeg and Python read all the audio written so far.
-    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()` would call the
-    // protocol's default.
+    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()`
+    // would call the protocol's default.
     public mutating func checkpoint() async throws(SinkError) {
         try part.refreshHeader(.checkpoint)
     }
@@ -58,10 +58,10 @@ public struct WAVSink: ~Copyable, AudioSink {
 private struct Part: ~Copyable {
     /// Frames in the file.
     private(set) var frames = 0
-    /// The libsndfile handle. Before `file`, because fields are destroyed in this order and closing the handle writes
-    /// to the descriptor.
+    /// The libsndfile handle. Before `file`, because fields are destroyed in this order and closing the
+    /// handle writes to the descriptor.
     private var sound: SoundFile
-    /// The file that the handle writes to.
+    /// The open file.
     let file: OutputFile
 
     /// Creates a file with a valid header.
