@@ -74,7 +74,7 @@ extension Bench where Sink: ~Copyable {
             if pauses.allSatisfy({ $0.isDisjoint(with: now) }) {
                 return note(.release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open", call.format)
             }
-            // Other code opens descriptors and keeps them; it will not do so for ever.
+            // Other code has opened descriptors and kept them; the next round may see none.
         }
         throw SinkContractError(cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
     }

@@ -18,7 +18,8 @@ public struct ExecOptions: Configurable {
     public var `extension`: String?
     /// Variables of the server's environment for the program, in addition to the usual ones.
     public var environment: [String] = []
-    /// Time limit in seconds: for the program to take none of its input, and for it to end after its input.
+    /// Time limit in seconds, 0.1 to 3600. The program may take no input for that long,
+    /// and may run for that long after its input.
     public var deadline = 30.0
 
     /// Every option at its default.

@@ -29,10 +29,10 @@ import Foundation
 /// A sink released without `finish()` closes the input, waits up to the deadline, and ends the program in the same way.
 ///
 /// Processes that the program leaves running are ended with it. If one still has `{output}` open for writing,
-/// it gets until the deadline; then the sink has failed too. A process that has left the program's process group cannot
-/// be ended; the recording then gets a copy of the file. So no process can write to a published file.
-/// If the server dies, the program sees the end of its input and is on its own.
-/// ``repair(_:format:dryRun:)`` takes back its file in the same way.
+/// it may keep the file open until the deadline. Then it is ended, and the sink has failed too.
+/// A process that has left the program's process group cannot be ended; the recording then gets a copy of the file.
+/// So no process can write to a published file. If the server dies, the program sees the end of its input and is on its
+/// own. ``repair(_:format:dryRun:)`` then takes the file back in the same way.
 public struct ExecSink: ~Copyable, AudioSink {
     public static let type = "exec"
     public static let summary = "the audio on the standard input of a program, which may write a file"

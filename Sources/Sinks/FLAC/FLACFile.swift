@@ -61,7 +61,7 @@ struct FLACFile {
         return false
     }
 
-    /// Searches for a whole FLAC frame after an offset without one.
+    /// Searches after an offset for a whole FLAC frame with audio from frame `start` on or later.
     /// - Returns: true if one was found, and the end of the last byte that is not zero, as far as the search went.
     func wholeFrame(after offset: Int, start: Int) throws(SinkError) -> (isFound: Bool, contentEnd: Int) {
         var contentEnd = offset, candidates = 256

@@ -4,11 +4,11 @@ public import CallreelCore
 public struct FLACOptions: Configurable {
     /// Compression level, 0 to 8. Decoding returns the same samples at every level.
     public var level = 5
-    /// Frames in a block, the most that a killed process loses. Nil lets the sample rate decide.
+    /// Frames in a block, 16 to 4608. A killed process loses at most one block. Nil lets the sample rate decide.
     public var blockSize: Int?
     /// True to decode all audio again while it is encoded, and compare it.
     public var verify = false
-    /// Bytes kept free in the file for later tags.
+    /// Bytes kept free in the file for later tags, 0 to 1048576.
     public var padding = 8192
 
     /// Every option at its default.

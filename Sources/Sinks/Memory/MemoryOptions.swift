@@ -4,9 +4,9 @@ public import CallreelCore
 public struct MemoryOptions: Configurable {
     /// The label under which tests find the recordings.
     public var label = "memory"
-    /// Recordings kept under the label.
+    /// Recordings kept under the label, 1 to 1000.
     public var calls = 10
-    /// The longest call, in seconds of audio.
+    /// The longest call in seconds of audio, 1 to 86400.
     public var seconds = 600
 
     /// Every option at its default.

@@ -114,7 +114,7 @@ private final class MemoryRecordings: Sendable {
     }
 
     /// Closes a recording. Removes it if it has no samples and was not finished,
-    /// as after a test of the sink's destination.
+    /// as when the sink was opened only as a test.
     func end(_ id: RecordingID, _ label: String, isFinished: Bool) {
         labels.withLock { labels in
             guard let index = labels[label]?.firstIndex(where: { $0.id == id && $0.isOpen }) else { return }

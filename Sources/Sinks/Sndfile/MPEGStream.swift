@@ -4,7 +4,7 @@ import CallreelCore
 /// without decoding (ISO/IEC 11172-3, 2.4.1, and 13818-3, 2.4.2).
 ///
 /// An MPEG frame is a block of audio frames. The first MPEG frame carries LAME's tag.
-/// The tag states the MPEG frames in the file, and the audio frames added by the encoder.
+/// The tag states the number of MPEG frames in the file, and the audio frames added by the encoder.
 /// LAME fills the tag in at the end of the call; in a file left by a killed process it is empty.
 struct MPEGStream {
     /// Delay of an MP3 decoder in frames. LAME's tag does not count these frames in its delay.

@@ -13,7 +13,8 @@ public import CallreelCore
 ///   A decoder therefore plays the tag's MPEG frame and the delay before the call's first sample.
 ///   At rates below 32 kHz that is 1681 samples. The manifest does not count them.
 ///
-/// Apple Lossless is not offered: libsndfile writes the audio elsewhere until the end, so a kill leaves an empty file.
+/// Apple Lossless is not offered: libsndfile writes the audio elsewhere until the end,
+/// so a kill leaves no audio at all.
 ///
 /// A finished lossy file has exactly the call's length in readers that understand the length in its format.
 public struct SndfileSink: ~Copyable, AudioSink {
