@@ -2,22 +2,22 @@
 
 import PackageDescription
 
-/// One list for every target of ours; each line says what it buys.
+/// Compiler settings shared by all of Callreel's targets.
 let settings: [SwiftSetting] = [
-    // `any` is written where a call goes through an existential, so that none hides on the audio path.
+    // Requires `any` where a call goes through an existential, so that none is hidden on the audio path.
     .enableUpcomingFeature("ExistentialAny"),
-    // A member is only visible where its module is imported: import directions stay honest.
+    // Makes a member visible only where its module is imported, so that import directions stay honest.
     .enableUpcomingFeature("MemberImportVisibility"),
-    // An import leaks into our public interface only where it says `public import`.
+    // Keeps an import out of the public interface unless it is a `public import`.
     .enableUpcomingFeature("InternalImportsByDefault"),
-    // An async function runs where its caller runs: no hidden hop off a sink's own thread.
+    // Runs an async function where its caller runs, without a hidden hop off a sink's own thread.
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     // Every use of an unsafe construct is marked `unsafe`, so that it can be found.
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
 ]
 
-/// What may be fuzzed, as tests over known input; or, for `scripts/fuzz` alone, as a program that is linked with libFuzzer.
+/// Modules under fuzzing. Tests run them over known input. `scripts/fuzz` alone builds a program linked with libFuzzer.
 let fuzzed: [Target.Dependency] = ["CallreelCore", "CallreelServer", "CallreelSinks"]
 let fuzzing: Target =
     Context.environment["CALLREEL_FUZZ"] == nil
@@ -26,10 +26,10 @@ let fuzzing: Target =
     : .executableTarget(
         name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"], swiftSettings: settings)
 
-/// What `Benchmarks/run` builds to measure pieces by themselves, and no other build does.
+/// Targets that measure single pieces. Only `Benchmarks/run` builds them.
 ///
-/// Of the server there are files as they stand in its own source, by symbolic links: nothing there has to be visible outside for the sake of
-/// being measured, and the border between the two targets is where the border between the server's modules is.
+/// Server files appear here as symbolic links to their sources, so nothing becomes public just to be measured.
+/// The border between the two targets matches the border between the server's modules.
 let micro: [Target] =
     Context.environment["CALLREEL_MICRO"] == nil
     ? []
@@ -40,7 +40,7 @@ let micro: [Target] =
             name: "callreel-micro",
             dependencies: ["CallreelCore", "CallreelSinks", "DoorPieces", .product(name: "Logging", package: "swift-log")],
             path: "Benchmarks/Micro/Program",
-            // As in the server: an asynchronous verb of a sink runs where its caller runs.
+            // As in the server: a sink's async functions run where their caller runs.
             swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
     ]
 
@@ -52,7 +52,7 @@ let package = Package(
         .library(name: "CallreelCore", targets: ["CallreelCore"]),
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
-        // The sink contract as code: for the tests of whoever writes a sink.
+        // The sink contract as code, for the tests of a sink's author.
         .library(name: "CallreelTesting", targets: ["CallreelTesting"]),
     ],
     dependencies: [
@@ -64,21 +64,21 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         // The header and status types of Hummingbird's requests.
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
-        // One logging interface for the whole process and for sinks of others.
+        // One logging interface for the whole process, including sinks outside this package.
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
-        // One interface for numbers: of ours, and of sinks of others.
+        // One metrics interface for Callreel and for sinks outside this package.
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
-        // The sockets: the WebSocket upgrade and its frames are ours over its public interface.
+        // The sockets. Callreel implements the WebSocket upgrade and frames over NIO's public interface.
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         // HTTP parts between NIO's HTTP/1 codec and Hummingbird.
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
         // TLS for the server and for the outgoing test call.
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
-        // The signature that Vonage puts under its webhooks.
+        // Verification of the signature on Vonage's webhooks.
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
-        // HTTP server, routing, file serving. Without its configuration trait: our configuration is strict and its own.
+        // HTTP server, routing, file serving. Without its configuration trait: Callreel's own configuration is strict.
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
-        // `callreel call http://…`: asks the answer webhook as a carrier does.
+        // `callreel call http://…` asks the answer webhook as a carrier does.
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         // Signals and orderly shutdown.
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
@@ -116,7 +116,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Sinks", swiftSettings: settings),
-        // Without a testing library, so that it serves Swift Testing, XCTest and plain programs alike.
+        // Without a testing library, so that Swift Testing, XCTest and plain programs can use it alike.
         .target(
             name: "CallreelTesting", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Testing", swiftSettings: settings),
@@ -143,7 +143,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Sources/Server",
-            // The page is part of the program: there is nothing to install beside it.
+            // The page is embedded in the program, so nothing has to be installed beside it.
             resources: [.embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/page.js")],
             swiftSettings: settings),
         .target(
@@ -160,7 +160,7 @@ let package = Package(
             name: "callreel",
             dependencies: ["CallreelCommand", "CallreelCore", "CallreelSinks"],
             path: "Sources/callreel", swiftSettings: settings),
-        // Programs of others that judge files, a real client, temporary directories: what several test targets share.
+        // Helpers shared by test targets: independent programs that judge files, a real client, temporary directories.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
         .testTarget(
             name: "CoreTests",

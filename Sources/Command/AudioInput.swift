@@ -11,14 +11,14 @@ import Foundation
     import Glibc
 #endif
 
-/// The audio file that a command is given: a file, `-` for standard input, or a pipe.
+/// The audio file given to a command: a path, `-` for standard input, or a pipe.
 ///
-/// libsndfile has to go back and forth in a file. What cannot do that is copied into a temporary one first, to its end, which nobody else can
-/// open and which goes with the process.
+/// libsndfile has to seek in its file. Input without seeking is first copied, to its end, into a temporary file.
+/// No other process can open that copy, and it disappears with this process.
 struct AudioInput: Sendable {
-    /// What messages call it.
+    /// The input's name in messages.
     let name: String
-    /// Where it can be opened, any number of times.
+    /// A path that can be opened any number of times.
     let path: String
 
     /// Makes a file of an argument. Blocks until a pipe has come to its end.
@@ -45,11 +45,11 @@ struct AudioInput: Sendable {
         } catch {
             throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))")
         }
-        // Open until the process ends: each opening of this path is a file of its own, with its own place to read from.
+        // Open until the process ends. Each opening of this path is a separate file with its own read position.
         path = "/dev/fd/\(copy)"
     }
 
-    /// Opens it, in its own format or in another.
+    /// Opens the file for reading, in its own format or converted to another.
     func reader(convertingTo format: AudioFormat? = nil) throws(CallerError) -> AudioFileReader {
         do throws(AudioFileError) { return try AudioFileReader(path: path, convertingTo: format) } catch {
             throw CallerError("\(name): \(error.reason)")

@@ -20,7 +20,7 @@ struct Call: AsyncParsableCommand {
     enum Speed: String, ExpressibleByArgument, CaseIterable, Sendable { case realtime, max }
     enum Carrier: String, ExpressibleByArgument, CaseIterable, Sendable { case vonage }
 
-    /// A digit to send, and when.
+    /// A digit to send, and the second to send it at.
     struct Digit: ExpressibleByArgument, Sendable {
         let digit: Character
         let seconds: Double
@@ -75,7 +75,7 @@ struct Call: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Refused here once, rather than in each of many calls.
+        // Refuses an unreadable file here once, rather than in each of many calls.
         let input = try AudioInput(try file ?? TestTone.makeFile())
         let fileFormat = try input.reader().fileFormat
         let board = CallBoard(calls: calls)
@@ -101,14 +101,16 @@ struct Call: AsyncParsableCommand {
         if board.hasFailed { throw ExitCode.failure }
     }
 
-    /// Waits until the server has published every call that was placed, and says where. A server that does not tell is no failure.
+    /// Waits until the server has published every placed call, and prints each path.
+    ///
+    /// A server that does not answer is no failure.
     private func showRecordings(of board: CallBoard) async {
         let token = accessToken ?? ProcessInfo.processInfo.environment["CALLREEL_ACCESS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
         var waiting = board.placed
         guard !waiting.isEmpty, let lookup = RecordingLookup(target: to, token: token, identity: identity.value) else { return }
         var found: [RecordingLookup.Published] = []
         var pause = 0.05
-        /// How often in a row the server has known nothing of a call.
+        /// Consecutive answers without a trace of the call, by call.
         var unknown: [String: Int] = [:]
         while !waiting.isEmpty {
             let answer: RecordingLookup.Answer
@@ -140,10 +142,10 @@ struct Call: AsyncParsableCommand {
         if found.count > Self.shownRecordings { Terminal.say("and \(found.count - Self.shownRecordings) more") }
     }
 
-    /// Recordings that are named one by one.
+    /// The largest number of recordings to list one by one.
     private static let shownRecordings = 10
 
-    /// Ctrl-C ends the calls politely; a second one ends the program.
+    /// Ends the calls properly after Ctrl-C or SIGTERM. A second signal ends the program.
     private static func watchSignals(_ board: CallBoard) async {
         for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
             if board.isStopping { _exit(130) }
@@ -151,7 +153,7 @@ struct Call: AsyncParsableCommand {
         }
     }
 
-    /// One call from the first question to the last byte. Returns what the server said at the end.
+    /// Places one call, from the first question to the last byte. Returns the server's closing words.
     private func place(_ number: Int, _ input: AudioInput, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
         let uuid = UUID().uuidString.lowercased()
         let instructions = try await instructions(uuid, fileFormat)
@@ -162,7 +164,7 @@ struct Call: AsyncParsableCommand {
         board.place(uuid)
         var digits = dtmf.sorted { $0.seconds < $1.seconds }[...]
         let clock = ContinuousClock(), start = clock.now
-        // In real time a message at a time; otherwise as much at once as is worth a system call.
+        // One message in real time; otherwise a batch large enough to be worth a system call.
         let batch = format.frames(seconds: speed == .realtime ? CarrierConnection.frameDuration : 0.5)
         var sent = 0
         while !board.isStopping {
@@ -187,7 +189,7 @@ struct Call: AsyncParsableCommand {
         return "closed with \(code)\(ending.reason.isEmpty ? "" : " \(ending.reason)")"
     }
 
-    /// What the answer webhook says, or what the address alone says.
+    /// Asks the answer webhook for instructions, or makes them from a WebSocket address alone.
     private func instructions(_ uuid: String, _ fileFormat: AudioFormat) async throws -> CallInstructions {
         let call = CallFacts(
             carrier: carrier.rawValue, from: from, to: "442079460000", uuid: uuid,
@@ -200,7 +202,7 @@ struct Call: AsyncParsableCommand {
     }
 }
 
-/// How far the calls are, for the progress bar and the summary.
+/// Progress of the calls, for the progress bar and the summary.
 private final class CallBoard: Sendable {
     private struct State {
         var seconds: [Double]
@@ -227,16 +229,16 @@ private final class CallBoard: Sendable {
     /// The uuids of the calls that the server took.
     var placed: Set<String> { state.withLock { $0.placed } }
     func place(_ uuid: String) { state.withLock { _ = $0.placed.insert(uuid) } }
-    /// Whether a call could not be placed, went wrong, or was not published.
+    /// At least one call could not be placed, went wrong, or was not published.
     var hasFailed: Bool { state.withLock { !$0.failures.isEmpty || $0.hasLost } }
 
-    /// Says that calls were not published.
+    /// Reports calls that were not published.
     func lose(_ reason: String) {
         state.withLock { $0.hasLost = true }
         Terminal.note(reason)
     }
 
-    /// Draws the progress bar until the task is cancelled.
+    /// Draws the progress bar until the task is cancelled or the calls are summarized.
     func show() async {
         while !Task.isCancelled, !state.withLock({ $0.isSummarized }) {
             let (seconds, expected) = state.withLock { ($0.seconds, $0.expected) }
@@ -249,7 +251,7 @@ private final class CallBoard: Sendable {
         }
     }
 
-    /// Says how the calls ended.
+    /// Prints how the calls ended.
     func summarize() {
         let state = state.withLock { state in
             state.isSummarized = true

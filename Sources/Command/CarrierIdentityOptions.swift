@@ -2,7 +2,7 @@ import ArgumentParser
 import CallreelServer
 import Foundation
 
-/// What `callreel call` says of itself, and which servers it believes.
+/// Options of `callreel call` for its own identity and for the servers it trusts.
 struct CarrierIdentityOptions: ParsableArguments {
     @Option(help: "Sign as the carrier does. Where other users see this machine's processes, set VONAGE_SIGNATURE_SECRET instead.")
     var signatureSecret: String?
@@ -23,7 +23,7 @@ struct CarrierIdentityOptions: ParsableArguments {
         if insecure, ca != nil { throw ValidationError("--insecure and --ca exclude each other") }
     }
 
-    /// The identity; what has no option comes from the environment.
+    /// The identity. The environment supplies values that no option gives.
     var value: CarrierIdentity {
         let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         return CarrierIdentity(

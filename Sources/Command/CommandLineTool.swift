@@ -12,7 +12,7 @@ import Foundation
 
 /// The `callreel` command, for the sinks of a registry.
 ///
-/// A program with sinks of its own is its registry and one line:
+/// A program with its own sinks consists of its registry and one line:
 ///
 /// ```swift
 /// var registry = SinkRegistry.builtIn
@@ -20,7 +20,7 @@ import Foundation
 /// await CommandLineTool(registry: registry).run()
 /// ```
 public struct CommandLineTool: Sendable {
-    /// The sinks that the running command knows.
+    /// The sinks known to the running command.
     @TaskLocal static var registry = SinkRegistry()
 
     private let registry: SinkRegistry
@@ -28,11 +28,12 @@ public struct CommandLineTool: Sendable {
     /// Makes a command that knows these sinks.
     public init(registry: SinkRegistry) { self.registry = registry }
 
-    /// Runs what the process's arguments ask for, and ends the process: 0 when all went well, 64 when the arguments make
-    /// no sense, 1 for everything else.
+    /// Runs the command in the process's arguments, and ends the process.
+    ///
+    /// The exit code is 0 for success, 64 for arguments that make no sense, and 1 for any other failure.
     public func run() async -> Never {
-        // A file that grows beyond the limit of the process (RLIMIT_FSIZE), and a reader that goes away, are errors of one
-        // write, for the sink that wrote to tell of. By default both would end the process with all its calls.
+        // If a file outgrows the process's limit (RLIMIT_FSIZE) or a reader goes away, one write fails, and its sink
+        // reports that. By default either signal would end the process with all its calls.
         signal(SIGXFSZ, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
         Self.openStandardDescriptors()
@@ -55,12 +56,12 @@ public struct CommandLineTool: Sendable {
             }
         }
         let code = Self.end(result, words)
-        // Threads that hang on a disk go on until the process is gone, and exit(3) would destroy what they use.
+        // A thread that hangs on a disk runs until the process is gone, and exit(3) would destroy objects it uses.
         fflush(nil)
         _exit(code)
     }
 
-    /// Says what is left to say, and returns the exit code.
+    /// Prints the remaining messages, and returns the exit code.
     private static func end(_ result: Result<Void, any Error>, _ words: [String]) -> Int32 {
         var code = EXIT_SUCCESS
         if case .failure(let error) = result {
@@ -84,17 +85,19 @@ public struct CommandLineTool: Sendable {
         return code
     }
 
-    /// Opens what is closed of the first three descriptors: else the next file that is opened would be standard output, and get what is printed.
+    /// Opens each of the first three descriptors that is closed.
+    ///
+    /// Otherwise the next file to be opened would become standard output and receive printed text.
     private static func openStandardDescriptors() {
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
-            // The lowest free number is this one. What is written to it fails, as it did before.
+            // The lowest free number is this one. Writing to it fails, as it did before.
             let new = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
             if new >= 0, new != descriptor { close(new) }
         }
     }
 }
 
-/// `callreel`, or what somebody's own program with it is called.
+/// The root command: `callreel`, or the name of another program built with it.
 struct Root: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: ProgramArguments.name,
@@ -105,9 +108,9 @@ struct Root: AsyncParsableCommand {
         ])
 }
 
-/// What every subcommand that reads the configuration takes.
+/// The option of every subcommand that reads the configuration.
 struct ConfigurationOption: ParsableArguments {
-    /// The file that is read when none is named.
+    /// The configuration file used when none is named.
     static let standard = "Config/callreel.json"
 
     @Option(name: .long, help: "The configuration file; - is standard input.")

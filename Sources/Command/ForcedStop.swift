@@ -9,12 +9,13 @@ import Logging
     import Glibc
 #endif
 
-/// Ends the process soon after a second signal to stop, and at once after a third, whatever the server still waits for.
+/// Ends the process soon after a second stop signal, and at once after a third, even while the server waits.
 ///
-/// The second signal asks the server to finish every recording now, which takes a moment. A hung program, sink or disk would make it minutes:
-/// what is not finished then stays in `.partial`, and the next start recovers it. The signals are watched on a thread apart from the server's,
-/// so that nothing that blocks those can keep the process alive.
-// Unchecked: the sources and the count are touched on the queue alone, but for the start and the end of this object.
+/// The second signal asks the server to finish every recording now, which takes a moment.
+/// A hung program, sink or disk could make that minutes. Unfinished recordings then stay in `.partial`, and the next
+/// start recovers them. A queue apart from the server's threads watches the signals, so that a blocked server thread
+/// cannot keep the process alive.
+// Unchecked: only the queue touches the sources and the count, except at this object's start and end.
 final class ForcedStop: @unchecked Sendable {
     /// Seconds that the server has after the second signal.
     static let grace = 3.0
@@ -24,7 +25,7 @@ final class ForcedStop: @unchecked Sendable {
     private var sources: [any DispatchSourceSignal] = []
     private var count = 0
 
-    /// Begins to watch SIGTERM and SIGINT, beside whoever else does.
+    /// Begins to watch SIGTERM and SIGINT, beside any other watcher.
     init(_ logger: Logger) {
         self.logger = logger
         sources = [SIGTERM, SIGINT].map { number in
@@ -35,7 +36,7 @@ final class ForcedStop: @unchecked Sendable {
         }
     }
 
-    /// Watches no longer: the server has come to its end.
+    /// Stops watching, once the server has ended.
     func cancel() { for source in sources { source.cancel() } }
 
     private func take(_ signals: UInt) {
@@ -52,12 +53,12 @@ final class ForcedStop: @unchecked Sendable {
         _exit(EXIT_FAILURE)
     }
 
-    /// Ends the programs of `exec` sinks, each with its process group: nobody reads their files any more, and nobody would end them.
+    /// Kills the programs of `exec` sinks, each with its process group. Otherwise they would outlive Callreel.
     private static func killPrograms() {
         let own = getpid()
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
             guard let identifier = Int32(name), let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-                // The name stands in parentheses and may hold anything; then come the state, the parent and the group (proc(5)).
+                // The name is in parentheses and may hold any character. State, parent and group follow it (proc(5)).
                 let fields = status.split(separator: ")").last?.split(separator: " "), fields.count > 2, Int32(fields[1]) == own
             else { continue }
             if Int32(fields[2]) == identifier { kill(-identifier, SIGKILL) }

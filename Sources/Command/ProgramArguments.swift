@@ -2,10 +2,10 @@ import CallreelCore
 
 /// The arguments that the process was started with.
 enum ProgramArguments {
-    /// All of them, the program's own name first. Nil where the system does not tell.
+    /// All arguments, the program's own name first. Nil if the system does not provide them.
     ///
-    /// On Linux Swift reads them from `/proc`. A program must not go on without it: libdispatch looks at its threads there, and ends the process
-    /// sooner or later when it cannot.
+    /// On Linux, Swift reads them from `/proc`. A program must not run without `/proc`: libdispatch looks at its
+    /// threads there, and if it cannot, it ends the process sooner or later.
     static let all: [String]? = CommandLine.arguments.isEmpty ? nil : CommandLine.arguments
 
     /// The program's name, as it was called.

@@ -26,7 +26,7 @@ struct Repair: AsyncParsableCommand {
 
     func run() async throws {
         let template: NameTemplate
-        // For a call whose manifest is lost, which says its name.
+        // Names a call whose manifest, with its name, is lost.
         do { template = try NameTemplate("{date}/{id}") } catch { throw ValidationError(error.description) }
         let store = RecordingStore(directory: directory, template: template)
         var isDirectory: ObjCBool = false
@@ -45,10 +45,10 @@ struct Repair: AsyncParsableCommand {
         }
     }
 
-    /// Recovers all interrupted calls but those of servers that run on this host or another one. Blocks.
+    /// Recovers all interrupted calls, except calls of servers still running on this host or another. Blocks.
     private static func recover(_ store: RecordingStore, dryRun: Bool, settling: Recovery.Settlement) -> [Recovery.Finding] {
         let lease = Lease(directory: store.partialDirectory)
-        // Where nothing can be written, nothing can be recovered either, and the recovery says why.
+        // If the directory cannot be written, the recovery can do nothing and reports the reason.
         let leases = (try? lease.begin()).map { Leases(own: lease, directory: store.partialDirectory) }
         defer { lease.end() }
         if leases != nil { lease.keep() }

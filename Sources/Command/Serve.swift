@@ -38,7 +38,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await serve(logger)
         } catch  where logFormat == .json {
-            // Whoever gathers the log reads JSON and nothing else.
+            // A program that gathers the log reads only JSON.
             let reasons = (error as? ConfigurationError)?.lines ?? ["\(error)"]
             for reason in reasons { logger.critical("the server ends", metadata: ["reason": "\(reason)"]) }
             throw ExitCode.failure
@@ -84,17 +84,17 @@ struct Serve: AsyncParsableCommand {
                     }
                 }
             }
-            // The server's end is the program's; the other task only listens.
+            // The program ends with the server. The other task only listens for signals.
             defer { tasks.cancelAll() }
             try await tasks.next()
         }
     }
 }
 
-/// How to log.
+/// The format of the log.
 enum LogFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json }
 
-/// How much to log: the levels of swift-log, as an argument.
+/// The least level to log: the levels of swift-log, as an argument.
 enum LogLevel: String, ExpressibleByArgument, CaseIterable, Sendable {
     case trace, debug, info, notice, warning, error, critical
 

@@ -48,7 +48,9 @@ struct Sinks: ParsableCommand {
         }
     }
 
-    /// How to print. One group for both commands: were the flag declared twice, the outer command would keep it to itself.
+    /// The output format, as one group for both commands.
+    ///
+    /// If each declared the flag, the outer command would keep it from the inner one.
     struct OutputOption: ParsableArguments {
         @Flag(help: "Print JSON: the list, or the JSON Schema of a type.")
         var json = false

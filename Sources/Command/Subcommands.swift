@@ -3,7 +3,7 @@ import CallreelCore
 
 /// The names of the subcommands, for suggestions.
 enum Subcommands {
-    /// What a mistyped subcommand most likely was meant to be, such as `; did you mean "serve"?`. Nil where none is mistyped.
+    /// Suggests the intended subcommand, such as `; did you mean "serve"?`. Returns nil if none is mistyped.
     static func hint(for words: [String]) -> String? {
         var command: any ParsableCommand.Type = Root.self
         for word in words {

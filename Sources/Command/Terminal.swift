@@ -11,44 +11,45 @@ import Synchronization
     import Glibc
 #endif
 
-/// What the command says to the person who typed it.
+/// Output of the command for its user, on the standard streams.
 enum Terminal {
-    /// Why standard output could not be written, if it could not.
+    /// The system's error number of the first failed write to standard output.
     private static let outputFailure = Mutex<Int32?>(nil)
     /// The writer of the running command's log.
     private static let log = Mutex<LogWriter?>(nil)
     /// Seconds that the log gets at the program's end.
     private static let lastSeconds = 1.0
 
-    /// Prints a line of results on standard output, at once also when that is a pipe. What cannot be written ends the command with an error
-    /// when it is done: see ``outputMistake``.
+    /// Prints a line of results on standard output, at once even to a pipe.
+    ///
+    /// If the write fails, the command ends with an error when it is done; see ``outputMistake``.
     static func say(_ line: String) {
         if let number = write(line + "\n", to: STDOUT_FILENO) { outputFailure.withLock { $0 = $0 ?? number } }
     }
 
-    /// Prints lines on standard output, on a thread of their own: whoever reads them late, or not at all, holds nothing up.
+    /// Prints lines on standard output, on their own thread, so that a slow reader, or none, delays nothing else.
     static func announce(_ lines: [String]) {
         Thread.detachNewThread { _ = write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO) }
     }
 
-    /// Prints a line about what goes wrong or on, on standard error. Where nobody reads it any more, it is lost.
+    /// Prints a line about a problem or progress on standard error. Without a reader, the line is lost.
     static func note(_ line: String) { _ = write(line + "\n", to: STDERR_FILENO) }
 
-    /// Replaces the current line of the terminal; nothing where there is no terminal.
+    /// Replaces the current line of the terminal. Does nothing without a terminal.
     static func progress(_ line: String) {
         guard isInteractive else { return }
         _ = write("\r\u{1B}[K\(line)", to: STDERR_FILENO)
     }
 
-    /// Why not everything that was said stands on standard output, if it does not.
+    /// The reason for incomplete standard output, or nil if all of it was written.
     static var outputMistake: String? {
         outputFailure.withLock { $0 }.map { "standard output cannot be written: \(systemMessage($0))" }
     }
 
-    /// Whether a person watches standard error.
+    /// Standard error is a terminal.
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
-    /// Writes a text, and returns the system's error number where that fails.
+    /// Writes a text. Returns the system's error number if that fails.
     private static func write(_ text: String, to descriptor: Int32) -> Int32? {
         let bytes = Array(text.utf8)
         var done = 0
@@ -66,10 +67,10 @@ enum Terminal {
         return nil
     }
 
-    /// Makes the command's logger, on standard error: one line for each event, whatever a caller puts into a name.
+    /// Makes the command's logger, on standard error. Each event is one line, even if a caller's name has line ends.
     ///
-    /// Logging never waits for whoever reads the log. In JSON, whatever else is printed on standard error becomes a line of the log as well.
-    /// - Parameter buffer: bytes of lines that may wait; nil is the default.
+    /// Logging never waits for the log's reader. In JSON, other text on standard error becomes log lines as well.
+    /// - Parameter buffer: the most bytes of waiting lines; nil is the default.
     static func logger(level: Logger.Level, format: LogFormat = .text, buffer: Int? = nil) -> Logger {
         let taken = format == .json ? StandardError() : nil
         let writer = LogWriter(descriptor: taken?.descriptor ?? STDERR_FILENO, capacity: buffer ?? LogWriter.standardCapacity) { count in
@@ -86,10 +87,10 @@ enum Terminal {
         return logger
     }
 
-    /// Lines of the log that were dropped so far.
+    /// Number of log lines dropped so far.
     static var lostLogLines: Int { log.withLock { $0 }?.lostLines ?? 0 }
 
-    /// Lets the log be written before the program ends, for a moment.
+    /// Gives the log up to a second to be written, before the program ends.
     static func finishLog() {
         StandardError.restore()
         log.withLock { $0 }?.flush(seconds: lastSeconds)
@@ -102,7 +103,7 @@ enum Terminal {
         }
     }
 
-    /// Rows under each other, as wide as their widest cell.
+    /// Aligns rows in columns, each as wide as its widest cell.
     static func table(_ rows: [[String]]) -> String {
         let columns = rows.map(\.count).max() ?? 0
         let widths = (0..<columns).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
@@ -115,7 +116,7 @@ enum Terminal {
     }
 }
 
-/// `write(2)`, under a name that a method called `write` does not hide.
+/// Calls `write(2)`, under a name that no method called `write` hides.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     unsafe write(descriptor, bytes, count)
 }

@@ -10,9 +10,9 @@ import Foundation
     import Glibc
 #endif
 
-/// The audio of a test call that is given no file: a scale, so that a gap, a repetition or a wrong rate can be heard.
+/// The audio of a test call without a file: a scale, so that a listener notices a gap, a repetition or a wrong rate.
 enum TestTone {
-    /// Frames a second, which a call's audio is converted from like that of any file.
+    /// Frames a second. The call converts this rate like that of any file.
     static let sampleRate = 24000
     /// The steps of a major scale, in hertz. Each lasts half a second.
     private static let steps = [261.63, 293.66, 329.63, 349.23, 392.0, 440.0, 493.88, 523.25]
@@ -24,7 +24,7 @@ enum TestTone {
         let count = sampleRate / 2, fade = Double(sampleRate) / 50
         return steps.flatMap { step in
             (0..<count).map { frame in
-                // Each step swells and fades within 20 ms, so that nothing clicks.
+                // Each step swells and fades within 20 ms, to avoid clicks.
                 let gain = min(1, Double(frame) / fade, Double(count - frame) / fade)
                 return Int16(level * gain * sin(2 * Double.pi * step * Double(frame) / Double(sampleRate)))
             }
@@ -44,7 +44,7 @@ enum TestTone {
         return file
     }
 
-    /// Makes a file of the tone, and returns a path under which it can be opened until the program ends. The file has no name.
+    /// Makes a nameless file of the tone. Returns a path that can be opened until the program ends.
     static func makeFile() throws -> String {
         var template = Array((NSTemporaryDirectory() + "/callreel-XXXXXX").utf8CString)
         let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }

@@ -38,7 +38,7 @@ struct Verify: AsyncParsableCommand {
         result.problems = survey.problems
         await withTaskGroup(of: Verification.Result.self) { group in
             var next = survey.recordings.makeIterator()
-            // As many at once as the executor has threads of its own, so that a large archive is not all open at once.
+            // One check per core at a time, so that a large archive is not all open at once.
             for _ in 0..<ProcessInfo.processInfo.activeProcessorCount {
                 if let recording = next.next() { group.addTask(executorPreference: executor) { verification.check(recording) } }
             }

@@ -2,5 +2,5 @@ import CallreelCommand
 import CallreelCore
 import CallreelSinks
 
-// The built-in sinks and the command line: a program with sinks of its own registers them here.
+// The built-in sinks and the command line. A program with its own sinks registers them here.
 await CommandLineTool(registry: .builtIn).run()

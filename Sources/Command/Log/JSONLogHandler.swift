@@ -2,14 +2,15 @@ import CallreelCore
 import Foundation
 import Logging
 
-/// Writes each event as one JSON object on a line of its own, for programs that gather logs.
+/// Writes each event as one JSON object on its own line, for programs that gather logs.
 ///
-/// `time` (ISO 8601, UTC), `level`, `message`, and every key of the metadata beside them: `call.id`, `sink.name` and so on.
+/// The keys are `time` (ISO 8601, UTC), `level`, `message`, and beside them every metadata key: `call.id`, `sink.name`
+/// and so on.
 struct JSONLogHandler: LogHandler {
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
-    /// Takes a whole line, with its end.
+    /// Receives a whole line, including its line end.
     private let write: @Sendable (String) -> Void
 
     /// Makes a handler.
@@ -24,10 +25,10 @@ struct JSONLogHandler: LogHandler {
         write(Self.line(event.level, event.message.description, LogLine.metadata(metadata, metadataProvider, event)))
     }
 
-    /// One line of the log, with its end.
+    /// Returns one line of the log, including its line end.
     static func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String {
         var members = metadata.mapValues(json)
-        // Ours come last: no metadata passes for the message or its level.
+        // Set last, so that no metadata can pass for the message or its level.
         members["time"] = .string(Date().manifestText)
         members["level"] = .string(level.rawValue)
         members["message"] = .string(message)

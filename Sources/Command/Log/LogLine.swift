@@ -3,7 +3,7 @@ import Logging
 
 /// The parts of a log line that both formats share.
 enum LogLine {
-    /// The metadata of one event: the logger's, the provider's, the event's own, and its error's.
+    /// Merges the metadata of one event: the logger's, the provider's, the event's own, and its error's.
     static func metadata(_ base: Logger.Metadata, _ provider: Logger.MetadataProvider?, _ event: LogEvent) -> Logger.Metadata {
         var metadata = base
         if let provider { metadata.merge(provider.get()) { _, new in new } }
@@ -15,8 +15,9 @@ enum LogLine {
         return metadata
     }
 
-    /// Whether a character could end a line, command a terminal, or turn the direction of what stands beside it: controls (C0, DEL, C1),
-    /// line and paragraph separators, and Unicode's marks of direction.
+    /// Returns true for a character that could end a line, control a terminal, or reverse the direction of text.
+    ///
+    /// These are controls (C0, DEL, C1), line and paragraph separators, and Unicode's direction marks.
     static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
@@ -24,12 +25,12 @@ enum LogLine {
         }
     }
 
-    /// A text with every unsafe character as Swift writes it in a literal, such as `\n` and `\u{1B}`.
+    /// Escapes every unsafe character as in a Swift literal, such as `\n` and `\u{1B}`.
     static func escaped(_ text: String) -> String { escaped(text) { $0.escaped(asASCII: true) } }
 
-    /// A JSON text with every unsafe character in a string as JSON escapes it, such as `\u2028`. Its parser reads the same text.
+    /// Escapes every unsafe character in JSON text as JSON does, such as `\u2028`. A JSON parser reads the same text.
     ///
-    /// JSON lets most of these stand as they are, but some programs end a line at them.
+    /// JSON allows most of these characters unescaped, but some programs end a line at them.
     static func escaped(json text: String) -> String {
         escaped(text) { scalar in
             let digits = String(scalar.value, radix: 16)

@@ -11,21 +11,22 @@ import Synchronization
 
 /// Writes log lines to a descriptor, on a thread of its own.
 ///
-/// ``add(_:)`` never waits and never fails, whatever becomes of the log: a pipe that nobody empties, a full disk, a reader that has gone.
-/// Lines wait in memory, up to a number of bytes. One that finds no room is dropped and counted, and the log says how many are missing once
-/// it can be written again. A line is written whole or, if the log ends in the middle of it, finished first when the log goes on.
+/// ``add(_:)`` never waits and never fails, even if a pipe's reader is slow or gone, or the disk is full.
+/// Lines wait in memory, up to a number of bytes. Lines beyond it are dropped and counted.
+/// Once the log can be written again, it states the number of missing lines.
+/// A line is written whole. If the log fails in the middle of a line, the rest of that line comes first afterwards.
 final class LogWriter: Sendable {
-    /// Bytes that may wait by default.
+    /// Default limit of the bytes waiting in memory.
     static let standardCapacity = 1 << 20
-    /// Seconds after a failed write until the next.
+    /// Seconds between a failed write and the next attempt.
     private static let pause = 0.5
 
     private struct State {
         /// Whole lines that wait.
         var waiting: [UInt8] = []
-        /// Lines dropped since the log last said so.
+        /// Lines dropped since the log last reported a loss.
         var untold = 0
-        /// Whether the thread has something to write, or is writing it.
+        /// The thread has lines to write, or is writing them.
         var isBusy = false
     }
 
@@ -33,18 +34,18 @@ final class LogWriter: Sendable {
     private let capacity: Int
     private let describeLoss: @Sendable (Int) -> String
     private let state = Mutex(State())
-    /// Bytes that were added and are not written.
+    /// Bytes added and not yet written.
     private let unwritten = Atomic<Int>(0)
     private let lost = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
-    // A semaphore, since the thread has nothing to do but wait: whoever logs signals and never waits.
+    // A semaphore, because the thread has nothing to do but wait. A caller that logs signals it and never waits.
     private let work = DispatchSemaphore(value: 0)
 
     /// Begins to write.
     /// - Parameters:
-    ///   - descriptor: where to; it stays open for the life of the process.
-    ///   - capacity: bytes that may wait.
-    ///   - describeLoss: the line that says how many lines are missing.
+    ///   - descriptor: the target; it stays open for the life of the process.
+    ///   - capacity: the most bytes that may wait.
+    ///   - describeLoss: makes the line that tells how many lines are missing.
     init(descriptor: Int32, capacity: Int = standardCapacity, describeLoss: @escaping @Sendable (Int) -> String) {
         self.descriptor = descriptor
         self.capacity = capacity
@@ -59,16 +60,16 @@ final class LogWriter: Sendable {
         thread.start()
     }
 
-    /// Lines that were dropped so far.
+    /// Number of lines dropped so far.
     var lostLines: Int { lost.load(ordering: .relaxed) }
 
-    /// Whether everything that was added is written. Safe in a signal handler.
+    /// Every added line is written. Safe in a signal handler.
     var isIdle: Bool { unwritten.load(ordering: .acquiring) == 0 }
 
-    /// Adds a line, with its end. Never waits.
+    /// Adds a line, including its line end. Never waits.
     func add(_ line: String) {
         let mustWake = state.withLock { state in
-            // A single line of any length is taken where nothing else waits.
+            // A single line of any length is accepted while no other waits.
             guard state.waiting.isEmpty || state.waiting.count + line.utf8.count <= capacity else {
                 state.untold += 1
                 lost.wrappingAdd(1, ordering: .relaxed)
@@ -82,21 +83,21 @@ final class LogWriter: Sendable {
         if mustWake { work.signal() }
     }
 
-    /// Waits until everything is written, while there is progress, and no longer than some seconds.
+    /// Waits until every line is written, for at most `seconds`. Returns early if a write fails.
     func flush(seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds)
         let before = failures.load(ordering: .relaxed)
         while !isIdle, failures.load(ordering: .relaxed) == before, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.002) }
     }
 
-    /// Writes until nothing waits.
+    /// Writes until no line waits.
     private func writeAll() {
         while true {
             let batch = state.withLock { state -> [UInt8] in
                 var batch = state.waiting
                 state.waiting = []
                 if state.untold > 0 {
-                    // What was dropped came after what waited.
+                    // The dropped lines came after the waiting ones.
                     let note = describeLoss(state.untold).utf8
                     batch += note
                     unwritten.wrappingAdd(note.count, ordering: .releasing)
@@ -110,7 +111,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Writes bytes, however long that takes.
+    /// Writes the bytes, and blocks as long as that takes.
     private func write(_ bytes: [UInt8]) {
         var done = 0
         while done < bytes.count {
@@ -119,7 +120,7 @@ final class LogWriter: Sendable {
                 done += count
                 unwritten.wrappingSubtract(count, ordering: .releasing)
             } else if errno == EAGAIN {
-                // The descriptor is shared with whoever made it so.
+                // Another process that shares the descriptor has made it non-blocking.
                 var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 unsafe poll(&room, 1, 1000)
             } else if errno != EINTR {
@@ -130,7 +131,7 @@ final class LogWriter: Sendable {
     }
 }
 
-/// `write(2)`, under a name that a method called `write` does not hide.
+/// Calls `write(2)`, under a name that no method called `write` hides.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     unsafe write(descriptor, bytes, count)
 }

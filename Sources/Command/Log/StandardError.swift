@@ -10,25 +10,26 @@ import Synchronization
     import Glibc
 #endif
 
-/// Takes over the process's standard error, so that what libraries and the Swift runtime print there becomes lines of the JSON log.
+/// Takes over the process's standard error, so that output of libraries and the Swift runtime becomes JSON log lines.
 ///
-/// Descriptor 2 becomes a pipe, which a thread empties at once; the log itself goes to where descriptor 2 led before. When the process crashes,
-/// the last words of the runtime are written first, and descriptor 2 leads to the real standard error again for whatever prints a backtrace.
+/// Descriptor 2 becomes a pipe, and a thread empties it at once. The log itself goes to the descriptor's old target.
+/// When the process crashes, the runtime's last words are written first. Then descriptor 2 leads to the real standard
+/// error again, for the backtrace.
 final class StandardError: Sendable {
-    /// Bytes of one line; what is longer becomes several.
+    /// Bytes of one line. A longer line is split.
     private static let lineLimit = 8192
-    /// Milliseconds after which a line without an end is one.
+    /// Milliseconds after which text without a line end counts as a line.
     private static let patience: Int32 = 200
-    /// The one that is taken over, for the signal handler, which can be handed nothing.
+    /// The instance in use. The signal handler reads it here, because it takes no argument.
     private static let current = Mutex<StandardError?>(nil)
 
-    /// Where standard error led before.
+    /// A descriptor for standard error's former target.
     let descriptor: Int32
     fileprivate let reading: Int32
     private let isWorking = Atomic<Bool>(false)
     private let onLine = Mutex<(@Sendable (String) -> Void)?>(nil)
 
-    /// Takes descriptor 2 over; nil where the system refuses, which leaves everything as it was.
+    /// Takes over descriptor 2. Returns nil if the system refuses, and then changes nothing.
     init?() {
         var ends: [Int32] = [-1, -1]
         let real = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -42,8 +43,10 @@ final class StandardError: Sendable {
         reading = ends[0]
     }
 
-    /// Begins to hand over what is printed, a line at a time without its end, and to watch for a crash.
-    /// - Parameter log: the writer that the lines go to.
+    /// Begins to hand over printed lines, each without its line end, and to watch for a crash.
+    /// - Parameters:
+    ///   - log: the writer of the log; a crash waits until it is idle.
+    ///   - onLine: receives each line, on the reading thread.
     func start(_ log: LogWriter, onLine: @escaping @Sendable (String) -> Void) {
         self.onLine.withLock { $0 = onLine }
         Self.current.withLock { $0 = self }
@@ -53,14 +56,14 @@ final class StandardError: Sendable {
         LastWords.watch(reading: reading, real: descriptor) { [self] in isWorking.load(ordering: .acquiring) || !log.isIdle }
     }
 
-    /// Gives descriptor 2 back and waits a moment for what was printed last.
+    /// Gives descriptor 2 back, and waits up to half a second for the last printed lines.
     static func restore() {
         guard let taken = current.withLock({ $0 }) else { return }
         dup2(taken.descriptor, STDERR_FILENO)
         for _ in 0..<100 where taken.isWorking.load(ordering: .acquiring) || hasInput(taken.reading) { Thread.sleep(forTimeInterval: 0.005) }
     }
 
-    /// Whether a pipe holds bytes. Safe in a signal handler.
+    /// Returns true if a pipe holds bytes. Safe in a signal handler.
     static func hasInput(_ descriptor: Int32) -> Bool {
         var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&state, 1, 0) == 1 && Int32(state.revents) & Int32(POLLIN) != 0
@@ -70,7 +73,7 @@ final class StandardError: Sendable {
         var line: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         func end() {
-            // An empty line says nothing.
+            // Empty lines are skipped.
             if !line.isEmpty { onLine.withLock { $0 }?(String(decoding: line, as: UTF8.self)) }
             line = []
         }
@@ -95,17 +98,18 @@ final class StandardError: Sendable {
     }
 }
 
-/// Lets the last words of a crashing process out of the pipe before the process dies.
+/// Empties the pipe of a crashing process's last words before the process dies.
 private enum LastWords {
     private static let signals = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]
-    /// What would have been done about each signal, by its number. Never freed: a signal may come at any time.
-    // Unsafe, like the three below: `watch` writes them before any handler is set. Signal handlers only read them, and may lock nothing.
+    /// Former action of each signal, by its number. Never freed, because a signal may arrive at any time.
+    // Unsafe, like the three below: `watch` writes them before it sets a handler. Signal handlers only read them, and
+    // may not lock.
     nonisolated(unsafe) private static let previous = UnsafeMutablePointer<sigaction>.allocate(capacity: 64)
     nonisolated(unsafe) private static var reading: Int32 = -1
     nonisolated(unsafe) private static var real: Int32 = -1
     nonisolated(unsafe) private static var isBusy: () -> Bool = { false }
 
-    /// Begins to watch. Called once, before anything else could crash.
+    /// Begins to watch. Called once, before any other code could crash.
     static func watch(reading: Int32, real: Int32, isBusy: @escaping @Sendable () -> Bool) {
         unsafe Self.reading = reading
         unsafe Self.real = real
@@ -121,19 +125,19 @@ private enum LastWords {
         }
     }
 
-    /// Waits until the other threads have written what was printed, for half a second at the most, and lets the signal do what it would have.
+    /// Waits up to half a second while other threads write the printed text, then restores the signal's former action.
     ///
     /// Calls only what a signal handler may: poll, dup2, sigaction, raise, and loads of atomics.
     private static let handle: @convention(c) (Int32) -> Void = { number in
         let error = errno
         for _ in 0..<100 {
             guard unsafe StandardError.hasInput(reading) || isBusy() else { break }
-            // Waits for nothing, for 5 ms.
+            // Sleeps 5 ms.
             poll(nil, 0, 5)
         }
         unsafe dup2(real, STDERR_FILENO)
         unsafe sigaction(number, previous + Int(number), nil)
-        // Blocked until this returns; then it comes again, where the crash was, and goes its own way.
+        // The signal stays blocked until this handler returns. Then it is delivered again and takes its former action.
         raise(number)
         errno = error
     }
@@ -149,7 +153,7 @@ private enum LastWords {
     }
 }
 
-/// `read(2)`, under a name that a method called `read` does not hide.
+/// Calls `read(2)`, under a name that no method called `read` hides.
 private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
     unsafe read(descriptor, bytes, count)
 }

@@ -11,13 +11,13 @@ import Logging
 
 /// Writes each event as one line for people: time, level, metadata, module, message.
 ///
-/// Nothing that comes from outside, a caller's name say, can begin a line of the log or command a terminal.
+/// Text from outside, such as a caller's name, cannot begin a line of the log or control a terminal.
 struct TextLogHandler: LogHandler {
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     private let label: String
-    /// Takes a whole line, with its end.
+    /// Receives a whole line, including its line end.
     private let write: @Sendable (String) -> Void
 
     /// Makes a handler.

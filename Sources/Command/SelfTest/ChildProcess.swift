@@ -1,10 +1,10 @@
 import Foundation
 import Synchronization
 
-/// A program that the self-test started: only such programs are ever signalled.
-// Unchecked: `process` is configured before it is shared, and afterwards only asked and signalled.
+/// A program started by the self-test. The self-test signals only such programs.
+// Unchecked: `process` is configured before it is shared. Afterwards it is only queried and signalled.
 final class ChildProcess: @unchecked Sendable {
-    /// How a program ended: its exit status, or 128 and the number of the signal.
+    /// A program's exit status, or 128 plus the number of the signal that ended it, with its output.
     struct Result: Sendable {
         let status: Int32
         let output: Data
@@ -21,7 +21,7 @@ final class ChildProcess: @unchecked Sendable {
     private let ended: AsyncStream<Int32>
 
     /// Starts a program.
-    /// - Parameter log: where its output goes: this path with `.out` and `.err`.
+    /// - Parameter log: the path for its output, with `.out` and `.err` added.
     init(_ path: String, _ arguments: [String], in directory: String, log: String) throws {
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
@@ -39,7 +39,7 @@ final class ChildProcess: @unchecked Sendable {
             continuation.yield(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
             continuation.finish()
         }
-        // Under the lock, so that the end of a short life does not come before its beginning.
+        // Under the lock, so that a short-lived process is not removed before it is inserted.
         try Self.running.withLock { running in
             try process.run()
             running.insert(process.processIdentifier)
@@ -48,25 +48,25 @@ final class ChildProcess: @unchecked Sendable {
 
     deinit { if process.isRunning { signal(SIGKILL) } }
 
-    /// Ends every program that is still running, without a word.
+    /// Kills every program that is still running, without a message.
     static func killAll() { for identifier in running.withLock({ $0 }) { kill(identifier, SIGKILL) } }
 
-    /// The process's number.
+    /// The process ID.
     var identifier: Int32 { process.processIdentifier }
 
-    /// Whether it has not ended.
+    /// The process has not ended.
     var isRunning: Bool { process.isRunning }
 
-    /// What it has printed so far.
+    /// Its standard output so far.
     var text: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     var errors: String { (try? String(decoding: Data(contentsOf: URL(fileURLWithPath: errorFile)), as: UTF8.self)) ?? "" }
 
-    /// Sends a signal, if it still runs.
+    /// Sends a signal if the process still runs.
     func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }
 
-    /// Waits for the end. Called once.
+    /// Waits for the end. Call it once.
     func result() async throws -> Result {
         var status: Int32 = -1
         for await ending in ended { status = ending }

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// Waits for something for so many seconds at the most. What takes longer goes on by itself, and is forgotten.
+/// Waits for the body's result for at most `seconds`, then throws. A slower body goes on, and its result is ignored.
 func within<Value: Sendable>(
     _ seconds: Double, _ what: String, _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     return try await withCheckedThrowingContinuation { continuation in
         let once = Once(continuation)
-        // Nobody's children: what hangs cannot be cancelled, and the self-test has to go on without it.
+        // Unstructured tasks, because a hung body cannot be cancelled and the self-test has to go on without it.
         Task {
             do { once.resume(.success(try await body())) } catch { once.resume(.failure(error)) }
         }
@@ -17,7 +17,7 @@ func within<Value: Sendable>(
     }
 }
 
-/// A continuation that is resumed by whoever comes first.
+/// A continuation that only the first call resumes.
 private final class Once<Value: Sendable>: Sendable {
     private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
 

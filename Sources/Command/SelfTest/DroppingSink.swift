@@ -1,7 +1,7 @@
 import CallreelCore
 import CallreelSinks
 
-/// A raw sink with a defect that the self-test must find: now and then it throws audio away, and says nothing.
+/// A raw sink with a defect that the self-test must find: it silently throws away every seventh chunk.
 struct DroppingSink: ~Copyable, AudioSink {
     static let type = "selftestDrop"
     static let summary = "a raw file that lacks audio, for callreel selftest --plant drop"
@@ -15,7 +15,7 @@ struct DroppingSink: ~Copyable, AudioSink {
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         chunks += 1
-        // The first of them, so that the shortest call lacks something.
+        // Drops the first chunk of each seven, so that the shortest call lacks audio too.
         if chunks % Self.interval != 1 { try raw.write(chunk) }
     }
 

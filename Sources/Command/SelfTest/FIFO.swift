@@ -2,20 +2,20 @@ import CallreelCore
 import Foundation
 import Synchronization
 
-/// A FIFO, and in time somebody who reads it.
+/// A FIFO, with a reader that starts on demand.
 final class FIFO: Sendable {
     let path: String
     private let bytes = Mutex(Data())
     private let done = Mutex(false)
 
-    /// Makes one that nobody reads.
+    /// Makes a FIFO without a reader.
     init(_ path: String) throws {
         self.path = path
         guard unsafe mkfifo(path, 0o600) == 0 else { throw SelfTestError("cannot make the FIFO \(path): error \(errno)") }
     }
 
     /// Begins to read, on a thread of its own, until the writer is gone.
-    /// - Parameter bytesPerSecond: how fast; nil is as fast as it comes.
+    /// - Parameter bytesPerSecond: the reading speed; nil is as fast as data arrives.
     func read(bytesPerSecond: Int? = nil) {
         Thread.detachNewThread { [self] in
             guard let handle = FileHandle(forReadingAtPath: path) else { return }
@@ -29,7 +29,7 @@ final class FIFO: Sendable {
         }
     }
 
-    /// Everything that was read, once the writer is gone.
+    /// Returns everything read, once the writer is gone.
     func samples() async throws -> [Int16] {
         try await eventually("the end of what is written to \(path)") { done.withLock { $0 } ? AudioContent.samples(bytes.withLock { $0 }) : nil }
     }

@@ -2,20 +2,20 @@ import ArgumentParser
 import CallreelCore
 import Foundation
 
-/// A defect that the self-test is asked to plant, and must then find.
+/// A defect that the self-test plants on request, and must then find.
 enum Fault: String, ExpressibleByArgument, CaseIterable, Sendable {
     /// The raw sink of every server drops a chunk now and then.
     case drop
-    /// One FLAC file of a killed server says how long it is, and is wrong.
+    /// One FLAC file of a killed server states a wrong length.
     case staleTotal = "stale-total"
-    /// One published file is cut before it is looked at.
+    /// One published file is cut before it is checked.
     case cut
-    /// One published manifest says that its first sink wrote a frame less, and lost one.
+    /// One published manifest counts one frame less as written by a sink, and one more as lost.
     case lie
 }
 
 extension Fault {
-    /// Does to a published archive what the fault asks for.
+    /// Applies the fault to a published archive.
     func spoil(_ published: [PublishedCall]) throws {
         guard let victim = published.first, let sink = victim.recording.sinks.first(where: { !$0.files.isEmpty }) else { return }
         switch self {
@@ -34,7 +34,7 @@ extension Fault {
         }
     }
 
-    /// Does to a FLAC file of a killed server what the fault asks for: half of its true length, as a total of some time ago.
+    /// Applies the fault to a FLAC file of a killed server: sets an outdated total, half of the true length.
     func spoil(unfinishedFLAC path: String, frames: Int) throws {
         guard self == .staleTotal else { return }
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))

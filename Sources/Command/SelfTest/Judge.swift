@@ -1,22 +1,22 @@
 import CallreelCore
 import Foundation
 
-/// A program of somebody else's that says what is in a file.
+/// An independent program that examines a file.
 struct Judge: Sendable {
-    /// What a program is asked for.
+    /// The kind of answer expected from a program.
     enum Answer: Sendable {
         /// The samples, as bytes.
         case samples
-        /// Nothing but that it finds no fault.
+        /// Only an exit status: 0 if the program finds no fault.
         case approval
     }
 
     let name: String
     let path: String
-    /// The formats that it reads, and what it is asked: the arguments before the file, and those after it.
+    /// The formats that it reads, each with its arguments before and after the file.
     fileprivate let questions: [String: (before: [String], after: [String], answer: Answer)]
 
-    /// Asks about a file. Returns the samples where the program gives them, and throws what it has against the file.
+    /// Examines a file. Returns the samples if the program prints them, and throws its complaint about the file.
     func examine(_ file: String) async throws -> [Int16]? {
         guard let question = questions[file.pathExtension] else { return nil }
         let log = NSTemporaryDirectory() + "callreel-judge-\(UUID().uuidString)"
@@ -27,31 +27,31 @@ struct Judge: Sendable {
         return question.answer == .samples ? AudioContent.samples(result.output) : nil
     }
 
-    /// Whether it can be asked about files with this ending.
+    /// Returns true if the program reads files with this extension.
     func reads(_ ending: String) -> Bool { questions[ending] != nil }
 }
 
-/// The judges that this machine has.
+/// The judges installed on this machine.
 struct Jury: Sendable {
-    /// Whether files may go without a judge: somebody asked for that.
+    /// The user allows files to go without a judge.
     @TaskLocal static var isOptional = false
-    /// The formats that somebody else's program has to read. Raw samples are compared byte by byte.
+    /// The formats that an independent program has to read. Raw samples are compared byte by byte.
     private static let formats = ["wav", "flac"]
 
     let judges: [Judge]
-    /// Whether every file must have a judge.
+    /// Every file must have a judge.
     private let isNeeded: Bool
-    /// The names of those that it has not.
+    /// The names of the judges not installed here.
     let missing: [String]
 
-    /// A jury of these alone.
+    /// A jury of these judges alone.
     init(judges: [Judge]) {
         self.judges = judges
         isNeeded = false
         missing = []
     }
 
-    /// Looks for judges of files that are still growing, or of finished ones, for which `flac` checks the MD5 as well.
+    /// Looks for judges of finished or of growing files. In finished files `flac` checks the MD5 as well.
     init(finished: Bool) {
         let bytes = ["-f", "s16le", "-"]
         let python = "import sys, wave; f = wave.open(sys.argv[1]); sys.stdout.buffer.write(f.readframes(f.getnframes()))"
@@ -60,7 +60,7 @@ struct Jury: Sendable {
         let all: [(String, [String: (before: [String], after: [String], answer: Judge.Answer)])] = [
             ("sox", ["wav": (["-V1"], sox, .samples), "flac": (["-V1"], sox, .samples)]),
             ("ffmpeg", ["wav": (["-v", "error", "-i"], bytes, .samples), "flac": (["-v", "error", "-i"], bytes, .samples)]),
-            // -F: a torn frame at the end is passed over, with a warning.
+            // -F passes over a torn frame at the end, with a warning.
             ("flac", ["flac": finished ? (["-t", "-w", "-s"], [], .approval) : (flac + ["-F"], [], .samples)]),
             ("sndfile-info", ["wav": ([], [], .approval), "flac": ([], [], .approval)]),
             ("python3", ["wav": (["-c", python], [], .samples)]),
@@ -78,24 +78,26 @@ struct Jury: Sendable {
         isNeeded = !Self.isOptional
     }
 
-    /// Where a program is, of those that `PATH` names. The system's comes first: others may be scripts that look for it themselves.
+    /// Finds a program on `PATH`.
+    ///
+    /// The system's directories come first, because others may hold scripts that look for the program themselves.
     static func find(_ name: String) -> String? {
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
         let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"].filter(path.contains)
         return (folders + path).map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
     }
 
-    /// Whether anybody can be asked about files with this ending.
+    /// Returns true if an installed judge reads this format.
     private func isJudged(_ format: String) -> Bool { judges.contains { $0.reads(format) } }
 
-    /// Who was asked and who was missing, in a line.
+    /// One line that names the judges used and those missing.
     var description: String {
         "files were opened by Callreel's own readers\(judges.map { ", " + $0.name }.joined())"
             + (missing.isEmpty ? "" : "; not installed: \(missing.joined(separator: ", "))")
             + Self.formats.filter { !isJudged($0) }.map { "; \($0): NOT JUDGED" }.joined()
     }
 
-    /// Asks every judge about a file. What they read must be the beginning of the signal, at least so many frames of it.
+    /// Asks every judge about a file. Their samples must be the beginning of the signal, at least so many frames of it.
     func problems(of file: String, signal: TestSignal, atLeast frames: Int) async -> [String] {
         var problems: [String] = []
         let format = file.pathExtension
@@ -117,7 +119,7 @@ struct Jury: Sendable {
         return problems
     }
 
-    /// Asks every judge about many files, as many at once as there are cores. The answers stand in the order of the files.
+    /// Asks every judge about many files, one file per core at a time. The answers are in the order of the files.
     func problems(of files: [(path: String, signal: TestSignal, frames: Int)]) async -> [[String]] {
         await withTaskGroup(of: (Int, [String]).self) { tasks in
             var answers = Array(repeating: [String](), count: files.count)

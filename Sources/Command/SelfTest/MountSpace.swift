@@ -1,17 +1,17 @@
 import CallreelCore
 import Foundation
 
-/// A private mount name space for one server, in which file systems come, go and change, and nobody else sees it.
+/// A private mount namespace for one server. Mounts made there are invisible to other processes.
 struct MountSpace: Sendable {
-    /// The command that makes it.
+    /// The command that makes the namespace.
     private let command: [String]
-    /// Whether it is in a user name space of its own, so that no root is needed.
+    /// It has its own user namespace, so that it does not need root.
     private let isUserSpace: Bool
 
-    /// What a scenario says that cannot do without.
+    /// Message of a scenario that needs mounts where they are impossible.
     static let isNeeded = "nothing can be mounted here: it takes root, or user name spaces, and unshare, nsenter and mount"
 
-    /// What can be done here: as root, or in a user name space; nil where the system lets us do neither.
+    /// Finds a way to mount: as root, or in a user namespace. Returns nil if the system allows neither.
     static func available(in directory: String) async throws -> MountSpace? {
         guard let unshare = Jury.find("unshare"), Jury.find("nsenter") != nil, Jury.find("mount") != nil else { return nil }
         let place = directory + "/trial"
@@ -24,22 +24,22 @@ struct MountSpace: Sendable {
         return nil
     }
 
-    /// The command in front of a server's own, which it takes as its arguments: makes the space, and in it what a script says.
+    /// Returns a prefix for a server's command. It makes the namespace and runs a script there before the server.
     func wrapper(_ script: String = "true") -> [String] { command + ["/bin/sh", "-c", "\(script) && exec \"$@\"", "sh"] }
 
-    /// The command that runs another one in the space of a server.
+    /// Returns a prefix that runs a command in the namespace of a server.
     private func entry(_ server: ServerProcess) -> [String] {
         [Jury.find("nsenter") ?? "nsenter", "-t", "\(server.process.identifier)", "-m"] + (isUserSpace ? ["-U", "--preserve-credentials"] : [])
     }
 
-    /// Runs a script in the space of a server.
+    /// Runs a script in the namespace of a server.
     func run(_ script: String, in server: ServerProcess) async throws {
         let command = entry(server) + ["/bin/sh", "-c", script]
         let result = try await ChildProcess(command[0], Array(command.dropFirst()), in: "/", log: server.directory + "/mounts").result()
         guard result.status == 0 else { throw SelfTestError("\(script) ended with \(result.status): \(result.errors.prefix(200))") }
     }
 
-    /// Lets everything under a directory hang for a server, until the returned program is ended.
+    /// Makes everything under a directory hang for a server, until the returned program ends.
     func hang(_ place: String, in server: ServerProcess) async throws -> ChildProcess {
         let command = entry(server) + [ServerProcess.own, SelfTestHang.name, place]
         let program = try ChildProcess(command[0], Array(command.dropFirst()), in: "/", log: server.directory + "/hang")

@@ -8,7 +8,7 @@ import CallreelCore
     import Glibc
 #endif
 
-/// Where a ``PipeSink`` writes to.
+/// Target of a ``PipeSink``.
 struct PipeOptions: Configurable {
     var path = ""
 
@@ -17,8 +17,9 @@ struct PipeOptions: Configurable {
     ]
 }
 
-/// Writes samples into something that exists, such as a FIFO, and waits there as long as nobody reads: the destination
-/// that hangs in the self-test.
+/// Writes samples into an existing file, such as a FIFO, and blocks there while it has no reader.
+///
+/// It is the hanging destination of the self-test.
 struct PipeSink: ~Copyable, AudioSink {
     static let type = "selftestPipe"
     static let summary = "bare samples into a FIFO, for callreel selftest"
@@ -27,7 +28,7 @@ struct PipeSink: ~Copyable, AudioSink {
     private let descriptor: Int32
     private var frames = 0
 
-    /// Opens the destination for reading as well: opening a FIFO for writing alone would wait for a reader.
+    /// Opens the destination for reading as well, because opening a FIFO only for writing would wait for a reader.
     init(options: PipeOptions, context: SinkContext) throws(SinkError) {
         path = options.path
         descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
@@ -56,7 +57,7 @@ struct PipeSink: ~Copyable, AudioSink {
     deinit { close(descriptor) }
 }
 
-/// `write(2)`, under a name that a method called `write` does not hide.
+/// Calls `write(2)`, under a name that no method called `write` hides.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     unsafe write(descriptor, bytes, count)
 }

@@ -2,14 +2,14 @@ import CallreelCore
 import CallreelSinks
 import Foundation
 
-/// A recording that is published, with the number of the test call that it is of.
+/// A published recording, with the number of its test call.
 struct PublishedCall: Sendable {
     /// The recordings directory.
     let directory: String
     let recording: Recording
     let number: Int
 
-    /// The published recordings in a directory, in the order of their calls.
+    /// Returns the published recordings in a directory, in the order of their calls.
     static func all(in directory: String) throws -> [PublishedCall] {
         guard let walk = FileManager.default.enumerator(atPath: directory) else { return [] }
         var calls: [PublishedCall] = []
@@ -29,21 +29,21 @@ struct PublishedCall: Sendable {
 
     var manifestPath: String { "\(directory)/\(recording.name).json" }
 
-    /// Where a file of it stands.
+    /// Returns the path of one of its files.
     func path(of file: Recording.File) -> String { "\(file.directory ?? directory)/\(file.name)" }
 
-    /// The sink of a name.
+    /// Returns the sink of this name.
     func sink(_ name: String) -> Recording.Sink? { recording.sinks.first { $0.name == name } }
 
-    /// Every sample in a sink's files.
+    /// Returns every sample in a sink's files.
     func samples(of sink: Recording.Sink) throws -> [Int16] {
         try sink.files.reduce(into: []) { $0 += try AudioContent.samples(path(of: $1)) }
     }
 
-    /// Compares one sink's files with what was sent and with the manifest, and adds what is found to a row.
+    /// Compares one sink's files with the sent audio and with the manifest, and adds the result to a row.
     /// - Parameters:
-    ///   - sent: frames that were sent in the call.
-    ///   - allowed: frames of them that may be missing at the end.
+    ///   - sent: frames sent in the call.
+    ///   - allowed: the most of these frames that may be missing at the end.
     func check(_ name: String, sent: Int, allowed: Int = 0, state: Recording.SinkState = .complete, into row: inout Row) {
         guard let sink = sink(name) else { return row.add(sent: sent, held: 0, allowed: allowed, problem: "call \(number) has no sink \(name)") }
         do {
@@ -67,9 +67,9 @@ struct PublishedCall: Sendable {
     }
 }
 
-/// Audio in files, as Callreel's own reader sees it.
+/// Audio in files, as Callreel's own reader decodes it.
 enum AudioContent {
-    /// Every sample in a file: of bare samples where its name says so, of a format that libsndfile knows otherwise.
+    /// Reads every sample in a file. A `.raw` file holds bare samples; libsndfile reads any other file.
     static func samples(_ path: String) throws -> [Int16] {
         if path.hasSuffix(".raw") {
             return samples(try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -80,7 +80,7 @@ enum AudioContent {
         return samples
     }
 
-    /// Samples in their little-endian bytes. A last odd byte is none.
+    /// Decodes samples from their little-endian bytes, and ignores a last odd byte.
     static func samples(_ bytes: Data) -> [Int16] {
         let bytes = [UInt8](bytes)
         return (0..<bytes.count / 2).map { Int16(bitPattern: UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8) }

@@ -1,13 +1,13 @@
-/// One line of the table: what was sent in some calls, and what of it is in the files of one sink.
+/// One line of the table: frames sent in some calls, and frames found in the files of one sink.
 struct Row: Sendable {
     let scenario: String
-    /// The sink, or what else was looked at.
+    /// The sink, or another subject of the check.
     let what: String
     private(set) var calls = 0
     private(set) var sent = 0
     private(set) var held = 0
     private(set) var allowed = 0
-    /// What is not as it should be, in words.
+    /// The problems found, in words.
     var problems: [String] = []
 
     init(_ scenario: String, _ what: String, calls: Int = 0) {
@@ -16,10 +16,10 @@ struct Row: Sendable {
         self.calls = calls
     }
 
-    /// Frames that were sent and are not in the files.
+    /// Frames sent and not found in the files.
     var lost: Int { sent - held }
 
-    /// Adds a call. More may not be missing than is allowed, in each call by itself; and more than was sent cannot be there.
+    /// Adds a call. In each call, at most `allowed` frames may be missing, and no more may be held than were sent.
     mutating func add(sent: Int, held: Int, allowed: Int, problem: String? = nil) {
         calls += 1
         self.sent += sent
@@ -34,31 +34,31 @@ struct Row: Sendable {
         }
     }
 
-    /// Notes a problem unless something holds.
+    /// Adds a problem unless the condition holds.
     mutating func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) { if !isRight { problems.append(problem()) } }
 
     static let heads = ["scenario", "format/sink", "calls", "frames sent", "in the file", "lost", "allowed", "verdict"]
 
-    /// The cells of the table. A row that is not about frames has none.
+    /// The cells of the table. A row without frames shows a dash in each column of frames.
     var cells: [String] {
         let frames = sent == 0 ? ["-", "-", "-", "-"] : ["\(sent)", "\(held)", "\(lost)", "\(allowed)"]
         return [scenario, what, "\(calls)"] + frames + [problems.isEmpty ? "ok" : "FAILED"]
     }
 }
 
-/// What one scenario found.
+/// The findings of one scenario.
 struct Report: Sendable {
     var rows: [Row] = []
-    /// What was used, and figures that are not frames of a call.
+    /// The programs and disks used, and figures other than frames of a call.
     var notes: [String] = []
 
-    /// A scenario that this system does not allow. That is a failure, unless the scenario is skipped on purpose.
+    /// Reports a scenario that this system does not allow. It counts as a failure unless the user skips it.
     static func notRun(_ scenario: String, _ reason: String) -> Report {
         var row = Row(scenario, "NOT RUN")
         row.problems = ["not run: \(reason); --skip \(scenario) does without"]
         return Report(rows: [row])
     }
 
-    /// Whether everything is as it should be.
+    /// No row has a problem.
     var isGood: Bool { rows.allSatisfy(\.problems.isEmpty) }
 }

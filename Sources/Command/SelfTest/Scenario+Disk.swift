@@ -9,7 +9,7 @@ extension Scenario {
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: 2), .live)
         _ = try await eventually("all audio at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
-        // A moment for the sinks; then whatever is given free is taken at once, for some seconds.
+        // Gives the sinks a moment. Afterwards, for some seconds, any space set free is taken at once.
         try await Task.sleep(for: .seconds(1))
         let place = server.recordings
         async let filling: Void = space.run(
@@ -117,7 +117,7 @@ extension Scenario {
         return [row]
     }
 
-    /// A sink's disk is not mounted yet when the server that was killed starts again.
+    /// A sink's disk is not yet mounted when a killed server starts again.
     private static func mountedLater(_ space: MountSpace, _ bench: Bench) async throws -> [Row] {
         let home = bench.directory + "/later", place = home + "/other", disk = home + "/disk"
         for path in [place, disk] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
@@ -135,7 +135,7 @@ extension Scenario {
 
         var row = Row("unmounted", "a sink's disk, at the next start")
         let without = try await ServerProcess(in: home, settings, fault: bench.fault)
-        // Long enough for the recovery, which has one call.
+        // Long enough for the recovery of one call.
         try await Task.sleep(for: .seconds(4))
         row.expect(try PublishedCall.all(in: server.recordings).isEmpty, "the call is published without the file on the missing disk")
         _ = try await without.stop()
@@ -155,9 +155,9 @@ extension Scenario {
 
 /// A server whose recordings are on a small file system in memory.
 private struct DiskOfItsOwn {
-    /// Where it has the server's directory.
+    /// The server's directory.
     let home: String
-    /// Where the file system can be reached under another name.
+    /// A second path to the same file system.
     let disk: String
     private var settings = ServerProcess.Settings()
     private let bench: Bench
@@ -176,7 +176,7 @@ private struct DiskOfItsOwn {
 }
 
 extension ServerProcess {
-    /// Waits until no call is taken any more. Returns what is wrong, if that does not happen.
+    /// Waits until the server takes no calls any more. Returns the problem if that does not happen.
     func becomesUnready(_ why: String) async -> [String] {
         do {
             let text = try await eventually("/readyz with 503 for \(why)", seconds: 40) {
@@ -189,7 +189,7 @@ extension ServerProcess {
         }
     }
 
-    /// Waits until calls are taken again.
+    /// Waits until the server takes calls again. Returns the problem if that does not happen.
     func becomesReady(_ why: String) async -> [String] {
         do {
             _ = try await eventually("/readyz with 200 after \(why)", seconds: 40) { try await readiness().isReady ? true : nil }

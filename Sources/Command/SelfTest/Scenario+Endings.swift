@@ -6,7 +6,7 @@ extension Scenario {
         name: "endings", summary: "closes, a lost connection, a silent one, SIGTERM, SIGINT; the last sample is in every file"
     ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
-        // Each server waits for times of its own; together they take no longer than one.
+        // Each server waits for its own timeouts. Run together, they take no longer than one.
         async let carrier = Ending.byTheCarrier(bench)
         async let drained = Ending.bySignal("SIGTERM", SIGTERM, times: 1, drain: 1, bench)
         async let interrupted = Ending.bySignal("SIGINT", SIGINT, times: 1, drain: 1, bench)
@@ -18,9 +18,9 @@ extension Scenario {
 /// One way for a call to end.
 private struct Ending: Sendable {
     let name: String
-    /// What the manifest says of it: one of these, to the letter.
+    /// The end reasons allowed in the manifest, to the letter.
     let reasons: [String]
-    /// What the carrier does. Returns what is wrong with the answer.
+    /// The carrier's part. Returns the problem with the server's answer, if there is one.
     let act: @Sendable (TestCall) async throws -> String?
 
     /// Frames of each call: a little more than a second and a half, and not whole messages.
@@ -29,7 +29,7 @@ private struct Ending: Sendable {
     private static let all = [
         Ending(name: "close 1000", reasons: ["the carrier closed the call"]) { call in try await answer(to: call, 1000) },
         Ending(name: "close 1001", reasons: ["the carrier closed the call with code 1001"]) { call in try await answer(to: call, 1001) },
-        // Which of the two depends on what was still unread when it was cut.
+        // The reason depends on the bytes still unread when the connection was cut.
         Ending(
             name: "lost connection (1006)",
             reasons: ["the carrier ended the connection without a closing handshake", "the connection failed: Connection reset by peer"]
@@ -48,7 +48,7 @@ private struct Ending: Sendable {
         return found == code ? nil : "the answer to \(code) is \(found.map(String.init) ?? "nothing")"
     }
 
-    /// Calls that the carrier ends, in all of its ways.
+    /// Calls that the carrier ends, in each of its ways.
     static func byTheCarrier(_ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         settings.sections = ["listen": .object(["pingInterval": 1, "idleTimeout": 2])]
@@ -115,7 +115,7 @@ private struct Ending: Sendable {
         return [row]
     }
 
-    /// Compares the files of calls that ended in one way. What is in the file is what is in all three files.
+    /// Compares the files of calls that ended in one way. The row's frames held are the least of the three files.
     private static func check(_ name: String, _ calls: [TestCall], _ published: [PublishedCall]) -> Row {
         var row = Row("endings", "\(name): wav, flac, raw")
         for call in calls {

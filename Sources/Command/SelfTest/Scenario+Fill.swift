@@ -11,7 +11,7 @@ extension Scenario {
         return report
     }
 
-    /// Sinks on full disks, and the same on a healthy one.
+    /// Sinks on full disks, and the same types on a healthy one.
     private static func fillSinks(_ disk: SmallDisk, _ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         var full: [(name: String, place: String)] = []
@@ -27,7 +27,7 @@ extension Scenario {
             }
             settings.wrapper = disk.wrapper(for: full.map(\.place))
         case .limit:
-            // The limit is on every file: of the same audio those meet it that have twice as many bytes.
+            // The limit applies to every file. For the same audio, only files with twice as many bytes reach it.
             seconds = 10
             healthy = ["flac"]
             settings.sinks = [.object(["type": "flac"])]
@@ -51,7 +51,7 @@ extension Scenario {
             published.check(name, sent: call.sent, into: &row)
             rows.append(row)
         }
-        // Three quarters of what fits must be there: the rest is the file's own, and whatever the writer held.
+        // Three quarters of the space must hold audio. File headers and the writer's buffer take the rest.
         let least = SmallDisk.size * 3 / 4 / TestSignal.format.bytesPerFrame
         for (name, _) in full { rows.append(await filled(name, name, published, call, server, atLeast: least)) }
         var run = Row("fill", "the server", calls: 1)
@@ -62,7 +62,7 @@ extension Scenario {
         return rows + [run]
     }
 
-    /// The recordings directory itself on a full disk: every sink fails, and the recording is published all the same.
+    /// A full disk under the recordings directory itself: every sink fails, and the recording is still published.
     private static func fillRecordings(_ disk: SmallDisk, _ bench: Bench) async throws -> [Row] {
         let directory = bench.directory + "/home"
         try FileManager.default.createDirectory(atPath: directory + "/recordings", withIntermediateDirectories: true)
@@ -80,7 +80,7 @@ extension Scenario {
         try bench.fault?.spoil(try PublishedCall.all(in: server.recordings))
         var rows: [Row] = []
         guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("there is no manifest on the full disk") }
-        // Three share the disk, and nobody knows in which parts.
+        // Three sinks share the disk, in unknown parts.
         for name in ["wav", "flac", "raw"] {
             rows.append(await filled(name, "\(name), full recordings", published, call, server, atLeast: 0))
         }
@@ -94,7 +94,9 @@ extension Scenario {
         return rows + [run]
     }
 
-    /// A sink whose disk was full: what is there is the beginning of the call and opens, and the rest is counted to the frame.
+    /// Checks a sink whose disk was full.
+    ///
+    /// The file must open and hold the beginning of the call. The manifest must count the rest to the frame.
     private static func filled(
         _ name: String, _ title: String, _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, atLeast least: Int
     ) async -> Row {

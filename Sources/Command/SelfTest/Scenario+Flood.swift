@@ -4,11 +4,11 @@ import Foundation
 extension Scenario {
     static let flood = Scenario(name: "flood", summary: "many calls at once, as fast as the server takes them") { bench in
         let count = bench.isQuick ? 8 : 20, frames = TestSignal.format.frames(seconds: bench.isQuick ? 10 : 60)
-        // Small queues, so that they fill, and none is left behind however slow the disk is.
+        // Small queues, so that they fill. A long stall limit, so that no sink is dropped on a slow disk.
         let buffer = 5.0
         var settings = ServerProcess.Settings()
         settings.sinks = ["wav", "flac", "raw"].map { .object(["type": .string($0), "buffer": .number(buffer), "stallLimit": 600]) }
-        // Audio comes as fast as it is taken.
+        // Accepts audio as fast as the server takes it.
         settings.sections = ["limits": .object(["aheadOfTime": .null])]
         let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
         let before = server.memory()
@@ -27,7 +27,7 @@ extension Scenario {
         var published = try await server.published(count)
         var report = Report()
         var run = Row("flood", "the server", calls: count)
-        // Each call's queues, twice as what they share is copied on its way, and the program itself.
+        // Twice each call's queues, because shared chunks are copied on their way, plus the program itself.
         let allowed = 2 * count * Int(buffer) * TestSignal.format.sampleRate * TestSignal.format.bytesPerFrame + 64_000_000
         report.notes += Self.noteMemory("flood", before, server, allowed: allowed, &run)
         let status = try await server.stop()
@@ -50,7 +50,7 @@ extension Scenario {
         return report
     }
 
-    /// Says how much memory a server took at the most since it was ready, and whether that is too much.
+    /// Reports the greatest growth of a server's memory since it was ready. Adds a problem if it exceeds `allowed`.
     static func noteMemory(_ scenario: String, _ before: (now: Int, most: Int)?, _ server: ServerProcess, allowed: Int, _ row: inout Row) -> [String]
     {
         guard let before, let after = server.memory() else { return ["\(scenario): memory cannot be measured on this system"] }

@@ -22,7 +22,7 @@ extension Scenario {
             }
             server.process.signal(SIGKILL)
             _ = try await server.process.result()
-            // The next start finishes what there is to finish.
+            // The next start finishes the interrupted call, if it can.
             let next = try await ServerProcess(in: directory, settings, fault: bench.fault)
             _ = try? await eventually("an end of the recovery", seconds: 15) { try next.unfinishedCalls().isEmpty ? true : nil }
             _ = try await next.stop()
@@ -52,7 +52,7 @@ extension Scenario {
 }
 
 extension ServerProcess.Settings {
-    /// An `exec` sink that lets a shell write its file, which the script knows as `$1`.
+    /// Returns an `exec` sink whose shell script writes the file at `$1`.
     static func program(_ name: String, _ script: String, finishLimit: Double) -> JSONValue {
         .object([
             "type": "exec", "name": .string(name), "command": .array(["sh", "-c", .string(script), "selftest", "{output}"]), "extension": "bin",
@@ -62,14 +62,14 @@ extension ServerProcess.Settings {
 }
 
 extension ServerProcess {
-    /// The directories of calls that are running or were interrupted.
+    /// Returns the directories of running and interrupted calls.
     func unfinishedCalls() throws -> [String] {
         let partial = recordings + "/" + RecordingStore.partialDirectoryName
         return try FileManager.default.contentsOfDirectory(atPath: partial).filter { RecordingID($0) != nil }
     }
 }
 
-/// Whether a directory stands at the path.
+/// Returns true if the path is a directory.
 private func isDirectory(_ path: String) -> Bool {
     var isDirectory: ObjCBool = false
     return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue

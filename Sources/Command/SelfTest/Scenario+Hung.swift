@@ -64,7 +64,7 @@ extension Scenario {
             row.expect(calls == 3, "\(calls) of 3 calls were published")
             report.rows.append(row)
         }
-        // One of its threads may never come back.
+        // One of its threads may stay blocked for ever.
         server.process.signal(SIGKILL)
         _ = try await server.process.result()
         run.problems += try await Verifier.problems(in: server.recordings)

@@ -13,18 +13,21 @@ extension Scenario {
     }
 }
 
-/// A server that was killed at a random moment of its calls.
+/// A server killed at a random moment of its calls.
 struct KilledServer: Sendable {
     let server: ServerProcess
     let calls: [TestCall]
-    /// Frames of each call that the server had said it had received, longer before its death than a WAV's header may be behind.
+    /// Frames of each call that the server had reported as received.
+    ///
+    /// It reported them longer before its death than a WAV's header may be behind.
     let received: [String: Int]
-    /// Frames that were on their way to it then, at the most in any call.
+    /// The most frames of any call on their way to the server at that moment.
     let lag: Int
     let unfinished: [UnfinishedCall]
 
-    /// Seconds of audio by which a WAV's header may be behind: the interval between checkpoints, and a read that comes in
-    /// between before and after it.
+    /// Seconds of audio by which a WAV's header may be behind.
+    ///
+    /// They are the interval between checkpoints, plus one read before it and one after it.
     private static let headerSeconds = 1 + 2 * readSeconds
     /// Seconds between two reads of a call's socket.
     private static let readSeconds = 0.2
@@ -36,7 +39,7 @@ struct KilledServer: Sendable {
         (calls, received, lag) = try await withThrowingTaskGroup(of: Void.self) { tasks in
             var calls: [TestCall] = []
             for number in 1...count {
-                // Spread over a second, so that their checkpoints do not all come at once.
+                // Spread over about a second, so that the calls' checkpoints do not coincide.
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...2000 / count)))
                 let call = try await TestCall.open(number, to: server)
                 calls.append(call)
@@ -60,7 +63,7 @@ struct KilledServer: Sendable {
         unfinished = try UnfinishedCall.all(in: server.recordings, fault: bench.fault)
     }
 
-    /// Looks at every file as it stands. Returns the frames in each file of each call, by number and ending.
+    /// Examines every file as it stands. Returns the frames in each file of each call, by number and extension.
     func judge(_ jury: Jury, into report: inout Report) async -> [Int: [String: Int]] {
         var held: [Int: [String: Int]] = [:]
         var rows = ["wav", "flac", "raw"].map { (ending: $0, row: Row("kill", "\($0), as it stands")) }
@@ -100,26 +103,29 @@ struct KilledServer: Sendable {
         return held
     }
 
-    /// Whether the machine was too busy to keep up with the calls: more than a second of audio then comes in a second, to make up
-    /// for the one before, and the bounds that are seconds of audio say nothing.
+    /// The machine was too busy to keep up with the calls.
+    ///
+    /// A late second of audio is then made up for in the next one, and bounds in seconds of audio mean nothing.
     private var isBusy: Bool { lag > TestSignal.format.frames(seconds: 4 * Self.readSeconds) }
 
-    /// Frames that may be missing in a file as it stands: what the server had not yet, and what its format still held.
+    /// Returns the number of frames that an unrepaired file may lack.
+    ///
+    /// They are frames not yet at the server, and frames still held by the file's format.
     private func allowed(_ call: TestCall, _ ending: String, physical: Int) -> Int {
         let format = TestSignal.format
         let way = call.tried - physical
-        // What had been received so long before the end must be there in any case.
+        // Frames received so long before the end must be in the file in any case.
         let late = call.tried - (received["\(call.signal.call)"] ?? call.tried)
         if isBusy { return late }
         return switch ending {
         case "wav": way + format.frames(seconds: Self.headerSeconds)
-        // A block, the frame that the encoder holds beyond it, and reads that the raw file had already and it had not.
+        // A block, the frame that the encoder holds beyond it, and reads already in the raw file but not in this one.
         case "flac": way + 1153 + format.frames(seconds: 2 * Self.readSeconds)
         default: late
         }
     }
 
-    /// Starts the server again and looks at what it makes of the files: not a frame less than there was.
+    /// Starts the server again and checks the recovered files: none may have fewer frames than before.
     func recover(_ bench: Bench, held: [Int: [String: Int]]) async throws -> [Row] {
         let next = try await ServerProcess(in: bench.directory, fault: bench.fault)
         let published = try await next.published(calls.count)
@@ -133,7 +139,7 @@ struct KilledServer: Sendable {
         return rows
     }
 
-    /// Compares what was recovered with what there was.
+    /// Compares the recovered files with those before the recovery.
     func check(_ published: [PublishedCall], held: [Int: [String: Int]], scenario: String, what: String) async -> [Row] {
         let jury = Jury(finished: true)
         var rows: [Row] = []

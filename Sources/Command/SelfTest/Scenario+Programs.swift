@@ -10,10 +10,10 @@ extension Scenario {
         return Report(rows: try await ended + killed)
     }
 
-    /// Seconds after which the programs write once more.
+    /// Seconds until the programs write once more.
     private static let late = 2
 
-    /// A program that ends in order, and has a child that goes on.
+    /// A program that ends normally, with a child that goes on writing.
     private static func lateChild(_ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         settings.sinks = [
@@ -47,7 +47,7 @@ extension Scenario {
         return [try await check("a program after kill -9", call, next, allowed: call.sent) { _ = try await next.stop() }]
     }
 
-    /// Waits until the programs have written what they write late, and compares the published files with their manifest.
+    /// Waits for the programs' late writes, and compares the published files with their manifest.
     private static func check(_ what: String, _ call: TestCall, _ server: ServerProcess, allowed: Int, _ stop: () async throws -> Void) async throws
         -> Row
     {

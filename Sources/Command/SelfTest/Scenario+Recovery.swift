@@ -7,7 +7,7 @@ extension Scenario {
         let victim = try await KilledServer(in: bench, calls: bench.isQuick ? 4 : 12)
         var ignored = Report()
         let held = await victim.judge(Jury(judges: []), into: &ignored)
-        // The work takes somewhat longer than a look, so that the kills come at every moment of it.
+        // A repair takes somewhat longer than a dry run. Twice that time spreads the kills over the whole repair.
         let start = ContinuousClock.now
         let look = try await repair(victim, bench, "--dry-run").result()
         let time = (ContinuousClock.now - start) / Duration.seconds(1)

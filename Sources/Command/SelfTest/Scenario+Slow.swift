@@ -18,7 +18,7 @@ extension Scenario {
         fifo.read(bytesPerSecond: format.sampleRate * format.bytesPerFrame / 4)
         let call = try await TestCall.open(1, to: server)
         try await call.send(format.frames(seconds: seconds), .live)
-        // How far the server is when the caller has said everything: it may be behind by what the sink may hold back, and a little.
+        // The server's progress once the caller has sent everything. It may lag by the buffer, the hold limit and 3 s.
         let received = try await server.liveCalls()["1"] ?? 0
         var row = Row("slow", "what has come in time")
         row.add(sent: call.sent, held: received, allowed: format.frames(seconds: buffer + hold + 3))

@@ -19,7 +19,7 @@ extension Scenario {
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: bench.isQuick ? 300 : 1200), .maximum)
         _ = try await eventually("all audio so far at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
-        // The destination comes back; the call goes on, and so does the sink.
+        // The destination comes back; the call and its sink go on.
         returning.read()
         try await call.send(TestSignal.format.frames(seconds: 1.5), .live)
         let code = try await call.hangUp()
@@ -28,7 +28,7 @@ extension Scenario {
         var report = Report()
         var run = Row("stall", "the server", calls: 1)
         run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
-        // What is in queues is a few hundred kilobytes; the rest is the program's own.
+        // The queues take a few hundred kilobytes. The program itself takes the rest.
         report.notes += noteMemory("stall", before, server, allowed: bench.isQuick ? 8_000_000 : 24_000_000, &run)
         run.expect(server.process.errors.contains("is left behind"), "the log does not say that a sink was left behind")
         try bench.fault?.spoil(found)
@@ -40,7 +40,7 @@ extension Scenario {
         }
         report.rows.append(await Self.blocked(published, call, server))
         report.rows.append(try await Self.returned(published, call, server, try await returning.samples()))
-        // One of its sinks never comes back.
+        // The blocked sink never ends.
         server.process.signal(SIGKILL)
         _ = try await server.process.result()
         run.problems += try await Verifier.problems(in: server.recordings)
@@ -48,7 +48,7 @@ extension Scenario {
         return report
     }
 
-    /// The sink that hangs for ever: everything is counted as lost, in the manifest and in the metrics.
+    /// The sink that hangs for ever: the manifest and the metrics count all its frames as lost.
     private static func blocked(_ published: PublishedCall, _ call: TestCall, _ server: ServerProcess) async -> Row {
         var row = Row("stall", "a FIFO that nobody reads")
         guard let sink = published.sink("blocked") else {
@@ -61,7 +61,7 @@ extension Scenario {
         return row
     }
 
-    /// The sink that came back: what it missed is silence, and it is as long as the call.
+    /// The sink that came back: silence replaces its missed frames, and its output is as long as the call.
     private static func returned(_ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, _ samples: [Int16]) async throws -> Row {
         var row = Row("stall", "a FIFO read after the stall")
         guard let sink = published.sink("returning") else {
@@ -84,7 +84,7 @@ extension Scenario {
 }
 
 extension Row {
-    /// Notes a problem unless `GET /metrics` says so many frames of a sink.
+    /// Adds a problem unless `GET /metrics` reports this number of frames for a sink.
     mutating func expect(_ server: ServerProcess, _ metric: String, sink: String, is frames: Int) async {
         do {
             let found = try await server.metric(metric, sink: sink)

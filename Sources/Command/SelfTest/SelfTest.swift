@@ -72,7 +72,7 @@ struct SelfTest: AsyncParsableCommand {
         try present(reports ?? [])
     }
 
-    /// Ctrl-C leaves nothing behind.
+    /// Kills the servers and deletes their directory after Ctrl-C or SIGTERM.
     private static func watchSignals(_ place: String) async -> [Report]? {
         for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
             ChildProcess.killAll()
@@ -83,7 +83,9 @@ struct SelfTest: AsyncParsableCommand {
         return nil
     }
 
-    /// Runs the chosen scenarios: one after the other, so that none disturbs another's figures; two at once in the short form.
+    /// Runs the chosen scenarios.
+    ///
+    /// They run one after another, so that none disturbs another's figures. The short form runs two at once.
     private func runScenarios(in place: String) async -> [Report] {
         let chosen = (Scenario.all.filter { only.isEmpty || only.contains($0.name) }).filter { !skip.contains($0.name) }
         return await withTaskGroup(of: (Int, Report).self) { tasks in
@@ -102,7 +104,7 @@ struct SelfTest: AsyncParsableCommand {
         }
     }
 
-    /// Runs one scenario. What keeps it from its end is a finding as well.
+    /// Runs one scenario. An error that ends it early is a finding as well.
     private func run(_ scenario: Scenario, in place: String) async -> Report {
         Terminal.note("\(scenario.name): \(scenario.summary) ...")
         let start = ContinuousClock.now
@@ -120,7 +122,7 @@ struct SelfTest: AsyncParsableCommand {
         return report
     }
 
-    /// Prints the table and what there is to say about it; throws when anything is worse than it may be.
+    /// Prints the table and its notes. Throws if there is a problem.
     private func present(_ reports: [Report]) throws {
         let rows = reports.flatMap(\.rows)
         Terminal.say(Terminal.table([Row.heads] + rows.map(\.cells)))
@@ -135,22 +137,22 @@ struct SelfTest: AsyncParsableCommand {
     }
 }
 
-/// What a scenario is run with.
+/// Settings for the run of a scenario.
 struct Bench: Sendable {
-    /// Where it may work; made by whoever needs it.
+    /// The scenario's working directory. Each user of the directory creates it.
     let directory: String
-    /// Whether this is the short form.
+    /// The short form was asked for.
     let isQuick: Bool
-    /// The defect that is planted.
+    /// The planted defect.
     let fault: Fault?
 }
 
-/// Something that is done to a server, and what must be left afterwards.
+/// A treatment of a server, and checks of the files afterwards.
 struct Scenario: Sendable {
     let name: String
     let summary: String
     let run: @Sendable (Bench) async throws -> Report
 
-    /// All of them, in the order in which they run.
+    /// All scenarios, in the order in which they run.
     static let all = [kill, recovery, stall, fill, flood, endings, names, hung, slow, givenUp, programs, retry, rehearsal, unmounted]
 }

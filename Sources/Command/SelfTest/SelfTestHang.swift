@@ -9,18 +9,19 @@ import Foundation
     import Glibc
 #endif
 
-/// `callreel selftest-hang`: a file system that never answers, for as long as this process lives.
+/// `callreel selftest-hang`: a file system that never answers while this process lives.
 ///
-/// It is FUSE without a server: the kernel hands every request to the holder of `/dev/fuse`, who does not read them. Whoever asks for anything
-/// below the directory waits, as on a network file system whose server has gone. No compiler and no library is needed.
+/// It is FUSE without a server. The kernel hands every request to the holder of `/dev/fuse`, and this process does not
+/// read them. A process that uses the directory waits, as on a network file system with a dead server.
+/// No compiler and no library is needed.
 struct SelfTestHang: ParsableCommand {
     static let name = "selftest-hang"
-    /// What is printed when everything hangs.
+    /// The line printed once the directory hangs.
     static let word = "hangs"
     static let configuration = CommandConfiguration(
         commandName: name, abstract: "Plays a directory that hangs, for callreel selftest.", shouldDisplay: false)
 
-    /// Whether the system lets us: there is a device, and we may open it.
+    /// The system has `/dev/fuse`, and this process may open it.
     static var isPossible: Bool {
         #if os(Linux)
             unsafe access("/dev/fuse", R_OK | W_OK) == 0

@@ -2,8 +2,7 @@ import ArgumentParser
 import CallreelCore
 import Foundation
 
-/// `callreel selftest-server`: `callreel serve` with the sinks of the self-test beside the others, for as long as the
-/// self-test lives.
+/// `callreel selftest-server`: `callreel serve` with the self-test's sinks as well. It ends with the self-test.
 struct SelfTestServer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "selftest-server", abstract: "Serves for callreel selftest.", shouldDisplay: false)
@@ -20,7 +19,7 @@ struct SelfTestServer: AsyncParsableCommand {
         if let fileLimit { Self.limitFiles(to: fileLimit) }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                // A self-test that was killed leaves no server behind.
+                // Ends the server if the self-test was killed.
                 while !Task.isCancelled {
                     if let parent, getppid() != parent { _exit(1) }
                     try? await Task.sleep(for: .seconds(1))
@@ -34,7 +33,7 @@ struct SelfTestServer: AsyncParsableCommand {
         }
     }
 
-    /// Lets no file of this process grow beyond so many bytes: a write then fails with EFBIG.
+    /// Limits the size of every file of this process. A larger write then fails with EFBIG.
     private static func limitFiles(to bytes: Int) {
         var limit = rlimit()
         #if canImport(Darwin)
@@ -49,7 +48,7 @@ struct SelfTestServer: AsyncParsableCommand {
 }
 
 extension SinkRegistry {
-    /// These sinks and those that the self-test needs.
+    /// These sinks and the self-test's own.
     var withSelfTestSinks: SinkRegistry {
         var registry = self
         registry.register(PipeSink.self)

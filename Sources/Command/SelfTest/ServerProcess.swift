@@ -2,14 +2,16 @@ import CallreelCore
 import CallreelServer
 import Foundation
 
-/// Something that the self-test waited for and that did not come.
+/// An error of the self-test, such as an event that did not happen in time.
 struct SelfTestError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Waits until a value is there. The bound is generous: it is there so that a run ends, not to measure.
+/// Polls every 50 ms until `find` returns a value, and throws after `seconds`.
+///
+/// The generous bound only makes sure that a run ends. It measures no speed.
 func eventually<Value>(_ what: String, seconds: Int = 120, _ find: () async throws -> Value?) async throws -> Value {
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
@@ -19,32 +21,32 @@ func eventually<Value>(_ what: String, seconds: Int = 120, _ find: () async thro
     throw SelfTestError("\(what): not within \(seconds) seconds")
 }
 
-/// A real server: this very program as another process, in a directory of its own, on a free port of loopback.
+/// A real server: another process of this program, in its own directory, on a free port of loopback.
 final class ServerProcess: Sendable {
-    /// What a server is started with.
+    /// Settings for the start of a server.
     struct Settings: Sendable {
         /// The `sinks` of the configuration.
         var sinks: [JSONValue] = ["wav", "flac", "raw"].map { .object(["type": .string($0)]) }
         /// Other sections of the configuration.
         var sections: [String: JSONValue] = [:]
-        /// A command in front of the server's own, which it takes as its arguments.
+        /// A command to run before the server's own, which follows as its arguments.
         var wrapper: [String] = []
-        /// Bytes that a file of the server may have.
+        /// The greatest size of one of the server's files, in bytes.
         var fileLimit: Int?
     }
 
-    /// Where the server keeps everything.
+    /// The server's working directory.
     let directory: String
     /// The page's address, without its last slash.
     let url: String
     let process: ChildProcess
 
-    /// This program.
+    /// The path of this program.
     static let own = Bundle.main.executablePath ?? ProgramArguments.path
-    /// The program that is tested: this one, unless the environment names another build.
+    /// The program under test: this one, unless the environment names another build.
     static let executable = ProcessInfo.processInfo.environment["CALLREEL_SELFTEST_PROGRAM"] ?? own
 
-    /// Starts a server and waits until it says that it is ready.
+    /// Starts a server and waits until it reports that it is ready.
     init(in directory: String, _ settings: Settings = Settings(), fault: Fault? = nil) async throws {
         self.directory = directory
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -82,14 +84,14 @@ final class ServerProcess: Sendable {
     /// The recordings directory.
     var recordings: String { directory + "/recordings" }
 
-    /// What runs, as `GET /api/calls` says it: frames received, by the caller's number.
+    /// Returns the live calls that `GET /api/calls` lists: frames received, by the caller's number.
     func liveCalls() async throws -> [String: Int] {
         let state = try JSONValue(parsing: Data(try await CallInstructions.text(at: url + "/api/calls").utf8))
         guard case .array(let live) = state["live"] else { throw SelfTestError("GET /api/calls has no list of live calls") }
         return live.reduce(into: [:]) { $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0) }
     }
 
-    /// Whether `GET /readyz` says that calls are taken, and what it says.
+    /// Returns the answer of `GET /readyz`: true if the server takes calls, and the text.
     func readiness() async throws -> (isReady: Bool, text: String) {
         do throws(CallerError) {
             return (true, try await CallInstructions.text(at: url + "/readyz"))
@@ -99,7 +101,7 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// One number of `GET /metrics`, in Prometheus' text format: of a sink, or of all calls; nil when it is not there.
+    /// Returns one number of `GET /metrics` (Prometheus text format), of a sink or of all calls. Nil if it is missing.
     func metric(_ name: String, sink: String? = nil) async throws -> Int? {
         let text = try await CallInstructions.text(at: url + "/metrics")
         let line = text.split(separator: "\n").first { line in
@@ -109,7 +111,7 @@ final class ServerProcess: Sendable {
         return line?.split(separator: " ").last.flatMap { Double($0) }.map { Int($0) }
     }
 
-    /// Memory in bytes: in use now, and at the most since the start. Nil where the system does not say.
+    /// Returns memory in bytes: the current use, and the most since the start. Nil if the system does not report it.
     func memory() -> (now: Int, most: Int)? {
         guard let status = try? String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8) else { return nil }
         func value(_ name: String) -> Int? {
@@ -126,7 +128,7 @@ final class ServerProcess: Sendable {
         return try await process.result().status
     }
 
-    /// Waits until so many recordings are published, and returns all there are.
+    /// Waits until this many recordings are published, and returns all published recordings.
     func published(_ count: Int) async throws -> [PublishedCall] {
         try await eventually("\(count) published recordings in \(recordings)") {
             let calls = try PublishedCall.all(in: recordings)

@@ -1,16 +1,16 @@
 import Foundation
 
-/// A way to let a server's disk be full after a few seconds of audio.
+/// A disk that is full after a few seconds of audio.
 enum SmallDisk: Sendable {
-    /// Small file systems in memory, in a mount name space of the server's own: the command that makes it, before the mounts.
+    /// Small in-memory file systems in the server's own mount namespace, and the command to make the namespace.
     case mounts([String])
     /// A limit on the size of each of the server's files (RLIMIT_FSIZE).
     case limit
 
-    /// Bytes that fit.
+    /// Its size in bytes.
     static let size = 200 * 1024
 
-    /// What can be done here: mounts, as root or in a user name space, where the system lets us; else the limit.
+    /// Finds the best way on this system: mounts, as root or in a user namespace, or else the limit.
     static func available(in directory: String) async throws -> SmallDisk {
         guard let unshare = Jury.find("unshare"), Jury.find("mount") != nil else { return .limit }
         let place = directory + "/trial"
@@ -23,7 +23,7 @@ enum SmallDisk: Sendable {
         return .limit
     }
 
-    /// What is used, in words.
+    /// A sentence for the report.
     var description: String {
         switch self {
         case .mounts: "file systems of \(Self.size / 1024) KiB in memory (tmpfs), mounted in a private name space"
@@ -31,14 +31,14 @@ enum SmallDisk: Sendable {
         }
     }
 
-    /// The command in front of a server's, which gives it small file systems at these places.
+    /// Returns a prefix for a server's command that mounts small file systems at these places.
     func wrapper(for places: [String]) -> [String] {
         guard case .mounts(let command) = self else { return [] }
         let mounts = places.map { "mount -t tmpfs -o size=\(Self.size) callreel-selftest '\($0)'" }
         return command + ["/bin/sh", "-c", (mounts + ["exec \"$@\""]).joined(separator: " && "), "sh"]
     }
 
-    /// Copies what a running server has on a small file system to the same place outside, where everybody sees it.
+    /// Copies a running server's files from a small file system to the same path outside its namespace.
     func bringOut(_ place: String, of server: ServerProcess) throws {
         guard case .mounts = self else { return }
         try server.bringOut(place)
@@ -46,7 +46,7 @@ enum SmallDisk: Sendable {
 }
 
 extension ServerProcess {
-    /// Copies what a running server has at a place in its own name space to the same place outside, where everybody sees it.
+    /// Copies a running server's files at a path in its own namespace to the same path outside.
     func bringOut(_ place: String) throws {
         let inside = "/proc/\(process.identifier)/root" + place
         for case let path as String in FileManager.default.enumerator(atPath: inside) ?? .init() {

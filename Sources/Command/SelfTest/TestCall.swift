@@ -3,12 +3,12 @@ import CallreelServer
 import Foundation
 import Synchronization
 
-/// One call of the self-test, on the wire as a carrier's.
+/// One call of the self-test, on the wire like a carrier's.
 final class TestCall: Sendable {
-    /// The key of the handshake message under which a call's number stands, and then in its manifest.
+    /// The key of the call's number in the handshake message, and so in the manifest.
     static let key = "selftest-call"
 
-    /// How fast audio is sent.
+    /// The speed of sending: real time, or as fast as the server takes audio.
     enum Pace { case live, maximum }
 
     let signal: TestSignal
@@ -34,15 +34,15 @@ final class TestCall: Sendable {
         return TestCall(TestSignal(call: number), try await CarrierConnection.open(instructions))
     }
 
-    /// Frames that the system took for certain.
+    /// Frames that the system has accepted for certain.
     var sent: Int { counts.withLock { $0.sent } }
-    /// Frames that were sent, or begun to be.
+    /// Frames sent, including those being sent.
     var tried: Int { counts.withLock { $0.tried } }
 
-    /// Lets ``send(_:_:)`` come to its end at the next message.
+    /// Makes ``send(_:_:)`` end at the next message.
     func stop() { counts.withLock { $0.isStopped = true } }
 
-    /// Sends the next frames of the call's audio. Throws when the server ends the call.
+    /// Sends the next frames of the call's audio. Throws if the server ends the call.
     func send(_ frames: Int, _ pace: Pace) async throws {
         let format = TestSignal.format
         let batch = format.frames(seconds: pace == .live ? 2 * CarrierConnection.frameDuration : 0.5)
@@ -58,18 +58,18 @@ final class TestCall: Sendable {
         }
     }
 
-    /// Sends audio as it is spoken, until the server ends the call or ``stop()`` is called.
+    /// Sends audio in real time, until the server ends the call or ``stop()`` is called.
     func speak() async { try? await send(Int.max / 2, .live) }
 
-    /// Ends the call with a closing handshake and returns the server's code.
+    /// Ends the call with a closing handshake, and returns the server's code.
     func hangUp(code: UInt16 = 1000) async throws -> UInt16? { try await connection.hangUp(code: code).code }
 
     /// Breaks the connection.
     func drop() async { await connection.drop() }
 
-    /// Hears and answers nothing any more.
+    /// Stops reading and answering.
     func fallSilent() async { await connection.fallSilent() }
 
-    /// Waits for the server's end of the call, and returns its code.
+    /// Waits until the server ends the call, and returns its code.
     func ending() async -> UInt16? { await connection.ending().code }
 }

@@ -1,17 +1,17 @@
 import CallreelCore
 
-/// The audio of one test call: the same every time, different for each call, and never silent.
+/// The audio of one test call: the same in every run, different for each call, and never silent.
 ///
-/// A tone with a length of wave of the call's own, under noise in which every place differs. A frame that is missing, doubled,
-/// in another place or in another call's file is seen by comparison, and a zero is silence that somebody put there.
+/// Each call has a tone of its own wavelength, under noise that differs at every frame. A comparison therefore finds a
+/// frame that is missing, doubled, misplaced or in another call's file. A zero sample is inserted silence.
 struct TestSignal: Hashable, Sendable {
-    /// The shape of every test call's audio.
+    /// The format of every test call's audio.
     static let format = AudioFormat(sampleRate: 16000)
 
     /// The call's number.
     let call: Int
 
-    /// The sample of one frame.
+    /// Returns the sample of one frame.
     func sample(at frame: Int) -> Int16 {
         let period = 80 + call * 7 % 160
         let triangle = abs(frame % period * 2 - period) * (12000 / period) - 6000
@@ -23,10 +23,11 @@ struct TestSignal: Hashable, Sendable {
         return value == 0 ? 1 : Int16(value)
     }
 
-    /// The samples of some frames.
+    /// Returns the samples of a range of frames.
     func samples(_ range: Range<Int>) -> [Int16] { range.map(sample) }
 
-    /// The first frame at which audio that should begin at the call's frame `start` is not the call's, if there is one.
+    /// Returns the first frame that differs from the call's audio, or nil.
+    /// - Parameter start: the call's frame at which the samples should begin.
     func firstDifference(in samples: some Collection<Int16>, from start: Int = 0) -> Int? {
         var frame = start
         for sample in samples {

@@ -1,26 +1,26 @@
 import CallreelCore
 import Foundation
 
-/// A file of a server that was killed, as it stands: nothing has repaired it.
+/// An unrepaired file of a killed server.
 struct UnfinishedFile: Sendable {
-    /// Where the total of a FLAC file's STREAMINFO has its last four bytes (RFC 9639, section 8.2).
+    /// Offset of the last four bytes of the total in a FLAC file's STREAMINFO (RFC 9639, section 8.2).
     static let totalOffset = 22
 
     let path: String
-    /// What the file says of its length, in frames: a WAV by its header, a raw file by its size; a FLAC says nothing.
+    /// The file's stated length in frames: a WAV's by its header, a raw file's by its size. Nil for a FLAC.
     let stated: Int?
-    /// Frames that are in it for certain: a WAV's and a raw file's bytes; nil for a FLAC, which must be decoded.
+    /// Frames in the file for certain, by its size: for WAV and raw. Nil for a FLAC, which must be decoded.
     let physical: Int?
-    /// What is wrong with its head.
+    /// A problem with the file's header.
     var problem: String?
 
-    /// Looks at a file's bytes.
+    /// Examines a file's bytes.
     init(_ path: String) throws {
         self.path = path
         let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         switch path.pathExtension {
         case "wav":
-            // Whatever comes before the samples is short.
+            // The header before the samples is short.
             guard let tag = bytes.prefix(4096).range(of: Data("data".utf8)), bytes.count >= tag.upperBound + 4 else {
                 throw SelfTestError("\(path) has no data chunk")
             }
@@ -40,15 +40,15 @@ struct UnfinishedFile: Sendable {
     }
 }
 
-/// A call of a server that was killed.
+/// A call of a killed server.
 struct UnfinishedCall: Sendable {
     let number: Int
-    /// Its files, by what they end in.
+    /// Its files, by their extension.
     let files: [String: UnfinishedFile]
-    /// Frames in each of them, as Callreel's own reader counts them; set by whoever reads them.
+    /// Frames in each file, as Callreel's own reader counts them. The reader's caller sets them.
     var held: [String: Int] = [:]
 
-    /// The unfinished calls under a recordings directory, in the order of their numbers.
+    /// Returns the unfinished calls under a recordings directory, in the order of their numbers.
     static func all(in directory: String, fault: Fault?) throws -> [UnfinishedCall] {
         let partial = directory + "/" + RecordingStore.partialDirectoryName
         var isSpoilt = false
