@@ -18,7 +18,7 @@ import Testing
         #expect(lines.count == 2 && lines[0] == "1 call sent, 11.0 s of audio, closed with 1000.", "\(result.text)")
         let manifest = try #require(lines.last?.wholeMatch(of: /Recorded: (\/.*\.json)/)?.output.1)
         #expect(FileManager.default.fileExists(atPath: String(manifest)))
-        // No progress bar where nobody watches.
+        // Without a terminal there is no progress bar.
         #expect(result.errors.isEmpty)
         let recording = try await server.finished(1)[0]
         #expect(recording.call.from == "447700900123" && recording.call.to == "442079460000")
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func `a call returns when its recording stands, however long that takes, and says where`() async throws {
-        // The program takes its time after the call's end, as a disk or a busy machine does.
+        // The program takes two seconds after the call's end, like a slow disk or a busy machine.
         let slow = #"{"type": "exec", "name": "slow", "command": ["sh", "-c", "cat > /dev/null; sleep 2"]}"#
         let server = try await RunningServer(configuration: #"{"sinks": [{"type": "raw"}, \#(slow)]}"#)
         for (target, arguments) in [("/webhooks/answer", ["--calls", "12"]), ("/webhooks/answer", ["--abrupt"])] {
@@ -43,7 +43,7 @@ import Testing
             #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
             let paths = result.text.matches(of: /Recorded: (.*)\n/).map { String($0.output.1) }
             #expect(paths.count == (arguments.count == 2 ? 10 : 1) && (paths.count == 1 || result.text.hasSuffix("and 2 more\n")), "\(result.text)")
-            // Now, and not at some time: the command is over.
+            // At once, because the command has ended.
             for path in paths { #expect(FileManager.default.fileExists(atPath: server.directory.path + "/" + path), "\(path)") }
             if arguments == ["--abrupt"] { continue }
             #expect(server.directory.files(in: "recordings").count { $0.hasSuffix(".json") && !$0.hasPrefix(".") } == 12)
@@ -77,7 +77,7 @@ import Testing
         #expect(result.status == 0)
         #expect(result.text.contains("closed with 1000.\n"))
         let recording = try await server.finished(1)[0]
-        // Not all of the file: it was still being played.
+        // Only a part of the file, because the call ended while it was being played.
         #expect(recording.framesReceived > 8000 && recording.framesReceived < 60 * 176_000)
         #expect(recording.framesReceived.isMultiple(of: 320))
         #expect(recording.endReason == "the carrier closed the call")
@@ -121,7 +121,7 @@ import Testing
             ([text.path + "/notes.txt"], 1, "notes.txt"), ([text.path + "/missing.wav"], 1, "missing.wav"),
             ([Speech.path, "--to", "ftp://x"], 64, "ftp://x"), ([Speech.path, "--calls", "0"], 64, "0"),
             ([Speech.path, "--dtmf", "x@1"], 64, "x@1"),
-            // Port 1 needs a privilege and nobody listens there.
+            // Port 1 needs a privilege and has no listener.
             ([Speech.path, "--to", "http://127.0.0.1:1/webhooks/answer"], 1, "Connection refused"),
             ([Speech.path, "--to", "ws://127.0.0.1:1/cable"], 1, "Connection refused"),
         ]

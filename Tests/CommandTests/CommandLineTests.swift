@@ -6,7 +6,7 @@ import Testing
 @Suite struct CommandLineTests {
     private let directory = TemporaryDirectory()
 
-    /// Runs the command with whatever a shell puts around it.
+    /// Runs the command inside a shell script.
     private func shell(_ script: String, environment: [String: String] = [:]) async throws -> Program.Result {
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
         return try await Program("bash").run(["-c", script, Program.callreel.path], in: directory.path, environment: environment)

@@ -10,7 +10,7 @@ import Testing
 
     private func callreel(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(arguments) }
 
-    /// Every key of an object and of the objects in it, as paths such as `listen.port` and `flac.level`.
+    /// Returns every key of an object and its inner objects, as paths such as `listen.port` and `flac.level`.
     private func keys(_ value: JSONValue, _ path: String = "") -> Set<String> {
         guard case .object(let members) = value else { return [] }
         return members.reduce(into: []) { found, member in
@@ -61,7 +61,7 @@ import Testing
             return line.split(separator: "`")[1].description
         }
         #expect(Set(documented).count == documented.count)
-        // Keys that every sink has stand there once, under `sinks`.
+        // Keys common to every sink are documented once, under `sinks`.
         let envelope: Set = [
             "type", "name", "enabled", "directory", "fallback", "mustExist", "required", "onError", "buffer", "stallLimit", "holdLimit",
             "checkpoint", "sync", "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",

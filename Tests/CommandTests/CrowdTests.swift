@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The door of a program of its own, which has all the descriptors that a process may have.
+/// Many connections to a server process that has all its descriptors to itself.
 @Suite struct CrowdTests {
     @Test func `two thousand connections that say nothing do not stop a good call`() async throws {
         let server = try await RunningServer()

@@ -27,7 +27,7 @@ import Testing
         let tutorial = try text("Docs/WritingASink.md")
         let blocks = tutorial.matches(of: /\n`([^`\n]+)`:\n\n```\w+\n((?s:.*?)\n)```\n/)
         for block in blocks { #expect(try String(block.2) == text("Examples/LevelMeter/\(block.1)"), "\(block.1)") }
-        // Nothing that the example is made of is left out, so that whoever copies the blocks has all of it.
+        // Every file of the example is in the document, so that a reader who copies the blocks has all of it.
         let example = TemporaryDirectory.files(below: Self.project.appendingPathComponent("Examples/LevelMeter").path)
         #expect(example.count > 5)
         for file in example where !file.contains("/.build/") && !file.contains("/recordings/") && !file.hasSuffix("Package.resolved") {

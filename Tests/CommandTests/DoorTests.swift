@@ -31,7 +31,7 @@ import Testing
             #expect(result.errors.contains("vonage.requireToken") && !result.errors.contains("not-a-token"), "\(result.errors)")
         }
         #expect(server.directory.files(in: "recordings").isEmpty && !server.program.errors.contains("not-a-token"))
-        // With the address that the answer webhook hands out, it may.
+        // With the address from the answer webhook, the call is accepted.
         let ncco = try JSONValue(parsing: try await Program("curl").output(["-s", server.url + "/webhooks/answer"]))
         guard case .array(let actions) = ncco, case .array(let endpoints) = actions.last?["endpoint"], let uri = endpoints[0]["uri"]?.string else {
             throw NeverHappened(description: "an endpoint in \(ncco)")
@@ -101,7 +101,7 @@ import Testing
         }
         #expect(try await served() == first)
 
-        // A key that does not belong to the certificate: the old pair stays.
+        // The key does not belong to the certificate, so the server keeps the old pair.
         _ = try await TestCertificate.make(in: directory)
         let second = try String(contentsOfFile: pair.certificate, encoding: .utf8)
         let key = try Data(contentsOf: URL(fileURLWithPath: pair.key))
@@ -117,7 +117,7 @@ import Testing
         _ = try await eventually("the new pair") { server.program.errors.contains("certificate reloaded") ? true : nil }
         #expect(try await served() == second && second != first)
 
-        // The call that began under the first certificate has noticed nothing.
+        // The call that began under the first certificate goes on undisturbed.
         #expect(try await running.result().status == 0)
         #expect(try await server.finished(1)[0].framesReceived == 176_000)
         server.program.signal(SIGTERM)
@@ -190,7 +190,7 @@ import Testing
             #""vonage": {"tokenKey": "\#(secret)"}"#, #""vonage": {"signatureSecret": [{"x": "\#(secret)"}]}"#,
             #""access": {"password": {"x": "\#(secret)"}}"#,
             #""access": "\#(secret)""#, #""access": {"pasword": "\#(secret)"}"#, #""vonage": {"tokenKey": "${THE_SECRET}"}"#,
-            // Where no secret belongs, a variable is named instead of its value.
+            // Where a secret does not belong, the message names the variable instead of its value.
             #""listen": {"port": "${THE_SECRET}"}"#, #""publicURL": "${THE_SECRET}""#, #""recordings": {"name": "{${THE_SECRET}}"}"#,
             #""recordings": {"mode": "${THE_SECRET}"}"#, #""listen": {"trustedProxies": ["10.0.0.1", "${THE_SECRET}"]}"#,
             #""listen": {"trustedProxies": {"x": "${THE_SECRET}"}}"#, #""recordings": ["${THE_SECRET}"]"#,

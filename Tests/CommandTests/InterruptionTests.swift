@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct InterruptionTests {
-    /// A directory with calls that were being recorded when their server was killed.
+    /// Makes a directory with calls whose server was killed during the recording.
     private func killedCalls(_ count: Int, configuration: String = RunningServer.configuration) async throws -> TemporaryDirectory {
         let server = try await RunningServer(configuration: configuration)
         let file = server.directory.path + "/long.wav"
@@ -21,16 +21,16 @@ import Testing
         return server.directory
     }
 
-    /// How often the speech is repeated: minutes, so that no machine is too slow to kill a call before its end.
+    /// Repetitions of the speech: minutes of it, so that even a slow machine kills a call before its end.
     private static let rounds = 60
 
-    /// What the interrupted calls were sent.
+    /// The audio sent in the interrupted calls.
     private func speech() async throws -> Data {
         let once = try await Speech.pcm()
         return (0..<Self.rounds).reduce(into: Data()) { pcm, _ in pcm += once }
     }
 
-    /// Bytes by which a sink may be behind another one: what was read last is given to each of them by itself.
+    /// Bytes by which one sink may lag behind another: each receives the last reads by itself.
     private static let apart = 2 * 2 * 3200
 
     private func partialFiles(_ directory: TemporaryDirectory, _ ending: String) -> [String] {
@@ -40,7 +40,7 @@ import Testing
     @Test func `after a kill every file opens as it stands, and the next start finishes all of them`() async throws {
         let directory = try await killedCalls(5)
         let speech = try await speech()
-        // Without any repair. A WAV is behind by its last second at most, a FLAC by a block, a raw file by nothing.
+        // Without any repair, a WAV lags by its last second at most, a FLAC by a block, a raw file not at all.
         var raws: Set<Data> = []
         for raw in partialFiles(directory, ".raw") {
             let pcm = try Data(contentsOf: URL(fileURLWithPath: raw))
@@ -73,7 +73,7 @@ import Testing
             #expect(recording.call.from == "447700900123" && recording.call.uuid != nil)
             #expect(recording.sinks.map(\.state) == [.recovered, .recovered, .recovered])
             let files = recording.sinks.map { directory.path + "/recordings/" + $0.files[0].name }
-            // The WAV's header was behind, not its data; the FLAC has lost its unfinished block, and says how long it is.
+            // The WAV's header lagged, not its data. The FLAC has lost its unfinished block, and states its length.
             let found = [
                 try await Judge.wavPCM(files[0], rate: 16000), try await Judge.flacPCM(files[1]),
                 try Data(contentsOf: URL(fileURLWithPath: files[2])),
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func `a program that outlives a killed server changes nothing that is published`() async throws {
-        // It never ends, and goes on writing to the file that it has open.
+        // The program never ends, and goes on writing to its open file.
         let script = #"trap '' PIPE; echo $$ > pid; exec 3> \"$1\"; cat >&3; while :; do echo late >&3; sleep 0.02; done"#
         let command = #"["sh", "-c", "\#(script)", "sh", "{output}"]"#
         let directory = try await killedCalls(
@@ -181,7 +181,7 @@ import Testing
             let result = try await Program.callreel.run(["verify", directory.path + "/" + place])
             #expect(result.status == 1 && result.errors.contains(place) && !result.text.contains("problems"), "\(result.text) \(result.errors)")
         }
-        // One that a recorder has begun to use is one, and says that it holds nothing.
+        // A directory that a recorder has begun to use is an archive. `verify` notes that it has no recording.
         try FileManager.default.createDirectory(atPath: directory.path + "/empty/.partial", withIntermediateDirectories: true)
         let begun = try await Program.callreel.run(["verify", directory.path + "/empty"])
         #expect(begun.status == 0 && begun.errors.contains("no published recording"))

@@ -3,11 +3,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What becomes of a server whose log goes nowhere.
+/// Servers whose log cannot be written, or has no reader.
 @Suite struct LogTests {
     private let directory = TemporaryDirectory()
 
-    /// A server whose standard error is what a redirection of the shell makes of it.
+    /// Starts a server whose standard error a shell redirects.
     private func serve(_ redirection: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> (
         program: RunningProgram, url: String
     ) {
@@ -46,7 +46,7 @@ import Testing
     func `a log that nobody reads stops nothing, and says later how much is missing`(format: String) async throws {
         let pipe = directory.path + "/log"
         try await Program("mkfifo").output([pipe])
-        // Opened for both, it has a reader, who never reads.
+        // Opened for reading and writing, the pipe has a reader, and that reader never reads.
         let (server, url) = try await serve("2<> log", ["--log-format", format, "--log-buffer", "16"])
         // More than the pipe and the buffer hold.
         let name = String(repeating: "7", count: 2000)
@@ -55,7 +55,7 @@ import Testing
         let lost = try await dropped(url)
         #expect(lost > 0)
         let reader = try Program("cat").start([pipe])
-        // More than once, when the buffer was full more than once.
+        // If the buffer was full more than once, there is more than one such line.
         _ = try await eventually("the lines that say how many are missing") {
             let counts = try reader.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().compactMap { line in
                 let entry = format == "json" ? try JSONValue(parsing: Data(line.utf8)) : nil
@@ -90,7 +90,7 @@ import Testing
             "2> log", ["--log-format", "json"],
             environment: ["LD_PRELOAD": library, "NOISE": "1", "SWIFT_BACKTRACE": "enable=no"])
         func log() throws -> String { try String(contentsOfFile: directory.path + "/log", encoding: .utf8) }
-        // The shell has become the server, whose descriptor 2 alone is looked at.
+        // The shell has become the server. The library writes only to the server's descriptor 2.
         try Data().write(to: URL(fileURLWithPath: directory.path + "/speak"))
         _ = try await eventually("the library's words") { try log().contains("without an end") ? true : nil }
         #expect(try await call(url).status == 0)

@@ -3,11 +3,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A directory in which a step of a call fails is known before a call is lost there.
+/// The server finds a directory in which a step of a call fails before a call is lost there.
 @Suite struct RehearsalTests {
     private let directory = TemporaryDirectory()
 
-    /// A library whose functions fail, for paths with a text in them, as a file system does.
+    /// A library whose functions fail like a file system, for paths with a certain text in them.
     private static let source = """
         #define _GNU_SOURCE
         #include <dlfcn.h>
@@ -56,7 +56,7 @@ import Testing
         let url = String(line.dropFirst("Callreel is ready: ".count))
         #expect(try await Program("curl").run(["-sf", url + "readyz"]).status == 0)
         try Data().write(to: URL(fileURLWithPath: lever))
-        // A sync is tried about once a minute.
+        // The server tries a sync about once a minute.
         var answer = ""
         for _ in 0..<180 where !answer.hasSuffix("503") {
             answer = try await Program("curl").run(["-s", "-w", "%{http_code}", url + "readyz"]).text

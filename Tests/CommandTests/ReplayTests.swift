@@ -39,7 +39,7 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         let raw = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".raw") })
         #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
-        // Nothing stays behind.
+        // The command leaves no temporary file behind.
         #expect(temporary.files().isEmpty)
         let nothing = try await Program("bash").run(["-c", "\"$0\" replay - --config c.json < /dev/null", Program.callreel.path], in: directory.path)
         #expect(nothing.status == 1 && nothing.errors.contains("standard input: "), "\(nothing.errors)")

@@ -2,14 +2,14 @@ import CallreelCore
 import Foundation
 import TestSupport
 
-/// `callreel serve` as a process, in a directory of its own, on a free port.
+/// `callreel serve` as a process, in its own directory, on a free port.
 final class RunningServer: Sendable {
     let directory: TemporaryDirectory
     let program: RunningProgram
     /// The page's address, without its last slash.
     let url: String
 
-    /// Starts a server and waits until it says that it is ready.
+    /// Starts a server and waits until it reports that it is ready.
     init(_ arguments: String..., configuration: String = configuration, in directory: TemporaryDirectory = TemporaryDirectory()) async throws {
         self.directory = directory
         try configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
@@ -26,7 +26,7 @@ final class RunningServer: Sendable {
     /// For calls that go straight to the WebSocket.
     static let trusting = String(configuration.dropLast()) + #", "vonage": {"requireToken": false}}"#
 
-    /// The finished recordings, once there are so many.
+    /// Waits for this number of finished recordings, and returns them.
     func finished(_ count: Int) async throws -> [Recording] {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
@@ -35,7 +35,7 @@ final class RunningServer: Sendable {
         }
     }
 
-    /// Every file of a recording.
+    /// Returns the path of every file of a recording.
     func paths(_ recording: Recording) -> [String] {
         recording.sinks.flatMap(\.files).map { directory.path + "/recordings/" + $0.name }
     }

@@ -3,13 +3,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The schema of the configuration, judged by somebody else's validator and against our own reader.
+/// The schema of the configuration, tested with an independent validator and against Callreel's own reader.
 @Suite struct SchemaTests {
     private static let project = URL(fileURLWithPath: Speech.fixture("../..")).standardizedFileURL.path
 
     private let directory = TemporaryDirectory()
 
-    /// What the validator finds wrong with each of these texts, by what `config schema` prints.
+    /// Returns the validator's errors in each of these texts, by the output of `config schema`.
     private func judge(_ texts: [String]) async throws -> [[String]] {
         let schema = directory.path + "/schema.json"
         try await Program.callreel.output(["config", "schema"]).write(to: URL(fileURLWithPath: schema))

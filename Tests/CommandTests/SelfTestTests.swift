@@ -5,12 +5,12 @@ import Testing
 @Suite(.serialized) struct SelfTestTests {
     private func selftest(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(["selftest"] + arguments) }
 
-    /// The lines of the table that say that something is wrong.
+    /// Returns the lines of the table that report a failure.
     private func failures(_ result: Program.Result) -> [Substring] {
         result.text.split(separator: "\n").filter { $0.hasSuffix("  FAILED") }
     }
 
-    /// How many servers have their configuration under a directory.
+    /// Returns the number of servers with their configuration under a directory.
     private func servers(in directory: String) -> Int {
         let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return processes.count { process in
@@ -21,7 +21,7 @@ import Testing
 
     @Test func `the short self-test finds nothing wrong, and leaves nothing behind`() async throws {
         let directory = TemporaryDirectory()
-        // Without the device there are no file systems that hang, and the scenario would say so.
+        // Without the device no file system can hang, and the scenario would report that.
         let canHang = FileManager.default.fileExists(atPath: "/dev/fuse")
         let result = try await Program.callreel.run(
             ["selftest", "--quick", "--directory", directory.path] + (canHang ? [] : ["--skip", "hung"]))
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [
-        // A call of which a sink keeps nothing leaves no file there.
+        // A call of which a sink keeps no audio leaves no file there.
         ("drop", "names", ["names raw", "names the directory"]),
         ("cut", "names", ["names wav", "names the directory"]),
         ("lie", "names", ["names wav", "names the directory"]),
@@ -53,7 +53,7 @@ import Testing
             return cells.prefix(2).joined(separator: " ")
         }
         for row in rows { #expect(found.contains(row), "\(result.text)") }
-        // And nowhere else: what is whole is not called damaged.
+        // And no other row: intact files are not called damaged.
         for row in found { #expect(rows.contains(row), "\(result.text)") }
     }
 
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `files that nobody else can judge are a failure, unless that is asked for`() async throws {
-        // No program is found on this path.
+        // This path holds no program.
         let alone = ["PATH": "/nowhere"]
         let arguments = ["selftest", "--quick", "--only", "recovery"]
         let result = try await Program.callreel.run(arguments, environment: alone)

@@ -34,7 +34,7 @@ import Testing
         let attributes = try FileManager.default.attributesOfItem(atPath: server.directory.path + "/recordings")
         #expect(attributes[.type] as? FileAttributeType == .typeDirectory)
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o750)
-        // The sinks are tried where they will write, and leave nothing there.
+        // The server tries the sinks in their directory, and leaves no file there.
         _ = try await eventually("an empty directory") { server.directory.files() == ["callreel.json"] ? true : nil }
     }
 
@@ -70,7 +70,7 @@ import Testing
         _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
         server.program.signal(SIGTERM)
         _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
-        // No further call is taken, the running one goes on, and whoever asks is told.
+        // The server refuses new calls and reports that, and the running call goes on.
         let refused = try await Program.callreel.run(["call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max"])
         #expect(refused.status == 1 && refused.errors.contains("503"), "\(refused.errors)")
         let ready = try await Program("curl").output(["-s", "-w", "%{http_code}", server.url + "/readyz"])
@@ -99,7 +99,7 @@ import Testing
         server.program.signal(SIGTERM)
         _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
         server.program.signal(SIGTERM)
-        // Were it to wait for the program, this would take an hour.
+        // If the server waited for the program, this would take an hour.
         #expect(try await server.program.result().status == 1)
         #expect(server.program.errors.contains("stopped with unfinished recordings"))
         #expect(try await call.result().status == 1)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// Where on the timeline a sink does not have the call: in the manifest of the running call, and in the last one.
+/// Ranges of the timeline missing from a sink, in the manifest of the running call and in the final one.
 @Suite struct AccountTests {
     @Test func `a running call's manifest has the ranges and where each file begins`() async throws {
         let bench = try CallBench([(Probe(), #"{"partLength": 1}"#), (Probe(), #"{"onPause": "skip"}"#)])
@@ -66,7 +66,7 @@ import Testing
         #expect(account.tally(received: -1).written == 0)
     }
 
-    /// A part that cannot be opened in the middle of a chunk that is converted.
+    /// A part cannot be opened in the middle of a chunk under conversion.
     @Test(arguments: [#""sampleRate": 16000"#, #""channels": 2"#, #""partSize": null"#], [0, 3000])
     func `a next part that cannot open ends nothing but itself`(shape: String, lead: Int) async throws {
         let entry = #"{\#(shape), "partLength": 1, "failsAtOpen": 2, "retry": 0.01}"#

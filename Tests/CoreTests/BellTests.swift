@@ -33,7 +33,7 @@ import Testing
         }
         listener.cancel()
         try await until("it waits") { begun.count == 1 }
-        // Time enough for a wait that does not wait to come back.
+        // Time enough for a faulty wait to return at once.
         try await Task.sleep(for: .milliseconds(20))
         #expect(heard.count == 0)
         isRung.store(true, ordering: .sequentiallyConsistent)
@@ -42,7 +42,7 @@ import Testing
         await listener.value
     }
 
-    /// Each ring is answered before the next: one that is lost leaves both waiting.
+    /// Each ring is answered before the next. A lost ring would leave both waiting.
     @Test func `two that answer each other's ring lose none`() async throws {
         let ping = Bell(), pong = Bell(), rounds = Atomic(0)
         let count = 2000
@@ -64,7 +64,7 @@ import Testing
         await asking.value
     }
 
-    /// What was done before a ring is seen by whoever hears it: the last ring of a burst is not lost behind the first.
+    /// A listener sees all work done before a ring, even if the ring is the last of a burst.
     @Test func `a listener that looks after each ring sees what came before the last`() async throws {
         for _ in 0..<100 {
             let bell = Bell(), said = Atomic(0), looks = Atomic(0), seen = Atomic(0)
@@ -77,7 +77,7 @@ import Testing
                 seen.store(1, ordering: .sequentiallyConsistent)
             }
             for number in 1...3 {
-                // As soon as the listener has looked, so that many a ring comes before it waits.
+                // As soon as the listener has looked, so that many rings come before it waits.
                 let deadline = ContinuousClock.now + .seconds(120)
                 while looks.load(ordering: .sequentiallyConsistent) < number {
                     try #require(ContinuousClock.now < deadline, "it has heard ring \(number - 1)")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// The calling thread's nice value.
+/// Returns the calling thread's nice value.
 private func niceness() -> Int32 {
     #if canImport(Glibc)
         getpriority(.init(PRIO_PROCESS.rawValue), 0)
@@ -13,7 +13,7 @@ private func niceness() -> Int32 {
     #endif
 }
 
-/// The running thread's name, for code that may not look at threads because it is asynchronous.
+/// Returns the running thread's name, because asynchronous code may not use `Thread.current`.
 private func threadName() -> String? { Thread.current.name }
 
 /// An actor with blocking work to do.
@@ -52,7 +52,7 @@ private actor Caller {
     @Test func `code that blocks stays on the executor's threads, also after it waited`() async throws {
         let executor = BlockingExecutor(name: "test"), gate = Gate()
         defer { gate.open() }
-        // More of them than Swift's own pool has threads, which this test runs on.
+        // More of them than Swift's own pool, on which this test runs, has threads.
         let count = ProcessInfo.processInfo.activeProcessorCount + 3
         for _ in 0..<count {
             Task(executorPreference: executor) {
@@ -128,7 +128,7 @@ private actor Caller {
     }
 
     @Test func `a second job is not left behind a first that waits for it`() async throws {
-        // As many jobs as there are threads of right, which meet each other: none may be queued behind another one.
+        // As many jobs as guaranteed threads. The jobs wait for each other, so none may be queued behind another.
         for _ in 0..<300 {
             let executor = BlockingExecutor(name: "test"), gate = Gate(), done = Collected<Void>()
             defer { gate.open() }

@@ -65,7 +65,7 @@ import Testing
         bench.receive(800)
         bench.session.note("dtmf", data: ["digit": "5"])
         #expect(bench.session.take(event("answered"), facts: CallFacts(carrier: "test", to: "2")) == nil)
-        // Not each event is a save: they come in floods.
+        // The session does not save after each event, because events come in floods.
         try await until("all of it is on disk") {
             bench.session.tick(now: farFuture)
             let manifest = try bench.partialManifest()
@@ -82,13 +82,13 @@ import Testing
         bench.session.note("dtmf", data: ["digit": "5"])
         bench.session.note("dtmf", data: ["digit": "5"])
         bench.receive(80)
-        // What comes beside the audio is repeated by its sender, and kept once.
+        // The sender repeats events that come beside the audio. The session keeps each once.
         for _ in 0..<2 { #expect(bench.session.take(event("answered"), facts: CallFacts(carrier: "test")) == nil) }
         let recording = try await bench.end()
         #expect(recording.events.map(\.frame.frames) == [0, 800, 800, 880])
         #expect(recording.events.map(\.type) == ["first", "dtmf", "dtmf", "answered"])
         #expect(try bench.recorder.store.manifest(named: "call").events.map(\.frame.frames) == [0, 800, 800, 880])
-        // The recording is published: whoever has more to say is told where.
+        // The recording is published, so the session names its manifest for a late event.
         #expect(bench.session.take(event("late"), facts: nil)?.name == "call")
     }
 

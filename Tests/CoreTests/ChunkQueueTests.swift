@@ -3,7 +3,9 @@ import Testing
 
 @testable import CallreelCore
 
-/// A queue of half a second at 8000 Hz, 4000 frames, with the positions kept and the announcements of room counted.
+/// A queue of half a second at 8000 Hz, 4000 frames.
+///
+/// It records the pushed positions and counts the announcements of free space.
 final class QueueBench: Sendable {
     let queue: ChunkQueue
     let announcements = Collected<Void>()
@@ -19,7 +21,7 @@ final class QueueBench: Sendable {
         queue = ChunkQueue(envelope: envelope, format: .telephone) { [announcements] in announcements.append(()) }
     }
 
-    /// Pushes the next so many frames.
+    /// Pushes the next frames.
     func push(_ frames: Int, isPaused: Bool = false, now: ContinuousClock.Instant? = nil) -> Bool {
         let start = pushed.withLock { pushed in
             defer { pushed += frames }
@@ -29,7 +31,7 @@ final class QueueBench: Sendable {
             PCMChunk(samples: ramp(start..<start + frames), format: .telephone, start: FramePosition(start), isPaused: isPaused), now: now)
     }
 
-    /// The next item in words.
+    /// Returns a description of the next item.
     func next() async -> String { await queue.next().words }
 }
 
@@ -44,7 +46,7 @@ extension ChunkQueue.Item {
     }
 }
 
-/// A moment that no test lives to see.
+/// A moment beyond the run of any test.
 let farFuture = ContinuousClock.now + .seconds(1_000_000)
 
 @Suite struct ChunkQueueTests {
@@ -106,7 +108,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
         for _ in 0..<3 { #expect(bench.push(1000)) }
         #expect(!bench.push(1000))
         _ = await bench.next()
-        // A socket hands over what it had read already. Whatever the answer is, the call still waits to be told.
+        // A socket hands over bytes that it has already read. The call still waits for an announcement in any case.
         #expect(!bench.push(10))
         for _ in 0..<4 { _ = await bench.next() }
         #expect(bench.announcements.count == 1)
@@ -158,7 +160,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
                 if item == "end" { return }
             }
         }
-        // Nothing came yet: nothing to make readable.
+        // Without audio, no checkpoint is due.
         _ = bench.queue.tick(now: farFuture)
         #expect(bench.push(10))
         try await until("the checkpoint comes") {

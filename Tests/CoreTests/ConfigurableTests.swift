@@ -38,7 +38,7 @@ private struct Everything: Configurable {
 }
 
 @Suite struct ConfigurableTests {
-    /// Reads JSON text; the problems are as an operator sees them.
+    /// Reads JSON text, and returns the problems as an operator sees them.
     private func read(_ text: String, alongside: [String]? = []) throws -> (Everything, [String]) {
         var problems: [ConfigurationProblem] = []
         let value = Everything.read(try .parse(text), at: .root, alongside: alongside, problems: &problems)

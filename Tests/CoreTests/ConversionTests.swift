@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// A sink in a shape of its own: its timeline is the call's, whatever happens on the way.
+/// A sink with its own sample rate or channels keeps the call's timeline in every case.
 @Suite struct ConversionTests {
     @Test func `another number of channels is mixed or doubled`() {
         let stereo: [Int16] = [100, 300, -5, -6, 32767, 32767, -32768, -32768]
@@ -42,9 +42,9 @@ import Testing
         let entry = #"{\#(shape), "partLength": 1, "failsAtWrite": 4, "holds": \#(holds * 2), "retry": 0.01}"#
         let probe = Probe(), total = shape.contains("channels") ? 34_800 : 69_600
         let bench = try CallBench([(probe, entry), (Probe(), "{}")], registry: .doubling)
-        // Three of them make a part, so that some parts are full and some fail, and the next ones begin within a chunk.
+        // Three of them make a part, so that some parts are full, some fail, and the next ones begin within a chunk.
         for _ in 0..<12 { bench.receive(2900) }
-        // But for what the converter holds. A sink that fails when the call is over is not tried again.
+        // Without the frames held by the converter. A sink that fails after the call's end is not tried again.
         try await until("it has taken nearly all") { probe.life.withLock { $0.end.frames } >= total - 74 }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
@@ -59,7 +59,7 @@ import Testing
 
 private func doubled(_ samples: [Int16]) -> [Int16] { samples.flatMap { [$0, $0] } }
 
-/// Makes 16000 Hz of 8000 Hz, each sample twice, and holds back the last ones until there are more.
+/// Converts 8000 Hz to 16000 Hz, each sample twice, and holds back the last ones until more arrive.
 private struct Doubler: RateConverter {
     private var held: [Int16] = []
 
@@ -72,7 +72,7 @@ private struct Doubler: RateConverter {
 }
 
 extension SinkRegistry {
-    /// The sinks for tests, with something that changes a rate.
+    /// The sinks for tests, with a rate converter.
     static var doubling: SinkRegistry {
         var registry = testRegistry
         registry.rateConverter = { source, target, channels throws(SinkError) in

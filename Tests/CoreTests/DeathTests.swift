@@ -3,12 +3,14 @@ import Testing
 
 @testable import CallreelCore
 
-/// Programs that die after each step of publishing and of recovery: the next one finishes what they left, and nothing is lost.
+/// Programs that die after each step of publishing and of recovery.
+///
+/// The next program finishes the work, and no audio is lost.
 @Suite struct DeathTests {
     /// The exit status of a program that died.
     private static let death: Int32 = 17
 
-    /// A store in a directory, whose program dies after so many steps.
+    /// Returns a store in a directory. Its program dies after so many steps.
     static func store(_ directory: String, dyingAfter steps: Int) throws -> RecordingStore {
         var store = RecordingStore(directory: directory, template: try NameTemplate("day/call"))
         let taken = Collected<StoreStep>()
@@ -19,7 +21,7 @@ import Testing
         return store
     }
 
-    /// Two sinks of a call, the second with a directory of its own.
+    /// Two sinks of a call, the second with its own directory.
     static func sinks(_ directory: String) -> [Recording.Sink] {
         var near = Recording.Sink(type: "probe", name: "probe", state: .recording)
         near.files = [.init(name: "call.pcm", bytes: 0, start: .start)]
@@ -28,7 +30,7 @@ import Testing
         return [near, far]
     }
 
-    /// Begins a call and writes its files, as a program does that dies later.
+    /// Begins a call and writes its files, for a program that dies later.
     static func begin(_ store: RecordingStore, _ directory: String, id: RecordingID) throws -> (manifest: Recording, partial: PartialRecording) {
         let manifest = Recording(
             id: id, name: "day/call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 1_000_000),
@@ -43,25 +45,25 @@ import Testing
 
     static func audio(_ word: String) -> Data { Data(String(repeating: word, count: 100).utf8) }
 
-    /// Says that a program came to its end without dying on its way: then there was no further step.
+    /// Records that a program reached its end, so that there was no further step to die at.
     static func survive(_ directory: String) -> Never {
         try? Data().write(to: URL(fileURLWithPath: directory + ".survived"))
         _exit(death)
     }
 
-    /// The last number of steps must be one that a program survives: else there are steps after which none died.
+    /// Expects a program to survive the last number of steps. Otherwise some steps had no death after them.
     private func expectSurvival(_ workspace: Workspace, after steps: Int, of limit: Int) {
         let path = workspace.path + ".survived"
         if steps == limit - 1 { #expect(FileSystem.exists(path), "there are more than \(steps) steps") }
         FileSystem.removeName(path)
     }
 
-    /// The files under a directory, without what a store sets aside for itself.
+    /// Returns the files under a directory, without the store's reserve.
     private func standing(_ workspace: Workspace) throws -> [String] {
         try workspace.files().map { $0 == ".partial/reserve" ? ".partial" : $0 }
     }
 
-    /// Every byte is published once, and a further recovery changes nothing.
+    /// Expects every byte to be published once, and a further recovery to change nothing.
     private func expectWhole(_ workspace: Workspace, dying steps: Int) throws {
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("day/call"))
         let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger)
@@ -121,7 +123,7 @@ import Testing
         try expectWhole(workspace, dying: steps)
     }
 
-    /// A file that cannot be repaired is settled, and the program dies meanwhile.
+    /// The program dies while it settles a file that cannot be repaired.
     @Test(arguments: 0..<28)
     func `a settlement that dies is finished by the next one, and deletes nothing`(steps: Int) async throws {
         let workspace = try Workspace(), path = workspace.path, id = RecordingID()

@@ -19,7 +19,7 @@ import Testing
         #expect(recording.sinks[1].written == written)
         #expect(recording.sinks[1].lost == 1600 - written)
         for probe in [good, alsoGood] { #expect(probe.samples == ramp(0..<1600)) }
-        // What a failed sink left is a file like any other, unless it is nothing.
+        // A failed sink's file is published like any other, unless it is empty.
         #expect(recording.sinks[1].files.map(\.frames) == (written == 0 ? [] : [written]))
         for file in recording.sinks[1].files {
             #expect(try bench.samples(file) == ramp(0..<written))
@@ -86,14 +86,14 @@ import Testing
         #expect(!session.receive(ramp(0..<8000)) && announcements.count == 0)
         guard case .failure(let error) = await recorder.record(session) else { return #expect(Bool(false), "it cannot be recorded") }
         #expect(error.description.contains(workspace.file("recordings")))
-        // Whoever waits for room is told to go on.
+        // The session tells a waiting caller to go on.
         #expect(announcements.count == 1)
         #expect(session.receive(ramp(0..<8000)))
         #expect(recorder.liveCalls.isEmpty)
         #expect(recorder.index.count == 0)
     }
 
-    /// Publishing is asked for again after a moment. What happens in between belongs to the recording.
+    /// The recorder retries publishing after a moment. Events in between belong to the recording.
     @Test func `a disk that refuses once delays the recording, and an event in between is not lost`() async throws {
         let probe = Probe()
         let bench = try CallBench([(probe, #"{"obstructs": true}"#)])
@@ -108,7 +108,7 @@ import Testing
         try await until("the event is kept") { try bench.recorder.store.manifest(named: "call").events.map(\.type) == ["completed"] }
     }
 
-    /// After a failed sync the next one may report success without having the data, so there is only one.
+    /// After a failed sync, the next one may report success without having the data. So there is only one.
     @Test func `a file that cannot be sealed fails its own sink, and the others are published`() async throws {
         let bad = Probe(), good = Probe()
         let bench = try CallBench([(bad, #"{"removesItsFile": true}"#), (good, #"{"name": "good"}"#)])
@@ -118,7 +118,7 @@ import Testing
         #expect(recording.sinks[0].files.isEmpty)
         #expect(recording.sinks[0].error?.contains("call.pcm") == true)
         #expect(try bench.samples(recording.sinks[1].files[0]) == ramp(0..<160))
-        // What is left of the bad one stays for somebody to look at.
+        // The failed sink's file stays for the operator to examine.
         #expect(try bench.workspace.files().contains(".partial/\(recording.id)/call.pcm.away"))
     }
 }

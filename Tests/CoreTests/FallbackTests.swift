@@ -4,7 +4,7 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct FallbackTests {
-    /// A sink entry that writes under these directories of a workspace.
+    /// Returns a sink entry that writes under these directories of a workspace.
     private func places(_ bench: Workspace, _ rest: String = "") -> String {
         #"{"directory": "\#(bench.file("first"))", "fallback": "\#(bench.file("second"))"\#(rest)}"#
     }
@@ -89,14 +89,14 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: elsewhere.file("second")))
     }
 
-    /// Wherever the first place fails, and whatever was a gap: the two files together are the call's timeline.
+    /// The two files together are the call's timeline, wherever the first place fails, and with gaps anywhere.
     @Test(arguments: 0..<40 as Range<UInt64>)
     func `gaps and failures in any order leave a timeline without a hole`(seed: UInt64) async throws {
         var random = Generator(state: seed)
         let bench = QueueBench()
         var expected: [Int16] = []
         var next = 0, writes = 0
-        // Full, so that it is left behind; what follows is a gap, and then there is room again.
+        // Full, so that the sink stalls. A gap follows, and then there is free space again.
         while next < 4000 {
             let frames = Int.random(in: 1...700, using: &random)
             _ = bench.push(frames)

@@ -2,9 +2,9 @@ import Testing
 
 @testable import CallreelCore
 
-/// A sink that moves, but slower than the call.
+/// A sink that makes progress, but slower than the call.
 @Suite struct HoldLimitTests {
-    /// A queue whose sink takes a chunk of a tenth of a second now and then, and a clock that the test moves.
+    /// A queue whose sink takes a chunk of a tenth of a second now and then, with a clock moved by the test.
     private final class SlowBench {
         let bench: QueueBench
         var now = ContinuousClock.now
@@ -16,7 +16,7 @@ import Testing
 
         init(holdLimit: Double) { bench = QueueBench(stallLimit: 1_000_000, holdLimit: holdLimit) }
 
-        /// A tenth of a second in which the call sends what it may of its audio, and the sink takes so many chunks.
+        /// Moves the clock by a tenth of a second. The call sends all it may, and the sink takes `takes` chunks.
         func step(takes: Int) -> ChunkQueue.StallReason? {
             now += .milliseconds(100)
             let before = bench.announcements.count
@@ -39,8 +39,8 @@ import Testing
         var step = 0
         while slow.step(takes: step % 2) == nil, step < 10_000 { step += 1 }
         #expect(slow.bench.queue.isStalled)
-        // It takes half a second for each that passes, so the call waits twice as long. The steps of this test are coarse beside the
-        // queue, of which a step in six is the call's way back.
+        // The sink takes half a second of audio in each second, so the call waits for twice the limit.
+        // The steps of this test are coarse: one step in six is the call's return to sending.
         #expect((1.9 * limit...2.6 * limit + 1).contains(slow.waited), "\(slow.waited)")
         #expect(abs(slow.bench.queue.holds.seconds - slow.waited) < 1)
         #expect(slow.bench.push(800), "the call goes on")
@@ -54,7 +54,7 @@ import Testing
             waits.append(slow.waited)
         }
         #expect(stalls > 100)
-        // The first time it may; each other time it is left behind almost as soon as it is full.
+        // The sink may hold the call back once. Each later time, it stalls almost as soon as it is full.
         #expect(slow.waited < 4 + 0.3 * Double(stalls), "\(slow.waited) s in \(stalls) times")
         #expect(waits.last == slow.waited || slow.waited - (waits.last ?? 0) < 5)
     }
@@ -62,7 +62,7 @@ import Testing
     @Test func `a sink that has caught up has all of its time again`() {
         let slow = SlowBench(holdLimit: 3)
         for _ in 0..<6 {
-            // It stands still until the call has waited for more than two seconds, and then takes everything quickly.
+            // The sink takes nothing until the call has waited for two seconds, and then takes everything quickly.
             let before = slow.waited
             for _ in 0..<100 where slow.waited - before < 2 { #expect(slow.step(takes: 0) == nil) }
             #expect(slow.waited - before >= 2)
@@ -113,12 +113,12 @@ import Testing
         }
     }
 
-    /// A long gap takes its time to write: the call does not wait for that.
+    /// A long gap takes time to write. The call does not wait for that.
     @Test func `a sink that writes a long gap slowly does not hold the call back for long`() {
         let bench = QueueBench(stallLimit: 1_000_000, holdLimit: 2)
         var now = ContinuousClock.now
         _ = bench.push(4000, now: now)
-        // Left behind because it took nothing, with all the debt that it may have.
+        // Stalled because it took nothing, with its whole hold time used up.
         for _ in 0..<100 where !bench.queue.isStalled {
             now += .seconds(1)
             _ = bench.queue.tick(now: now)
@@ -126,7 +126,8 @@ import Testing
         _ = bench.push(8_000_000)
         while case .chunk = bench.queue.take(now: now) {}
         #expect(!bench.push(4000, now: now))
-        // It has taken half a second of audio, and writes a second of silence in two: it is deeper in debt with the second one.
+        // The sink took half a second of audio, and now needs two seconds to write one second of silence.
+        // Its hold time is exceeded with the second one.
         var waited = 0
         while !bench.queue.isStalled, waited < 100 {
             waited += 1

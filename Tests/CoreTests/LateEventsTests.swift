@@ -34,7 +34,7 @@ import Testing
         let manifest = try store.manifest(named: recording.name)
         #expect(manifest.events.map { $0.data["n"] } == [nil] + (0..<20).map { .integer($0) })
         #expect(manifest.droppedEvents == 30)
-        // The next program knows no more than the manifest says.
+        // The next program knows only the manifest.
         let next = self.recorder()
         next.index.scan(workspace.path)
         for number in 50..<60 { await next.note("n", data: ["n": .integer(number)], of: facts("A")) }

@@ -13,7 +13,7 @@ import Testing
         try own.begin()
     }
 
-    /// A lease of a program on another host.
+    /// Plants a lease of a program on another host.
     private func foreign(_ id: String, beat: Int = 1) throws {
         try workspace.plant("server-\(id)", #"{"id": "\#(id)", "host": "elsewhere", "boot": "another", "beat": \#(beat)}"#)
     }
@@ -26,7 +26,7 @@ import Testing
 
     @Test func `calls of this program and of one that renews its lease are left alone`() throws {
         let leases = Leases(own: own, directory: workspace.path, limit: .seconds(3600))
-        // The lock of a running call of its own would not be free, where locks can be relied on.
+        // Where locks are reliable, the lock of its own running call would not be free.
         #expect(try leases.mayRecover(call(own.id)) == own.locksAreReal)
         let call = try call("other")
         try foreign("other")
@@ -63,7 +63,7 @@ import Testing
         let second = Lease(directory: workspace.path)
         try second.begin()
         #expect(Leases(own: second, directory: workspace.path, limit: .zero).mayRecover(call))
-        // Its host is gone: nobody renews its lease, which was not of this boot.
+        // Its host is gone: the lease is not of this boot, and no program renews it.
         try foreign(second.id)
         let leases = Leases(own: own, directory: workspace.path, limit: .zero)
         #expect(leases.mayRecover(call))
@@ -79,7 +79,7 @@ import Testing
         #expect(try leases.mayRecover(call(ended.id)))
     }
 
-    /// Its call's lock is free, or nobody would ask.
+    /// The lock of its call is free, or this question would not arise.
     @Test func `a program of this kernel that has lost its lock is dead at once`() throws {
         let other = Lease(directory: workspace.path)
         try other.begin()
@@ -88,7 +88,7 @@ import Testing
         #expect(leases.verdict(of: other.id) == (Lease.boot == nil ? .undecided : .dead))
     }
 
-    /// After a power cut, nobody else can have the disk.
+    /// After a power cut, no other host can have the disk.
     @Test func `a program of an earlier boot is dead at once on a disk that no other host sees`() throws {
         try foreign("other")
         let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
@@ -117,7 +117,7 @@ import Testing
         let left = ["server-\(own.id)", "server-first.by-young", "server-rebooted", "server-young"]
         #expect(try workspace.files() == left.sorted())
         guard own.locksAreReal, Lease.boot != nil else { return }
-        // Both were of another boot; whoever had claimed something is gone with its lease, as the next look finds.
+        // Both leases were of another boot. The next look finds that the owner of each claim is gone with its lease.
         let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
         local.releaseClaims()
         local.releaseClaims()
@@ -162,7 +162,7 @@ import Testing
         let recovery = Recovery(store: bench.store, registry: testRegistry, leases: leases, logger: silentLogger)
         #expect(recovery.run().isEmpty)
         #expect(FileSystem.exists(place) && leases.isWaiting)
-        // It has ended: its call is published, and says nothing of it.
+        // The program has ended: its call is published, and the manifest names no owner.
         other.end()
         #expect(recovery.run().map(\.problems) == [[]])
         #expect(try bench.store.manifest(named: "call").owner == nil)

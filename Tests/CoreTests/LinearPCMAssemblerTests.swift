@@ -7,7 +7,7 @@ import Testing
     static let samples: [Int16] = [0, 1, -1, .min, .max, 0x0102, -0x0102, 0x7F00, 0x00FF, -256, 12_345, -12_345]
     static let bytes = samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
 
-    /// What comes out when the pieces go in one after the other, and frames are taken after each.
+    /// Appends the pieces in turn, and returns all samples and the count of leftover bytes.
     func assemble(_ pieces: [some Collection<UInt8>], channels: Int, takeEach: Bool) -> (samples: [Int16], leftover: Int) {
         var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000, channels: channels))
         var taken: [Int16] = []

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// What a sink says of its frames is held against what it was given.
+/// The framework compares a sink's stated frames with the frames it was given.
 @Suite struct MiscountTests {
     @Test(arguments: [(-100, 100), (7, 0), (-5000, 800)])
     func `a receipt that does not have the frames that the sink was given is the sink's error`(wrong: Int, lost: Int) async throws {
@@ -16,7 +16,7 @@ import Testing
         #expect(sink.error == "its receipt has \(800 + wrong) frames, and it was given 800")
         #expect(sink.lost == lost && sink.ranges?.lost?.ranges ?? [] == (lost == 0 ? [] : [800 - lost..<800]))
         #expect(bench.log.values.contains("sink miscounted its frames"))
-        // Its file is there all the same.
+        // Its file is published all the same.
         #expect(try bench.samples(sink.files[0]) == ramp(0..<800))
     }
 
@@ -44,7 +44,7 @@ import Testing
         #expect(wrong?.error.blame == .bug)
         #expect(part.miscount(SinkReceipt(frames: 800, framesByFile: ["call.pcm": 800])) == nil)
         #expect(part.miscount(SinkReceipt(frames: 800)) == nil)
-        // What it may be believed to have lies between nothing and all.
+        // The number taken as held lies between zero and all given frames.
         for (stated, held) in [(900, 800), (-7, 0), (300, 300)] { #expect(part.miscount(SinkReceipt(frames: stated))?.held == held) }
     }
 }

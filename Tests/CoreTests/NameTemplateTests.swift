@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 import Testing
 
-/// Puts the whole process into another time zone, where the day is another one already.
+/// Puts the whole process into another time zone, on another day.
 private func moveToAuckland() throws {
     unsafe setenv("TZ", "Pacific/Auckland", 1)
     tzset()
@@ -92,7 +92,7 @@ private func moveToAuckland() throws {
             let name = try name(template, call)
             let parts = name.split(separator: "/", omittingEmptySubsequences: false)
             #expect(parts.count == template.split(separator: "/").count, "\(name)")
-            // What is long leaves room for what comes behind it.
+            // A long value leaves room for the parts behind it.
             if template.hasSuffix("{id}") { #expect(name.hasSuffix("-63f61863"), "\(name)") }
             for part in parts {
                 #expect(!part.isEmpty)

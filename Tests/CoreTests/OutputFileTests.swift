@@ -3,13 +3,13 @@ import Testing
 
 @testable import CallreelCore
 
-/// Lets this process open no more files than so many.
+/// Limits the number of this process's open files.
 private func limitOpenFiles(_ count: rlim_t) {
     var limit = rlimit(rlim_cur: count, rlim_max: count)
     #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
 }
 
-/// Lets this process write files of no more than so many bytes.
+/// Limits the size of this process's files, in bytes.
 private func limitFileSize(_ bytes: rlim_t) {
     var limit = rlimit(rlim_cur: bytes, rlim_max: .max)
     #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
@@ -44,7 +44,7 @@ private func limitFileSize(_ bytes: rlim_t) {
             limitFileSize(4)
             var failure: SinkError?
             do throws(SinkError) { _ = try context.createFile("csv", beginning: "seconds,peak\n") } catch { failure = error }
-            // Before anything is said: that may be written to a file.
+            // Before any message, because the message may be written to a file.
             limitFileSize(.max)
             let error = try #require(failure)
             #expect(error.underlying == EFBIG && error.code == .write)

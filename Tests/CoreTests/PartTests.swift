@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// What the framework does for every sink: parts, further tries, another shape, pauses.
+/// The framework's work for every sink: parts, retries, conversion, pauses.
 @Suite struct PartTests {
     @Test(arguments: [1, 7, 160, 1999, 8000, 30_000])
     func `parts joined are the whole, whatever the chunks`(chunk: Int) async throws {
@@ -60,12 +60,12 @@ import Testing
             bench.receive(160)
             expected += (3..<9).contains(chunk) ? [Int16](repeating: 0, count: 160) : ramp(chunk * 160..<(chunk + 1) * 160)
         }
-        // A sink that fails when the call is over is not tried again.
+        // A sink that fails after the call's end is not tried again.
         try await until("it has taken all") { probe.life.withLock { $0.end.frames } == 1920 }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
         let sink = recording.sinks[0]
-        // Each part takes two chunks, of which all but 100 frames are in its file: the next one begins within a chunk.
+        // Each part takes two chunks and holds all but 100 frames of them, so the next one begins within a chunk.
         #expect(sink.files.count > 8 && sink.state == .complete)
         let isWhole = try sink.files.flatMap(bench.samples) == expected
         #expect(isWhole)
@@ -88,18 +88,18 @@ import Testing
         let probe = Probe()
         let bench = try CallBench([(probe, #"{"fails": "thirdWrite", "retry": 0.01}"#), (Probe(), "{}")])
         for _ in 0..<9 { bench.receive(160) }
-        // A sink that fails when the call is over is not tried again.
+        // A sink that fails after the call's end is not tried again.
         try await until("it has taken all") { probe.life.withLock { $0.end.frames } == 1440 }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
-        // Every part takes two chunks and fails at the third, which the next one takes.
+        // Every part takes two chunks and fails at the third. The next part takes that chunk.
         let isWhole = try recording.sinks[0].files.flatMap(bench.samples) == ramp(0..<1440)
         #expect(isWhole)
         #expect(recording.sinks[0].state == .complete)
         #expect(recording.sinks[0].files.count == 5)
         #expect(recording.sinks[0].error?.hasPrefix("told to fail in thirdWrite") == true)
         #expect(recording.sinks[0].error?.contains("it went on when it was tried") == true)
-        // It could be opened the last time.
+        // The sink's last opening succeeded.
         #expect(bench.recorder.plans[0].health.problem == nil)
     }
 
@@ -165,7 +165,7 @@ import Testing
     }
 }
 
-/// A sink whose format has a limit, and that leaves no file.
+/// A sink without a file, whose format has a length limit.
 private struct ShortSink: AudioSink {
     struct Options: Configurable {
         static let fields: [Field<Self>] = []

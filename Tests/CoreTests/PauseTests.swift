@@ -3,7 +3,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// A pause keeps everything out that was spoken in it, however late it is received.
+/// A pause excludes all audio spoken in it, however late that audio is received.
 @Suite struct PauseTests {
     private let start = ContinuousClock.now
 
@@ -20,7 +20,7 @@ import Testing
         #expect(cut(&pause, 100, 100, after: 0) == [100, nil])
         pause.resume(received: 200, now: start, isDrained: false)
         #expect(pause.isMasking && pause.isResuming && pause.earliestClear(received: 200) == 4200)
-        // However long it takes: what has come is not read yet.
+        // The pause lasts while audio from it is unread, for any length of time.
         #expect(cut(&pause, 200, 100_000, after: 60) == [100_000, nil])
         pause.drained(received: 100_200)
         pause.drained(received: 200_000)
@@ -67,14 +67,14 @@ import Testing
         bench.receive(500)
         #expect(bench.session.pause(false) && !bench.session.pause(false))
         #expect(asked.count == 1)
-        // What was in the socket is of the pause.
+        // The audio in the socket belongs to the pause.
         bench.receive(700)
         #expect(bench.session.snapshot.isPaused && bench.session.snapshot.isResuming)
         bench.session.noteDrained()
         #expect(bench.session.snapshot.clearFrom == 2600)
         bench.receive(300)
         #expect(bench.session.snapshot.isPaused)
-        // When the guard has passed by the clock, it ends within the next chunk.
+        // When the guard time has passed, the pause ends within the next chunk.
         try await Task.sleep(for: .milliseconds(60))
         bench.receive(1000)
         let clear = try #require(bench.session.snapshot.clearFrom)
@@ -113,9 +113,9 @@ import Testing
         _ = try await bench.end()
     }
 
-    // MARK: - What is typed
+    // MARK: - Typed digits
 
-    /// Whether some text is in the manifest, on disk or published, or in anything that was logged.
+    /// Returns true if a text is in the manifest, on disk or published, or in any log entry.
     private func isKept(_ text: String, _ bench: CallBench) throws -> Bool {
         let manifests = try bench.workspace.files().filter { $0.hasSuffix(".json") }.map { try bench.workspace.text($0) }
         return (manifests + bench.everything.values).contains { $0.contains(text) }
@@ -131,13 +131,13 @@ import Testing
         bench.session.note("cleared", data: ["reason": "kept"])
         bench.session.noteMalformed("a DTMF message without a digit: {\"x\": 4711}")
         bench.session.pause(false)
-        // Not clear yet.
+        // The audio is not clear of the pause yet.
         bench.session.note("dtmf", data: ["digit": "4711"])
         await bench.recorder.note("input", data: ["dtmf": .object(["digits": "4711"])], of: CallFacts(carrier: "test", uuid: "U"))
         await bench.recorder.note("ringing", data: ["status": "ringing"], of: CallFacts(carrier: "test", uuid: "U"))
         bench.session.noteDrained()
         bench.receive(100)
-        // The webhook is late, and nobody knows when its digits were typed.
+        // The webhook is late, and the time of its digits is unknown.
         let late = Recording.Event(frame: .start, at: Date(), type: "input", data: ["dtmf": .object(["digits": "4711"])])
         #expect(bench.session.take(late, facts: CallFacts(carrier: "test", uuid: "U")) == nil)
         bench.session.note("dtmf", data: ["digit": "B-after"])
@@ -187,7 +187,7 @@ import Testing
             id: RecordingID(), name: "n", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(), sinks: [])
         let input = { (seconds: Double) in Recording.Event(frame: .start, at: Date() + seconds, type: "input", data: [:]) }
         #expect(!recording.mayTellOfPause(input(0)))
-        // Nobody knows when a recording that stayed paused would have gone on.
+        // Without a `resumed` event, the end of the pause is unknown.
         recording.events = [.init(frame: .start, at: Date(), type: "paused", data: [:])]
         #expect(recording.mayTellOfPause(input(40)))
         recording.events = [

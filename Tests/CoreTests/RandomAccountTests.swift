@@ -4,7 +4,9 @@ import Testing
 
 @testable import CallreelCore
 
-/// Stalls, parts, conversion, pauses and failures in any order: the manifest's sums are right, and its ranges are what the files hold.
+/// Stalls, parts, conversion, pauses and failures in any order.
+///
+/// The manifest's sums are right, and its ranges match the files.
 @Suite struct RandomAccountTests {
     private static let shapes = [#""channels": null"#, #""channels": 2"#, #""sampleRate": 16000"#]
     private static let policies = ["silence", "skip", "record"]
@@ -34,7 +36,7 @@ import Testing
                 isPaused.toggle()
                 bench.session.pause(isPaused)
             case 2:
-                // The sink stands still until it is left behind, and misses something.
+                // The sink takes nothing until it stalls, and misses some audio.
                 probe.isHeld.store(true, ordering: .relaxed)
                 for _ in 0..<12 { receive() }
                 bench.session.tick(now: farFuture)
@@ -64,7 +66,7 @@ import Testing
         #expect(all.frames == sink.silence + (sink.masked ?? 0) + (sink.skipped ?? 0) + sink.lost, "no frame is in two lists")
         #expect(failures > 0 || sink.lost == 0 && sink.state == .complete && sink.error == nil, "\(sink.error ?? "")")
         #expect(stalls == 0 || failures > 0 || sink.stalls ?? 0 >= 1)
-        // What was paused is masked or skipped, and nothing else is, but for what is in no file.
+        // Exactly the paused audio is masked or skipped, except for frames in no file.
         switch policy {
         case "silence": #expect(masked == pauses.subtracting(lost) && skipped.isEmpty)
         case "skip": #expect(skipped == pauses.subtracting(lost) && masked.isEmpty)
@@ -74,13 +76,13 @@ import Testing
         #expect(recording.sinks[1].state == .complete && recording.sinks[1].written == position)
     }
 
-    /// Each file holds the ramp or silence, frame for frame, from its start; and together they hold what is not absent.
+    /// Expects the ramp or silence in each file, frame for frame from its start. Together they hold all but `absent`.
     private func expect(
         _ sink: Recording.Sink, of recording: Recording, silent: FrameRanges, absent: FrameRanges, samples: (Recording.File) throws -> [Int16]
     ) throws {
         var call = ramp(0..<recording.framesReceived)
         for range in silent.ranges { call.replaceSubrange(range, with: repeatElement(0, count: range.count)) }
-        // Both of the other shapes have each sample twice.
+        // Both converted formats have each sample twice.
         let factor = sink.format == nil ? 1 : 2
         var held = FrameRanges(), wrong: [String] = []
         for file in sink.files {

@@ -18,7 +18,7 @@ import Testing
         CallFacts(carrier: "test", from: from, to: to, uuid: uuid, conversation: conversation)
     }
 
-    /// Records a whole call of so many frames, and returns what is on disk.
+    /// Records a whole call of so many frames, and returns its manifest from disk.
     func record(_ call: CallFacts, frames: Int = 160) async throws -> Recording {
         let session = recorder.startCall(call, format: .telephone) {}
         _ = session.receive(ramp(0..<frames))
@@ -106,13 +106,13 @@ import Testing
         #expect(try recorder.store.manifest(named: recording.name).events.count == 50)
     }
 
-    /// A carrier's webhooks know nothing of the socket: they come while the call begins, and while it is published.
+    /// A carrier's webhooks know nothing of the socket. They come while the call begins, and while it is published.
     @Test func `an event is kept, whenever it comes`() async throws {
         for number in 0..<60 {
             let call = facts("\(number)")
             async let events: Void = {
                 for event in 0..<80 {
-                    // As many as are kept for a call that may never come; then only while it is there.
+                    // The recorder keeps so many events for an unknown call. The rest are sent while the call is there.
                     while event == Recorder.waitingEventLimit, recorder.index.count <= number, recorder.liveCalls.isEmpty { await Task.yield() }
                     await recorder.note("n", data: ["n": .integer(event)], of: call)
                     await Task.yield()

@@ -136,7 +136,7 @@ import Testing
         index.scan(workspace.path)
         index.scan(workspace.path)
         #expect(index.count == 1)
-        // One that stands in two places is listed once, and as long as it stands in one of them.
+        // A recording in two places is listed once, and as long as it is in one of them.
         try FileManager.default.copyItem(atPath: workspace.file("kept"), toPath: workspace.file("copy"))
         index.scan(workspace.path)
         #expect(index.count == 1)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// A recordings directory with calls that were recorded by hand.
+/// A recordings directory with calls recorded by hand.
 struct StoreBench {
     let workspace: Workspace
     let store: RecordingStore
@@ -16,7 +16,7 @@ struct StoreBench {
         try store.prepare()
     }
 
-    /// A finished call of two sinks, whose files hold these texts, ready to be published.
+    /// Makes a finished call of two sinks, with these texts as their files, ready to be published.
     func call(_ texts: [String: String] = ["raw": "raw audio", "flac": "flac audio"]) throws -> FinishedCall {
         let id = RecordingID(), facts = CallFacts(carrier: "test"), startedAt = Date(timeIntervalSince1970: 0)
         let endings = texts.keys.sorted()
@@ -33,7 +33,7 @@ struct StoreBench {
         return FinishedCall(store: store, manifest: manifest, partial: partial, files: endings.map { ["\(partial.stem).\($0)"] })
     }
 
-    /// Files that stand in the recordings directory, without those of unfinished calls.
+    /// Returns the files in the recordings directory, without those of unfinished calls.
     func published() throws -> [String] { try workspace.files().filter { !$0.hasPrefix(".partial") } }
 }
 
@@ -85,7 +85,7 @@ struct FinishedCall {
         let bench = try StoreBench()
         let endings = (1...9).map { "part\($0)" }
         let calls = try (0..<40).map { _ in try bench.call(Dictionary(uniqueKeysWithValues: endings.map { ($0, $0) })) }
-        // Somebody who looks all the time, on a thread of his own, for the last file first.
+        // A reader looks all the time, on its own thread, for the last file first.
         let isOver = Mutex(false), missing = Collected<String>()
         async let looking: Void = BlockingExecutor(name: "look").run {
             for number in 1...calls.count {
@@ -161,7 +161,7 @@ struct FinishedCall {
         let bench = try StoreBench()
         let call = try bench.call()
         let sealed = try call.seal()
-        // A file that goes between sealing and publishing: what was linked before it must go again.
+        // A file disappears between sealing and publishing. Files linked before it must disappear again.
         let missing = call.partial.directory + "/call.raw"
         try FileManager.default.moveItem(atPath: missing, toPath: missing + ".away")
         let error = #expect(throws: RecordingError.self) { _ = try bench.store.publish(sealed, from: call.partial, keepPartial: false) }
@@ -203,7 +203,7 @@ struct FinishedCall {
         #expect(try DirectoryLock(existing: call.partial.directory) == nil, "it has gone")
     }
 
-    /// Recoveries remove what is empty, and a call's directory is empty before its manifest stands.
+    /// Recoveries remove empty directories, and a call's directory is empty before its manifest is written.
     @Test func `calls begin and are recorded while recoveries go over the unfinished ones without a pause`() async throws {
         let bench = try StoreBench(template: "{id}")
         let recovery = Recovery(store: bench.store, registry: testRegistry, logger: silentLogger)
@@ -230,7 +230,7 @@ struct FinishedCall {
         #expect(FileSystem.exists(place))
         #expect(recovery.run().isEmpty)
         #expect(!FileSystem.exists(place))
-        // One that was never given its name may be another program's, just now.
+        // A directory not yet renamed may belong to a running program.
         let new = bench.workspace.file(".partial/new-\(RecordingID())")
         try FileManager.default.createDirectory(atPath: new, withIntermediateDirectories: true)
         #expect(recovery.run().isEmpty)
@@ -272,7 +272,7 @@ struct FinishedCall {
         #expect(final.sinks.flatMap(\.files).allSatisfy { $0.sha256 != nil && $0.frames == 7 })
     }
 
-    /// As on exFAT. A directory cannot have a second name either, so one plays such a file.
+    /// As on exFAT. A directory cannot have a second link either, so a directory stands for such a file.
     @Test func `where there are no second names, a file is renamed, never over another one, and gets its first name back`() throws {
         let workspace = try Workspace()
         try workspace.plant("partial/file/x", "audio")
@@ -294,7 +294,7 @@ struct FinishedCall {
         let published = try bench.store.publish(sealed, from: call.partial, keepPartial: false)
         #expect(published.name == "day/call")
         #expect(try bench.published() == ["day/call.flac", "day/call.json", "day/call.raw"])
-        // Another file of that name is not it.
+        // Another file of that name is a different file.
         let second = try bench.call()
         let again = try second.seal()
         try FileManager.default.removeItem(atPath: second.partial.directory + "/call.flac")

@@ -4,7 +4,7 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct RecordingTests {
-    /// A manifest with something in every place.
+    /// A manifest with a value in every place.
     static func full() -> Recording {
         var recording = Recording(
             id: RecordingID("63f61863a1b2c3d4e5f60718293a4b5c")!, name: "2026-11-22/call",

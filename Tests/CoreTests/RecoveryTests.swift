@@ -3,7 +3,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// What recovery makes of a call whose program died.
+/// Recovery of a call whose program died.
 @Suite struct RecoveryTests {
     @Test func `silence stays silence, masked stays masked, what was skipped is in no file, and the rest is lost`() throws {
         let bench = try InterruptedBench()
@@ -59,7 +59,7 @@ import Testing
         try bench.plant("call.pcm", frames: 100)
         try bench.touch("call.json", at: 1_000_020)
         try bench.touch("call.pcm", at: 1_000_030.5)
-        // The first attempt comes as far as the repair, and then cannot publish.
+        // The first attempt gets as far as the repair, and then cannot publish.
         try bench.workspace.plant("day", "in the way of a directory")
         #expect(bench.recover().first?.problems.isEmpty == false)
         try bench.touch("call.pcm", at: 2_000_000)
@@ -249,7 +249,7 @@ import Testing
         #expect(try bench.workspace.files() == before)
     }
 
-    /// Numbers, paths and formats that no program of ours writes.
+    /// Numbers, paths and formats that Callreel never writes.
     @Test(arguments: [
         ("\"framesReceived\" : 600", "\"framesReceived\" : 9223372036854775807"), ("\"framesReceived\" : 600", "\"framesReceived\" : -600"),
         ("\"written\" : 0", "\"written\" : 9223372036854775807"), ("\"lost\" : 0", "\"lost\" : -9223372036854775808"),
@@ -275,7 +275,7 @@ import Testing
         let index = RecordingIndex()
         index.scan(bench.workspace.path)
         #expect(try bench.problems().contains { $0.hasPrefix("day/published.json: ") })
-        // The probe takes any file of any format, so nothing can be told from its name alone.
+        // The probe accepts any file of any format, so the name alone tells nothing.
         #expect(try bench.workspace.files().filter { $0.hasSuffix(".pcm") } == [bench.path("call.pcm")])
         #expect(bench.recover(settling: .all).flatMap(\.problems).isEmpty)
         #expect(try bench.workspace.text(".callreel/unrepaired/\(bench.id)/call.pcm").count == 300)

@@ -3,7 +3,7 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct SampleMemoryTests {
-    /// Frames of a chunk whose memory is worth keeping.
+    /// Frames of a chunk large enough for its memory to be kept.
     private let large = 20_000
 
     private func chunk(_ samples: [Int16]) -> PCMChunk { PCMChunk(samples: samples, format: .telephone, start: .start) }
@@ -11,14 +11,14 @@ import Testing
     private func place(of samples: [Int16]) -> UInt { unsafe samples.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
 
     @Test func `the memory of a large chunk is used again when nobody has it any more`() {
-        // Other tests take what this one leaves, so that it is tried a few times.
+        // Other tests may take the memory that this one frees, so it tries several times.
         let isUsedAgain = (0..<100).contains { _ in
             var samples = SampleMemory.room(for: large)
             samples.append(contentsOf: ramp(0..<large))
             let home = place(of: samples)
             _ = chunk(samples)
             samples = []
-            // What malloc has at hand is what was freed last: that must not be it.
+            // malloc hands out the memory freed last. The chunk's memory must not be that.
             var fresh: [Int16] = []
             fresh.reserveCapacity(large)
             return place(of: SampleMemory.room(for: large)) == home && place(of: fresh) != home

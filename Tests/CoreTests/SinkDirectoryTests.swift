@@ -43,12 +43,12 @@ import Testing
         #expect(recording.name == "call-2")
         #expect(recording.sinks.flatMap(\.files).map(\.name) == ["call-2.pcm", "call-2.probe-2.pcm"])
         #expect(try place.text(taken) == "another call")
-        // What had its name already in the other directory does not keep it.
+        // A file that already had its name in the other directory does not keep it.
         #expect(try elsewhere.files() == [".partial", "call-2.pcm"] + (isSinks ? [taken] : []))
         #expect(try bench.workspace.files() == [".partial", "call-2.json", "call-2.probe-2.pcm"] + (isSinks ? [] : [taken]))
     }
 
-    /// The place of one sink is full or broken at the very end: the others are published, and its audio waits.
+    /// One sink's directory is full or broken at the very end. The other sinks are published, and its audio waits.
     @Test func `a directory that takes no names loses its own sink only, until it takes them`() async throws {
         let elsewhere = try Workspace()
         try elsewhere.plant("day", "in the way of a directory")
@@ -62,7 +62,7 @@ import Testing
         #expect(try elsewhere.files() == [".partial/\(recording.id)/call.pcm", "day"])
         #expect(try bench.workspace.files().contains("day/call.json"))
 
-        // The program that has the call tries again; no other one may.
+        // The program that has the call tries again. No other program may.
         #expect(Recovery(store: bench.recorder.store, registry: testRegistry, logger: silentLogger).run().isEmpty)
         await bench.recorder.finishLast()
         #expect(try bench.recorder.store.manifest(named: "day/call").sinks[0].state == .failed)
@@ -153,7 +153,7 @@ import Testing
         expectClosedAccounts(recording)
     }
 
-    /// A sync needs the file by its name; without a sync nobody misses it until the end.
+    /// A sync needs the file by its name. Without a sync, a missing file is noticed only at the end.
     @Test(arguments: [0, 0.05])
     func `files are synced while the call runs when the operator wants it`(interval: Double) async throws {
         let probe = Probe()

@@ -7,7 +7,7 @@ private struct HidingOptions: Configurable {
     static let fields: [Field<Self>] = [.integer("buffer", \.buffer, in: 0...1, "Hides the key that every sink has.")]
 }
 
-/// A sink that does nothing, with names and options that a test chooses.
+/// A sink that does nothing, with names and options chosen by a test.
 private protocol IdleSink: AudioSink {}
 
 extension IdleSink {

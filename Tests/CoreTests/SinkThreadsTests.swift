@@ -11,7 +11,7 @@ import Testing
         for _ in 0..<100 { for client in clients { client.call() } }
         try await until("all are served") { clients.allSatisfy { $0.served == 100 } }
         #expect(clients.allSatisfy { $0.homes.count == 1 })
-        // The sinks are spread over all of them.
+        // The sinks are spread over all threads.
         #expect(clients.reduce(into: Set()) { $0.formUnion($1.homes) }.count == max(2, ProcessInfo.processInfo.activeProcessorCount))
     }
 
@@ -67,7 +67,7 @@ import Testing
         let threads = SinkThreads(name: "test"), gate = Gate(), served = Collected<Int>()
         defer { gate.open() }
         let stuck = max(2, ProcessInfo.processInfo.activeProcessorCount)
-        // At once: those who called before the thread got stuck have nobody else to call for them either.
+        // Queued at once, so that these clients need another thread when theirs gets stuck.
         for _ in 0..<stuck {
             let thread = threads.thread()
             thread.serve(Client(thread) { gate.wait() })
@@ -81,7 +81,7 @@ import Testing
     }
 }
 
-/// Somebody who does the same at each call, and notes where.
+/// A client that does the same work at each call, and records its thread.
 private final class Client: SinkThread.Client {
     private let thread: SinkThread
     private let work: @Sendable () async -> Void
@@ -92,10 +92,10 @@ private final class Client: SinkThread.Client {
         self.work = work
     }
 
-    /// The threads on which it was served.
+    /// The threads that served it.
     var homes: Set<ObjectIdentifier> { state.withLock { $0.homes } }
 
-    /// How often it was served.
+    /// The number of times it was served.
     var served: Int { state.withLock { $0.served } }
 
     func call() { thread.serve(self) }

@@ -91,7 +91,7 @@ import Testing
         #expect(!bench.queue.tick(now: farFuture).isLost)
     }
 
-    /// One task pushes, one takes, one makes time jump: whatever their order is, no frame is lost, doubled or shifted.
+    /// One task pushes, one takes, one moves the clock. In every order, no frame is lost, doubled or shifted.
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func `frames taken and gaps make up what was pushed, in order`(seed: UInt64) async {
         let (room, ring) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))

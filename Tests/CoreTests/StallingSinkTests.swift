@@ -73,11 +73,11 @@ import Testing
         #expect(recording.sinks[1].lost == 1600)
         #expect(recording.sinks[1].error?.contains("did not come to an end in time") == true)
         #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<1600))
-        // Its file stays where it is, because it may still write there; the file that is published has no other name.
+        // Its file stays in place, because the sink may still write there. The published file has no other name.
         #expect(recording.sinks[1].files.isEmpty)
         let place = ".partial/\(recording.id)"
         #expect(try bench.workspace.files().filter { $0.hasPrefix(place) } == ["\(place)/call.json", "\(place)/call.stuck.pcm"])
-        // As long as it may write, its call is held against repairs.
+        // While the sink may write, its call is locked against repairs.
         #expect(try DirectoryLock(existing: bench.workspace.file(place)) == nil)
         let keeper = Task { await bench.recorder.finishWaiting() }
         defer { keeper.cancel() }
@@ -159,7 +159,7 @@ import Testing
         let recordings = over.map { session in Task { await bench.recorder.record(session) } }
         for session in over { session.end("over") }
         try await until("as many are being closed as there are threads") { probe.gate.waiting == count }
-        // Nobody relieves the threads: the call is on one of them, and does not wait behind those.
+        // The test does not relieve the threads. The call is on one of them, and does not wait behind the blocked sinks.
         bench.receive(160)
         try await until("the call is written") { probe.samples.count == 160 }
         probe.gate.open()

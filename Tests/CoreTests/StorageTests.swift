@@ -34,7 +34,7 @@ import Testing
         #expect(place.problem == nil)
     }
 
-    /// As a disk that is unmounted under the program: /dev/shm is another file system.
+    /// As if the disk were unmounted under the program: /dev/shm is another file system.
     @Test(.enabled(if: FileSystem.device("/dev/shm") != nil && FileSystem.device("/dev/shm") != FileSystem.device(NSTemporaryDirectory())))
     func `another disk in the place of the first one is not recorded to, and the first one is known again`() throws {
         let workspace = try Workspace()
@@ -56,7 +56,7 @@ import Testing
         try mount(workspace.file("disk"))
         place.look(silentLogger)
         #expect(place.problem == nil)
-        // The same disk, which the system has given another number.
+        // The same disk, under a new device number.
         try FileManager.default.copyItem(atPath: workspace.file("disk/.partial"), toPath: other + "/.partial")
         try mount(other)
         place.look(silentLogger)
@@ -71,7 +71,7 @@ import Testing
         for place in [bad, good] { place.rehearse(silentLogger) }
         try await until("the one hangs, and the other one is known") { bad.hang != nil && good.isKnown }
         #expect(bad.problem?.contains("has not answered") == true && bad.refusal != nil && good.problem == nil)
-        // Nothing waits for it.
+        // No operation waits for the directory.
         let access = DirectoryAccess { $0 == bad.path ? bad : nil }
         let touched = Collected<Void>()
         let error = await BlockingExecutor(name: "test").run {
@@ -104,7 +104,7 @@ import Testing
         let began = ContinuousClock.now
         place.rehearse(silentLogger)
         #expect(await call.value?.underlying == ETIMEDOUT)
-        // As soon as the directory is known to hang, and not after the time that any call may take.
+        // As soon as the directory is known to hang, before the time limit of a call.
         #expect(ContinuousClock.now - began < DirectoryAccess.limit)
         gate.open()
         try await until("it was undone") { undone.values == [7] }

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// chmod(2) with the plain bits takes it away, and with it the group that may read the files.
+    /// chmod(2) with the plain bits removes the set-group-ID bit, and with it the group that may read the files.
     @Test func `files and directories get the group of a directory that passes it on`() async {
         await #expect(processExitsWith: .success) {
             // The second one takes bits away that have to be set again.

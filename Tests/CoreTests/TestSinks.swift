@@ -13,12 +13,12 @@ final class Collected<Element: Sendable>: Sendable {
     func append(_ element: Element) { state.withLock { $0.append(element) } }
 }
 
-/// A door that blocks threads until it is opened, once and for all.
+/// Blocks threads until the test opens it, once and for all.
 final class Gate: Sendable {
     private let condition = NSCondition()
     private let state = Mutex((isOpen: false, waiting: 0))
 
-    /// How many threads stand before it.
+    /// The number of threads waiting for it to open.
     var waiting: Int { state.withLock { $0.waiting } }
 
     func open() {
@@ -37,11 +37,11 @@ final class Gate: Sendable {
     }
 }
 
-/// What a test sees of its sink, found by the name in the sink's options.
+/// A test's view of its sink, found by the name in the sink's options.
 final class Probe: Sendable {
     struct Life {
         var samples: [Int16] = []
-        /// Where each chunk began.
+        /// The position of each chunk's first frame.
         var starts: [FramePosition] = []
         var isInOrder = true
         var end = FramePosition.start
@@ -52,10 +52,10 @@ final class Probe: Sendable {
     }
 
     let name = UUID().uuidString
-    /// Where the sink blocks, when its options tell it to.
+    /// Blocks the sink at the moment in its options.
     let gate = Gate()
     let life = Mutex(Life())
-    /// As long as this is set, writes wait.
+    /// While this is set, writes wait.
     let isHeld = Atomic(false)
 
     private static let all = Mutex<[String: Probe]>([:])
@@ -64,7 +64,7 @@ final class Probe: Sendable {
 
     init() { Self.all.withLock { $0[name] = self } }
 
-    /// Blocks or throws, if that is what the options want of this moment.
+    /// Blocks or throws at a moment, if the options ask for that.
     func reach(_ moment: Moment, _ options: ProbeOptions) throws(SinkError) {
         if options.blocks == moment { gate.wait() }
         if options.fails == moment {
@@ -78,9 +78,9 @@ final class Probe: Sendable {
     var isGone: Bool { life.withLock { $0.isGone } }
     var starts: [FramePosition] { life.withLock { $0.starts } }
     var contexts: [SinkContext] { life.withLock { $0.contexts } }
-    /// Whether the chunks came in order and without gaps between them.
+    /// The chunks came in order and without gaps between them.
     var isInOrder: Bool { life.withLock { $0.isInOrder } }
-    /// Whether the sink stands before the gate now.
+    /// The sink waits at the gate now.
     var isBlocked: Bool { gate.waiting > 0 }
 }
 
@@ -93,19 +93,19 @@ struct ProbeOptions: Configurable {
     var blocks = Moment.never
     var obstructs = false
     var removesItsFile = false
-    /// Frames that are held back from the file, as an encoder holds its block.
+    /// Frames held back from the file, as an encoder holds its block.
     var holds = 0
-    /// Fails only where the path does not say "fallback".
+    /// Fails only if the path does not contain "fallback".
     var failsOnce = false
-    /// The write that fails; 0 is none.
+    /// The number of the write that fails; 0 is none.
     var failsAtWrite = 0
-    /// The opening that fails; 0 is none.
+    /// The number of the opening that fails; 0 is none.
     var failsAtOpen = 0
-    /// How many writes in a hundred fail, and openings half as often, by chance.
+    /// The percentage of writes that fail by chance. Openings fail half as often.
     var failures = 0
     /// Frames by which the receipt is wrong.
     var miscounts = 0
-    /// Whether nothing but other options would mend it.
+    /// Only other options would mend its error.
     var isHopeless = false
 
     static let fields: [Field<Self>] = [
@@ -198,7 +198,7 @@ struct ProbeSink: AudioSink, ~Copyable {
 
     static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         guard let data = FileManager.default.contents(atPath: path) else { throw SinkError(.open, "cannot read \(path)") }
-        // A sample that no test's audio begins with stands for a beginning that nothing can be made of.
+        // A sample that begins no test's audio stands for an unusable header.
         if data.starts(with: [0x34, 0x12, 0x34, 0x12]) { throw SinkError(.open, "\(path) has no header") }
         return FileRepair(frames: data.count / format.bytesPerFrame)
     }

@@ -5,7 +5,7 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct UnpublishedCallTests {
-    /// A call whose publication fails because of something that stands where the directory of its day will be.
+    /// Makes a call that cannot be published, because a file is in the place of its day's directory.
     private func failedCall() async throws -> CallBench {
         let bench = try CallBench([(Probe(), "{}"), (Probe(), "{}")], template: "day/call")
         try bench.workspace.plant("day", "in the way")
@@ -33,7 +33,7 @@ import Testing
         #expect(bench.recorder.unpublished?.count == 1)
         let warning = bench.recorder.readiness.warnings.first { $0.hasPrefix("1 recording waits to be published") }
         #expect(warning?.contains(bench.workspace.file("day")) == true)
-        // An event that comes meanwhile belongs to it.
+        // An event that comes meanwhile belongs to the call.
         await bench.recorder.note("completed", data: ["price": "0.01"], of: bench.session.facts)
         try FileManager.default.removeItem(atPath: bench.workspace.file("day"))
         let keeper = Task { await bench.recorder.finishWaiting() }
@@ -71,7 +71,7 @@ import Testing
         try expectWhole(try bench.recorder.store.manifest(named: "day/call"), bench)
     }
 
-    /// Its places hold the session, and its lock keeps a disk from being unmounted.
+    /// The session's places refer to it, and its lock keeps a disk from being unmounted.
     @Test func `a call that is published lets go of its directory and of its places`() async throws {
         let bench = try CallBench([(Probe(), "{}")])
         weak var lock: DirectoryLock?
@@ -97,6 +97,6 @@ import Testing
 }
 
 extension Recorder {
-    /// Whether no call is left to be finished.
+    /// No call is left to be finished.
     var isIdle: Bool { state.withLock { $0.unfinished.isEmpty } }
 }

@@ -4,9 +4,9 @@ import Testing
 
 @testable import CallreelCore
 
-/// What verification looks at, and what it says of an archive, whatever the archive is made of.
+/// Verification of archives in many states.
 @Suite struct VerificationTests {
-    /// A recording of one file with so many frames, published by hand.
+    /// Publishes a hand-made recording of one file with so many frames.
     private func publish(_ name: String, in workspace: Workspace, change: (inout Recording) -> Void = { _ in }) throws {
         let audio = Data(String(repeating: "ab", count: 100).utf8)
         try workspace.plant(name + ".pcm", String(decoding: audio, as: UTF8.self))
@@ -90,7 +90,7 @@ import Testing
         try FileManager.default.moveItem(atPath: workspace.file("day/call.pcm"), toPath: disk.file("day/call.pcm"))
         #expect(try verify(workspace.path).problems == [])
         try disk.plant("day/old.pcm", "audio that nothing knows")
-        // A file of the same name in the recordings directory is another one.
+        // A file of the same name in the recordings directory is a different file.
         try workspace.plant("day/call.pcm", "no manifest says that it is here")
         #expect(try verify(workspace.path).problems.map(\.file) == [disk.file("day/old.pcm"), "day/call.pcm"].sorted())
     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Every seed of the fuzzer, and every input that it once found a fault with, without the fuzzer.
+/// Runs every seed of the fuzzer, and every input with which it once found a fault, without the fuzzer.
 @Suite(.serialized) struct FuzzRegressionTests {
     @Test(arguments: FuzzTarget.allCases) func `nothing that was ever found is found again`(_ target: FuzzTarget) throws {
         let folder = Speech.fixture("fuzz/\(target.rawValue)")

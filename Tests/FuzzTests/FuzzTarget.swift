@@ -4,9 +4,9 @@ import Foundation
 
 @testable import CallreelServer
 
-/// What reads bytes that come from outside, each with what must be true whatever the bytes are. A breach traps.
+/// A reader of bytes from outside, with its invariants for all bytes. A broken invariant traps.
 enum FuzzTarget: String, CaseIterable {
-    /// A call's socket: frames in any pieces, and what the carrier says in them.
+    /// A call's socket: frames in any pieces, and the carrier's messages in them.
     case websocket
     /// Messages of the carrier, each on a line.
     case vonage
@@ -14,11 +14,11 @@ enum FuzzTarget: String, CaseIterable {
     case configuration
     /// A template on the first line, and facts of a call on the others.
     case name
-    /// A FLAC file that a dead program left.
+    /// A FLAC file of a dead program.
     case flac
-    /// A WAV file that a dead program left.
+    /// A WAV file of a dead program.
     case wav
-    /// A CAF, AIFF, Wave64, RF64 or AU file that a dead program left.
+    /// A CAF, AIFF, Wave64, RF64 or AU file of a dead program.
     case soundfile
 
     /// Reads the bytes.
@@ -34,7 +34,7 @@ enum FuzzTarget: String, CaseIterable {
         }
     }
 
-    /// Pieces of one byte and of seven say the same as all at once: what a call is does not depend on how TCP cut it.
+    /// Decodes in pieces of one byte and of seven, with the same result as at once. TCP's cuts must not change a call.
     private static func checkFrames(_ bytes: [UInt8]) {
         let whole = FrameLog.decode(bytes, pieces: max(1, bytes.count))
         for pieces in [1, 7] { precondition(FrameLog.decode(bytes, pieces: pieces) == whole, "pieces of \(pieces) say something else") }
@@ -55,7 +55,7 @@ enum FuzzTarget: String, CaseIterable {
 
     private static func checkConfiguration(_ bytes: [UInt8]) {
         guard let value = try? JSONValue(parsing: Data(bytes)) else { return }
-        // What was read can be written and read again; 1e3 is then 1000.
+        // A parsed value can be written and parsed again; 1e3 is then 1000.
         let text = value.json()
         precondition((try? JSONValue(parsing: Data(text.utf8)))?.json() == text, text)
         var problems: [ConfigurationProblem] = []
@@ -63,7 +63,7 @@ enum FuzzTarget: String, CaseIterable {
         precondition(!problems.isEmpty || !configuration.sinks.isEmpty, "a configuration without a sink has no problem")
     }
 
-    /// No name leaves the directory, hides, or is too long for a file system.
+    /// Checks that no name leaves the directory, hides, or is too long for a file system.
     private static func checkName(_ bytes: [UInt8]) {
         var lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
         guard let template = try? NameTemplate(lines.removeFirst()) else { return }
@@ -77,7 +77,7 @@ enum FuzzTarget: String, CaseIterable {
         }
     }
 
-    /// A repair never makes a file longer by more than a header, comes to an end, and finds nothing more to do the second time.
+    /// Checks that a repair ends, lengthens a file by a header at most, and has nothing more to do the second time.
     private static func checkRepair<Sink: AudioSink & ~Copyable>(
         _ bytes: [UInt8], of sink: Sink.Type, format: AudioFormat = AudioFormat(sampleRate: 16000)
     ) {
@@ -96,11 +96,11 @@ enum FuzzTarget: String, CaseIterable {
         _ = try? sink.decode(path, format: format) { _ in }
     }
 
-    /// A file of this process's own.
+    /// A file used by this process alone.
     private static let scratch = NSTemporaryDirectory() + "callreel-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
 }
 
-/// What a decoder found, whatever pieces it came in.
+/// A decoder's results, independent of the pieces they came in.
 private final class FrameLog: WebSocketReceiver, Equatable {
     private var lines: [String] = []
     private var binary: [UInt8] = []

@@ -2,7 +2,7 @@ import Foundation
 
 // The fuzzer, built by scripts/fuzz alone: CALLREEL_FUZZ names the target, the arguments are libFuzzer's.
 
-/// Which reader the process tries.
+/// The reader under test in this process.
 private let target: FuzzTarget = {
     let name = ProcessInfo.processInfo.environment["CALLREEL_FUZZ"] ?? "nothing"
     guard let target = FuzzTarget(rawValue: name) else {
@@ -18,14 +18,14 @@ public func tryOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     return 0
 }
 
-/// libFuzzer's own loop (compiler-rt, FuzzerInterface.h): it takes the arguments, and comes back when it is done.
+/// Runs libFuzzer's own loop (compiler-rt, FuzzerInterface.h). It takes the arguments, and returns when it is done.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
     _ count: UnsafeMutablePointer<Int32>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
     _ callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 ) -> Int32
 
-/// Where the package manager has the program begin.
+/// The entry point that the package manager gives the program.
 @_cdecl("callreel_fuzz_main")
 public func begin(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
     var count = count

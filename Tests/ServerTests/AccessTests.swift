@@ -59,7 +59,7 @@ import Testing
             #expect(try await curl(server.http + "/cable").hasPrefix("HTTP/1.1 426"))
             #expect(try await curl(server.http + "/healthz").hasPrefix("HTTP/1.1 200"))
             #expect(try await curl(server.http + "/readyz").hasPrefix("HTTP/1.1 200"))
-            // Ten wrong ways into each of seven places.
+            // Ten wrong credentials at each of seven paths.
             let metrics = try await curl("-u", "anna:" + Self.password, server.http + "/metrics")
             #expect(metrics.contains(#"callreel_refused_total{reason="unauthorized"} 70"#))
         }

@@ -9,7 +9,7 @@ import Testing
     private let start = Date(timeIntervalSince1970: 1_700_000_000)
     private let moment = ContinuousClock.now
 
-    /// Why a token is refused; nil if it is taken.
+    /// Returns the reason for refusing a token, or nil if it is accepted.
     private func refusal(_ tokens: CallTokens, _ uri: String, after seconds: Double = 0, clockSetBy step: Double = 0) -> String? {
         do throws(Unauthorized) {
             try tokens.redeem(uri, now: start + seconds + step, at: moment + .seconds(seconds))
@@ -109,13 +109,13 @@ import Testing
             let url = try #require(given["uri"]?.string)
             #expect(url.hasPrefix(bare + "?token="))
             let mine = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u-1""#))
-            // No token, a wrong one, and one that another server made.
+            // No token, a wrong one, and one from another server.
             let foreign = CallTokens(keys: [], lifetime: 60).issue(for: "u-1")
             for wrong in [bare, bare + "?token=x", url + "x", bare + "?token=" + foreign] {
                 #expect(try await PythonCall(wrong, ["handshake": mine]).place()[0].status == 401)
             }
             #expect(server.directory.files(in: "recordings").isEmpty)
-            // Somebody else's call, and one that does not say whose it is.
+            // Another call's token, and a call that does not state its ID.
             for (uuid, other) in [("u-2", #", "uuid": "u-9""#), ("u-3", "")] {
                 let stolen = try #require(try await endpoint(server, "uuid=\(uuid)")["uri"]?.string)
                 let ending = try await PythonCall(stolen, ["handshake": .string(PythonCall.handshake(16000, other)), "wait": true]).place()[0]

@@ -5,9 +5,9 @@ import Testing
 
 @testable import CallreelServer
 
-/// A caller is never held by the server that it calls.
+/// A called server never blocks its caller.
 @Suite struct CarrierConnectionTests {
-    /// A server that takes a connection, does what the code says with it as `c`, and keeps it open.
+    /// Starts a server that accepts a connection, runs the code with it as `c`, and keeps it open.
     private func server(_ code: String) async throws -> (program: RunningProgram, url: String) {
         let program = try Program("python3").start([
             "-u", "-c",
@@ -46,7 +46,7 @@ import Testing
         let connection = try await CarrierConnection.open(
             CallInstructions(url: url, format: format), as: CarrierIdentity(), patience: .init(answer: 20, write: 1))
         let error = await #expect(throws: CallerError.self) {
-            // More than the system keeps for a reader.
+            // More than the system buffers for a reader.
             for _ in 0..<100 { try await connection.send(audio: [Int16](repeating: 1, count: 1 << 18), format: format) }
         }
         #expect(error?.description.contains("took no audio for 1 seconds") == true, "\(String(describing: error))")

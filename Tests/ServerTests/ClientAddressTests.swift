@@ -27,14 +27,14 @@ import Testing
 
     @Test(
         arguments: [
-            // Nobody is trusted: anybody may write what he likes.
+            // No proxy is trusted, because any client may send this header.
             ([], "203.0.113.9", ["1.1.1.1"], "203.0.113.9"),
-            // A trusted proxy says whom it was asked by, and what that one said itself is not believed.
+            // A trusted proxy names its client. That client's own header is not believed.
             (["10.0.0.0/8"], "10.0.0.1", ["198.51.100.7"], "198.51.100.7"), (["10.0.0.0/8"], "10.0.0.1", ["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
             // Through two proxies, on one line or two.
             (["10.0.0.0/8"], "10.0.0.1", ["1.1.1.1, 198.51.100.7,10.0.0.2"], "198.51.100.7"),
             (["10.0.0.0/8"], "10.0.0.1", ["1.1.1.1", "198.51.100.7", "10.0.0.2"], "198.51.100.7"),
-            // From an address that is not trusted nothing is believed, however trusted those look that it names.
+            // From an untrusted address no header is believed, even if it names trusted addresses.
             (["10.0.0.0/8"], "203.0.113.9", ["10.0.0.1"], "203.0.113.9"),
             // Nonsense ends the list.
             (["10.0.0.0/8"], "10.0.0.1", ["198.51.100.7, evil"], "10.0.0.1"), (["10.0.0.0/8"], "10.0.0.1", ["0.0.0.0/0"], "10.0.0.1"),
@@ -57,7 +57,7 @@ import Testing
         #expect(TrustedProxies(trusted).isSecure(peer: peer, tls: tls) { $0 == "X-Forwarded-Proto" ? proto : [] } == isSecure)
     }
 
-    // MARK: - As proxies and gateways write it
+    // MARK: - Other notations of proxies and gateways
 
     private static let proxy = TrustedProxies(["10.0.0.0/8"])
 
@@ -65,7 +65,7 @@ import Testing
         ("203.0.113.7:51234", "203.0.113.7"), ("[2001:db8::7]:51234", "2001:db8::7"), ("[2001:db8::7]", "2001:db8::7"),
         ("2001:db8::7", "2001:db8::7"), (" 203.0.113.7 ", "203.0.113.7"), ("1.1.1.1, [2001:db8::7]:1 , 10.0.0.2:80", "2001:db8::7"),
         ("[::ffff:203.0.113.7]:9", "::ffff:203.0.113.7"), ("fe80::1%eth0", "fe80::1"),
-        // No address: the proxy's own stands.
+        // Without an address, the proxy's own counts.
         ("unknown", "10.0.0.1"), ("[2001:db8::7", "10.0.0.1"), ("[203.0.113.7]", "10.0.0.1"), ("203.0.113.7:", "10.0.0.1"), (":80", "10.0.0.1"),
         ("[2001:db8::7]80", "10.0.0.1"), ("203.0.113.7:80:90", "10.0.0.1"), ("", "10.0.0.1"),
     ])
@@ -78,7 +78,7 @@ import Testing
         (["for=203.0.113.7"], "203.0.113.7"), (["For=\"[2001:db8::7]:4711\""], "2001:db8::7"),
         (["for=1.1.1.1, for=203.0.113.7;proto=http;by=10.0.0.1"], "203.0.113.7"),
         (["for=1.1.1.1", "proto=https; FOR=\"203.0.113.7:80\" ;host=x"], "203.0.113.7"), (["for=203.0.113.7, for=10.0.0.2"], "203.0.113.7"),
-        // A comma, a semicolon and a quote inside of quotes end nothing.
+        // A comma, a semicolon or a quote inside quotes ends nothing.
         (["for=203.0.113.7;ext=\"a, for=6.6.6.6; \\\"; for=6.6.6.6\""], "203.0.113.7"),
         (["for=_hidden"], "10.0.0.1"), (["for=unknown"], "10.0.0.1"), (["by=203.0.113.7"], "10.0.0.1"), ([""], "10.0.0.1"), (["for="], "10.0.0.1"),
         (["for=\"203.0.113.7"], "10.0.0.1"),

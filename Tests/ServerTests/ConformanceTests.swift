@@ -5,12 +5,12 @@ import Testing
 
 @testable import CallreelServer
 
-/// The socket code of calls, driven through an echo that only servers of tests have.
+/// Tests of the WebSocket code of calls, through an echo that only test servers have.
 @Suite struct ConformanceTests {
-    /// The command that `scripts/conformance` was given.
+    /// The command given to `scripts/conformance`.
     private static let suite = ProcessInfo.processInfo.environment["CALLREEL_CONFORMANCE_SUITE"]
 
-    /// Room for the largest messages that conformance suites send.
+    /// Limits for the largest messages of conformance suites.
     private static let room = #", "limits": {"textMessageBytes": 16777216, "binaryMessageBytes": 16777216}"#
 
     @Test func `every rule of RFC 6455 that a client can break is kept`() async throws {

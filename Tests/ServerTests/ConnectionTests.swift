@@ -5,17 +5,17 @@ import Testing
 
 @testable import CallreelServer
 
-/// Connections that are used in the less common ways of HTTP, by a client that is not our code.
+/// Less common uses of HTTP connections, by a client that is not Callreel's code.
 @Suite struct ConnectionTests {
-    /// What the client saw of one deed.
+    /// Returns the client's view of one action.
     private func deed(_ name: String, _ server: TestServer, _ target: String? = nil, _ more: String...) async throws -> JSONValue {
         let arguments = [Speech.fixture("connection_client.py"), name, "127.0.0.1", String(server.address.port), target ?? server.target] + more
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
-    /// How often a reason was counted.
+    /// Returns the count of a reason for refusals.
     private func counted(_ reason: String, _ server: TestServer) async throws -> Int {
-        // On a busy machine the limits of a test are hard on its own questions too.
+        // On a busy machine the limits of a test also slow its own questions.
         try await eventually("the count of \(reason)") {
             let text = try await Program("curl").run(["-s", "--max-time", "20", server.http + "/metrics"]).text
             let line = text.split(separator: "\n").first { $0.hasPrefix("callreel_refused_total{reason=\"\(reason)\"}") }
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// A proxy in front might go by another host than the server.
+    /// A proxy in front of the server might choose another host than the server.
     @Test(arguments: [("no host", 400), ("two hosts", 400), ("no host in 1.0", 200)])
     func `a request names one host`(name: String, status: Int) async throws {
         try await TestServer.run { server in
@@ -163,12 +163,12 @@ import Testing
             #expect(try await counted("webhook", server) == 2000)
             let lines = book.lines.filter { $0.hasPrefix("webhook refused") }
             #expect((10..<200).contains(lines.count), "\(lines.count) lines")
-            // A request without an upgrade on the path of calls, and a target as long as it may be.
+            // A request without an upgrade on the path of calls, with a target of the greatest length.
             _ = try await Program("curl").run(["-s", server.http + "/cable?" + String(repeating: "x", count: 9000)])
             let lost = try #require(book.lines.first { $0.contains("must hand on Upgrade and Connection") })
             #expect(lost.utf8.count < 1000 && lost.contains("client.address=127.0.0.1"))
             #expect(try await counted("handshake", server) == 1)
-            // An upgrade whose path is as long, which the reason names.
+            // An upgrade with a path of the same length, which the reason names.
             let upgrade = ["-s", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
             _ = try await Program("curl").run(upgrade + [server.http + "/" + String(repeating: "x", count: 9000)])
             let long = try #require(book.lines.first { $0.contains("no calls are taken at") })

@@ -6,7 +6,7 @@ import Testing
     private let tries = FailedTries(perMinute: 60)
     private let start = ContinuousClock.now
 
-    /// Fails at once until no more of it is taken at once; returns how often.
+    /// Uses up the client's immediate tries, and returns their number.
     private func exhaust(_ client: String) -> Int {
         var count = 0
         while tries.turn(of: client, now: start) == .now, count < 1000 {
@@ -26,7 +26,7 @@ import Testing
         #expect(exhaust("2001:db8::1") == 10)
         #expect(tries.turn(of: "2001:db8::2", now: start) != .now)
         #expect(tries.turn(of: "2001:db8:0:1::2", now: start) == .now)
-        // Time forgives.
+        // Failures expire.
         #expect(tries.turn(of: "192.0.2.1", now: start + .seconds(60)) == .now)
     }
 
@@ -35,11 +35,11 @@ import Testing
             #expect(tries.turn(of: "192.0.2.1", now: start) == .now)
             tries.ended(.now, of: "192.0.2.1", isRight: true, now: start)
         }
-        // Nor do those that had to wait because of others.
+        // Nor do right tries that had to wait because of others.
         _ = exhaust("192.0.2.2")
         for _ in 0..<1000 {
             let turn = tries.turn(of: "192.0.2.2", now: start)
-            // One that is not over yet waits in front of it.
+            // A try that has not ended waits in front of it.
             #expect(turn == .after(.seconds(2)))
             tries.ended(turn, of: "192.0.2.2", isRight: true, now: start)
         }
@@ -49,7 +49,7 @@ import Testing
         let waits = (0..<30).map { _ in tries.failed("192.0.2.1", now: start) }
         #expect(waits.prefix(10).allSatisfy { $0 == .zero } && waits.last == .seconds(5))
         #expect(zip(waits, waits.dropFirst()).allSatisfy { $0 <= $1 })
-        // Where each further failure is worth more than the bound.
+        // With this limit, each further failure is worth more than the bound.
         let few = FailedTries(perMinute: 7)
         #expect((0..<5).map { _ in few.failed("192.0.2.1", now: start) } == [0, 5, 5, 5, 5].map { .seconds($0) })
     }

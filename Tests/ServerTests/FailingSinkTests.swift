@@ -54,7 +54,7 @@ private struct BrokenSink: AudioSink {
     static let summary = "fails"
 
     init(options: Options, context: SinkContext) throws(SinkError) {
-        // It opens when the server tries it, or the call would be refused at the door.
+        // It opens when the server tries it. Otherwise the server would refuse the call at once.
         if !options.opens, context.call.carrier != "probe" { throw SinkError(.open, "told not to open") }
     }
 

@@ -40,7 +40,7 @@ import Testing
             let files = recording["files"]?.elements ?? []
             #expect(files.map { $0["mediaType"]?.string } == ["audio/wav", "audio/flac", "application/octet-stream"])
             let links = try files.map { server.http + (try #require($0["url"]?.string)) }
-            // By the recording and the sink, and as links of earlier versions have it.
+            // By recording and sink, and under the links of earlier versions.
             for (index, url) in (links + names.map { server.http + "/recordings/" + $0 }).enumerated() {
                 let file = files[index % names.count]
                 let onDisk = try Data(contentsOf: URL(fileURLWithPath: server.recordings + "/" + names[index % names.count]))
@@ -53,7 +53,8 @@ import Testing
                 #expect(try await curl(["-r", "-50", url]).output == onDisk.suffix(50))
                 #expect(try await status("-r", "100-199", url) == "206")
                 #expect(try await curl(["-r", "100-", url]).output == onDisk.dropFirst(100))
-                // Longer than the file: what there is. Outside of it: nothing, and its length. Several at once: all of it.
+                // A range longer than the file gives the whole file. A range beyond it gives only its length.
+                // Several ranges give the whole file.
                 #expect(try await curl(["-r", "-9999999", url]).output == onDisk)
                 let outside = try await curl(["-i", "-r", "9999999-", url]).text.lowercased()
                 #expect(outside.hasPrefix("http/1.1 416") && outside.contains("content-range: bytes */\(onDisk.count)"))
@@ -64,7 +65,7 @@ import Testing
                     let text = try #require(head.split(separator: "\r\n").first { $0.hasPrefix(name + ": ") })
                     return String(text.dropFirst(name.count + 2))
                 }
-                // Only what the client has not got yet. Dates are read with any case.
+                // The server sends only files that the client does not have. Dates are read with any case.
                 let tag = try value("etag"),
                     date = try #require(
                         try await curl(["-I", url]).text.split(separator: "\r\n").first { $0.lowercased().hasPrefix("last-modified") }?.dropFirst(15))
@@ -82,7 +83,7 @@ import Testing
             #expect(try await json(manifest)["framesReceived"] == 176_000)
             #expect(try await json(server.http + "/recordings/\(recording["name"]?.string ?? "").json")["framesReceived"] == 176_000)
 
-            // Secrets beside the directory, a link that leads out of it, and what is not published yet.
+            // Secrets beside the directory, a link out of it, and unpublished files.
             try Data("secret".utf8).write(to: URL(fileURLWithPath: server.directory.path + "/secret.wav"))
             try FileManager.default.createSymbolicLink(
                 atPath: server.recordings + "/link.wav", withDestinationPath: server.directory.path + "/secret.wav")
@@ -184,7 +185,7 @@ import Testing
                 let handshake = PythonCall.handshake(16000, #", "uuid": "\#(leg)", "conversation_uuid": "c""#)
                 calls.append(try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start())
             }
-            // Before that, what is said of one leg would be taken for the other's, which is up.
+            // Before both legs are up, an event of one leg would be taken for the other, live leg.
             _ = try await eventually("both legs that are up") {
                 try await json(server.http + "/api/calls")["live"]?.elements.count == 2 ? true : nil
             }
@@ -273,6 +274,6 @@ import Testing
 }
 
 extension JSONValue {
-    /// The elements of an array; nothing for anything else.
+    /// The elements of an array; none for any other value.
     var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
 }

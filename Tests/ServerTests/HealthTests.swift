@@ -16,7 +16,7 @@ import Testing
 
     private func texts(_ value: JSONValue?) -> [String] { (value?.elements ?? []).compactMap { $0.string ?? $0["reason"]?.string } }
 
-    /// The samples of a server, as the Prometheus project's own parser reads them: `name{label=value}` and the number.
+    /// Returns a server's samples as `name{label=value}` and number, read by the Prometheus project's own parser.
     private func metrics(_ server: TestServer) async throws -> [String: Double] {
         let code = """
             import sys, json, urllib.request
@@ -149,7 +149,7 @@ import Testing
             let key = ["-H", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", server.http + server.target]
             let call = try await Program("curl").run(["-s", "--http1.1", "-w", " %{http_code}"] + upgrade + key).text
             #expect(call.hasSuffix("503") && !call.contains(place) && !call.contains("secret-name"), "\(call)")
-            // A password that comes here is checked, and counted, as everywhere else.
+            // A password here is checked and counted as on every other path.
             let wrong = try await ask("-u", "callreel:wrong horse")
             #expect(wrong.hasSuffix("401") && !wrong.contains(place))
         }
@@ -169,7 +169,7 @@ import Testing
 
     @Test func `a full disk keeps new calls out, and a running one goes on to its end`() async throws {
         let free = try #require(try FileManager.default.attributesOfFileSystem(forPath: NSTemporaryDirectory())[.systemFreeSize] as? NSNumber)
-        // The whole disk and more must be free: no disk has that.
+        // More free space than any disk has.
         let tooMuch = free.intValue / 1_000_000 * 2 + 1000
         let marks = #", "recordings": {"directory": "DIR/recordings", "lowSpace": \#(tooMuch), "criticalSpace": CRITICAL}"#
         for isCritical in [true, false] {

@@ -9,7 +9,7 @@ import Testing
 @Suite struct KnownHostsTests {
     private static let password = "correct horse"
 
-    /// Status and body of a request.
+    /// Returns status and body of a request.
     private func curl(_ arguments: String...) async throws -> (status: String, text: String) {
         let text = try await Program("curl").run(["-s", "--max-time", "20", "--path-as-is", "-w", "\n%{http_code}"] + arguments).text
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -38,7 +38,7 @@ import Testing
                 #expect(try await curl("-H", "Host: \(host)", server.http + "/api/calls").status == "200", "\(host)")
                 #expect(try await curl("--request-target", "http://\(host)/api/calls", "-H", "Host: evil.example", server.http).status == "200")
             }
-            // Carriers come under any name, and are shown nothing.
+            // Carriers may use any host name, and see no recordings.
             #expect(try await curl("-H", "Host: evil.example", server.http + "/webhooks/answer").status == "200")
             #expect(try await curl("-H", "Host: evil.example", server.http + "/metrics/").status == "421")
             let metrics = try await curl(server.http + "/metrics").text
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    // MARK: - Who may be reached without a password
+    // MARK: - Hosts reachable without a password
 
     @Test(
         arguments: [
@@ -143,7 +143,7 @@ import Testing
             }
             _ = try await curl(server.http + "/webhooks/answer")
             _ = try await curl("-H", "Host: old.example.com", server.http + "/webhooks/answer")
-            // An address is what a proxy makes of a name.
+            // A proxy may turn a name into an address.
             _ = try await curl("-H", "Host: 192.0.2.7:9292", server.http + "/webhooks/answer")
             #expect(try await warnings() == "[]")
             for _ in 0..<5 { _ = try await curl("-H", "Host: new.example.com", server.http + "/webhooks/answer") }

@@ -5,15 +5,15 @@ import Testing
 
 @testable import CallreelServer
 
-/// Each limit against a real server and a client that means harm; every one of them leaves the server fit for the next good call.
+/// Tests each limit with a real server and a hostile client. Afterwards the server must still take a good call.
 @Suite(.serialized) struct LimitsTests {
-    /// What the client saw of one deed.
+    /// Returns the client's view of one action.
     private func deed(_ name: String, _ server: TestServer, _ number: Int = 0, target: String = "/") async throws -> JSONValue {
         let arguments = [Speech.fixture("hostile_client.py"), name, "127.0.0.1", String(server.address.port), String(number), target]
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
-    /// Opens connections that say nothing; they stay until the program ends.
+    /// Opens connections without sending a byte. They stay until the program ends.
     private func openMany(_ number: Int, _ server: TestServer) async throws -> (program: RunningProgram, found: JSONValue) {
         let arguments = [Speech.fixture("hostile_client.py"), "many", "127.0.0.1", String(server.address.port), String(number)]
         let program = try Program("python3").start(arguments)
@@ -23,14 +23,14 @@ import Testing
         return (program, found)
     }
 
-    /// How often a reason was counted.
+    /// Returns the count of a reason for refusals.
     private func counted(_ reason: String, _ server: TestServer) async throws -> Int {
         let text = try await Program("curl").run(["-s", "--max-time", "20", server.http + "/metrics"]).text
         let line = text.split(separator: "\n").first { $0.hasPrefix("callreel_refused_total{reason=\"\(reason)\"}") }
         return try #require(line.flatMap { Int($0.split(separator: " ")[1]) })
     }
 
-    /// Runs a server with limits of its own; after the body a good call must still be recorded, which was up all the time.
+    /// Runs a server with its own limits. After the body, it must still record a good call that was up all the time.
     private func run(_ limits: String, _ body: @Sendable (TestServer) async throws -> Void) async throws {
         try await TestServer.run(sinks: #"[{"type": "raw"}]"#, vonage: TestServer.trusting, more: #", "limits": {\#(limits)}"#) { server in
             let pcm = server.directory.path + "/speech.pcm"
@@ -147,7 +147,7 @@ import Testing
 
     @Test func `a client that does not read what it asked for is closed`() async throws {
         try await run(#""slowReaderTimeout": 1, "handshakeTimeout": 60"#) { server in
-            // Larger than what the system's buffers hold.
+            // Larger than the system's buffers.
             let found = try await deed("unread file", server, target: try await server.largeFile(64 << 20))
             #expect(found["seconds"]?.double ?? 30 < 20, "\(found)")
             #expect(try await counted("slow_reader", server) == 1)

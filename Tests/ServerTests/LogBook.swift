@@ -5,7 +5,7 @@ import Synchronization
 final class LogBook: Sendable {
     private let kept = Mutex<[String]>([])
 
-    /// What was logged so far: message, then metadata.
+    /// The log lines so far: message, then metadata.
     var lines: [String] { kept.withLock { $0 } }
     var text: String { lines.joined(separator: "\n") }
 

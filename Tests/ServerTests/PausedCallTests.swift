@@ -5,9 +5,9 @@ import Testing
 
 @testable import CallreelServer
 
-/// A pause over HTTP, on a server that reads its sockets as seldom as by default.
+/// Pauses over HTTP, on a server with the default interval between socket reads.
 @Suite struct PausedCallTests {
-    /// How many samples of each value a file holds, in Python's eyes.
+    /// Returns the number of samples of each value in a file, as Python reads it.
     private func values(_ path: String) async throws -> [String: Int] {
         let script = """
             import collections, json, sys, wave
@@ -18,7 +18,7 @@ import Testing
         return try JSONDecoder().decode([String: Int].self, from: try await Judge.python(script, [path]))
     }
 
-    /// The short guard is longer than what comes after the resume was answered, and shorter than what had come before and was not read.
+    /// The short guard is longer than the audio after the resume's answer, and shorter than the unread audio before it.
     @Test(arguments: [false, true], [Recorder.pauseGuard, 0.15])
     func `nothing that was spoken or typed in a pause is kept, though it was read after the resume`(isEncrypted: Bool, pauseGuard: Double)
         async throws
@@ -52,7 +52,7 @@ import Testing
             }
             let whole = try await values(server.recordings + "/" + recording.sinks[0].files[0].name)
             #expect(whole["2000"] == nil && whole["1000"] ?? 0 > 0, "\(whole)")
-            // The guard takes half a second at most, and reading what has come a little.
+            // The guard takes half a second at most, and reading the waiting audio takes a little.
             #expect(whole["3000"] ?? 0 > 3 * 8000, "\(whole)")
             for file in recording.sinks[1].files {
                 let part = try await values(server.recordings + "/" + file.name)

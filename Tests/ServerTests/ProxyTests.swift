@@ -5,9 +5,9 @@ import Testing
 
 @testable import CallreelServer
 
-/// Calls through the proxies that stand in front of most servers: TLS ends there, and connections to the server are used again.
+/// Calls through the proxies common in front of servers. They end TLS and reuse connections to the server.
 @Suite struct ProxyTests {
-    /// A port that is free now.
+    /// Returns a free port.
     private func freePort() async throws -> Int {
         let code = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
         let printed = String(decoding: try await Judge.python(code, []), as: UTF8.self)

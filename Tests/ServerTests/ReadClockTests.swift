@@ -24,7 +24,7 @@ import Testing
         for ticket in tickets { clock.remove(ticket) }
         loop.advanceTime(by: .seconds(1))
         #expect(woken.allSatisfy { $0 == 3 })
-        // It goes on with whoever comes next, and takes those who leave while they are woken.
+        // The clock goes on with clients added later, and with clients that leave while they are woken.
         var last: ReadClock.Ticket?
         var calls = 0
         last = clock.add {

@@ -47,7 +47,7 @@ import Testing
             recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: book.logger), dialect: VonageDialect(),
             aheadLimit: policy.aheadLimit, started: started, logger: book.logger)
         try channel.pipeline.syncOperations.addHandler(WebSocketHandler(consumer: call, policy: policy, socket: ends[0]) { _ in })
-        // NIO reads what comes before the call begins.
+        // NIO reads all bytes before the call begins.
         try channel.writeInbound(frame(.text, Array(PythonCall.handshake(8000).utf8)))
         session = try started.futureResult.wait()
     }
@@ -60,7 +60,7 @@ import Testing
 
     private var received: Int { session?.snapshot.framesReceived ?? 0 }
 
-    /// Writes as much as the socket takes, and returns what is left.
+    /// Writes as many bytes as the socket takes, and returns the rest.
     private func send(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let sent = unsafe bytes.withUnsafeBytes { unsafe write(ends[1], $0.baseAddress, $0.count) }
         return bytes.dropFirst(max(0, sent))
@@ -111,7 +111,7 @@ import Testing
         let frames = 8000 * 12
         let one = Array(buffer: frame(.binary, [UInt8](repeating: 1, count: 320)))
         var left = Array(repeating: one, count: frames / 160).joined().map { $0 }[...]
-        // What one read of the socket takes beyond the limit.
+        // Frames that one read of the socket takes beyond the limit.
         let slack = (1 << 16) / 2
         var seconds = 0.0
         while received < frames, seconds < 60 {

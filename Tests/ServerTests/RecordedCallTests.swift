@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct RecordedCallTests {
-    /// PCM in a file of its own, for the client.
+    /// Writes PCM to a separate file for the client.
     private func pcmFile(_ server: TestServer) async throws -> (path: String, pcm: Data) {
         let pcm = try await Speech.pcm()
         let path = server.directory.path + "/speech.pcm"
@@ -14,7 +14,7 @@ import Testing
         return (path, pcm)
     }
 
-    /// Checks with other programs that every format of a recording holds this PCM and nothing else.
+    /// Checks with other programs that every format of a recording holds exactly this PCM.
     private func expect(_ recording: Recording, holds pcm: Data, on server: TestServer) async throws {
         let rate = recording.format.sampleRate
         #expect(try await Judge.wavPCM(server.file("wav", of: recording), rate: rate) == pcm)
@@ -177,18 +177,18 @@ import Testing
             let pcm = server.directory.path + "/long.pcm"
             let long = Data((0..<12_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 13) })
             try long.write(to: URL(fileURLWithPath: pcm))
-            // Digits between the audio: each of them hands over what came before it, in the middle of a read.
+            // Digits between the audio: each hands over the audio before it, in the middle of a read.
             let texts = (0..<180).map { JSONValue.array([.integer($0 * 64000), #"{"digit":"1"}"#]) }
             let call = PythonCall(server.cable, pcm: pcm, ["cuts": .array([6400]), "texts": .array(texts)])
             async let endings = call.place()
-            // The other sink takes what there is, and then it, too, gets no more: the call waits.
+            // The other sink takes all available audio, and then gets no more either: the call waits.
             let held = try await eventually("a call that stands still") {
                 let first = try await liveFrames(server)
                 try await Task.sleep(for: .milliseconds(500))
                 let second = try await liveFrames(server)
                 return first == second && first > 0 ? first : nil
             }
-            // A buffer of half a second and one read; the rest waits in the system's buffers and at the sender.
+            // A buffer of half a second and one read. The rest waits in the system's buffers and at the sender.
             #expect(held < 16000 * 10)
             await GatedSink.gate.open()
             #expect(try await endings.map(\.code) == [1000])
@@ -206,7 +206,7 @@ import Testing
     }
 }
 
-/// A sink whose first write waits until the test lets it go on.
+/// A sink whose first write waits for the test.
 private struct GatedSink: AudioSink {
     struct Options: Configurable {
         static let fields: [Field<Self>] = []
@@ -228,7 +228,7 @@ private struct GatedSink: AudioSink {
     consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
 }
 
-/// Holds back whoever waits until it is opened.
+/// Holds back its callers until it is opened.
 private actor Gate {
     private var isOpen = false
     private var waiting: [CheckedContinuation<Void, Never>] = []

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct RefusalTests {
-    /// Asks with curl, and returns status, headers and body as they came.
+    /// Sends a request with curl, and returns status, headers and body unchanged.
     private func curl(_ arguments: String...) async throws -> String {
         try await Program("curl").run(["-s", "-i", "--max-time", "20"] + arguments).text
     }
@@ -35,7 +35,7 @@ import Testing
             #expect(try await ask(cable, without: "Sec-WebSocket-Key", with: ["Sec-WebSocket-Key: c2hvcnQ="]).hasPrefix("HTTP/1.1 400"))
             #expect(try await ask(cable, without: "Connection", with: ["Connection: close"]).hasPrefix("HTTP/1.1 400"))
             #expect(try await curl(cable).hasPrefix("HTTP/1.1 426"))
-            // And after all of that it still takes a call.
+            // The server still takes a call after all of that.
             #expect(try await PythonCall(server.cable).place().map(\.code) == [1000])
         }
     }
@@ -86,7 +86,7 @@ import Testing
             let good = try await PythonCall(server.cable, pcm: pcm, ["hold": true]).start()
             _ = try await PythonCall(server.cable, ["handshake": "nonsense", "wait": true]).place()
             _ = try await ask(server.http + "/nowhere")
-            // Bytes that are no HTTP at all.
+            // Bytes that are not HTTP.
             _ = try await Judge.python(
                 "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.sendall(bytes(range(256)) * 8); s.settimeout(5); s.recv(1)",
                 [String(server.address.port)])
@@ -100,7 +100,7 @@ import Testing
         try await TestServer.run { server in
             let partial = server.recordings + "/.partial", aside = server.recordings + "/.aside"
             for _ in 0..<20 {
-                // Root may write anywhere, so the place is taken by a file instead.
+                // Root may write anywhere, so a file takes the directory's place instead.
                 try FileManager.default.moveItem(atPath: partial, toPath: aside)
                 try Data("not a directory".utf8).write(to: URL(fileURLWithPath: partial))
                 let ending = try await PythonCall(server.cable, ["wait": true]).place()[0]
@@ -109,7 +109,7 @@ import Testing
                     #expect(ending.reason == "the call cannot be recorded")
                     return
                 }
-                // The server has noticed it before the call came: once more.
+                // The server has noticed it before the call came, so the test tries again.
                 try FileManager.default.removeItem(atPath: partial)
                 try FileManager.default.moveItem(atPath: aside, toPath: partial)
                 _ = try await eventually("readiness") {
@@ -152,7 +152,7 @@ import Testing
             _ = try await eventually("four connections") { program.text.contains("ready") ? true : nil }
             return program
         }
-        // The server has ended: that is what is tested. And it has closed them all.
+        // The server has ended, as the test expects, and has closed all connections.
         #expect(try await idle.result().text.contains("closed"))
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Two ends of a connection, of which one is read.
+/// Two ends of a connection, one of which is read.
 @Suite final class SocketReaderTests {
     private let reader = SocketReader()
     private let server: Int32
@@ -38,7 +38,7 @@ import Testing
         #expect(sent == count)
     }
 
-    /// What a read found, and how many bytes of it were right.
+    /// Reads once. Returns the outcome and the number of right bytes.
     private func read() -> (outcome: String, count: Int) {
         var count = 0
         let outcome = unsafe reader.read(server) { bytes in count = unsafe bytes.count { $0 == 7 } }
@@ -65,7 +65,7 @@ import Testing
         #expect(read() == ("full", 1 << 16))
         #expect(read() == ("some", 100_000 - 1 << 16))
         #expect(read() == ("ended", 0))
-        // NIO, which looks after us, finds the end again.
+        // NIO reads after the reader, and finds the end again.
         #expect(read() == ("ended", 0))
     }
 

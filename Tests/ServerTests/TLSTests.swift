@@ -47,7 +47,7 @@ import Testing
         try await TestServer.run(listen: pair.listen, in: directory, logger: book.logger) { server in
             let target = "127.0.0.1:\(server.address.port)"
             for (version, works) in [("-tls1", false), ("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
-                // Security level 0, so that it is not the client that refuses.
+                // Security level 0, so that the client does not refuse.
                 let result = try await Program("openssl").run(["s_client", "-connect", target, version, "-cipher", "ALL:@SECLEVEL=0"])
                 #expect((result.status == 0) == works, "\(version): \(result.text) \(result.errors)")
                 #expect(result.text.contains("BEGIN CERTIFICATE") == works, "\(version)")

@@ -7,32 +7,32 @@ import TestSupport
 
 @testable import CallreelServer
 
-/// A real server on a free loopback port, with its recordings in a directory of its own.
+/// A real server on a free loopback port, with its recordings in its own directory.
 struct TestServer: Sendable {
     let directory: TemporaryDirectory
     let address: CallreelService.Address
-    /// Makes the tokens that calls need, as the answer webhook does; nil where they need none.
+    /// Makes the calls' tokens, like the answer webhook; nil if calls need none.
     let tokens: CallTokens?
     /// Tells the server to end, as a signal does.
     let shutDown: @Sendable () async -> Void
 
-    /// Where recordings appear.
+    /// The recordings directory.
     var recordings: String { directory.path + "/recordings" }
     /// The server's address for HTTP.
     var http: String { "http://127.0.0.1:\(address.port)" }
     /// The same over TLS.
     var https: String { "https://127.0.0.1:\(address.port)" }
-    /// The address that takes a call, any one and once.
+    /// An address for one call, with a token for any call.
     var cable: String { "ws://127.0.0.1:\(address.port)\(target)" }
-    /// The address that takes calls, without a token.
+    /// The address of calls, without a token.
     var endpoint: String { "ws://127.0.0.1:\(address.port)/cable" }
-    /// The target of a request for a call, any one and once.
+    /// The request target for one call, with a token for any call.
     var target: String { "/cable" + (tokens.map { "?\(CallTokens.parameter)=\($0.issue(for: nil))" } ?? "") }
 
     /// The address that sends messages back.
     var echo: String { "ws://127.0.0.1:\(address.port)/echo" }
 
-    /// The three formats, as the default configuration has them.
+    /// The three formats of the default configuration.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
     /// Calls go straight to the WebSocket, for clients that place many under one address.
@@ -48,7 +48,7 @@ struct TestServer: Sendable {
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
         let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
-        // Callers that were answered and never come would be waited for.
+        // The server would wait for answered callers that never come.
         let drain = listen.contains("\"drainTimeout\"") ? "" : #", "drainTimeout": 0"#
         let text = """
             {"listen": {"port": 0\(drain)\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
@@ -78,7 +78,7 @@ struct TestServer: Sendable {
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// The finished recordings, once there are so many.
+    /// Waits for this number of finished recordings, and returns them.
     func finished(_ count: Int = 1) async throws -> [Recording] {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
@@ -87,14 +87,14 @@ struct TestServer: Sendable {
         }
     }
 
-    /// Makes the file of a recorded call so large, of zeros, and returns the target of a request for it.
+    /// Enlarges a recorded call's file with zeros, and returns the target of a request for it.
     func largeFile(_ bytes: Int) async throws -> String {
         let call = PythonCall.handshake(16000, #", "uuid": "large""#)
         _ = try await PythonCall(cable, pcm: Speech.path, ["handshake": .string(call)]).place()
         let recording = try await eventually("the large call") { try await finished().first { $0.call.uuid == "large" } }
         guard let name = recording.sinks.first?.files.first?.name else { throw NeverHappened(description: "a file in \(recording.name)") }
         try Data(count: bytes).write(to: URL(fileURLWithPath: recordings + "/" + name))
-        // The recording is listed a moment after its manifest stands.
+        // The recording is listed a moment after its manifest is published.
         _ = try await eventually("the large file") {
             let status = try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-I", http + "/recordings/" + name]).text
             return status == "200" ? true : nil
@@ -102,7 +102,7 @@ struct TestServer: Sendable {
         return "/recordings/" + name
     }
 
-    /// The path of a file that a sink left.
+    /// Returns the path of a sink's file.
     func file(_ type: String, of recording: Recording) throws -> String {
         guard let file = recording.sinks.first(where: { $0.type == type })?.files.first else {
             throw NeverHappened(description: "a file of \(type) in \(recording.name)")
@@ -111,9 +111,9 @@ struct TestServer: Sendable {
     }
 }
 
-/// A call from a client that is not our code.
+/// A call from a client that is not Callreel's code.
 struct PythonCall: Sendable {
-    /// How a connection ended, as the client saw it.
+    /// The end of a connection, as the client saw it.
     struct Ending: Decodable, Sendable {
         var code: Int?
         var reason: String?
@@ -129,7 +129,7 @@ struct PythonCall: Sendable {
         job.merge(more) { _, new in new }
     }
 
-    /// The first message of a call.
+    /// Returns the first message of a call.
     static func handshake(_ rate: Int, _ more: String = "") -> String {
         #"{"event": "websocket:connected", "content-type": "audio/l16;rate=\#(rate)"\#(more)}"#
     }
@@ -140,7 +140,7 @@ struct PythonCall: Sendable {
         return try JSONDecoder().decode([Ending].self, from: output)
     }
 
-    /// Places the call and leaves it running; it says when everything was sent.
+    /// Places the call and leaves it running. The program prints "ready" when everything was sent.
     func start() async throws -> RunningProgram {
         let program = try Program("python3").start([Speech.fixture("vonage_client.py"), JSONValue.object(job).json()])
         _ = try await eventually("a call that is up") { program.text.contains("ready") ? true : nil }

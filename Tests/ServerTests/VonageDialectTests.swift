@@ -4,7 +4,7 @@ import Testing
 @testable import CallreelServer
 
 @Suite struct VonageDialectTests {
-    /// What a dialect makes of the texts, the last of them.
+    /// Decodes the texts in turn, and returns the last message.
     private func understand(_ texts: String...) throws(WebSocketError) -> CarrierMessage {
         var dialect = VonageDialect()
         var last = CarrierMessage.malformed("")
@@ -88,7 +88,7 @@ import Testing
         #expect(dialect.refusesAudio() == nil)
     }
 
-    /// A message that was understood as something else.
+    /// A message of an unexpected kind.
     private struct Unexpected: Error {
         let text: String
         init(_ text: String) { self.text = text }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Signs as Vonage does, with Python's hmac: nothing of ours, and nothing of the library that checks.
+/// Signs as Vonage does, with Python's hmac. It uses neither Callreel's code nor the library that checks.
 struct VonageSigner: Sendable {
     var secret = VonageSigner.secret
     var header = #"{"alg":"HS256","typ":"JWT"}"#
@@ -15,7 +15,7 @@ struct VonageSigner: Sendable {
 
     static let secret = "not-a-real-signature-secret-0123456789"
 
-    /// The value of the `Authorization` header, for a body if there is one.
+    /// Returns the value of the `Authorization` header, for a body if there is one.
     func authorization(body: String? = nil) async throws -> String {
         let code = """
             import base64, hashlib, hmac, json, sys, time
@@ -30,7 +30,7 @@ struct VonageSigner: Sendable {
         return String(decoding: try await Judge.python(code, arguments), as: UTF8.self)
     }
 
-    /// The same with parts changed.
+    /// Returns a copy with changed parts.
     func with(_ change: (inout VonageSigner) -> Void) -> VonageSigner {
         var copy = self
         change(&copy)
@@ -49,7 +49,7 @@ struct VonageSigner: Sendable {
         return try await VonageSignature(secrets: [secret], configuration: configuration)
     }
 
-    /// Why a token is refused; nil if it is taken.
+    /// Returns the reason for refusing a token, or nil if it is accepted.
     private func refusal(_ signature: VonageSignature, _ authorization: String..., body: String = "", isSecure: Bool = false, at second: Double)
         -> String?
     {
@@ -95,7 +95,7 @@ struct VonageSigner: Sendable {
             "Bearer eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJPbmxpbmUgSldUIEJ1aWxkZXIiLCJpYXQiOjE2OTc2MzQ2ODAsImV4cCI6MzMyNTQ1NDA4MjgsImF1ZCI6IiIsInN1YiI6IiJ9.88vJc3I2HhuqEDixHXVhc9R30tA6U_HQHZTC29y6CGM"
         #expect(
             refusal(try await signature("qwertyuiopasdfghjklzxcvbnm123456"), token, at: 1_697_634_680) == "the signature's issuer is not Vonage")
-        // A secret that is shorter than the library likes.
+        // A secret shorter than the library recommends.
         #expect(refusal(try await signature("asdf"), token, at: 1_697_634_680) == "the signature is wrong")
     }
 
@@ -188,7 +188,7 @@ struct VonageSigner: Sendable {
             let ending = try await PythonCall(url, pcm: pcm, ["handshake": .string(handshake), "authorization": .string(signed)]).place()[0]
             #expect(ending.code == 1000)
             let recording = try await server.finished()[0]
-            // One event of the two that were signed names the call, and none of the refused ones is there.
+            // One of the two signed events names the call, and no refused event is there.
             #expect(recording.call.from == "447700900123" && recording.framesReceived == 176_000)
             #expect(recording.events.count { $0.type == "ringing" } == 1)
         }
@@ -204,9 +204,9 @@ struct VonageSigner: Sendable {
         }
     }
 
-    // MARK: - Signatures that come again
+    // MARK: - Repeated signatures
 
-    /// Signs like Vonage, which gives each request an identifier of its own.
+    /// Signs like Vonage, with a separate identifier for each request.
     private func signed(_ identifier: String, body: String? = nil, secret: String = VonageSigner.secret) async throws -> String {
         var signer = VonageSigner(claims: ["iss": "Vonage", "jti": .string(identifier)])
         signer.secret = secret
@@ -225,7 +225,7 @@ struct VonageSigner: Sendable {
             #expect(try await ask(event + "?uuid=u&status=ringing", first).status == "401")
             #expect(try await ask(answer + "?uuid=u", try await signed("2")).status == "200")
 
-            // The carrier repeats an event that it got no answer to: it is kept once.
+            // The carrier repeats an event without an answer. It is kept once.
             let body = #"{"uuid":"u","status":"ringing"}"#, second = try await signed("3", body: body)
             for _ in 0..<3 { #expect(try await ask(event, second, body: body).status == "204") }
             #expect(try await ask(answer, second, body: body).status == "401")
@@ -233,7 +233,7 @@ struct VonageSigner: Sendable {
             #expect(try await ask(event + "?uuid=u&status=answered", bare).status == "204")
             #expect(try await ask(event + "?uuid=u&status=completed", bare).status == "401")
 
-            // A call, too: its address is good once, and its signature is.
+            // A call, too: its address is good once, and so is its signature.
             let ncco = try JSONValue(parsing: Data(try await ask(answer + "?uuid=u", try await signed("5")).text.utf8))
             let url = try #require(ncco.elements.last?["endpoint"]?.elements.first?["uri"]?.string)
             let handshake = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u""#))
@@ -263,10 +263,10 @@ struct VonageSigner: Sendable {
         }
         #expect(note("a") == .new && note("a") == .repeated && note("a", "other") == .misused)
         #expect(note("b", at: 5) == .new && note("a", at: 10) == .repeated)
-        // Its signature is not taken any more, so it need not be remembered.
+        // The signature has expired, so it need not be remembered.
         #expect(note("a", at: 11) == .new && note("b", at: 11) == .repeated)
         #expect(note("c", at: 11) == .new)
-        // There is no room for a fourth: the oldest goes.
+        // There is no space for a fourth, so the oldest is removed.
         #expect(note("d", at: 11) == .new && note("a", at: 11) == .repeated && note("d", at: 11) == .repeated)
         #expect(note("b", at: 11) == .new)
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Keeps what a decoder finds.
+/// Keeps a decoder's results.
 private final class Collector: WebSocketReceiver {
     var log: [String] = []
     var binary: [UInt8] = []
@@ -23,7 +23,7 @@ private final class Collector: WebSocketReceiver {
 }
 
 @Suite struct WebSocketFrameDecoderTests {
-    /// A client's frame with the given first byte.
+    /// Makes a client's frame with the given first byte.
     private func frame(_ first: UInt8, _ payload: [UInt8], key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]) -> [UInt8] {
         var bytes = [first]
         switch payload.count {
@@ -115,7 +115,7 @@ private final class Collector: WebSocketReceiver {
         ]
         for bytes in wrong {
             #expect(decode(frame(0x81, bytes)).log == ["error 1007"], "\(bytes)")
-            // Not even the end of the message is waited for.
+            // The decoder does not even wait for the end of the message.
             #expect(decode(frame(0x01, bytes)).log == ["error 1007"], "\(bytes)")
         }
         for text in ["κόσμε", "\u{7FF}\u{800}\u{FFFF}\u{10FFFF}", "\u{D7FF}\u{E000}", ""] {
@@ -129,7 +129,7 @@ private final class Collector: WebSocketReceiver {
         #expect(decode(frame(0x81, Array(repeating: 65, count: limit))).log.count == 1)
         #expect(decode(frame(0x81, Array(repeating: 65, count: limit + 1))).log == ["error 1009"])
         #expect(decode(frame(0x01, Array(repeating: 65, count: limit)) + frame(0x80, [65])).log == ["error 1009"])
-        // A length is refused before its payload comes.
+        // The decoder refuses a length before its payload arrives.
         #expect(decode([0x82, 0xFF, 0, 0, 0, 0, 0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]).log == ["error 1009"])
     }
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Keeps what a handler counts.
+/// Keeps a handler's counts.
 private final class Counted: Sendable {
     private let reasons = Mutex<[RefusalReason]>([])
 
@@ -19,12 +19,12 @@ private final class Counted: Sendable {
     }
 }
 
-/// The door without a network: what it does by the clock, and when the other side does not read.
+/// The handler of a call without a network: its timers, and its work when the other side does not read.
 @Suite struct WebSocketHandlerTests {
     private let channel = EmbeddedChannel()
     private let started: EventLoopPromise<CallSession?>
     private let directory = TemporaryDirectory()
-    /// What was counted.
+    /// The refusals counted.
     private let refusals = Counted()
 
     init() throws {
@@ -50,7 +50,7 @@ private final class Counted: Sendable {
         #expect(try started.futureResult.wait() != nil)
     }
 
-    /// The first byte of every frame that the server has sent since the last look.
+    /// Returns the first byte of every frame that the server has sent since the last look.
     private func sent() throws -> [UInt8] {
         var frames: [UInt8] = []
         while let buffer = try channel.readOutbound(as: ByteBuffer.self) { frames.append(buffer.getInteger(at: 0) ?? 0) }
@@ -137,7 +137,7 @@ private final class Counted: Sendable {
         #expect(refusals.all.isEmpty)
         advance(14400 - 293 * 49 + 1)
         #expect(try sent().last == 0x88 && refusals.all == [.callLength])
-        // What was on its way is still recorded.
+        // Audio on its way is still recorded.
         let session = try #require(try started.futureResult.wait())
         let before = session.snapshot.framesReceived
         try send(.binary, [1, 0])

@@ -3,7 +3,7 @@ import CallreelSinks
 import Foundation
 import Testing
 
-/// What holds for every built-in sink, whatever its format.
+/// Tests common to all built-in sinks and formats.
 @Suite struct AllSinksTests {
     @Test(arguments: AudioFormat.supportedSampleRates, [1, 2])
     func `the WAV, the decoded FLAC and the raw file hold the same PCM`(sampleRate: Int, channels: Int) async throws {
@@ -23,7 +23,7 @@ import Testing
         try await expectSamePCM(testSignal(frames: 4 * 1152, format), format, chunkFrames: chunkFrames)
     }
 
-    /// Records the samples with each sink and has each file read by a program made by others.
+    /// Records the samples with each sink, and has an independent program read each file.
     private func expectSamePCM(_ samples: [Int16], _ format: AudioFormat, chunkFrames: Int = 320) async throws {
         let workspace = try Workspace()
         let context = workspace.context(format)

@@ -3,9 +3,9 @@ import CallreelSinks
 import Foundation
 import Testing
 
-/// What comes out of files that others made.
+/// Reads files made by other programs.
 @Suite struct AudioFileReaderTests {
-    /// Everything in a file, read in pieces.
+    /// Returns all samples in a file, read in pieces.
     private func read(_ path: String, as format: AudioFormat? = nil, pieces: Int = 1000) throws -> [Int16] {
         var reader = try AudioFileReader(path: path, convertingTo: format)
         var samples: [Int16] = []
@@ -15,19 +15,19 @@ import Testing
             #expect(piece.count <= pieces * reader.format.channels)
             samples += piece
         }
-        // The end is the end.
+        // Another read at the end is empty as well.
         #expect(try reader.read(maximumFrames: pieces).isEmpty)
         return samples
     }
 
-    /// A tone that sox made. The arguments after the path are its own.
+    /// Makes a tone with sox. The arguments after the path are sox's own.
     private func tone(_ path: String, rate: Int, channels: Int = 1, _ hertz: Int = 1000, bits: String = "16") throws {
         let made = try Tool.run(
             "sox", "-D", "-n", "-r", "\(rate)", "-c", "\(channels)", "-b", bits, path, "synth", "2", "sine", "\(hertz)", "vol", "0.5")
         #expect(made.status == 0, "\(made.errors)")
     }
 
-    /// The frequency of one channel, from the times at which it rises through zero, and its level against full scale.
+    /// Measures one channel: the frequency by its upward zero crossings, and the level against full scale.
     private func measure(_ samples: [Int16], _ format: AudioFormat, channel: Int = 0) throws -> (hertz: Double, level: Double) {
         let values = stride(from: channel, to: samples.count, by: format.channels).map { Double(samples[$0]) }
         var crossings: [Double] = []
@@ -78,7 +78,7 @@ import Testing
         let announced = try AudioFileReader(path: path, convertingTo: format).frameCount
         #expect(announced == 2 * to)
         #expect(abs(samples.count - 2 * to) <= 1, "\(samples.count) frames")
-        // The same, however it is cut.
+        // The pieces do not change the samples.
         expectSame(try read(path, as: format, pieces: 7919), samples)
     }
 
@@ -140,7 +140,7 @@ import Testing
         #expect(samples[600 * step] == .min)
         #expect(samples[1000 * step] == 0)
         if step == 1 { #expect(samples[800...802] == [0, 0, 0]) }
-        // Near enough for the filter to reach: were they not taken out, it would answer with full scale.
+        // Within the filter's reach: if these samples were not removed, it would answer with full scale.
         #expect(abs(Int(samples[811 * step])) < 6000, "\(samples[811 * step])")
     }
 

@@ -4,9 +4,9 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What the handles over libsndfile and libFLAC do when the device says "no space left": both libraries forget it.
+/// The handles over libsndfile and libFLAC remember the error "no space left". Both libraries forget it.
 @Suite struct CodecHandleTests {
-    /// Lets a body use the descriptor of a new file, until it fills up.
+    /// Gives a body the descriptor of a new file, and a function that makes its device full.
     private func withDescriptorThatFillsUp(_ body: (_ descriptor: Int32, _ fill: () throws -> Void) throws -> Void) throws {
         let workspace = try Workspace()
         let path = workspace.file("file")
@@ -16,7 +16,7 @@ import Testing
         try body(descriptor) { try fillUp(path) }
     }
 
-    /// Puts a device that is always full in the place of a file, under everybody who has it open.
+    /// Replaces a file with a device that is always full, under every open descriptor of it.
     private func fillUp(_ path: String) throws {
         let full = unsafe open("/dev/full", O_RDWR)
         try #require(full >= 0)
@@ -67,7 +67,7 @@ import Testing
             } catch {
                 #expect(error.systemError == ENOSPC)
             }
-            // libsndfile 1.2.0 closes what it could not begin, whosever it is.
+            // libsndfile 1.2.0 closes a descriptor that it could not use, even if it does not own it.
             #expect(fcntl(descriptor, F_GETFD) >= 0, "the descriptor was closed by somebody else")
             do throws(CodecFailure) {
                 _ = try FLACEncoder(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What decoding finds in healthy files and in others.
+/// Decodes healthy files and damaged ones.
 @Suite struct DecodeTests {
     private let format = AudioFormat(sampleRate: 16000, channels: 2)
 
@@ -41,7 +41,7 @@ import Testing
         if file?.isLossless == true { expectSame(heard, Array(samples.prefix(frames * 2))) }
     }
 
-    /// Expects an error that names the file and says why.
+    /// Expects an error that names the file and the reason.
     private func expectRefusal(_ sink: RepairableSink, _ data: Data, _ reason: String) throws {
         let workspace = try Workspace()
         let path = try workspace.write(data, sink.name)
@@ -83,7 +83,7 @@ import Testing
         shorter[24] -= 10
         try expectRefusal(sink, shorter, "")
         try expectRefusal(sink, data + [1, 2, 3], "after frame 10000 (byte \(data.count))")
-        // A file that says nothing of its length, and is torn: no error of the decoder's, but one of ours.
+        // A torn file of unknown length: the error is Callreel's, not the decoder's.
         let torn = try await sink.killed(testSignal(frames: 10_000, format), format, 0.5)
         try expectRefusal(sink, torn.dropLast(7), "after frame 8064")
         #expect(try sink.decode(try workspace.write(torn, sink.name), format).file?.frames == 9216)

@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Testing
 
-/// What an entry may ask of the framework, judged by the files that built-in sinks leave.
+/// The framework's part of a sink entry, checked by the files of built-in sinks.
 @Suite struct EnvelopeTests {
     /// Records the samples with these entries, and returns the manifest.
     private func record(_ samples: [Int16], _ format: AudioFormat, _ sinks: String, in workspace: Workspace) async throws -> Recording {
@@ -67,7 +67,7 @@ import Testing
         }
         let expected = Double(frames) * Double(wantedRate) / Double(rate)
         #expect(abs(Double(heard.count / wantedChannels) - expected) <= 1)
-        // The tone is where it was, across the borders of parts, but for the filter's ringing at both ends.
+        // The tone keeps its place across the borders of parts, apart from the filter's ringing at both ends.
         let inner = wantedRate / 20..<heard.count / wantedChannels - wantedRate / 20
         let error =
             inner.map { frame -> Double in

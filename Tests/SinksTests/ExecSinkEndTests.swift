@@ -4,8 +4,9 @@ import Testing
 
 @testable import CallreelSinks
 
-/// How a program ends, or is ended, and what the sink says to that: in the same row as the others, since each of them blocks one of
-/// the few threads that all tests run on.
+/// Ends of a program, by itself or by the sink, and the sink's errors.
+///
+/// They run in the same series as the others, because each blocks one of the few threads that run all tests.
 extension ExecSinkTests {
     @Test(arguments: [
         ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
@@ -15,7 +16,7 @@ extension ExecSinkTests {
         let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
         var sink = try await ExecSink(options: command, context: try Workspace().context(format))
         var failure: SinkError?
-        // More than a pipe holds, so that it is seen at a write at the latest.
+        // More than a pipe holds, so that a write finds the end at the latest.
         for chunk in chunks(testSignal(frames: 200_000, format), format) {
             do { try sink.write(chunk) } catch {
                 failure = error
@@ -121,7 +122,7 @@ extension ExecSinkTests {
 
     @Test func `the second signal reaches what is left of a group whose first process is gone`() async throws {
         let workspace = try Workspace(), path = workspace.file("pid")
-        // The first process ends by the first signal; what it started does not hear that.
+        // The first signal ends the first process. Its child ignores that signal.
         let script = "(trap '' TERM; echo $BASHPID > \(path); while :; do sleep 0.1; done) & exec sleep 600"
         let command = options(["bash", "-c", script]) { $0.deadline = 0.3 }
         let error = await #expect(throws: SinkError.self) {
@@ -132,7 +133,7 @@ extension ExecSinkTests {
         #expect(isOver(pid))
     }
 
-    /// Whether a process has ended, be it that its parent has not asked for it.
+    /// Returns true if a process has ended, even if its parent has not reaped it.
     private func isOver(_ pid: pid_t) -> Bool {
         kill(pid, 0) != 0 || ProcessEntry.all()?.contains { $0.id == pid && !$0.isZombie } == false
     }
@@ -150,14 +151,14 @@ extension ExecSinkTests {
             try await expectGone(path)
         }
         await reached { descriptors().count <= before.count + 4 }
-        // The library keeps a few for itself once it was used; each further program adds none.
+        // The library keeps a few for itself after its first use. Each further program adds none.
         let used = descriptors().count
         for _ in 0..<20 { _ = try await record(ExecSink.self, [1], try Workspace().context(format)) }
         await reached { descriptors().count <= used }
         #expect(descriptors().count <= used)
     }
 
-    /// Waits until the process whose number stands in a file is gone, and reaped.
+    /// Waits until the process with the number in a file is gone and reaped.
     private func expectGone(_ path: String) async throws {
         let pid = try #require(pid_t(String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .newlines)))
         await reached { kill(pid, 0) != 0 }
@@ -167,7 +168,7 @@ extension ExecSinkTests {
     private func descriptors() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] }
 }
 
-/// Waits for something to become true, for a minute at most.
+/// Waits up to a minute for a condition.
 private func reached(_ condition: () async -> Bool) async {
     for _ in 0..<3000 {
         if await condition() { return }

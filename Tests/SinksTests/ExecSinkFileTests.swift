@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// Nobody writes to the file of a program any more when it is over, whatever it left running.
+/// Once a program is over, no process left by it writes to its file.
 extension ExecSinkTests {
     @Test func `what still writes when the program has ended is waited for`() async throws {
         let workspace = try Workspace()
@@ -17,9 +17,9 @@ extension ExecSinkTests {
     }
 
     @Test(arguments: [
-        // It has left the process group, and writes to the file that it has open.
+        // The process has left the process group, and writes to its open file.
         #"cat > "$1"; setsid sh -c 'exec 3>> "$1"; echo $$ > "$2"; while :; do echo late >&3; sleep 0.02; done' sh "$1" "$2" & sleep 0.2"#,
-        // The same through memory that is mapped.
+        // The same through mapped memory.
         #"cat > "$1"; setsid python3 -c '\#(ExecSinkTests.mapper)' "$1" "$2" & while ! test -s "$2"; do sleep 0.05; done"#,
     ])
     func `what cannot be ended changes nothing any more, and the sink has failed`(script: String) async throws {
@@ -39,7 +39,7 @@ extension ExecSinkTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).sorted() == ["call.txt", "pid"])
     }
 
-    /// Whoever has a file open for reading can open it again, for writing.
+    /// A process with a file open for reading can open it again for writing.
     @Test func `a process that reads the file when its program ends gets another one`() async throws {
         let workspace = try Workspace(), pid = workspace.file("pid")
         let reader = #"exec 3< "$1"; echo $$ > "$2"; sleep 0.6; echo late >> /proc/self/fd/3; sleep 30"#
@@ -145,7 +145,7 @@ extension ExecSinkTests {
 
     @Test func `what programs leave behind is reaped by a server that it falls to, and nothing else is`() async {
         await #expect(processExitsWith: .success) {
-            // What is left without a parent falls to this process, as to the first of a container.
+            // Orphaned processes become children of this process, as of the first process in a container.
             typealias Control = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
             let control = unsafe unsafeBitCast(try #require(unsafe dlsym(nil, "prctl")), to: Control.self)
             #expect(control(36, 1, 0, 0, 0) == 0, "PR_SET_CHILD_SUBREAPER")
@@ -163,7 +163,7 @@ extension ExecSinkTests {
             let seen = OrphanReaper.look(after: [])
             #expect(seen == Set(dead()) && OrphanReaper.look(after: seen).isEmpty)
             #expect(dead().isEmpty)
-            // A program that has ended, and whose sink has not asked for it, is not taken away from it.
+            // A program has ended, and its sink has not reaped it yet. The reaper leaves it to the sink.
             options.command = ["sh", "-c", "exit 3"]
             var sink = try await ExecSink(options: options, context: try Workspace().context(AudioFormat(sampleRate: 16000)))
             try sink.write(PCMChunk(samples: [1], format: AudioFormat(sampleRate: 16000), start: FramePosition(0)))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What a program gets, and what comes of it.
+/// The input and environment of a program, and the results.
 @Suite(.serialized) struct ExecSinkTests {
     let format = AudioFormat(sampleRate: 16000)
 
@@ -80,10 +80,10 @@ import Testing
     }
 
     @Test func `the program has none of the server's descriptors, and of its environment what it is given`() async throws {
-        // In a process of its own: an environment is not to be changed while other threads read it.
+        // In a separate process, because other threads may read the environment while it changes.
         await #expect(processExitsWith: .success) {
             let workspace = try Workspace()
-            // Open in this process, and not closed by itself at an exec.
+            // Open in this process, without close-on-exec.
             let open = unsafe open(workspace.path, O_RDONLY)
             #expect(open > 2)
             unsafe setenv("CALLREEL_TEST_SECRET", "hidden", 1)
@@ -93,7 +93,7 @@ import Testing
             options.environment = ["CALLREEL_TEST_GIVEN", "CALLREEL_TEST_UNSET"]
             let receipt = try await record(ExecSink.self, [1], workspace.context(AudioFormat(sampleRate: 16000)), options: options)
             let said = receipt.details["stdout"]?.string ?? ""
-            // The last is what `ls` reads.
+            // The last is the directory that `ls` reads.
             #expect(said.split(separator: "\n").prefix { Int($0) != nil } == ["0", "1", "2", "3"], "\(said)")
             #expect(said.contains("CALLREEL_TEST_GIVEN=shown") && said.contains("PATH=") && !said.contains("CALLREEL_TEST_SECRET"), "\(said)")
             close(open)
@@ -105,7 +105,7 @@ import Testing
         let receipt = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
         #expect(receipt.details["stdout"]?.string?.utf8.count == 4096 && receipt.details["stdout"]?.string?.hasSuffix("aaend\n") == true)
         #expect(receipt.details["stderr"]?.string?.hasSuffix("\n200000\n") == true)
-        // While the call runs, too: it must not wait for somebody to read.
+        // While the call runs, too: the program must not wait for a reader of its output.
         let echo = try await record(ExecSink.self, testSignal(frames: 400_000, format), try Workspace().context(format), options: options(["cat"]))
         #expect(echo.frames == 400_000)
     }
@@ -135,7 +135,7 @@ import Testing
             #expect(error?.code == .open && error?.blame == .options && error?.description.contains("\"\(program)\"") == true)
             #expect(error?.description.contains(reason) == true, "\(error)")
         }
-        // A file that nothing in the system can run is found when it is started.
+        // A file that the system cannot run is found when it is started.
         let broken = try workspace.write(Data("#!/no/such/interpreter\n".utf8), "broken")
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: broken)
         let error = await #expect(throws: SinkError.self) {
@@ -167,7 +167,7 @@ import Testing
     }
 }
 
-/// The options of a sink for this command.
+/// Makes the options of a sink for this command.
 func options(_ command: [String], _ change: (inout ExecOptions) -> Void = { _ in }) -> ExecOptions {
     var options = ExecOptions()
     options.command = command

@@ -4,11 +4,11 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What a repair makes of a FLAC file, as the reference decoder sees it.
+/// Repaired FLAC files, as the reference decoder reads them.
 @Suite struct FLACRepairTests {
     private let sink = RepairableSink(FLACSink.self)
 
-    /// Where the audio begins: behind STREAMINFO, tags and padding.
+    /// Returns the offset of the audio: behind STREAMINFO, tags and padding.
     private func audioOffset(_ path: String, _ format: AudioFormat) throws -> Int { try FLACFile(path, format: format).audioOffset }
 
     @Test(arguments: [0.5, 1])
@@ -30,7 +30,7 @@ import Testing
         let offset = try audioOffset(try workspace.write(data, sink.name), format)
         let blockSize = FLACOptions().blockSize(at: format.sampleRate)
         var judged: [Int: Data] = [:]
-        // Where the blocks are, as the decoder under test is not to say it: the least length at which a frame count appears.
+        // The borders of blocks, without asking the decoder under test: the least length with a given frame count.
         var lengths: [(cut: Int, frames: Int)] = []
         for length in cuts(data.count, from: offset, lastBytes: lastBytes, others: others) {
             let path = try workspace.write(data.prefix(length), sink.name)
@@ -46,14 +46,14 @@ import Testing
                 continue
             }
             judged[result.frames] = whole
-            // A file without a frame is one of unknown length for flac, also if flac made it.
+            // For flac, a file without a frame has unknown length, even if flac made it.
             let test = try Tool.run("flac", "--test", "--silent", result.frames > 0 ? "--warnings-as-errors" : "--totally-silent", path)
             #expect(test.status == 0, "cut at \(length): \(test.errors)")
             if result.frames > 0 { #expect(try Tool.metaflac("--show-total-samples", path) == "\(result.frames)") }
             expectSame(try Tool.flac(path), Array(samples.prefix(result.frames * format.channels)), "cut at \(length)")
             if result.frames > 0 { #expect(try Tool.soxi("-s", path) == "\(result.frames)") }
         }
-        // All the blocks that the encoder had written, and at any cut all that ended before it.
+        // All the blocks that the encoder had written, and at any cut all blocks that ended before it.
         #expect(judged.keys.max() == samples.count / format.channels / blockSize * blockSize)
         for (cut, frames) in lengths {
             let next = judged[frames + blockSize]?.count
@@ -102,7 +102,7 @@ import Testing
         #expect(try repaired(sink, path, format)?.frames == 7 * 1152)
         #expect(try Tool.run("flac", "-t", "-w", path).status == 0)
         expectSame(try Tool.flac(path), Array(samples.prefix(7 * 1152)))
-        // At the end of a block too, where nothing is torn, and with a length that is stale by one block.
+        // Also at the end of a block, where no data is torn, and with a length outdated by one block.
         var stale = data
         stale[25] = 8
         stale[24] = 0
@@ -129,7 +129,7 @@ import Testing
             broken.resetBytes(in: zeros)
             _ = try repaired(sink, try workspace.write(broken, sink.name), format, refusal: "audio behind it: left as it is")
         }
-        // A block that is gone without a trace.
+        // A block disappears without a trace.
         let file = try FLACFile(try workspace.write(data, sink.name), format: format)
         var decoder = try FLACDecoder(file.file, from: offset, info: file.info)
         var ends: [Int] = []
@@ -137,7 +137,7 @@ import Testing
         #expect(ends.count == 17)
         let gap = try workspace.write(data[..<ends[4]] + data[ends[5]...], sink.name)
         _ = try repaired(sink, gap, format, refusal: "a block that belongs at frame 6912 stands after frame 5760 (byte \(ends[4]))")
-        // And one at the very end is cut away, as a torn one.
+        // A damaged block at the very end is cut away like a torn one.
         var end = data
         end[ends[15] + 100] ^= 1
         let path = try workspace.write(end, sink.name)

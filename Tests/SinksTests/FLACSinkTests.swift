@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What holds for FLAC alone.
+/// Tests of FLAC alone.
 @Suite struct FLACSinkTests {
     private func options(_ change: (inout FLACOptions) -> Void) -> FLACOptions {
         var options = FLACOptions()

@@ -4,9 +4,10 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What a disk that takes no more does to each sink. A limit on the size of files stands for the disk: the system refuses the
-/// rest of a write in the same way, with another error number, and needs no privileges. It holds for a whole process, so
-/// each test is a process of its own.
+/// Each sink on a full disk.
+///
+/// A limit on the size of files stands for the disk. The system refuses the rest of a write in the same way, with
+/// another error number, and needs no privileges. The limit holds for a whole process, so each test has its own.
 @Suite struct FullDiskTests {
     @Test func `a full disk fails a WAV at every byte, and what fitted opens`() async {
         await #expect(processExitsWith: .success) {
@@ -52,7 +53,7 @@ import Testing
                 let full = try Workspace(), options = SndfileSinkTests.options(format)
                 _ = try await record(SndfileSink.self, samples, full.context(audio), options: options)
                 let size = try contents(full.file("call.\(format.fileExtension)")).count
-                // A few bytes less may still be a whole file: one Ogg file is not as long as the other, whose number is another.
+                // A few bytes less may still be a whole file: Ogg files differ in length with their serial number.
                 for limit in [0, 1, 7, 43] + Array(stride(from: 50, to: size - 600, by: 1331)) {
                     let workspace = try Workspace(), path = workspace.file("call.\(format.fileExtension)")
                     var failure: SinkError?
@@ -73,10 +74,10 @@ import Testing
     }
 }
 
-/// The same for a container of samples of the sink that has many.
+/// The same for a container of samples, of the sink with many formats.
 private func expectFailureAtEveryLimit(_ format: SndfileFormat) async throws {
     try await expectFailureAtEveryLimit(SndfileSink.self, SndfileSinkTests.options(format), ending: format.fileExtension) { path in
-        // Where the header itself could not be written, there is nothing to repair, nor to open.
+        // If the header itself could not be written, there is no audio to repair or to open.
         guard let repaired = try? SndfileSink.repair(path, format: AudioFormat(sampleRate: 8000, channels: 2), dryRun: false) else { return [] }
         let heard = try Tool.sox(path)
         #expect(heard.count == repaired.frames * 2)
@@ -84,7 +85,9 @@ private func expectFailureAtEveryLimit(_ format: SndfileFormat) async throws {
     }
 }
 
-/// Records with ever more room, until it suffices: an error each time, never a receipt, and a file with the beginning of the call.
+/// Records under ever larger limits, until the file fits.
+///
+/// Each smaller limit must give an error, no receipt, and a file with the beginning of the call.
 private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
     _ type: Sink.Type, _ options: Sink.Options, ending: String = Sink.type, heard: (String) throws -> [Int16]
 ) async throws {
@@ -117,18 +120,18 @@ private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
         #expect(failure.underlying == EFBIG, "\(limit): \(failure)")
         #expect(failure.blame == .destination)
         #expect(failure.description.contains(workspace.file("call.\(ending)")))
-        // Where not even the header fits there is nothing to open.
+        // A file without room for its header cannot be opened.
         if failure.code == .open { continue }
         let left = try heard(workspace.file("call.\(ending)"))
         expectSame(left, Array(samples.prefix(left.count)), "limit \(limit)")
         #expect(left.count.isMultiple(of: 2))
-        // All that fitted, but for one block of FLAC's and one header.
+        // All audio that fitted, except for one block of FLAC's and one header.
         let fraction = Double(limit) / Double(size)
         #expect(left.count >= Int(fraction * Double(samples.count)) - 2 * 2 * 576, "\(limit): \(left.count) samples")
     }
 }
 
-/// Sets the greatest length of a file that this process may write, or lifts it.
+/// Sets the greatest length of a file that this process may write, or lifts the limit.
 private func limitFileSize(_ bytes: Int?) {
     var limit = rlimit()
     #if canImport(Glibc)

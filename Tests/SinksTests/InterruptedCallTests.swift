@@ -5,7 +5,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// Calls that a kill or a power cut ended, put together from the files of built-in sinks.
+/// Calls ended by a kill or a power cut, made from the files of built-in sinks.
 @Suite struct InterruptedCallTests {
     /// A directory with the files of one interrupted call.
     private struct Bench {
@@ -29,7 +29,7 @@ import Testing
             try await sink.killed(samples, format, 0.5).write(to: URL(fileURLWithPath: path(name)))
         }
 
-        /// The manifest of the running call, with a sink for each file.
+        /// Writes the manifest of the running call, with a sink for each file.
         func plant(_ sinks: [(type: String, file: String)]) throws {
             var manifest = Recording(
                 id: id, name: "day/call", call: CallFacts(carrier: "test"), format: format, startedAt: Date(timeIntervalSince1970: 900_000_000),
@@ -57,7 +57,7 @@ import Testing
             return recording
         }
 
-        /// What other programs hear in the file of a sink.
+        /// Returns the samples that other programs read in a sink's file.
         func heard(_ recording: Recording, _ sink: String) throws -> [Int16] {
             let file = try #require(recording.sinks.first { $0.name == sink }?.files.first).name
             switch (file as NSString).pathExtension {
@@ -146,7 +146,7 @@ import Testing
         #expect(recording.sinks[0].ranges?.lost == FrameRanges([9 * 2048..<20_000]))
     }
 
-    /// A file may be longer than its data also in an archive that an older program has repaired.
+    /// A file may also be longer than its data in an archive repaired by an older program.
     @Test func `verification compares what sinks hold where they are not equally long, and finds the difference`() async throws {
         let bench = try Bench(frames: 10_000)
         try await bench.kill(RawSink.self, ending: "raw", as: "call.raw")

@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Testing
 
-/// What is found in memory, and what the bounds are.
+/// The audio kept in memory, and its limits.
 @Suite struct MemorySinkTests {
     private let format = AudioFormat(sampleRate: 8000, channels: 2)
     private let label = UUID().uuidString
@@ -17,7 +17,7 @@ import Testing
         return options
     }
 
-    /// What a sink is told of a call of its own.
+    /// Makes the context of a call for a sink.
     private func context(_ id: RecordingID = RecordingID()) -> SinkContext {
         SinkContext(
             recordingID: id, call: Workspace.call, startedAt: Date(), format: format, sinkName: "memory", directory: "/nowhere", fileStem: "call",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What holds for the repair of every built-in sink's files.
+/// Tests common to the repair of every built-in sink's files.
 @Suite struct RepairTests {
     static let sinks =
         [RepairableSink(FLACSink.self), RepairableSink(RawSink.self)]
@@ -88,7 +88,7 @@ import Testing
             var data = models[[0, 0, 1, 1, 1, 1, 2, 3].randomElement(using: &dice)!]
             for _ in 0..<Int.random(in: 1...4, using: &dice) {
                 guard !data.isEmpty else { break }
-                // Mostly in the header, where lengths are.
+                // Mostly in the header, because the lengths are there.
                 let place = Int.random(in: 0..<[60, 600, data.count].randomElement(using: &dice)!, using: &dice) % data.count
                 let end = min(data.count, place + [1, 2, 4, 30, 500].randomElement(using: &dice)!)
                 switch Int.random(in: 0..<6, using: &dice) {
@@ -104,7 +104,7 @@ import Testing
             if let result = try repaired(sink, path, format) {
                 let size = try contents(path).count
                 #expect(size <= data.count + 1 && size >= data.count - result.bytesCut)
-                // What a repair accepted is decoded to the same length, unless a decoder finds damage that is not a repair's to find.
+                // An accepted repair decodes to the same length, unless a decoder finds damage beyond a repair's reach.
                 do throws(SinkError) {
                     #expect(try sink.decode(path, format).file?.frames == result.frames)
                 } catch {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What holds for the files of the sink that gives everything else to libsndfile.
+/// Files of the `sndfile` sink, which leaves the encoding to libsndfile.
 @Suite struct SndfileSinkTests {
     static let streams: [SndfileFormat] = [.opus, .vorbis, .mp3]
     static let containers: [SndfileFormat] = [.caf, .aiff, .w64, .rf64, .au]
@@ -17,7 +17,7 @@ import Testing
         return options
     }
 
-    /// The sinks whose files say how long they are, for the tests that hold for every repair.
+    /// The sinks whose files state their length, for the tests of every repair.
     static let counted = containers.flatMap { format in
         ([.pcm16] + (format == .aiff || format == .caf ? WAVEncoding.allCases.dropFirst() : [.pcm24, .alaw])).map { encoding in
             RepairableSink(SndfileSink.self, options(format, encoding), "sndfile \(format) \(encoding)", ending: format.fileExtension)
@@ -38,12 +38,12 @@ import Testing
             let codec = try Tool.run("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path).text
             let codecs: [WAVEncoding: String] = [.pcm16: "pcm_s16", .pcm24: "pcm_s24", .float: "pcm_f32", .ulaw: "pcm_mulaw", .alaw: "pcm_alaw"]
             #expect(codec.hasPrefix(try #require(codecs[encoding])), "\(container) \(encoding): \(codec)")
-            // The form of G.711 that libsndfile writes in AIFF-C is one that sox does not know.
+            // sox does not know the form of G.711 that libsndfile writes in AIFF-C.
             let isForSox = container != .aiff || encoding != .ulaw && encoding != .alaw
             if isForSox {
                 #expect(try Tool.soxi("-s", path) == "\(frames)")
                 #expect(try Tool.soxi("-r", path) == "\(format.sampleRate)")
-                // sox itself scales floating point by 32767 in formats that it has libsndfile read.
+                // sox scales floating point by 32767 in formats that it reads through libsndfile.
                 let heard = try Tool.sox(path)
                 try #require(heard.count == samples.count)
                 let most = zip(heard, samples).map { abs(Int($0) - Int($1)) }.max() ?? 0
@@ -76,7 +76,8 @@ import Testing
             let path = workspace.file("call.\(stream.fileExtension)")
             let heard = try Tool.ffmpeg(path, rate: sampleRate)
             #expect(heard.count == samples.count, "\(quality ?? -1) \(channels)")
-            // The best alignment is none at all, and what is heard is the call. Opus at its smallest is far from it and still speech.
+            // The best alignment is none at all, and the decoded audio is the call.
+            // Opus at its smallest differs much from it and is still speech.
             let near = (-200...200).max { left, right in
                 let middle = 20_000 * channels, window = 4000 * channels
                 func alike(_ shift: Int) -> Double {
@@ -137,7 +138,7 @@ import Testing
         for piece in pieces[100..<140] { try sink.write(piece) }
         try FileManager.default.removeItem(atPath: early)
         let killed = try workspace.copy(name)
-        // Wave64 is up to date at every moment, since FFmpeg opens it in no other way.
+        // Wave64 is up to date at every moment, because FFmpeg opens no other Wave64 file.
         #expect(try Tool.soxi("-s", killed) == (container == .w64 ? "44800" : "32000"))
         if container == .w64 { expectSame(try Tool.ffmpeg(killed), Array(samples[..<44_800]), "ffmpeg") }
         #expect(try SndfileSink.repair(killed, format: format, dryRun: false)?.frames == 44_800)
@@ -148,7 +149,7 @@ import Testing
         expectSame(try Tool.sox(workspace.file(name)), samples)
     }
 
-    /// Frames that may not be on the disk yet when a process is killed, and how far what is there may be shifted.
+    /// Frames that may not be on disk yet when a process is killed, and the possible shift of the rest.
     @Test(arguments: [(SndfileFormat.opus, 8000 + 1600, 0), (.vorbis, 16000 * 4, 0), (.mp3, 2400, 1105)])
     func `a stream of a killed process plays up to its last page`(stream: SndfileFormat, missing: Int, delay: Int) async throws {
         let format = AudioFormat(sampleRate: 16000), samples = try Self.speech.get()
@@ -163,14 +164,14 @@ import Testing
             let copy = try workspace.copy(name), before = try contents(copy)
             let heard = try Tool.ffmpeg(copy, rate: 16000)
             #expect((written - missing...written + delay).contains(heard.count - (delay > 0 ? 576 : 0)), "\(heard.count) of \(written)")
-            // FFmpeg plays the empty first frame of an MP3 whose tag was never written, libsndfile does not.
+            // FFmpeg plays the empty first frame of an MP3 whose tag was never written. libsndfile does not.
             let shift = delay > 0 ? delay + 576 : 0
             #expect(similarity(heard, samples, -shift) > 0.95)
             let repair = try SndfileSink.repair(copy, format: format, dryRun: false)
             #expect(repair?.change == nil && (written - missing - shift...written).contains(repair?.frames ?? 0), "\(String(describing: repair))")
             #expect(try contents(copy) == before)
             #expect(try SndfileSink.decode(copy, format: format) { _ in }?.frames == repair?.frames)
-            // Torn in the middle of a page, it is still as long as its whole pages, and no byte is taken away.
+            // Torn in the middle of a page, it is still as long as its whole pages, and the repair removes no byte.
             let torn = try workspace.write(before.dropLast(100), "torn-" + name)
             let left = try SndfileSink.repair(torn, format: format, dryRun: false)
             #expect(left?.change == nil && left!.frames <= repair!.frames && left!.frames > repair!.frames - missing - 4096)
@@ -236,7 +237,7 @@ import Testing
             let frames = try #require(try repaired(sink, path, format)).frames
             #expect(frames == (encoding.bytesPerSample == 1 ? 2001 : 2000))
             let whole = try contents(path)
-            // Each prefix of the bytes that a repair changes, in the order in which it changes them: the outermost size and the pad last.
+            // Each prefix of the bytes changed by a repair, in the repair's order: the outermost size and the pad last.
             var partial = Data(data.prefix(whole.count)), places = zip(partial.indices, whole).filter { partial[$0] != $1 }.map(\.0)
             let outermost = places.filter { (4..<24).contains($0) && container != .au }
             places = places.filter { !outermost.contains($0) } + outermost
@@ -250,13 +251,13 @@ import Testing
     }
 }
 
-/// Decibels between a signal and what differs from it.
+/// Returns the decibels between a signal and its difference from another.
 func ratio(_ heard: [Int16], _ samples: [Int16]) -> Double {
     let noise = zip(heard, samples).map { pow(Double($0) - Double($1), 2) }.reduce(0, +)
     return 10 * log10(samples.map { pow(Double($0), 2) }.reduce(0, +) / max(noise, 1))
 }
 
-/// How alike two signals are when one is moved by so many samples: 1 is the same shape.
+/// Returns the similarity of two signals when one is shifted by so many samples: 1 is the same shape.
 func similarity(_ heard: [Int16], _ samples: [Int16], _ shift: Int) -> Double {
     let from = max(0, shift), to = min(samples.count, heard.count + shift)
     var product = 0.0, one = 0.0, other = 0.0

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// How long Opus, Vorbis and MP3 files are, without decoding them.
+/// Lengths of Opus, Vorbis and MP3 files, found without decoding.
 @Suite struct StreamLengthTests {
     private static let held: [SndfileFormat: Int] = [.opus: 14_000, .vorbis: 70_000, .mp3: 4000]
 
@@ -53,12 +53,12 @@ import Testing
         let zeros = try workspace.write(data.dropLast(6000) + Data(count: 6000), "zeros." + stream.fileExtension)
         let left = try #require(try repaired(sink, zeros, format)).frames
         #expect(left < whole && left > whole / 2, "\(left) of \(whole)")
-        // libsndfile gives up an MP3 at a kilobyte of zeros, before it has given the last whole frame.
+        // libsndfile ends an MP3 at a kilobyte of zeros, before the last whole frame.
         if stream != .mp3 { #expect(try sink.decode(zeros, format).file?.frames == left) }
     }
 
     @Test(arguments: SndfileSinkTests.streams) func `what is read at a call's end does not grow with the call`(stream: SndfileFormat) async throws {
-        // In a process of its own, which reads nothing else meanwhile.
+        // In a separate process that reads no other file meanwhile.
         let name = stream.rawValue
         await #expect(processExitsWith: .success) { [name = name as String] in
             let stream = try #require(SndfileFormat(rawValue: name))
@@ -81,12 +81,12 @@ import Testing
     }
 }
 
-/// Speech for a process of its own, which shares nothing with the others.
+/// Speech for a separate process, which shares no memory with the others.
 enum AudioContentOfSpeech {
     static func samples() throws -> [Int16] { Tool.samples(try contents(speechPath).suffix(352_000)) }
 }
 
-/// Bytes that this process has read so far, from whatever file (proc(5), "io").
+/// Returns the bytes that this process has read so far, from any file (proc(5), "io").
 func bytesRead() throws -> Int {
     let text = try String(contentsOfFile: "/proc/self/io", encoding: .utf8)
     let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("rchar: ") })

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// Files whose header does not know their audio, since the program that recorded them died, and headers that say what cannot be.
+/// Files of dead programs, whose header does not count the audio, and headers with impossible values.
 @Suite struct UncountedAudioTests {
     private let format = AudioFormat(sampleRate: 16000)
 
@@ -16,7 +16,7 @@ import Testing
         return (samples, reader.note)
     }
 
-    /// A WAV by Python's own writer.
+    /// Makes a WAV with Python's own writer.
     private func wave(_ workspace: Workspace, _ samples: [Int16]) throws -> Data {
         let path = workspace.file("python.wav")
         let raw = try workspace.write(Data(samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }), "samples.raw")
@@ -69,7 +69,7 @@ import Testing
         let workspace = try Workspace(), samples = testSignal(frames: 9000, format)
         let options = SndfileSinkTests.options(container, encoding)
         let sink = RepairableSink(SndfileSink.self, options, ending: container.fileExtension)
-        // The header speaks of the first third, but for Wave64, which is right at every moment.
+        // The header counts the first third. Wave64's header is right at every moment.
         let killed = try await sink.killed(samples, format, 0.33)
         let (heard, note) = try read(try workspace.write(killed, sink.name))
         expectSame(heard, samples, "\(container) \(encoding)")

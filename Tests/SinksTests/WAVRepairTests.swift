@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What a repair makes of a WAV file, as other programs see it.
+/// Repaired WAV files, as other programs read them.
 @Suite struct WAVRepairTests {
     private func sink(_ encoding: WAVEncoding) -> RepairableSink {
         var options = WAVOptions()
@@ -12,7 +12,7 @@ import Testing
         return RepairableSink(WAVSink.self, options)
     }
 
-    /// Where the audio begins in a file that the sink made.
+    /// Returns the offset of the audio in a file that the sink made.
     private func dataOffset(_ data: Data) throws -> Int { try #require(data.range(of: Data("data".utf8))).upperBound + 4 }
 
     @Test(arguments: [0.01, 0.5, 1])
@@ -57,18 +57,18 @@ import Testing
         }
     }
 
-    /// Asks sox, libsndfile's own tool and, for the encodings that it knows, Python.
+    /// Asks sox, libsndfile's own tool and, for its encodings, Python.
     private func judge(_ workspace: Workspace, _ encoding: WAVEncoding, _ samples: [Int16], _ frames: [Int], channels: Int) throws {
         let soxi = try Tool.run("sh", "-c", "soxi -s \(workspace.path)/*.wav")
         // Its warnings would be here, about a header that does not agree with the file.
         #expect(soxi.status == 0, "\(soxi.errors.prefix(300))")
-        // libsndfile writes the short form of a header for floating point, which sox remarks upon.
+        // libsndfile writes the short form of a header for floating point, and sox warns about that.
         let remarks = soxi.errors.split(separator: "\n").filter { !$0.hasSuffix("wave header missing extended part of fmt chunk") }
         #expect(remarks.isEmpty, "\(remarks.prefix(3))")
         #expect(soxi.text.split(separator: "\n").map { Int($0) } == frames)
         let info = try Tool.run("sh", "-c", "sndfile-info \(workspace.path)/*.wav")
         #expect(info.text.components(separatedBy: "\nFrames      : ").dropFirst().map { Int($0.prefix { $0 != "\n" }) } == frames)
-        // It finds fault with the odd size of its own files, whose pad byte is there.
+        // sndfile-info complains about the odd size of libsndfile's own files, although their pad byte is there.
         let faults = info.text.split(separator: "\n").filter { $0.hasPrefix("***") && !$0.hasSuffix("should be an even number of bytes in length.") }
         #expect(faults.isEmpty, "\(faults.prefix(3))")
         guard encoding == .pcm16 || encoding == .pcm24 else { return }
@@ -101,7 +101,7 @@ import Testing
             let frames = try #require(try repaired(sink, path, format)).frames
             #expect(frames == (encoding.bytesPerSample == 1 ? 2001 : 2000))
             let whole = try contents(path)
-            // The places that a repair writes, in its order: what follows is as it was.
+            // The places that a repair writes, in its order. The bytes behind them are unchanged.
             var partial = Data(data.dropLast(encoding.bytesPerSample - 1).prefix(offset + frames * encoding.bytesPerSample))
             let fact = partial.prefix(offset).range(of: Data("fact".utf8)).map { $0.upperBound + 4 }
             for place in [fact, offset - 4, 4] {
@@ -136,7 +136,7 @@ import Testing
             data.replaceSubrange(4..<8, with: WAVLayout.bytes(data.count - 8))
             let path = try workspace.write(data, sink.name)
             #expect(try repaired(sink, path, format) == FileRepair(frames: frames))
-            // A RIFF size that is too small hides the chunks, and is put right; they stay.
+            // A RIFF size that is too small hides the chunks. The repair corrects it, and the chunks stay.
             var hidden = data
             hidden.replaceSubrange(4..<8, with: WAVLayout.bytes(data.count - 30))
             #expect(try repaired(sink, try workspace.write(hidden, sink.name), format)?.change == "sizes in the header")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelSinks
 
-/// What holds for WAV alone.
+/// Tests of WAV alone.
 @Suite struct WAVSinkTests {
     @Test(arguments: WAVEncoding.allCases, [1, 2])
     func `every encoding opens elsewhere with its length and its sound`(encoding: WAVEncoding, channels: Int) async throws {
@@ -31,7 +31,7 @@ import Testing
                 .pcm16: "Signed Integer PCM 16", .pcm24: "Signed Integer PCM 24", .float: "Floating Point PCM 32",
                 .ulaw: "u-law 8", .alaw: "A-law 8",
             ] as [WAVEncoding: String]
-        // soxi tells 14 and 13 bits of precision for G.711 elsewhere; -b tells the bits in the file.
+        // For G.711, soxi tells 14 and 13 bits of precision elsewhere; -b tells the bits in the file.
         #expect(try "\(Tool.soxi("-e", path)) \(Tool.soxi("-b", path))" == words[encoding])
         let heard = try Tool.sox(path)
         try #require(heard.count == samples.count)
@@ -62,7 +62,7 @@ import Testing
         let converted = workspace.file("early.flac")
         #expect(try Tool.run("flac", "--silent", "-o", converted, early).status == 0)
         expectSame(try Tool.flac(converted), Array(samples[..<32_000]), "flac")
-        // A checkpoint leaves the place of writing alone.
+        // A checkpoint does not move the writing position.
         for piece in pieces[100...] { try sink.write(piece) }
         try await checkpoint(&sink)
         try await checkpoint(&sink)

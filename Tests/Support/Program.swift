@@ -1,8 +1,8 @@
 public import Foundation
 
-/// A program of somebody else's that judges our work, or one of ours run as a user would.
+/// An independent program that examines Callreel's work, or a program of Callreel, run as a user would.
 public struct Program: Sendable {
-    /// How a run ended.
+    /// The results of a run.
     public struct Result: Sendable {
         public let status: Int32
         public let output: Data
@@ -12,7 +12,7 @@ public struct Program: Sendable {
         public var text: String { String(decoding: output, as: UTF8.self) }
     }
 
-    /// A program that does not do what a test needs of it.
+    /// A failure of a program that a test needs.
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
     }
@@ -23,7 +23,7 @@ public struct Program: Sendable {
     /// Names a program by its path.
     public init(path: String) { self.path = path }
 
-    /// Finds a program that the system has, or fails: a judge that is missing must not pass for one that agrees.
+    /// Finds an installed program, or throws: a missing judge must not count as one that agrees.
     public init(_ name: String) throws {
         let folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/bin", "/usr/sbin"]
         guard let path = folders.map({ "\($0)/\(name)" }).first(where: FileManager.default.isExecutableFile) else {
@@ -44,7 +44,7 @@ public struct Program: Sendable {
         return try await running.result()
     }
 
-    /// Runs the program to its end and returns what it printed; a status other than 0 is an error with its last words.
+    /// Runs the program to its end, and returns its output. Throws with its last messages if the status is not 0.
     @discardableResult
     public func output(_ arguments: [String], in directory: String? = nil) async throws -> Data {
         let result = try await run(arguments, in: directory)
@@ -60,9 +60,9 @@ public struct Program: Sendable {
     }
 }
 
-/// A program that runs.
+/// A running program.
 public final class RunningProgram: @unchecked Sendable {
-    // Unchecked: `process` is configured before it is shared, and afterwards only asked and signalled.
+    // Unchecked: `process` is configured before it is shared. Afterwards it is only queried and signalled.
 
     private let process = Process()
     private let folder = TemporaryDirectory()
@@ -94,17 +94,17 @@ public final class RunningProgram: @unchecked Sendable {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
-    /// The process's number.
+    /// The process ID.
     public var identifier: Int32 { process.processIdentifier }
 
-    /// What it has printed so far.
+    /// Its standard output so far.
     public var text: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     public var errors: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
 
-    /// Sends a signal. Test runners block some signals and children inherit that: only SIGKILL is sure to end a program
-    /// that does not ask for signals itself.
+    /// Sends a signal. Test runners block some signals, and children inherit the block. Unless a program unblocks
+    /// signals itself, only SIGKILL is sure to end it.
     public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
     /// Waits for the end.

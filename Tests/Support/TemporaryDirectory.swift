@@ -1,11 +1,11 @@
 import Foundation
 
-/// A new directory that goes away with the value.
+/// A new directory. It is removed with this object.
 public final class TemporaryDirectory: Sendable {
-    /// Where it is.
+    /// The directory's path.
     public let path: String
 
-    /// Makes one.
+    /// Makes a directory.
     public init() {
         path = NSTemporaryDirectory() + "callreel-test-" + UUID().uuidString
         do {
@@ -17,11 +17,12 @@ public final class TemporaryDirectory: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// The paths of all files below a directory, sorted.
+    /// Returns the paths of all files below a directory, sorted.
     public static func files(below root: String) -> [String] { relativeFiles(root).map { root + "/" + $0 } }
 
-    /// The paths of all files below, relative and sorted, without those that the program keeps for itself in `.partial`: its lease, the
-    /// disk's name and the reserve.
+    /// Returns the paths of all files below, relative and sorted.
+    ///
+    /// Callreel's own files in `.partial` are left out: its lease, the disk's name and the reserve.
     public func files(in folder: String = "") -> [String] { Self.relativeFiles(folder.isEmpty ? path : path + "/" + folder) }
 
     private static func isHousekeeping(_ path: String) -> Bool {

@@ -5,7 +5,7 @@ public struct TestCertificate: Sendable {
     /// The PEM file with the private key.
     public let key: String
 
-    /// Makes a pair in a directory; one that is there already is replaced.
+    /// Makes a pair in a directory, and replaces an existing one.
     public static func make(_ name: String = "server", in directory: TemporaryDirectory) async throws -> TestCertificate {
         let pair = TestCertificate(certificate: "\(directory.path)/\(name).pem", key: "\(directory.path)/\(name).key")
         try await Program("openssl").output([

@@ -1,12 +1,12 @@
-/// A condition that did not come true. The bound is generous: it is there so that a test ends, not to measure.
+/// A condition that did not come true in time. The generous bound only makes sure that a test ends.
 public struct NeverHappened: Error, CustomStringConvertible {
     public let description: String
 
-    /// Names what did not happen.
+    /// Makes an error that names the missing event.
     public init(description: String) { self.description = description }
 }
 
-/// Waits until a value is there.
+/// Polls until `find` returns a value.
 public func eventually<Value>(_ what: String, _ find: () async throws -> Value?) async throws -> Value {
     for _ in 0..<1200 {
         if let value = try await find() { return value }

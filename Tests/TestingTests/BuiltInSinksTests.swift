@@ -3,7 +3,7 @@ import CallreelSinks
 import CallreelTesting
 import Testing
 
-/// The sinks that come with the program keep the contract that they ask of others.
+/// The built-in sinks keep the same contract as other sinks.
 @Suite struct BuiltInSinksTests {
     @Test(arguments: WAVEncoding.allCases) func `a WAV sink keeps the contract`(encoding: WAVEncoding) async throws {
         var options = WAVOptions()
@@ -34,7 +34,7 @@ import Testing
         try await requireSinkContract(SndfileSink.self, options: options)
     }
 
-    /// What waits in the encoder and in a page that is not full, at the highest rate.
+    /// Frames that wait in the encoder and in a partly filled page, at the highest rate.
     @Test(arguments: [(SndfileFormat.opus, 14_000), (.vorbis, 48_000), (.mp3, 5400)], [nil, 0, 0.5, 1])
     func `a sndfile sink that loses something keeps the contract`(stream: (format: SndfileFormat, held: Int), quality: Double?) async throws {
         var options = SndfileOptions()
@@ -59,7 +59,7 @@ import Testing
     func `a sink for a program that writes a file keeps the contract`(input: ExecOptions.Input, command: [String]) async throws {
         var options = ExecOptions()
         (options.command, options.input, options.extension) = (command, input, "audio")
-        // What a pipe holds, in frames of four bytes, and what the program itself has read and not yet written.
+        // The frames of four bytes in a full pipe, and those that the program has read and not yet written.
         let plan = SinkContractPlan(heldFrames: 16_384 + 8192)
         try await requireSinkContract(ExecSink.self, options: options, plan: plan)
     }

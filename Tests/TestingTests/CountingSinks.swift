@@ -21,7 +21,7 @@ struct NoOptions: Configurable {
     static let fields: [Field<Self>] = []
 }
 
-/// Nothing is wrong with it. It says how long it lived, which is never the same.
+/// A sink without a flaw. Its receipt states how long it lived, which differs each time.
 struct PlainSink: CountingSink {
     typealias Options = NoOptions
     static let type = "plain"
@@ -46,7 +46,7 @@ struct SilentSink: CountingSink {
     var frames = 0
 }
 
-/// Its default is not in its range.
+/// A sink whose default is not in its range.
 struct PickySink: CountingSink {
     struct Options: Configurable {
         var level = 12
@@ -56,7 +56,7 @@ struct PickySink: CountingSink {
     var frames = 0
 }
 
-/// What it reads is not what it shows.
+/// A sink that writes another value of its option than it has read.
 struct ForgetfulSink: CountingSink {
     struct Options: Configurable {
         var level = 5
@@ -73,7 +73,7 @@ struct ForgetfulSink: CountingSink {
     var frames = 0
 }
 
-/// It takes whatever stands there.
+/// A sink that accepts any value of its option.
 struct CredulousSink: CountingSink {
     struct Options: Configurable {
         var level = 5
@@ -89,7 +89,7 @@ struct CredulousSink: CountingSink {
     var frames = 0
 }
 
-/// Its option has the name of one that every sink has.
+/// A sink whose option has the name of an option of every sink.
 struct HidingSink: CountingSink {
     struct Options: Configurable {
         var buffer = 5
@@ -99,7 +99,7 @@ struct HidingSink: CountingSink {
     var frames = 0
 }
 
-/// Reports the loudest sample of all calls as that of its own, and when it was opened.
+/// A sink that reports the loudest sample of all calls as its own call's, and its opening time.
 struct CommonPeakSink: CountingSink {
     typealias Options = NoOptions
     static let type = "commonPeak"
@@ -122,7 +122,7 @@ struct CommonPeakSink: CountingSink {
     }
 }
 
-/// A class with asynchronous verbs, for one format alone, which it says only when it is opened.
+/// A class with asynchronous verbs, for one format alone. It refuses other formats only when it is opened.
 final class MonoSink: AudioSink {
     typealias Options = NoOptions
     static let type = "mono"
@@ -146,7 +146,7 @@ final class MonoSink: AudioSink {
     }
 }
 
-/// Writes blocks of 600 frames, as an encoder does, and takes no more than 3000 in one file.
+/// A sink that writes blocks of 600 frames, as an encoder does, and at most 3000 frames in one file.
 struct BlockSink: ~Copyable, AudioSink {
     typealias Options = NoOptions
     static let type = "block"

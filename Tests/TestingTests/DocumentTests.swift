@@ -2,7 +2,7 @@ import CallreelTesting
 import Foundation
 import Testing
 
-/// The contract is one text: the document that people read, and the numbers that the kit reports.
+/// The document of the contract and the kit have the same rules and numbers.
 @Suite struct DocumentTests {
     /// A row of a table of rules.
     private struct Row {
@@ -31,7 +31,7 @@ import Testing
         }
         #expect(rows.map(\.number) == (1...rows.count).map { "S\($0)" })
         #expect(rows.allSatisfy { ["MUST", "SHOULD"].contains($0.weight) })
-        // What the kit reports is a breach, so that it must be a duty.
+        // The kit reports only breaches, so each of these rules must be a duty.
         #expect(checked.allSatisfy { $0.weight == "MUST" })
     }
 }

@@ -3,7 +3,7 @@ import CallreelTesting
 import Foundation
 import Testing
 
-/// Sinks that break one rule each: the kit names that one, and no other.
+/// Sinks that break one rule each. The kit names that rule, and no other.
 @Suite struct FlawTests {
     @Test func `the sink that the flaws are added to keeps the contract`() async throws {
         try await requireSinkContract(FlawedSink.self)
@@ -18,7 +18,7 @@ import Testing
 
     @Test func `every flaw is tried, and every rule is broken by one of these sinks`() {
         #expect(Set(Self.cases.map(\.0)).union([.none]) == Set(Flaw.allCases))
-        // What a type says of itself is broken by types of their own, below.
+        // Separate types, below, break the rules about a type's own statements.
         let others: Set<SinkContractRule> = [.name, .summary, .optionsAsJSON, .strictOptions]
         #expect(others.union(Self.cases.map(\.1)) == Set(SinkContractRule.all))
     }

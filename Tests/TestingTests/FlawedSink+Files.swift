@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 
 extension FlawedSink {
-    /// The flaw that made a file, from its name.
+    /// Returns the flaw in a file's name.
     private static func flaw(of path: String) -> Flaw {
         let words = path.split(separator: ".")
         return words.count > 2 ? Flaw(rawValue: String(words[words.count - 2])) ?? .none : .none

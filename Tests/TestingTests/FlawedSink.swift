@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 import Synchronization
 
-/// What a sink may do wrong; each of them breaks one rule of the contract and no other.
+/// A sink's possible flaws. Each breaks one rule of the contract and no other.
 enum Flaw: String, CaseIterable, Sendable {
     case none, changesItsMind, takesNoFrame, refusesEverything, swallowsOpening, writesBeside, writesAbove, movesItsFile, replacesFiles
     case failsWithoutFrames, countsOneMore, filesOneLess, filesAStranger, losesOddFrames, countsInCommon, repeatsAtCheckpoints, keepsForTheEnd
@@ -20,7 +20,7 @@ struct FlawOptions: Configurable {
     static let fields: [Field<Self>] = [.choice("flaw", \.flaw, "What is wrong.")]
 }
 
-/// A sink for bare samples with one flaw. Its files carry the flaw in their names, for what is done with a file alone.
+/// A sink for bare samples with one flaw. Its files' names contain the flaw, for the operations on a file alone.
 struct FlawedSink: ~Copyable, AudioSink {
     static let type = "flawed"
     static let summary = "bare samples, with a flaw"

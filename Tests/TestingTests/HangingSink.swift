@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 import Synchronization
 
-/// A sink one of whose verbs does not return before a test says so.
+/// A sink with one verb that does not return until a test releases it.
 struct HangingSink: ~Copyable, AudioSink {
     enum Verb: String, CaseIterable, Sendable { case none, open, write, checkpoint, finish, letGo, refusal, repair, decode }
 
@@ -14,7 +14,7 @@ struct HangingSink: ~Copyable, AudioSink {
     static let type = "hanging"
     static let summary = "bare samples, late"
 
-    /// What the verbs of one kind wait for.
+    /// One gate for each verb.
     private static let gates = Dictionary(uniqueKeysWithValues: Verb.allCases.map { ($0, Gate()) })
 
     private let verb: Verb
@@ -22,7 +22,7 @@ struct HangingSink: ~Copyable, AudioSink {
     private var frames = 0
     private var isFinished = false
 
-    /// Lets those return that wait.
+    /// Releases the waiting verbs.
     static func release(_ verb: Verb) { gates[verb]?.open() }
 
     private static func reach(_ moment: Verb, _ verb: Verb) { if moment == verb { gates[verb]?.wait() } }
@@ -68,7 +68,7 @@ struct HangingSink: ~Copyable, AudioSink {
     }
 }
 
-/// A door that blocks threads until it is opened, once and for all.
+/// Blocks threads until the test opens it, once and for all.
 private final class Gate: Sendable {
     private let condition = NSCondition()
     private let isOpen = Mutex(false)

@@ -3,7 +3,7 @@ import CallreelTesting
 import Foundation
 import Testing
 
-/// What the kit makes of sinks that are different, and how it says what it found.
+/// The test kit with sinks of different kinds, and its messages.
 @Suite struct KitTests {
     @Test func `sinks without files, for one format, or of classes keep the contract too`() async throws {
         try await requireSinkContract(PlainSink.self)

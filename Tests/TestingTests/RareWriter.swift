@@ -1,7 +1,8 @@
 import CallreelCore
 
-/// Writes little and seldom: a heading, a line for every 2000 frames, and a last line. One kind of these writes may be one whose error
-/// nobody looks at.
+/// Writes little and seldom: a heading, a line for every 2000 frames, and a last line.
+///
+/// It may ignore the error of one kind of these writes.
 struct RareWriter: ~Copyable, AudioSink {
     enum Moment: String, CaseIterable, Sendable { case never, heading, line, lastLine }
 

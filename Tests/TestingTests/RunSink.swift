@@ -1,8 +1,8 @@
 import CallreelCore
 
-/// Writes how long each run of samples of one sign is, in lines that nobody decodes, and reports how many there are.
+/// Writes the length of each run of samples of one sign, in lines without a decoder, and reports their number.
 struct RunSink: ~Copyable, AudioSink {
-    /// What ends with each chunk and should not.
+    /// The part of its state that ends with each chunk by mistake.
     enum Mistake: String, CaseIterable { case none, lines, count }
 
     struct Options: Configurable {

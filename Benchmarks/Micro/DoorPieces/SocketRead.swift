@@ -1,18 +1,18 @@
 import AudioPieces
 
-/// What one read of a call's socket brings: masked binary frames side by side, as a carrier sends them.
+/// The bytes of one read of a call's socket: adjacent masked binary frames, as a carrier sends them.
 package struct SocketRead {
     /// The frames' bytes.
     package let bytes: [UInt8]
-    /// How many frames they are.
+    /// The number of frames.
     package let frames: Int
-    /// Bytes of audio in each.
+    /// Bytes of audio in each frame.
     private let payload: Int
 
     /// Bytes of a masked frame's header: two, two of length, four of key (RFC 6455, section 5.2).
     private static let headerSize = 8
 
-    /// Makes frames of 126 to 65535 bytes of some audio, each with another key.
+    /// Makes frames of 126 to 65535 bytes of audio, each with its own key.
     package init(frames: Int, payload: Int) {
         self.frames = frames
         self.payload = payload
@@ -21,7 +21,7 @@ package struct SocketRead {
         for _ in 0..<frames {
             bytes += [0x82, 0x80 | 126, UInt8(payload >> 8), UInt8(payload & 0xFF)]
             for _ in 0..<(4 + payload) {
-                // Xorshift (Marsaglia): the audio matters to no one here, but it must not be all the same.
+                // Xorshift (Marsaglia). The audio does not matter here, but it must vary.
                 random ^= random << 13
                 random ^= random >> 17
                 random ^= random << 5
@@ -31,7 +31,7 @@ package struct SocketRead {
         self.bytes = bytes
     }
 
-    /// Copies the payload of each frame to the same place, as it is: what every other number is compared with.
+    /// Copies the payload of each frame to the same place, still masked. Other figures are compared with this one.
     package func copyAll(into target: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes { source in
             for index in 0..<frames {
@@ -53,25 +53,25 @@ package struct SocketRead {
     }
 }
 
-/// The way of a call's audio from the socket's bytes to samples, as the server's door goes it.
+/// Decodes a call's audio from socket bytes to samples, as the server does for each call.
 package final class DoorLoop {
     private var decoder = WebSocketFrameDecoder(role: .server)
     private let assembly = Assembly()
 
-    /// Makes a door for a call at 16 kHz.
+    /// Makes a decoder for a call at 16 kHz.
     package init() {}
 
-    /// Decodes everything that a read brought, and returns the samples.
+    /// Decodes all bytes of a read, and returns the samples.
     package func take(_ read: SocketRead) -> [Int16] {
         read.bytes.withUnsafeBytes { bytes in
-            // The frames are right: an error would be one of the decoder's.
+            // The frames are valid, so an error would be the decoder's.
             do { try decoder.decode(bytes, into: assembly) } catch { fatalError("\(error)") }
         }
         return assembly.samples.takeSamples() ?? []
     }
 }
 
-/// Puts audio where it belongs; whatever else comes is not what is measured.
+/// Assembles audio frames into samples. Frames of other kinds are not measured.
 private final class Assembly: WebSocketReceiver {
     var samples = LinearPCMAssembler(format: AudioFormat(sampleRate: 16000))
 

@@ -3,9 +3,9 @@ import CallreelSinks
 import Foundation
 import Logging
 
-/// The way from samples to a sink's thread: session, queue and worker, with a sink that only counts.
+/// The way of samples to a sink's thread: session, queue and worker, with a sink that only counts.
 ///
-/// It is measured as the difference between a long call and a short one, so that beginning and publishing a call are not in it.
+/// The figure is the difference between a long call and a short one. So it excludes starting and publishing a call.
 struct Handover {
     /// Frames of 20 ms in one read.
     let framesPerRead: Int
@@ -17,7 +17,7 @@ struct Handover {
         self.framesPerRead = framesPerRead
         room = try SinkRoom()
         var problems: [ConfigurationProblem] = []
-        // Room for the whole call: what is measured is the hand-over, not the waiting.
+        // A queue for the whole call, so that the figure is the hand-over without waiting.
         let entry = JSONValue.object(["type": .string("null"), "buffer": .integer(600)])
         var registry = SinkRegistry.builtIn
         registry.register(NullSink.self)
@@ -25,13 +25,13 @@ struct Handover {
         precondition(problems.isEmpty, "\(problems)")
     }
 
-    /// CPU nanoseconds for a frame.
+    /// Returns the CPU nanoseconds for one frame.
     func nanoseconds() async throws -> Double {
         let long = 25_000, short = 250
         return (try await cpuTime(frames: long) - cpuTime(frames: short)) / Double(long - short)
     }
 
-    /// CPU nanoseconds of a whole call.
+    /// Returns the CPU nanoseconds of a whole call.
     private func cpuTime(frames: Int) async throws -> Double {
         let recorder = Recorder(
             store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")), plans: plans, registry: .builtIn,

@@ -3,12 +3,12 @@ import CallreelSinks
 import Foundation
 import Logging
 
-/// A temporary directory in which sinks write for the time of a measurement.
+/// A temporary directory for the sinks of a measurement.
 final class SinkRoom {
     let path: String
     private var count = 0
 
-    /// Makes the directory, which goes with this object.
+    /// Makes the directory. It is removed with this object.
     init() throws {
         path = NSTemporaryDirectory() + "/callreel-micro-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -16,7 +16,7 @@ final class SinkRoom {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// What the framework would tell a sink about a call.
+    /// Makes the context of a call for a sink, as the framework does.
     func context() -> SinkContext {
         count += 1
         return SinkContext(
@@ -24,10 +24,10 @@ final class SinkRoom {
             sinkName: "micro", directory: path, fileStem: "call-\(count)", logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// Carriers' better rate, and the one that all of this is measured at.
+    /// The carriers' higher rate, used by all measurements.
     static let format = AudioFormat(sampleRate: 16000)
 
-    /// Removes what sinks have left: a measurement of an hour's audio takes 115 MB.
+    /// Removes the sinks' files: a measurement of an hour's audio takes 115 MB.
     func clear() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
             try? FileManager.default.removeItem(atPath: path + "/" + name)
@@ -35,7 +35,7 @@ final class SinkRoom {
     }
 }
 
-/// Audio that a codec has to work for: a hum, its overtones and some noise, rising and falling as syllables do.
+/// Makes audio that is work for a codec: a hum, its overtones and some noise, rising and falling like syllables.
 func speechlike(frames: Int) -> [Int16] {
     var random: UInt64 = 20
     return (0..<frames).map { index in
@@ -48,7 +48,7 @@ func speechlike(frames: Int) -> [Int16] {
     }
 }
 
-/// Some audio, in the chunks that a read every 200 ms makes.
+/// Makes audio in chunks of the size that a read every 200 ms makes.
 func chunks(count: Int, frames: Int) -> [PCMChunk] {
     let samples = speechlike(frames: count * frames)
     return (0..<count).map { index in
@@ -56,7 +56,9 @@ func chunks(count: Int, frames: Int) -> [PCMChunk] {
     }
 }
 
-/// What a sink's `write` alone costs, in nanoseconds of CPU for 20 ms: nine instances, whose beginnings and ends are not counted.
+/// Measures a sink's `write` alone, in CPU nanoseconds for 20 ms.
+///
+/// The result has nine instances. Opening and finishing them is not measured.
 func writing<Sink: AudioSink & ~Copyable>(
     _ chunks: [PCMChunk], in room: SinkRoom, with make: (SinkContext) throws -> Sink
 ) async throws -> [Double] {

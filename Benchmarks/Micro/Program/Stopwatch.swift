@@ -6,19 +6,19 @@
     import Glibc
 #endif
 
-/// Measures pieces of work in CPU time of the whole process, so that worker threads count and other programs do not.
+/// Measures work in CPU time of the whole process. Worker threads therefore count, and other programs do not.
 struct Stopwatch {
-    /// How long a piece took.
+    /// The CPU time of one piece of work.
     struct Measurement {
         let name: String
-        /// Nanoseconds of CPU for one frame of 20 ms: the middle one of all rounds, and the least.
+        /// CPU nanoseconds for one frame of 20 ms: the median of all rounds, and below it the least.
         let median: Double
         let least: Double
     }
 
     /// Rounds of each piece.
     private let rounds = 9
-    /// Nanoseconds that a round takes at least, so that the clock's own grain does not matter.
+    /// The least nanoseconds of a round, so that the clock's resolution does not matter.
     private let roundLength = 100_000_000.0
 
     private(set) var measurements: [Measurement] = []
@@ -30,7 +30,7 @@ struct Stopwatch {
         return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
     }
 
-    /// Measures work on a number of frames, which is done over and over.
+    /// Measures work on a number of frames, repeated many times.
     mutating func measure(_ name: String, frames: Int, _ work: () throws -> Void) rethrows {
         var repetitions = 1
         while true {
@@ -48,13 +48,13 @@ struct Stopwatch {
         add(name, samples)
     }
 
-    /// Takes samples that somebody else measured, in nanoseconds a frame.
+    /// Adds samples measured elsewhere, in nanoseconds a frame.
     mutating func add(_ name: String, _ samples: [Double]) {
         let sorted = samples.sorted()
         measurements.append(Measurement(name: name, median: sorted[sorted.count / 2], least: sorted[0]))
     }
 
-    /// Prints a table, with everything compared to the first that was measured.
+    /// Prints a table that compares every measurement with the first.
     func report() {
         func row(_ cells: [String]) {
             let widths = [44, 12, 12, 10, 24]
@@ -78,5 +78,5 @@ struct Stopwatch {
     }
 }
 
-/// Makes the optimizer believe that a value is used.
+/// Keeps the optimizer from removing an unused value.
 @inline(never) func keep<Value>(_ value: Value) {}

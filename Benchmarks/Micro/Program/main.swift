@@ -1,6 +1,6 @@
-// Measures the pieces that every frame of audio passes through, each by itself: Benchmarks/run --scenario micro
+// Measures each piece on the path of an audio frame by itself: Benchmarks/run --scenario micro
 //
-// A frame is 20 ms at 16 kHz, 640 bytes; ten of them are what one read of a live call brings. Numbers are CPU time of the process.
+// A frame is 20 ms at 16 kHz, 640 bytes. One read of a live call brings ten. Figures are CPU time of the process.
 
 import CallreelCore
 import CallreelSinks
@@ -31,7 +31,7 @@ for sinks in [1, 3] {
     stopwatch.add("hand over to \(sinks) sink\(sinks == 1 ? "" : "s")", samples)
 }
 
-// Sinks write what a minute brings over and over, to files that grow meanwhile: the system's share of a write is in the number.
+// Sinks write one minute's audio over and over into growing files. The system's share of a write is in the figure.
 let minute = chunks(count: 300, frames: framesPerRead * 320)
 let room = try SinkRoom()
 
@@ -43,7 +43,7 @@ do {
             let written = chunk.withSamples { samples in samples.withUnsafeBytes { write(descriptor, $0.baseAddress!, $0.count) } }
             precondition(written == chunk.frameCount * 2, "the disk is full")
         }
-        // From the beginning again, as a file of many hours would be another measurement.
+        // Rewinds, because a file of many hours would be another measurement.
         lseek(descriptor, 0, SEEK_SET)
     }
     close(descriptor)

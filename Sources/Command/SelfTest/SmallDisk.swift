@@ -2,7 +2,7 @@ import Foundation
 
 /// A disk that is full after a few seconds of audio.
 enum SmallDisk: Sendable {
-    /// Small in-memory file systems in the server's own mount namespace, and the command to make the namespace.
+    /// Small in-memory file systems in the server's own mount namespace, with the command to make it.
     case mounts([String])
     /// A limit on the size of each of the server's files (RLIMIT_FSIZE).
     case limit

@@ -5,19 +5,19 @@ import Testing
 
 @testable import CallreelCore
 
-/// A recorder in a directory of its own, with probes as its sinks, and a call that runs.
+/// A recorder in its own directory, with probes as its sinks, and a running call.
 final class CallBench: Sendable {
     let workspace: Workspace
     let recorder: Recorder
     let session: CallSession
     let log = Collected<String>()
     let everything = Collected<String>()
-    /// How often room was announced.
+    /// One element for each announcement of free space.
     let announcements = Collected<Void>()
     private let pushed = Mutex(0)
     private let recording: Task<Result<Recording, RecordingError>, Never>
 
-    /// Starts a call. Each sink is JSON text of an entry, in which `PROBE` stands for the probe of the same place.
+    /// Starts a call. Each sink is a JSON entry, in which `PROBE` stands for the probe of the same place.
     init(
         _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"), format: AudioFormat = .telephone,
         template: String = "call", registry: SinkRegistry = testRegistry, pauseGuard: Double = 0, onDrain: (@Sendable () -> Void)? = nil
@@ -45,7 +45,7 @@ final class CallBench: Sendable {
         recording = Task { [recorder] in await recorder.record(session) }
     }
 
-    /// Adds the next so many frames of the ramp, and says whether there is room for more.
+    /// Adds the next frames of the ramp. Returns true if there is space for more.
     @discardableResult
     func receive(_ frames: Int) -> Bool {
         let start = pushed.withLock { pushed in
@@ -56,7 +56,7 @@ final class CallBench: Sendable {
         return session.receive(ramp(start * channels..<(start + frames) * channels))
     }
 
-    /// The recording as it was published.
+    /// Waits for the published recording.
     func published() async throws -> Recording { try await recording.value.get() }
 
     func result() async -> Result<Recording, RecordingError> { await recording.value }
@@ -67,26 +67,26 @@ final class CallBench: Sendable {
         return try await published()
     }
 
-    /// Stops waiting for the recording's task, as a server that is told to stop at once.
+    /// Cancels the wait for the recording, like a server told to stop at once.
     func cancel() { recording.cancel() }
 
-    /// How a sink is doing.
+    /// Returns the state of a sink.
     func state(_ index: Int) -> CallSession.SinkStatus.State { session.snapshot.sinks[index].state }
 
-    /// What a sink's published file holds.
+    /// Returns the samples in a sink's published file.
     func samples(_ file: Recording.File) throws -> [Int16] {
         var assembler = LinearPCMAssembler(format: session.format)
         assembler.append(try workspace.data(file.name).bytes)
         return assembler.takeSamples() ?? []
     }
 
-    /// The manifest on disk while the call runs.
+    /// Reads the manifest on disk while the call runs.
     func partialManifest() throws -> Recording {
         try Recording(manifest: try workspace.data(".partial/\(session.id)/call.json"))
     }
 }
 
-/// Every frame of the call is in exactly one of a sink's counts.
+/// Expects every frame of the call in exactly one of a sink's counts.
 func expectClosedAccounts(_ recording: Recording, sourceLocation: SourceLocation = #_sourceLocation) {
     for sink in recording.sinks {
         #expect(sink.accounted == recording.framesReceived, "\(sink.name)", sourceLocation: sourceLocation)

@@ -3,7 +3,7 @@ import Synchronization
 @testable import CallreelCore
 
 extension ChunkQueue {
-    /// Takes what comes next, waiting until there is something.
+    /// Takes the next item, and waits until there is one.
     func next() async -> Item {
         while true {
             if let item = take() { return item }

@@ -2,12 +2,12 @@ import Foundation
 
 @testable import CallreelCore
 
-/// A call whose program died, made by hand: its manifest and its files under `.partial`.
+/// A hand-made call of a dead program: its manifest and its files under `.partial`.
 struct InterruptedBench {
     let workspace: Workspace
     let store: RecordingStore
     let id = RecordingID()
-    /// A frame of the files, which hold one channel of 16 bits.
+    /// Bytes of a frame: one channel of 16 bits.
     static let frameBytes = 2
 
     init() throws {
@@ -26,7 +26,7 @@ struct InterruptedBench {
         return manifest
     }
 
-    /// A probe's entry that names these files, by the frames at which they begin.
+    /// Makes a probe's entry with these files, by the frames at which they begin.
     func sink(_ name: String = "probe", _ files: [(name: String, start: Int?)] = [], directories: [String]? = nil) -> Recording.Sink {
         var sink = Recording.Sink(type: "probe", name: name, state: .recording)
         sink.files = files.map { Recording.File(name: $0.name, directory: directories?.first, bytes: 0, start: $0.start.map(FramePosition.init)) }
@@ -40,12 +40,12 @@ struct InterruptedBench {
         try workspace.plant(path(name), String(decoding: try manifest.encoded(), as: UTF8.self))
     }
 
-    /// Plants a file of so many frames, none of which is silent.
+    /// Plants a file of so many frames, without silence.
     func plant(_ name: String, frames: Int, in other: Workspace? = nil) throws {
         try (other ?? workspace).plant(path(name), String(repeating: "ab", count: frames))
     }
 
-    /// Says that a file of the call was last changed at a time.
+    /// Sets the time of a file's last change.
     func touch(_ name: String, at seconds: Double) throws {
         try FileManager.default.setAttributes(
             [.modificationDate: Date(timeIntervalSince1970: seconds)], ofItemAtPath: workspace.file(path(name)))
@@ -57,7 +57,7 @@ struct InterruptedBench {
 
     func published(_ name: String = "day/call") throws -> Recording { try store.manifest(named: name) }
 
-    /// Whether verification finds nothing wrong with what is published.
+    /// Returns the problems that verification finds in the published recordings.
     func problems() throws -> [String] {
         let verification = Verification(directory: workspace.path, registry: testRegistry)
         let survey = try verification.survey()
@@ -69,7 +69,7 @@ extension Recording.Sink {
     /// Frames written, silenced, masked, skipped and lost.
     var numbers: [Int] { [written, silence, masked ?? 0, skipped ?? 0, lost] }
 
-    /// The same with silent, masked and skipped stretches.
+    /// Returns the same sink with silent, masked and skipped ranges.
     func with(silence: [Range<Int>] = [], masked: [Range<Int>] = [], skipped: [Range<Int>] = []) -> Recording.Sink {
         var sink = self
         sink.ranges = Recording.Ranges()

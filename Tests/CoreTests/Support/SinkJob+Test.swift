@@ -3,7 +3,7 @@ import CoreMetrics
 @testable import CallreelCore
 
 extension SinkJob {
-    /// A job whose numbers nobody looks at.
+    /// Makes a job with default figures.
     init(
         places: [SinkPlace], queue: ChunkQueue, envelope: SinkEnvelope = SinkEnvelope(), health: SinkHealth = SinkHealth(),
         rateConverter: SinkRegistry.RateConverterMaker? = nil
@@ -21,7 +21,7 @@ extension SinkReport {
 }
 
 extension SinkRunner {
-    /// Serves a call to its end on threads of its own.
+    /// Serves a call to its end on its own threads.
     func run(_ job: SinkJob) async -> SinkReport {
         await withCheckedContinuation { continuation in
             start(job, SinkThreads(name: "test")) { continuation.resume(returning: $0) }
@@ -30,7 +30,7 @@ extension SinkRunner {
 }
 
 extension SinkService where Sink: ~Copyable {
-    /// Serves a call to its end on threads of its own.
+    /// Serves a call to its end on its own threads.
     static func run(_ options: Sink.Options, _ job: SinkJob) async -> SinkReport {
         await withCheckedContinuation { continuation in
             start(options, job, on: SinkThreads(name: "test")) { continuation.resume(returning: $0) }

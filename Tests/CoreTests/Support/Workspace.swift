@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// A directory of a test's own, gone with it.
+/// A test's own directory. It is removed with this object.
 final class Workspace: Sendable {
     let path: String
 
@@ -15,7 +15,7 @@ final class Workspace: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// The path of a file in this directory.
+    /// Returns the path of a file in this directory.
     func file(_ name: String) -> String { path + "/" + name }
 
     /// Makes a file with this text, and the directories above it.
@@ -33,14 +33,14 @@ final class Workspace: Sendable {
         try #require(FileManager.default.attributesOfItem(atPath: file(name))[.posixPermissions] as? Int)
     }
 
-    /// Every file under this directory, hidden ones too, sorted; directories are left out unless they are empty.
+    /// Returns every file under this directory, hidden ones too, sorted. Of directories, only empty ones are listed.
     func files() throws -> [String] {
         let all = try FileManager.default.subpathsOfDirectory(atPath: path)
         return all.filter { path in !all.contains { $0.hasPrefix(path + "/") } }.sorted()
     }
 }
 
-/// Waits for a condition. The bound is far beyond what any machine needs, and only there so that a mistake ends the test.
+/// Waits for a condition. The bound is far above any machine's need, so that only a fault reaches it.
 func until(
     _ what: Comment, isolation: isolated (any Actor)? = #isolation, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () throws -> Bool
@@ -62,7 +62,7 @@ struct Generator: RandomNumberGenerator {
     }
 }
 
-/// Samples that are all different from silence and from their neighbours, so that a shift or a gap shows.
+/// Returns samples that all differ from silence and from their neighbours, so that a shift or a gap shows.
 func ramp(_ range: Range<Int>) -> [Int16] { range.map { Int16($0 % 30_000 + 1) } }
 
 extension JSONValue {
@@ -71,14 +71,14 @@ extension JSONValue {
 }
 
 extension AudioFormat {
-    /// What most tests use: the rate with the smallest buffers.
+    /// The format of most tests: the rate with the smallest buffers.
     static let telephone = AudioFormat(sampleRate: 8000)
 }
 
-/// A log handler that keeps what is said.
+/// A log handler that keeps each message.
 struct LogBook: LogHandler {
     let entries: Collected<String>
-    /// What is said with all that is said along with it.
+    /// Each message with its metadata.
     var everything = Collected<String>()
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.trace
@@ -94,18 +94,18 @@ struct LogBook: LogHandler {
     }
 }
 
-/// A log that goes nowhere.
+/// A log without output.
 let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension Workspace {
-    /// What a sink would be told about a call, with files called `call` in this directory.
+    /// Makes the context of a call for a sink, with files called `call` in this directory.
     func context(mode: Int = 0o640, stem: String = "call") -> SinkContext {
         SinkContext(
             recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone, sinkName: "test",
             directory: path, fileStem: stem, fileMode: mode, logger: silentLogger)
     }
 
-    /// Where a sink may write part after part.
+    /// Makes a place for a sink that writes part after part.
     func place(stem: String = "call", format: AudioFormat = .telephone) -> SinkPlace {
         SinkPlace(directory: path, stem: stem) { [path] stem in
             SinkContext(

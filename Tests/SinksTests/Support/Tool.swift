@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// Another program that judges what ours wrote.
+/// An independent program that examines Callreel's files.
 enum Tool {
-    /// What a program left when it ended.
+    /// The results of a program that has ended.
     struct Outcome {
         let status: Int32
         let output: Data
@@ -35,7 +35,7 @@ enum Tool {
             errors: try String(contentsOfFile: errors, encoding: .utf8))
     }
 
-    /// The samples that Python's own reader finds in a WAV file. It believes the header and nothing else.
+    /// Returns the samples that Python's own reader finds in a WAV file. It believes only the header.
     static func pythonWave(_ path: String) throws -> [Int16] {
         let script = "import sys, wave; w = wave.open(sys.argv[1]); sys.stdout.buffer.write(w.readframes(w.getnframes()))"
         let outcome = try run("python3", "-c", script, path)
@@ -43,15 +43,15 @@ enum Tool {
         return samples(outcome.output)
     }
 
-    /// The samples that sox finds in a file.
+    /// Returns the samples that sox finds in a file.
     static func sox(_ path: String) throws -> [Int16] {
-        // Without dither, which sox adds where it shortens samples.
+        // Without dither, which sox adds when it shortens samples.
         let outcome = try run("sox", "-D", path, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-")
         #expect(outcome.status == 0, "\(outcome.errors)")
         return samples(outcome.output)
     }
 
-    /// The samples that FFmpeg finds in a file, at another rate where one is asked for: Opus always comes at 48000 Hz.
+    /// Returns the samples that FFmpeg finds in a file, at its own rate or another: Opus always comes at 48000 Hz.
     static func ffmpeg(_ path: String, rate: Int? = nil) throws -> [Int16] {
         let conversion = rate.map { ["-ar", "\($0)"] } ?? []
         let outcome = try run("ffmpeg", ["-v", "error", "-i", path, "-f", "s16le"] + conversion + ["-"])
@@ -59,7 +59,7 @@ enum Tool {
         return samples(outcome.output)
     }
 
-    /// The samples that the reference decoder finds in a FLAC file, after it has checked them.
+    /// Checks a FLAC file with the reference decoder, and returns the samples.
     static func flac(_ path: String) throws -> [Int16] {
         let test = try run("flac", "--test", "--silent", path)
         #expect(test.status == 0, "\(test.errors)")
@@ -68,15 +68,15 @@ enum Tool {
         return samples(outcome.output)
     }
 
-    /// What `soxi` says to one of its single-letter questions.
+    /// Returns the answer of `soxi` to a single-letter option.
     static func soxi(_ question: String, _ path: String) throws -> String { try run("soxi", question, path).text }
 
-    /// What `metaflac` says to one of its questions, in UTF-8 whatever the locale.
+    /// Returns the answer of `metaflac` to an option, in UTF-8 under any locale.
     static func metaflac(_ question: String, _ path: String) throws -> String {
         try run("metaflac", "--no-utf8-convert", question, path).text
     }
 
-    /// Little-endian samples.
+    /// Decodes little-endian samples.
     static func samples(_ data: Data) -> [Int16] {
         #expect(data.count.isMultiple(of: 2))
         return stride(from: 0, to: data.count - 1, by: 2).map {
@@ -84,6 +84,6 @@ enum Tool {
         }
     }
 
-    /// Little-endian samples of a file without a header.
+    /// Decodes the little-endian samples of a file without a header.
     static func samples(ofRawFile path: String) throws -> [Int16] { samples(try Data(contentsOf: URL(fileURLWithPath: path))) }
 }

@@ -11,7 +11,7 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
     let finished: @Sendable (_ samples: [Int16], _ format: AudioFormat) async throws -> Data
     let killed: @Sendable (_ samples: [Int16], _ format: AudioFormat, _ checkpointed: Double) async throws -> Data
 
-    /// - Parameter ending: what the sink's files end with, when that is not its type.
+    /// - Parameter ending: the extension of the sink's files, if it is not the sink's type.
     init<Sink: AudioSink & ~Copyable>(
         _: Sink.Type, _ options: Sink.Options = .init(), _ description: String? = nil, ending: String = Sink.type
     ) {
@@ -73,11 +73,11 @@ extension Workspace {
     }
 }
 
-/// The bytes of a file.
+/// Returns the bytes of a file.
 func contents(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
-/// Repairs a file and checks what holds for every repair: a dry run changes nothing and says the same, and a second run
-/// finds nothing to do. Returns nil, after checking that the file is untouched, when the repair was refused.
+/// Repairs a file and checks the rules of every repair: a dry run changes nothing and reports the same, and a second
+/// repair has nothing to do. If the repair was refused, checks that the file is untouched and returns nil.
 @discardableResult
 func repaired(
     _ sink: RepairableSink, _ path: String, _ format: AudioFormat, refusal: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
@@ -113,7 +113,7 @@ func repaired(
     }
 }
 
-/// Where to cut a file: every byte of the end, and some places before it.
+/// Returns the lengths at which to cut a file: every byte of the end, and some places before it.
 func cuts(_ count: Int, from start: Int, lastBytes: Int, others: Int) -> [Int] {
     var dice = Dice(7)
     let border = max(start, count - lastBytes)

@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Testing
 
-/// A directory of a test's own, gone with it.
+/// A test's own directory. It is removed with this object.
 final class Workspace {
     let path: String
 
@@ -15,7 +15,7 @@ final class Workspace {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// What a sink would be told about a call, with files called `call` in this directory.
+    /// Makes the context of a call for a sink, with files called `call` in this directory.
     func context(
         _ format: AudioFormat, call: CallFacts = Workspace.call, mode: Int = 0o640, stem: String = "call"
     ) -> SinkContext {
@@ -24,10 +24,10 @@ final class Workspace {
             sinkName: "test", directory: path, fileStem: stem, fileMode: mode, logger: Logger(label: "test"))
     }
 
-    /// The path of a file in this directory.
+    /// Returns the path of a file in this directory.
     func file(_ name: String) -> String { path + "/" + name }
 
-    /// A copy of a file as it stands now, which is what a killed process would leave.
+    /// Copies a file as it stands now, as a killed process would leave it.
     func copy(_ name: String) throws -> String {
         let copy = file("copy-" + name)
         try FileManager.default.copyItem(atPath: file(name), toPath: copy)
@@ -40,7 +40,7 @@ final class Workspace {
         conversation: "CON-7d9b2c31-1f0e-4a35-9f64-5b7e27f0a111")
 }
 
-/// Repeatable audio: a tone with noise on it, different in each channel, with both extremes in it.
+/// Makes repeatable audio: a tone with noise on it, different in each channel, with both extremes in it.
 func testSignal(frames: Int, _ format: AudioFormat) -> [Int16] {
     var state: UInt64 = 0x2545_F491_4F6C_DD1D
     var samples: [Int16] = []
@@ -56,7 +56,7 @@ func testSignal(frames: Int, _ format: AudioFormat) -> [Int16] {
     return samples
 }
 
-/// Chunks of at most so many frames, as a call would bring them.
+/// Returns chunks of at most so many frames, as a call would bring them.
 func chunks(_ samples: [Int16], _ format: AudioFormat, frames: Int = 320) -> [PCMChunk] {
     stride(from: 0, to: samples.count, by: frames * format.channels).map { start in
         PCMChunk(
@@ -65,7 +65,7 @@ func chunks(_ samples: [Int16], _ format: AudioFormat, frames: Int = 320) -> [PC
     }
 }
 
-/// One whole life of a sink, without checkpoints.
+/// Runs a sink from its opening to its receipt, without checkpoints.
 func record<Sink: AudioSink & ~Copyable>(
     _: Sink.Type, _ samples: [Int16], _ context: SinkContext, options: Sink.Options = .init(), chunkFrames: Int = 320
 ) async throws(SinkError) -> SinkReceipt {
@@ -81,7 +81,7 @@ let speechPath = URL(fileURLWithPath: #filePath).deletingLastPathComponent().del
 /// Asks for a checkpoint as the framework does, through the protocol.
 func checkpoint<Sink: AudioSink & ~Copyable>(_ sink: inout Sink) async throws(SinkError) { try await sink.checkpoint() }
 
-/// Expects the same samples, and says where the first difference is: `#expect(a == b)` prints them all.
+/// Expects the same samples, and reports only the first difference. `#expect(a == b)` would print them all.
 func expectSame(_ heard: [Int16], _ expected: [Int16], _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation) {
     let difference = zip(heard, expected).enumerated().first { $1.0 != $1.1 }
     if let (index, (found, wanted)) = difference {
