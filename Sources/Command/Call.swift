@@ -103,7 +103,7 @@ struct Call: AsyncParsableCommand {
 
     /// Waits until the server has published every placed call, and prints each path.
     ///
-    /// A server that does not answer is no failure.
+    /// A server without an answer is no failure.
     private func showRecordings(of board: CallBoard) async {
         let token = accessToken ?? ProcessInfo.processInfo.environment["CALLREEL_ACCESS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
         var waiting = board.placed
@@ -226,13 +226,13 @@ private final class CallBoard: Sendable {
     func finished(_ call: Int, _ ending: String) { state.withLock { $0.endings[call] = ending } }
     func failed(_ call: Int, _ reason: String) { state.withLock { $0.failures[call] = reason } }
 
-    /// The uuids of the calls that the server took.
+    /// The uuids of the calls accepted by the server.
     var placed: Set<String> { state.withLock { $0.placed } }
     func place(_ uuid: String) { state.withLock { _ = $0.placed.insert(uuid) } }
     /// At least one call could not be placed, went wrong, or was not published.
     var hasFailed: Bool { state.withLock { !$0.failures.isEmpty || $0.hasLost } }
 
-    /// Reports calls that were not published.
+    /// Reports unpublished calls.
     func lose(_ reason: String) {
         state.withLock { $0.hasLost = true }
         Terminal.note(reason)

@@ -23,7 +23,7 @@ struct CarrierIdentityOptions: ParsableArguments {
         if insecure, ca != nil { throw ValidationError("--insecure and --ca exclude each other") }
     }
 
-    /// The identity. The environment supplies values that no option gives.
+    /// The identity. The environment supplies values missing from the options.
     var value: CarrierIdentity {
         let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         return CarrierIdentity(

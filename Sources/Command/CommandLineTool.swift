@@ -25,12 +25,12 @@ public struct CommandLineTool: Sendable {
 
     private let registry: SinkRegistry
 
-    /// Makes a command that knows these sinks.
+    /// Makes a command for these sinks.
     public init(registry: SinkRegistry) { self.registry = registry }
 
     /// Runs the command in the process's arguments, and ends the process.
     ///
-    /// The exit code is 0 for success, 64 for arguments that make no sense, and 1 for any other failure.
+    /// The exit code is 0 for success, 64 for invalid arguments, and 1 for any other failure.
     public func run() async -> Never {
         // If a file outgrows the process's limit (RLIMIT_FSIZE) or a reader goes away, one write fails, and its sink
         // reports that. By default either signal would end the process with all its calls.

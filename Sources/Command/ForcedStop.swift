@@ -17,7 +17,7 @@ import Logging
 /// cannot keep the process alive.
 // Unchecked: only the queue touches the sources and the count, except at this object's start and end.
 final class ForcedStop: @unchecked Sendable {
-    /// Seconds that the server has after the second signal.
+    /// Seconds left to the server after the second signal.
     static let grace = 3.0
 
     private let queue = DispatchQueue(label: "stop")

@@ -1,6 +1,6 @@
 import CallreelCore
 
-/// The arguments that the process was started with.
+/// The process's command-line arguments.
 enum ProgramArguments {
     /// All arguments, the program's own name first. Nil if the system does not provide them.
     ///

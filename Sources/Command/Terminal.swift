@@ -17,7 +17,7 @@ enum Terminal {
     private static let outputFailure = Mutex<Int32?>(nil)
     /// The writer of the running command's log.
     private static let log = Mutex<LogWriter?>(nil)
-    /// Seconds that the log gets at the program's end.
+    /// Seconds for writing the log at the program's end.
     private static let lastSeconds = 1.0
 
     /// Prints a line of results on standard output, at once even to a pipe.
@@ -49,7 +49,7 @@ enum Terminal {
     /// Standard error is a terminal.
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
-    /// Writes a text. Returns the system's error number if that fails.
+    /// Writes a text. Returns the system's error number if a write fails.
     private static func write(_ text: String, to descriptor: Int32) -> Int32? {
         let bytes = Array(text.utf8)
         var done = 0

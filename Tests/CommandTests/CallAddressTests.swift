@@ -21,7 +21,7 @@ import Testing
         #expect(result.status == 64 && result.errors.contains("is not in 1...65535"), "\(result.errors)")
     }
 
-    /// Starts a server of another kind that answers every request alike.
+    /// Starts a server of another kind, with one answer to every request.
     private func answering(_ code: String) async throws -> (server: RunningProgram, port: String) {
         let server = try Program("python3").start(["-u", "-c", code])
         return (server, try await eventually("its port") { server.text.split(separator: "\n").first.map(String.init) })

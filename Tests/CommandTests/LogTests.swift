@@ -7,7 +7,7 @@ import Testing
 @Suite struct LogTests {
     private let directory = TemporaryDirectory()
 
-    /// Starts a server whose standard error a shell redirects.
+    /// Starts a server in a shell that redirects its standard error.
     private func serve(_ redirection: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> (
         program: RunningProgram, url: String
     ) {

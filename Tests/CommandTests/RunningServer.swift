@@ -23,7 +23,7 @@ final class RunningServer: Sendable {
 
     static let configuration = #"{"recordings": {"directory": "recordings"}, "sinks": [{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]}"#
 
-    /// For calls that go straight to the WebSocket.
+    /// For calls straight to the WebSocket.
     static let trusting = String(configuration.dropLast()) + #", "vonage": {"requireToken": false}}"#
 
     /// Waits for this number of finished recordings, and returns them.

@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized) struct SelfTestTests {
     private func selftest(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(["selftest"] + arguments) }
 
-    /// Returns the lines of the table that report a failure.
+    /// Returns the table's lines that report a failure.
     private func failures(_ result: Program.Result) -> [Substring] {
         result.text.split(separator: "\n").filter { $0.hasSuffix("  FAILED") }
     }

@@ -7,7 +7,7 @@ import Testing
 ///
 /// The next program finishes the work, and no audio is lost.
 @Suite struct DeathTests {
-    /// The exit status of a program that died.
+    /// The exit status of a dead program.
     private static let death: Int32 = 17
 
     /// Returns a store in a directory. Its program dies after so many steps.
@@ -30,7 +30,7 @@ import Testing
         return [near, far]
     }
 
-    /// Begins a call and writes its files, for a program that dies later.
+    /// Begins a call and writes its files, for a program about to die.
     static func begin(_ store: RecordingStore, _ directory: String, id: RecordingID) throws -> (manifest: Recording, partial: PartialRecording) {
         let manifest = Recording(
             id: id, name: "day/call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 1_000_000),
@@ -45,7 +45,7 @@ import Testing
 
     static func audio(_ word: String) -> Data { Data(String(repeating: word, count: 100).utf8) }
 
-    /// Records that a program reached its end, so that there was no further step to die at.
+    /// Records that a program reached its end alive, with no step left to die at.
     static func survive(_ directory: String) -> Never {
         try? Data().write(to: URL(fileURLWithPath: directory + ".survived"))
         _exit(death)
@@ -123,7 +123,7 @@ import Testing
         try expectWhole(workspace, dying: steps)
     }
 
-    /// The program dies while it settles a file that cannot be repaired.
+    /// The program dies while it settles an irreparable file.
     @Test(arguments: 0..<28)
     func `a settlement that dies is finished by the next one, and deletes nothing`(steps: Int) async throws {
         let workspace = try Workspace(), path = workspace.path, id = RecordingID()

@@ -4,7 +4,7 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct FallbackTests {
-    /// Returns a sink entry that writes under these directories of a workspace.
+    /// Returns a sink entry for these directories of a workspace.
     private func places(_ bench: Workspace, _ rest: String = "") -> String {
         #"{"directory": "\#(bench.file("first"))", "fallback": "\#(bench.file("second"))"\#(rest)}"#
     }

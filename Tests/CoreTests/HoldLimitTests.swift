@@ -8,10 +8,10 @@ import Testing
     private final class SlowBench {
         let bench: QueueBench
         var now = ContinuousClock.now
-        /// Seconds that the call waited, in the test's own counting.
+        /// Seconds that the call has waited, by the test's own count.
         var waited = 0.0
         private var hasRoom = true
-        /// Chunks that were spoken and not yet taken by the call.
+        /// Chunks spoken and not yet taken by the call.
         private var backlog = 0
 
         init(holdLimit: Double) { bench = QueueBench(stallLimit: 1_000_000, holdLimit: holdLimit) }
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    /// A long gap takes time to write. The call does not wait for that.
+    /// A long gap takes time to write. The call does not wait for it.
     @Test func `a sink that writes a long gap slowly does not hold the call back for long`() {
         let bench = QueueBench(stallLimit: 1_000_000, holdLimit: 2)
         var now = ContinuousClock.now

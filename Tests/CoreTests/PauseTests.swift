@@ -3,7 +3,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// A pause excludes all audio spoken in it, however late that audio is received.
+/// A pause excludes all audio spoken in it, however late the audio is received.
 @Suite struct PauseTests {
     private let start = ContinuousClock.now
 

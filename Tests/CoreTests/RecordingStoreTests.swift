@@ -37,7 +37,7 @@ struct StoreBench {
     func published() throws -> [String] { try workspace.files().filter { !$0.hasPrefix(".partial") } }
 }
 
-/// A call whose sinks have finished.
+/// A call with finished sinks.
 struct FinishedCall {
     let store: RecordingStore
     let manifest: Recording

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// Recovery of a call whose program died.
+/// Recovery of a dead program's call.
 @Suite struct RecoveryTests {
     @Test func `silence stays silence, masked stays masked, what was skipped is in no file, and the rest is lost`() throws {
         let bench = try InterruptedBench()
@@ -249,7 +249,7 @@ import Testing
         #expect(try bench.workspace.files() == before)
     }
 
-    /// Numbers, paths and formats that Callreel never writes.
+    /// Numbers, paths and formats never written by Callreel.
     @Test(arguments: [
         ("\"framesReceived\" : 600", "\"framesReceived\" : 9223372036854775807"), ("\"framesReceived\" : 600", "\"framesReceived\" : -600"),
         ("\"written\" : 0", "\"written\" : 9223372036854775807"), ("\"lost\" : 0", "\"lost\" : -9223372036854775808"),

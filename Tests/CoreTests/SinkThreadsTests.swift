@@ -92,7 +92,7 @@ private final class Client: SinkThread.Client {
         self.work = work
     }
 
-    /// The threads that served it.
+    /// The threads on which it was served.
     var homes: Set<ObjectIdentifier> { state.withLock { $0.homes } }
 
     /// The number of times it was served.

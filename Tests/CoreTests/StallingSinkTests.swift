@@ -159,7 +159,7 @@ import Testing
         let recordings = over.map { session in Task { await bench.recorder.record(session) } }
         for session in over { session.end("over") }
         try await until("as many are being closed as there are threads") { probe.gate.waiting == count }
-        // The test does not relieve the threads. The call is on one of them, and does not wait behind the blocked sinks.
+        // The test does not relieve the threads. The call is on one of them, and does not wait behind blocked sinks.
         bench.receive(160)
         try await until("the call is written") { probe.samples.count == 160 }
         probe.gate.open()

@@ -64,7 +64,7 @@ final class Probe: Sendable {
 
     init() { Self.all.withLock { $0[name] = self } }
 
-    /// Blocks or throws at a moment, if the options ask for that.
+    /// Blocks or throws at a moment, if the options ask for it.
     func reach(_ moment: Moment, _ options: ProbeOptions) throws(SinkError) {
         if options.blocks == moment { gate.wait() }
         if options.fails == moment {
@@ -97,11 +97,11 @@ struct ProbeOptions: Configurable {
     var holds = 0
     /// Fails only if the path does not contain "fallback".
     var failsOnce = false
-    /// The number of the write that fails; 0 is none.
+    /// The number of the failing write; 0 is none.
     var failsAtWrite = 0
-    /// The number of the opening that fails; 0 is none.
+    /// The number of the failing opening; 0 is none.
     var failsAtOpen = 0
-    /// The percentage of writes that fail by chance. Openings fail half as often.
+    /// The percentage of writes failing by chance. Openings fail half as often.
     var failures = 0
     /// Frames by which the receipt is wrong.
     var miscounts = 0

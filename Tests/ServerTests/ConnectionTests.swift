@@ -5,7 +5,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Less common uses of HTTP connections, by a client that is not Callreel's code.
+/// Less common uses of HTTP connections, by an independent client.
 @Suite struct ConnectionTests {
     /// Returns the client's view of one action.
     private func deed(_ name: String, _ server: TestServer, _ target: String? = nil, _ more: String...) async throws -> JSONValue {

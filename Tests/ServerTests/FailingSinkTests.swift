@@ -42,7 +42,7 @@ import Testing
     }
 }
 
-/// A sink that fails.
+/// A failing sink.
 private struct BrokenSink: AudioSink {
     struct Options: Configurable {
         var opens = true

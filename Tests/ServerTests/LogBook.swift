@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Keeps every line that a server logs, at every level.
+/// Keeps every line of a server's log, at every level.
 final class LogBook: Sendable {
     private let kept = Mutex<[String]>([])
 

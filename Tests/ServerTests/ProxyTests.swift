@@ -14,7 +14,7 @@ import Testing
         return try #require(Int(printed.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
-    /// Starts a proxy that forwards to a server.
+    /// Starts a proxy in front of a server.
     private func start(_ name: String, _ port: Int, to server: TestServer, _ pair: TestCertificate) throws -> RunningProgram {
         let folder = server.directory.path, file = folder + "/proxy.conf"
         if name == "nginx" {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// A call's handler that reads a real socket past NIO, by a clock that the test moves.
+/// A call's handler that reads a real socket past NIO, by a clock moved by the test.
 @Suite final class ReadPathTests {
     private let channel = EmbeddedChannel()
     private let directory = TemporaryDirectory()

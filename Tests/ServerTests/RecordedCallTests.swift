@@ -14,7 +14,7 @@ import Testing
         return (path, pcm)
     }
 
-    /// Checks with other programs that every format of a recording holds exactly this PCM.
+    /// Expects exactly this PCM in every format of a recording, as other programs read it.
     private func expect(_ recording: Recording, holds pcm: Data, on server: TestServer) async throws {
         let rate = recording.format.sampleRate
         #expect(try await Judge.wavPCM(server.file("wav", of: recording), rate: rate) == pcm)

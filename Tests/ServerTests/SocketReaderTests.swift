@@ -4,7 +4,7 @@ import Testing
 
 @testable import CallreelServer
 
-/// Two ends of a connection, one of which is read.
+/// Both ends of a connection. The reader reads one of them.
 @Suite final class SocketReaderTests {
     private let reader = SocketReader()
     private let server: Int32

@@ -29,13 +29,13 @@ struct TestServer: Sendable {
     /// The request target for one call, with a token for any call.
     var target: String { "/cable" + (tokens.map { "?\(CallTokens.parameter)=\($0.issue(for: nil))" } ?? "") }
 
-    /// The address that sends messages back.
+    /// The address of the echo.
     var echo: String { "ws://127.0.0.1:\(address.port)/echo" }
 
     /// The three formats of the default configuration.
     static let allSinks = #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]"#
 
-    /// Calls go straight to the WebSocket, for clients that place many under one address.
+    /// Calls go straight to the WebSocket, for clients with many calls under one address.
     static let trusting = #"{"requireToken": false}"#
 
     /// Runs a server for the time of the body.
@@ -111,7 +111,7 @@ struct TestServer: Sendable {
     }
 }
 
-/// A call from a client that is not Callreel's code.
+/// A call from an independent client.
 struct PythonCall: Sendable {
     /// The end of a connection, as the client saw it.
     struct Ending: Decodable, Sendable {

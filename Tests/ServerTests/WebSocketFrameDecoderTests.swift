@@ -34,7 +34,7 @@ private final class Collector: WebSocketReceiver {
         return bytes + key + payload.enumerated().map { $1 ^ key[$0 & 3] }
     }
 
-    /// Decodes bytes that arrive in pieces of a length; an error becomes the last line.
+    /// Decodes bytes in pieces of a length; an error becomes the last line.
     private func decode(_ bytes: [UInt8], pieces: Int = .max, role: WebSocketRole = .server) -> Collector {
         var decoder = WebSocketFrameDecoder(role: role)
         let collector = Collector()

@@ -50,7 +50,7 @@ private final class Counted: Sendable {
         #expect(try started.futureResult.wait() != nil)
     }
 
-    /// Returns the first byte of every frame that the server has sent since the last look.
+    /// Returns the first byte of every frame sent by the server since the last look.
     private func sent() throws -> [UInt8] {
         var frames: [UInt8] = []
         while let buffer = try channel.readOutbound(as: ByteBuffer.self) { frames.append(buffer.getInteger(at: 0) ?? 0) }

@@ -131,7 +131,7 @@ private func expectFailureAtEveryLimit<Sink: AudioSink & ~Copyable>(
     }
 }
 
-/// Sets the greatest length of a file that this process may write, or lifts the limit.
+/// Limits the length of files written by this process, or lifts the limit.
 private func limitFileSize(_ bytes: Int?) {
     var limit = rlimit()
     #if canImport(Glibc)

@@ -57,7 +57,7 @@ import Testing
             return recording
         }
 
-        /// Returns the samples that other programs read in a sink's file.
+        /// Returns the samples of a sink's file, as other programs read them.
         func heard(_ recording: Recording, _ sink: String) throws -> [Int16] {
             let file = try #require(recording.sinks.first { $0.name == sink }?.files.first).name
             switch (file as NSString).pathExtension {

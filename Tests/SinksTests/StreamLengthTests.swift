@@ -86,7 +86,7 @@ enum AudioContentOfSpeech {
     static func samples() throws -> [Int16] { Tool.samples(try contents(speechPath).suffix(352_000)) }
 }
 
-/// Returns the bytes that this process has read so far, from any file (proc(5), "io").
+/// Returns the number of bytes read by this process so far, from any file (proc(5), "io").
 func bytesRead() throws -> Int {
     let text = try String(contentsOfFile: "/proc/self/io", encoding: .utf8)
     let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("rchar: ") })

@@ -12,7 +12,7 @@ import Testing
         return RepairableSink(WAVSink.self, options)
     }
 
-    /// Returns the offset of the audio in a file that the sink made.
+    /// Returns the offset of the audio in a file of the sink.
     private func dataOffset(_ data: Data) throws -> Int { try #require(data.range(of: Data("data".utf8))).upperBound + 4 }
 
     @Test(arguments: [0.01, 0.5, 1])

@@ -1,6 +1,6 @@
 public import Foundation
 
-/// An independent program that examines Callreel's work, or a program of Callreel, run as a user would.
+/// An independent program that examines Callreel's files, or `callreel` itself, run as a user would.
 public struct Program: Sendable {
     /// The results of a run.
     public struct Result: Sendable {
@@ -32,12 +32,12 @@ public struct Program: Sendable {
         self.path = path
     }
 
-    /// The `callreel` command that was built with the tests.
+    /// The `callreel` command built with the tests.
     public static let callreel = Program(
         path: URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("callreel")
             .path)
 
-    /// Runs the program to its end, without blocking a thread that tests share.
+    /// Runs the program to its end, without blocking a thread shared by tests.
     @discardableResult
     public func run(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) async throws -> Result {
         let running = try start(arguments, in: directory, environment: environment)

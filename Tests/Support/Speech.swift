@@ -10,7 +10,7 @@ public enum Speech {
         try await Judge.python("import sys, wave; sys.stdout.buffer.write(wave.open(sys.argv[1]).readframes(1 << 30))", [path])
     }
 
-    /// Makes a file that repeats the speech, for calls that must not end too early on a busy machine.
+    /// Makes a file that repeats the speech. A call with it does not end too early on a busy machine.
     public static func long(_ times: Int, in directory: TemporaryDirectory) async throws -> String {
         let file = directory.path + "/long.wav"
         try await Program("sox").output([path, file, "repeat", "\(times - 1)"])

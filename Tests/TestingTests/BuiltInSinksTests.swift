@@ -34,7 +34,7 @@ import Testing
         try await requireSinkContract(SndfileSink.self, options: options)
     }
 
-    /// Frames that wait in the encoder and in a partly filled page, at the highest rate.
+    /// Frames held in the encoder and in a partly filled page, at the highest rate.
     @Test(arguments: [(SndfileFormat.opus, 14_000), (.vorbis, 48_000), (.mp3, 5400)], [nil, 0, 0.5, 1])
     func `a sndfile sink that loses something keeps the contract`(stream: (format: SndfileFormat, held: Int), quality: Double?) async throws {
         var options = SndfileOptions()

@@ -21,7 +21,7 @@ struct NoOptions: Configurable {
     static let fields: [Field<Self>] = []
 }
 
-/// A sink without a flaw. Its receipt states how long it lived, which differs each time.
+/// A sink without a flaw. Its receipt states how long it lived, a different time for each call.
 struct PlainSink: CountingSink {
     typealias Options = NoOptions
     static let type = "plain"
@@ -46,7 +46,7 @@ struct SilentSink: CountingSink {
     var frames = 0
 }
 
-/// A sink whose default is not in its range.
+/// A sink with a default outside its range.
 struct PickySink: CountingSink {
     struct Options: Configurable {
         var level = 12
@@ -73,7 +73,7 @@ struct ForgetfulSink: CountingSink {
     var frames = 0
 }
 
-/// A sink that accepts any value of its option.
+/// A sink with an unchecked option.
 struct CredulousSink: CountingSink {
     struct Options: Configurable {
         var level = 5
@@ -89,7 +89,7 @@ struct CredulousSink: CountingSink {
     var frames = 0
 }
 
-/// A sink whose option has the name of an option of every sink.
+/// A sink with an option named like an option of every sink.
 struct HidingSink: CountingSink {
     struct Options: Configurable {
         var buffer = 5

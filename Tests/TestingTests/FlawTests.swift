@@ -3,7 +3,7 @@ import CallreelTesting
 import Foundation
 import Testing
 
-/// Sinks that break one rule each. The kit names that rule, and no other.
+/// Sinks that break one rule each. The kit names this rule and no other.
 @Suite struct FlawTests {
     @Test func `the sink that the flaws are added to keeps the contract`() async throws {
         try await requireSinkContract(FlawedSink.self)

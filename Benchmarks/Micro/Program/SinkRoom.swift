@@ -48,7 +48,7 @@ func speechlike(frames: Int) -> [Int16] {
     }
 }
 
-/// Makes audio in chunks of the size that a read every 200 ms makes.
+/// Makes audio in chunks, each as large as one read in 200 ms.
 func chunks(count: Int, frames: Int) -> [PCMChunk] {
     let samples = speechlike(frames: count * frames)
     return (0..<count).map { index in

@@ -54,7 +54,7 @@ struct Stopwatch {
         measurements.append(Measurement(name: name, median: sorted[sorted.count / 2], least: sorted[0]))
     }
 
-    /// Prints a table that compares every measurement with the first.
+    /// Prints a table, with every measurement compared to the first.
     func report() {
         func row(_ cells: [String]) {
             let widths = [44, 12, 12, 10, 24]

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// The parts of a log line that both formats share.
+/// The parts of a log line shared by both formats.
 enum LogLine {
     /// Merges the metadata of one event: the logger's, the provider's, the event's own, and its error's.
     static func metadata(_ base: Logger.Metadata, _ provider: Logger.MetadataProvider?, _ event: LogEvent) -> Logger.Metadata {

@@ -22,7 +22,7 @@ final class LogWriter: Sendable {
     private static let pause = 0.5
 
     private struct State {
-        /// Whole lines that wait.
+        /// Whole lines not yet handed to the thread.
         var waiting: [UInt8] = []
         /// Lines dropped since the log last reported a loss.
         var untold = 0
@@ -45,7 +45,7 @@ final class LogWriter: Sendable {
     /// - Parameters:
     ///   - descriptor: the target; it stays open for the life of the process.
     ///   - capacity: the most bytes that may wait.
-    ///   - describeLoss: makes the line that tells how many lines are missing.
+    ///   - describeLoss: makes a line from the number of missing lines.
     init(descriptor: Int32, capacity: Int = standardCapacity, describeLoss: @escaping @Sendable (Int) -> String) {
         self.descriptor = descriptor
         self.capacity = capacity
@@ -111,7 +111,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Writes the bytes, and blocks as long as that takes.
+    /// Writes the bytes. Blocks until all are written.
     private func write(_ bytes: [UInt8]) {
         var done = 0
         while done < bytes.count {

@@ -48,7 +48,7 @@ final class ChildProcess: @unchecked Sendable {
 
     deinit { if process.isRunning { signal(SIGKILL) } }
 
-    /// Kills every program that is still running, without a message.
+    /// Kills every program still running, without a message.
     static func killAll() { for identifier in running.withLock({ $0 }) { kill(identifier, SIGKILL) } }
 
     /// The process ID.

@@ -17,7 +17,7 @@ func within<Value: Sendable>(
     }
 }
 
-/// A continuation that only the first call resumes.
+/// A continuation resumed by the first call alone.
 private final class Once<Value: Sendable>: Sendable {
     private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
 

@@ -13,7 +13,7 @@ struct Judge: Sendable {
 
     let name: String
     let path: String
-    /// The formats that it reads, each with its arguments before and after the file.
+    /// The formats it reads, each with the arguments before and after the file.
     fileprivate let questions: [String: (before: [String], after: [String], answer: Answer)]
 
     /// Examines a file. Returns the samples if the program prints them, and throws its complaint about the file.
@@ -35,7 +35,7 @@ struct Judge: Sendable {
 struct Jury: Sendable {
     /// The user allows files to go without a judge.
     @TaskLocal static var isOptional = false
-    /// The formats that an independent program has to read. Raw samples are compared byte by byte.
+    /// The formats to be read by an independent program. Raw samples are compared byte by byte.
     private static let formats = ["wav", "flac"]
 
     let judges: [Judge]
@@ -90,7 +90,7 @@ struct Jury: Sendable {
     /// Returns true if an installed judge reads this format.
     private func isJudged(_ format: String) -> Bool { judges.contains { $0.reads(format) } }
 
-    /// One line that names the judges used and those missing.
+    /// One line with the names of the used and the missing judges.
     var description: String {
         "files were opened by Callreel's own readers\(judges.map { ", " + $0.name }.joined())"
             + (missing.isEmpty ? "" : "; not installed: \(missing.joined(separator: ", "))")

@@ -3,12 +3,12 @@ import Foundation
 
 /// A private mount namespace for one server. Mounts made there are invisible to other processes.
 struct MountSpace: Sendable {
-    /// The command that makes the namespace.
+    /// The command to make the namespace.
     private let command: [String]
-    /// It has its own user namespace, so that it does not need root.
+    /// It has its own user namespace, and so needs no root.
     private let isUserSpace: Bool
 
-    /// Message of a scenario that needs mounts where they are impossible.
+    /// Message of a scenario whose mounts are impossible here.
     static let isNeeded = "nothing can be mounted here: it takes root, or user name spaces, and unshare, nsenter and mount"
 
     /// Finds a way to mount: as root, or in a user namespace. Returns nil if the system allows neither.
@@ -27,7 +27,7 @@ struct MountSpace: Sendable {
     /// Returns a prefix for a server's command. It makes the namespace and runs a script there before the server.
     func wrapper(_ script: String = "true") -> [String] { command + ["/bin/sh", "-c", "\(script) && exec \"$@\"", "sh"] }
 
-    /// Returns a prefix that runs a command in the namespace of a server.
+    /// Returns a prefix for running a command in the namespace of a server.
     private func entry(_ server: ServerProcess) -> [String] {
         [Jury.find("nsenter") ?? "nsenter", "-t", "\(server.process.identifier)", "-m"] + (isUserSpace ? ["-U", "--preserve-credentials"] : [])
     }

@@ -176,7 +176,7 @@ private struct DiskOfItsOwn {
 }
 
 extension ServerProcess {
-    /// Waits until the server takes no calls any more. Returns the problem if that does not happen.
+    /// Waits until the server takes no calls any more. Returns the problem if it goes on taking them.
     func becomesUnready(_ why: String) async -> [String] {
         do {
             let text = try await eventually("/readyz with 503 for \(why)", seconds: 40) {
@@ -189,7 +189,7 @@ extension ServerProcess {
         }
     }
 
-    /// Waits until the server takes calls again. Returns the problem if that does not happen.
+    /// Waits until the server takes calls again. Returns the problem if it does not.
     func becomesReady(_ why: String) async -> [String] {
         do {
             _ = try await eventually("/readyz with 200 after \(why)", seconds: 40) { try await readiness().isReady ? true : nil }

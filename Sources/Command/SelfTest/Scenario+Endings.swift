@@ -48,7 +48,7 @@ private struct Ending: Sendable {
         return found == code ? nil : "the answer to \(code) is \(found.map(String.init) ?? "nothing")"
     }
 
-    /// Calls that the carrier ends, in each of its ways.
+    /// Calls ended by the carrier, in each of its ways.
     static func byTheCarrier(_ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         settings.sections = ["listen": .object(["pingInterval": 1, "idleTimeout": 2])]

@@ -13,7 +13,7 @@ extension Scenario {
     /// Seconds until the programs write once more.
     private static let late = 2
 
-    /// A program that ends normally, with a child that goes on writing.
+    /// A program ends normally, and its child goes on writing.
     private static func lateChild(_ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         settings.sinks = [
@@ -29,7 +29,7 @@ extension Scenario {
         return [try await check("a child of a program", call, server, allowed: 0) { _ = try await server.stop() }]
     }
 
-    /// A program that outlives its server.
+    /// A program outlives its server.
     private static func survivor(_ bench: Bench) async throws -> [Row] {
         var settings = ServerProcess.Settings()
         settings.sinks = [

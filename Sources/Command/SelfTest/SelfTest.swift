@@ -153,6 +153,6 @@ struct Scenario: Sendable {
     let summary: String
     let run: @Sendable (Bench) async throws -> Report
 
-    /// All scenarios, in the order in which they run.
+    /// All scenarios, in running order.
     static let all = [kill, recovery, stall, fill, flood, endings, names, hung, slow, givenUp, programs, retry, rehearsal, unmounted]
 }

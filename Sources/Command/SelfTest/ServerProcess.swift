@@ -84,7 +84,7 @@ final class ServerProcess: Sendable {
     /// The recordings directory.
     var recordings: String { directory + "/recordings" }
 
-    /// Returns the live calls that `GET /api/calls` lists: frames received, by the caller's number.
+    /// Returns the live calls of `GET /api/calls`: frames received, by the caller's number.
     func liveCalls() async throws -> [String: Int] {
         let state = try JSONValue(parsing: Data(try await CallInstructions.text(at: url + "/api/calls").utf8))
         guard case .array(let live) = state["live"] else { throw SelfTestError("GET /api/calls has no list of live calls") }

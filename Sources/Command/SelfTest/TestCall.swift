@@ -34,7 +34,7 @@ final class TestCall: Sendable {
         return TestCall(TestSignal(call: number), try await CarrierConnection.open(instructions))
     }
 
-    /// Frames that the system has accepted for certain.
+    /// Frames accepted by the system for certain.
     var sent: Int { counts.withLock { $0.sent } }
     /// Frames sent, including those being sent.
     var tried: Int { counts.withLock { $0.tried } }

@@ -27,7 +27,7 @@ struct TestSignal: Hashable, Sendable {
     func samples(_ range: Range<Int>) -> [Int16] { range.map(sample) }
 
     /// Returns the first frame that differs from the call's audio, or nil.
-    /// - Parameter start: the call's frame at which the samples should begin.
+    /// - Parameter start: the call's frame for the first sample.
     func firstDifference(in samples: some Collection<Int16>, from start: Int = 0) -> Int? {
         var frame = start
         for sample in samples {

@@ -3,7 +3,7 @@ import Foundation
 
 /// `callreel verify`, as a user would run it.
 enum Verifier {
-    /// Returns the problems that it finds in an archive.
+    /// Returns the problems it finds in an archive.
     static func problems(in recordings: String) async throws -> [String] {
         let process = try ChildProcess(
             ServerProcess.executable, ["verify", recordings], in: recordings, log: recordings.parentPath + "/verify")

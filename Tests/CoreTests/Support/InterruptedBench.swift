@@ -26,7 +26,7 @@ struct InterruptedBench {
         return manifest
     }
 
-    /// Makes a probe's entry with these files, by the frames at which they begin.
+    /// Makes a probe's entry with these files and their first frames.
     func sink(_ name: String = "probe", _ files: [(name: String, start: Int?)] = [], directories: [String]? = nil) -> Recording.Sink {
         var sink = Recording.Sink(type: "probe", name: name, state: .recording)
         sink.files = files.map { Recording.File(name: $0.name, directory: directories?.first, bytes: 0, start: $0.start.map(FramePosition.init)) }
@@ -57,7 +57,7 @@ struct InterruptedBench {
 
     func published(_ name: String = "day/call") throws -> Recording { try store.manifest(named: name) }
 
-    /// Returns the problems that verification finds in the published recordings.
+    /// Verifies the published recordings, and returns the problems.
     func problems() throws -> [String] {
         let verification = Verification(directory: workspace.path, registry: testRegistry)
         let survey = try verification.survey()

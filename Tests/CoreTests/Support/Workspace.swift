@@ -62,7 +62,7 @@ struct Generator: RandomNumberGenerator {
     }
 }
 
-/// Returns samples that all differ from silence and from their neighbours, so that a shift or a gap shows.
+/// Returns samples different from silence and from their neighbours, so that a shift or a gap shows.
 func ramp(_ range: Range<Int>) -> [Int16] { range.map { Int16($0 % 30_000 + 1) } }
 
 extension JSONValue {

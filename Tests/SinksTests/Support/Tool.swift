@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// An independent program that examines Callreel's files.
+/// Independent programs that examine Callreel's files.
 enum Tool {
-    /// The results of a program that has ended.
+    /// The results of a program's run.
     struct Outcome {
         let status: Int32
         let output: Data
@@ -35,7 +35,7 @@ enum Tool {
             errors: try String(contentsOfFile: errors, encoding: .utf8))
     }
 
-    /// Returns the samples that Python's own reader finds in a WAV file. It believes only the header.
+    /// Reads a WAV file's samples with Python's own reader. It believes only the header.
     static func pythonWave(_ path: String) throws -> [Int16] {
         let script = "import sys, wave; w = wave.open(sys.argv[1]); sys.stdout.buffer.write(w.readframes(w.getnframes()))"
         let outcome = try run("python3", "-c", script, path)
@@ -43,7 +43,7 @@ enum Tool {
         return samples(outcome.output)
     }
 
-    /// Returns the samples that sox finds in a file.
+    /// Reads a file's samples with sox.
     static func sox(_ path: String) throws -> [Int16] {
         // Without dither, which sox adds when it shortens samples.
         let outcome = try run("sox", "-D", path, "-t", "raw", "-e", "signed", "-b", "16", "-L", "-")
@@ -51,7 +51,7 @@ enum Tool {
         return samples(outcome.output)
     }
 
-    /// Returns the samples that FFmpeg finds in a file, at its own rate or another: Opus always comes at 48000 Hz.
+    /// Reads a file's samples with FFmpeg, at the file's rate or another: Opus always comes at 48000 Hz.
     static func ffmpeg(_ path: String, rate: Int? = nil) throws -> [Int16] {
         let conversion = rate.map { ["-ar", "\($0)"] } ?? []
         let outcome = try run("ffmpeg", ["-v", "error", "-i", path, "-f", "s16le"] + conversion + ["-"])

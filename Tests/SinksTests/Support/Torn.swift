@@ -2,7 +2,7 @@ import CallreelCore
 import Foundation
 import Testing
 
-/// A sink whose files can be repaired and decoded, without its type.
+/// A sink whose type is erased, and whose files can be repaired and decoded.
 struct RepairableSink: Sendable, CustomTestStringConvertible {
     let name: String
     let testDescription: String
