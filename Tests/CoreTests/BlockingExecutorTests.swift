@@ -13,7 +13,7 @@ private func niceness() -> Int32 {
     #endif
 }
 
-/// Returns the running thread's name, because asynchronous code may not use `Thread.current`.
+/// Returns the running thread's name. Asynchronous code may not use `Thread.current` itself.
 private func threadName() -> String? { Thread.current.name }
 
 /// An actor with blocking work to do.

@@ -79,7 +79,7 @@ import Testing
         #expect(try leases.mayRecover(call(ended.id)))
     }
 
-    /// The lock of its call is free, or this question would not arise.
+    /// The recovery asks only about a call with a free lock.
     @Test func `a program of this kernel that has lost its lock is dead at once`() throws {
         let other = Lease(directory: workspace.path)
         try other.begin()

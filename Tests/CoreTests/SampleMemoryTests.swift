@@ -11,14 +11,14 @@ import Testing
     private func place(of samples: [Int16]) -> UInt { unsafe samples.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
 
     @Test func `the memory of a large chunk is used again when nobody has it any more`() {
-        // Other tests may take the memory that this one frees, so it tries several times.
+        // Other tests may take the memory freed by this one, so it tries several times.
         let isUsedAgain = (0..<100).contains { _ in
             var samples = SampleMemory.room(for: large)
             samples.append(contentsOf: ramp(0..<large))
             let home = place(of: samples)
             _ = chunk(samples)
             samples = []
-            // malloc hands out the memory freed last. The chunk's memory must not be that.
+            // malloc hands out the memory freed last. This must not be the chunk's memory.
             var fresh: [Int16] = []
             fresh.reserveCapacity(large)
             return place(of: SampleMemory.room(for: large)) == home && place(of: fresh) != home

@@ -62,7 +62,7 @@ import Testing
         #expect(try elsewhere.files() == [".partial/\(recording.id)/call.pcm", "day"])
         #expect(try bench.workspace.files().contains("day/call.json"))
 
-        // The program that has the call tries again. No other program may.
+        // Only the program that has the call may try again.
         #expect(Recovery(store: bench.recorder.store, registry: testRegistry, logger: silentLogger).run().isEmpty)
         await bench.recorder.finishLast()
         #expect(try bench.recorder.store.manifest(named: "day/call").sinks[0].state == .failed)

@@ -87,8 +87,8 @@ private final class Collector: WebSocketReceiver {
             frame(0xC2, [1]), frame(0xA2, [1]), frame(0x92, [1]),  // reserved bits
             frame(0x83, []), frame(0x87, []), frame(0x8B, []), frame(0x8F, []),  // reserved opcodes
             frame(0x09, []), frame(0x08, []),  // fragmented control frames
-            frame(0x89, Array(repeating: 0, count: 126)),  // a control frame that is too long
-            frame(0x80, [1]), frame(0x00, [1]),  // continuations of nothing
+            frame(0x89, Array(repeating: 0, count: 126)),  // too long a control frame
+            frame(0x80, [1]), frame(0x00, [1]),  // continuations without a message
             frame(0x02, [1]) + frame(0x82, [2]), frame(0x01, [65]) + frame(0x81, [65]),  // a message inside another
             [0x82, 0xFE, 0, 125, 0, 0, 0, 0], [0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0],  // lengths in longer forms than needed
             [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],  // the highest bit of a length

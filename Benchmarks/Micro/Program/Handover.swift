@@ -3,7 +3,7 @@ import CallreelSinks
 import Foundation
 import Logging
 
-/// The way of samples to a sink's thread: session, queue and worker, with a sink that only counts.
+/// The path of samples to a sink's thread: session, queue and worker, with a sink that only counts.
 ///
 /// The figure is the difference between a long call and a short one. So it excludes starting and publishing a call.
 struct Handover {

@@ -13,7 +13,7 @@ import Synchronization
 ///
 /// ``add(_:)`` never waits and never fails, even if a pipe's reader is slow or gone, or the disk is full.
 /// Lines wait in memory, up to a number of bytes. Lines beyond it are dropped and counted.
-/// Once the log can be written again, it states the number of missing lines.
+/// Once the log can be written again, it reports the number of missing lines.
 /// A line is written whole. If the log fails in the middle of a line, the rest of that line comes first afterwards.
 final class LogWriter: Sendable {
     /// Default limit of the bytes waiting in memory.

@@ -10,7 +10,7 @@ enum Fault: String, ExpressibleByArgument, CaseIterable, Sendable {
     case staleTotal = "stale-total"
     /// One published file is cut before it is checked.
     case cut
-    /// One published manifest counts one frame less as written by a sink, and one more as lost.
+    /// One published manifest counts one frame less as written by its first sink, and one more as lost.
     case lie
 }
 

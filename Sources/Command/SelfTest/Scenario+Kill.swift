@@ -105,7 +105,7 @@ struct KilledServer: Sendable {
 
     /// The machine was too busy to keep up with the calls.
     ///
-    /// A late second of audio is then made up for in the next one, and bounds in seconds of audio mean nothing.
+    /// More than a second of audio then arrives in one second, so bounds in seconds of audio mean nothing.
     private var isBusy: Bool { lag > TestSignal.format.frames(seconds: 4 * Self.readSeconds) }
 
     /// Returns the number of frames that an unrepaired file may lack.

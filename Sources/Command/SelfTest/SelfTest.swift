@@ -139,7 +139,7 @@ struct SelfTest: AsyncParsableCommand {
 
 /// Settings for the run of a scenario.
 struct Bench: Sendable {
-    /// The scenario's working directory. Each user of the directory creates it.
+    /// The scenario's working directory. A scenario creates it if needed.
     let directory: String
     /// The short form was asked for.
     let isQuick: Bool
