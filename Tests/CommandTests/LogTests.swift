@@ -90,7 +90,7 @@ import Testing
             "2> log", ["--log-format", "json"],
             environment: ["LD_PRELOAD": library, "NOISE": "1", "SWIFT_BACKTRACE": "enable=no"])
         func log() throws -> String { try String(contentsOfFile: directory.path + "/log", encoding: .utf8) }
-        // The shell has become the server. The library writes only to the server's descriptor 2.
+        // The shell has become the server. The test looks only at the server's descriptor 2.
         try Data().write(to: URL(fileURLWithPath: directory.path + "/speak"))
         _ = try await eventually("the library's words") { try log().contains("without an end") ? true : nil }
         #expect(try await call(url).status == 0)
