@@ -31,6 +31,17 @@ struct FrameRangesTests {
         for (left, right) in zip(one.ranges, one.ranges.dropFirst()) { #expect(left.upperBound < right.lowerBound) }
     }
 
+    /// With work that grows with the square of the stretches, these would take many minutes.
+    @Test(.timeLimit(.minutes(1))) func manyStretchesInAnyOrderAreTakenIn() throws {
+        let even = (0..<100_000).map { $0 * 4..<$0 * 4 + 1 }, odd = even.map { $0.lowerBound + 2..<$0.upperBound + 2 }
+        let one = FrameRanges(even.reversed())
+        #expect(one.ranges == even)
+        let both = one.union(FrameRanges(odd))
+        #expect(both.ranges == (0..<200_000).map { $0 * 2..<$0 * 2 + 1 })
+        let text = "[" + both.ranges.reversed().map { "[\($0.lowerBound),\($0.upperBound)]" }.joined(separator: ",") + "]"
+        #expect(try JSONDecoder().decode(FrameRanges.self, from: Data(text.utf8)) == both)
+    }
+
     @Test func pairsAreReadAndWritten() throws {
         let ranges = FrameRanges([0..<320, 640..<960])
         let data = try JSONEncoder().encode(ranges)

@@ -8,9 +8,10 @@ package struct FrameRanges: Hashable, Sendable {
     /// Makes an empty list.
     package init() {}
 
-    /// Makes a list of stretches that may come in any order and overlap.
+    /// Makes a list of stretches that may come in any order and overlap. Takes the time that sorting them takes: a manifest may be damaged, and
+    /// name a great many in the worst order. Stretches that are sorted already, or come from a few sorted lists, take linear time.
     package init(_ ranges: some Sequence<Range<Int>>) {
-        for range in ranges { insert(range) }
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) { insert(range) }
     }
 
     /// Frames in all stretches.
@@ -22,7 +23,8 @@ package struct FrameRanges: Hashable, Sendable {
     /// The end of the last stretch; nil where there is none.
     package var end: Int? { ranges.last?.upperBound }
 
-    /// Adds a stretch. Frames that are in the list already count once. Adding at the end takes constant time.
+    /// Adds a stretch. Frames that are in the list already count once. Adding at the end takes constant time; for many stretches that belong
+    /// elsewhere, make a list of them and take the union.
     package mutating func insert(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
         if let last = ranges.last, last.upperBound >= range.lowerBound {
@@ -73,12 +75,13 @@ extension FrameRanges: Codable {
     /// Reads pairs. A pair that ends before it begins, or begins before frame 0, is refused: a manifest may be damaged.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        for pair in try container.decode([[Int]].self) {
-            guard pair.count == 2, pair[0] >= 0, pair[0] <= pair[1] else {
-                throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(pair) is not a range of frames [from, to]")
-            }
-            insert(pair[0]..<pair[1])
-        }
+        self.init(
+            try container.decode([[Int]].self).map { pair in
+                guard pair.count == 2, pair[0] >= 0, pair[0] <= pair[1] else {
+                    throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(pair) is not a range of frames [from, to]")
+                }
+                return pair[0]..<pair[1]
+            })
     }
 
     /// Writes pairs.
