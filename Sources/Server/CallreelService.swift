@@ -135,7 +135,7 @@ package struct CallreelService: Service {
     private static var program: String {
         let path = CommandLine.arguments.first ?? "callreel"
         guard path.contains("/") else { return path }
-        let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
+        let absolute = RecordingStore.absolute(path, from: FileManager.default.currentDirectoryPath)
         let directories = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
         let isFound = directories.contains { $0 == absolute.parentPath }
         return isFound ? absolute.lastPathComponent : absolute

@@ -133,7 +133,11 @@ package final class Recorder: Sendable {
 
     /// Recovers interrupted calls, and keeps the index up to what stands on the disk, until the task is cancelled.
     private func keepArchive() async {
-        let leases = Leases(own: lease, directory: store.partialDirectory)
+        let looked = try? await storage.home.run(on: ledger) { [lease, store] () throws(RecordingError) in
+            Leases(own: lease, directory: store.partialDirectory)
+        }
+        // Given up: the program ends.
+        guard let leases = looked else { return }
         let recovery = Recovery(store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
         await archive.run(index, recovery, in: storage.home) { [metrics] _ in metrics.all.callsRecovered.increment() }
     }

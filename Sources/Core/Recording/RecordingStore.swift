@@ -79,10 +79,10 @@ package struct RecordingStore: Sendable {
     }
 
     /// A path from the root directory on, without `.` and `..`. Touches no disk.
-    func absolute(_ path: String) -> String { Self.absolute(path, from: FileManager.default.currentDirectoryPath) }
+    package func absolute(_ path: String) -> String { Self.absolute(path, from: FileManager.default.currentDirectoryPath) }
 
-    /// A path from the root directory on, without `.`, `..` and doubled slashes. Links are not followed.
-    static func absolute(_ path: String, from current: String) -> String {
+    /// A path from the root directory on, without `.`, `..` and doubled slashes. Links are not followed. Touches no disk.
+    package static func absolute(_ path: String, from current: String) -> String {
         var names: [Substring] = []
         for name in (path.hasPrefix("/") ? path : current + "/" + path).split(separator: "/") {
             switch name {

@@ -55,7 +55,7 @@ struct CallsAPI: Sendable {
         return .object([
             "now": .string(Date().manifestText),
             "answerURL": .string(publicURL().description + "/webhooks/answer"), "testCommand": .string(testCommand()),
-            "directory": .string(URL(fileURLWithPath: recorder.store.directory).path),
+            "directory": .string(recorder.store.absolute(recorder.store.directory)),
             "live": .array(recorder.liveCalls.map(Self.live)),
             "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(recording)),
             "total": .integer(recorder.index.count),

@@ -17,12 +17,12 @@ struct RecordingFiles: Sendable {
     /// The directories of the configured sinks, as manifests name them.
     private let roots: Set<String>
 
-    /// Finds files of a recorder's recordings.
+    /// Finds files of a recorder's recordings. Touches no disk: one of a sink that may fail must not keep the server from starting.
     init(_ recorder: Recorder) {
         index = recorder.index
         directory = recorder.store.directory
         let named = recorder.plans.flatMap { [$0.envelope.directory, $0.envelope.fallback] }
-        roots = Set(named.compactMap { $0.map { URL(fileURLWithPath: $0).standardizedFileURL.path } })
+        roots = Set(named.compactMap { $0.map(recorder.store.absolute) })
     }
 
     // MARK: - URLs

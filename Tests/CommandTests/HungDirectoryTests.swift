@@ -1,0 +1,111 @@
+import CallreelCore
+import Foundation
+import TestSupport
+import Testing
+
+/// The program beside a directory that never answers: a FUSE file system without a server, in a mount name space of the test's own.
+@Suite(.enabled(if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse")), .serialized)
+struct HungDirectoryTests {
+    /// A program that has begun to run in a mount name space of its own, and the programs that let directories hang there.
+    private struct Space {
+        let directory: TemporaryDirectory
+        let program: RunningProgram
+        /// The directory that may hang.
+        var network: String { directory.path + "/network" }
+
+        /// Makes the space. The program waits there for ``begin()``.
+        init(_ arguments: [String], configuration: String, in directory: TemporaryDirectory) throws {
+            self.directory = directory
+            try FileManager.default.createDirectory(atPath: directory.path + "/network", withIntermediateDirectories: true)
+            try configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
+            let script = "until [ -e go ]; do sleep 0.05; done; exec \"$0\" \"$@\""
+            program = try Program("unshare").start(["-m", "sh", "-c", script, Program.callreel.path] + arguments, in: directory.path)
+        }
+
+        /// Starts the program.
+        func begin() throws { try Data().write(to: URL(fileURLWithPath: directory.path + "/go")) }
+
+        /// Lets the directory hang until the returned program is ended.
+        func hang() async throws -> RunningProgram {
+            // Before that, the name space is the test's.
+            _ = try await eventually("a name space") {
+                let spaces = try? ["self", "\(program.identifier)"].map {
+                    try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/ns/mnt")
+                }
+                return spaces.map { $0[0] != $0[1] } == true ? true : nil
+            }
+            let hanging = try Program("nsenter").start(["-t", "\(program.identifier)", "-m", Program.callreel.path, "selftest-hang", network])
+            _ = try await eventually("a directory that hangs") { hanging.text.contains("hangs") ? true : nil }
+            return hanging
+        }
+
+        /// The server's address, once it is ready.
+        func url() async throws -> String {
+            let line = try await eventually("the line with the page's address") {
+                program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
+            }
+            return String(line.dropFirst("Callreel is ready: ".count).dropLast())
+        }
+    }
+
+    private static let serve = ["serve", "--config", "callreel.json", "--port", "0"]
+
+    private func configuration(_ directory: TemporaryDirectory) -> String {
+        #"""
+        {"recordings": {"directory": "recordings"}, "listen": {"drainTimeout": 0},
+         "sinks": [{"type": "wav"}, {"type": "raw", "directory": "\#(directory.path)/network"}]}
+        """#
+    }
+
+    private func curl(_ arguments: String...) async throws -> Program.Result {
+        try await Program("curl").run(["-s", "--max-time", "20"] + arguments)
+    }
+
+    private func status(_ url: String) async throws -> String { try await curl("-o", "/dev/null", "-w", "%{http_code}", url).text }
+
+    /// Writes the manifest of a call, with the files of its sinks.
+    private func plant(
+        _ id: RecordingID, _ path: String, name: String, state: String, sinks: [(type: String, directory: String?, bytes: Int)],
+        in directory: TemporaryDirectory
+    ) throws {
+        var entries: [JSONValue] = []
+        for sink in sinks {
+            var file: [String: JSONValue] = ["name": .string("\(name).\(sink.type)"), "bytes": .integer(sink.bytes)]
+            var entry: [String: JSONValue] = [
+                "type": .string(sink.type), "name": .string(sink.type), "state": .string(state), "written": .integer(sink.bytes / 2), "silence": 0,
+                "lost": 0,
+            ]
+            if let root = sink.directory {
+                file["directory"] = .string(root)
+                entry["directories"] = .array([.string(root)])
+            }
+            entry["files"] = .array([.object(file)])
+            entries.append(.object(entry))
+            let place = sink.directory.map { state == "recording" ? "\($0)/.partial/\(id)" : $0 } ?? (directory.path + "/" + path.parentPath)
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+            try Data(repeating: 1, count: sink.bytes).write(to: URL(fileURLWithPath: "\(place)/\(name).\(sink.type)"))
+        }
+        let manifest = """
+            {"version": 1, "id": "\(id)", "name": "\(name)", "call": {"carrier": "test", "headers": {}}, "format": {"sampleRate": 16000, "channels": 1},
+             "startedAt": "2026-11-22T10:15:00.250Z", \(state == "recording" ? "" : #""endedAt": "2026-11-22T10:15:01.250Z","#)
+             "framesReceived": 100, "leftoverBytes": 0, "malformedMessages": 0, "droppedEvents": 0, "events": [],
+             "sinks": \(JSONValue.array(entries).json())}
+            """
+        try manifest.write(toFile: directory.path + "/" + path, atomically: true, encoding: .utf8)
+    }
+
+    @Test func `a server starts while the directory of an optional sink hangs, and ends at one signal`() async throws {
+        let directory = TemporaryDirectory()
+        let space = try Space(Self.serve, configuration: configuration(directory), in: directory)
+        let hanging = try await space.hang()
+        defer { hanging.signal(SIGKILL) }
+        try space.begin()
+        let url = try await space.url()
+        #expect(try await status(url + "/healthz") == "200")
+        #expect(try await status(url + "/readyz") == "200")
+        #expect(try await status(url + "/api/calls") == "200")
+        space.program.signal(SIGTERM)
+        _ = try await eventually("the end of the server") { kill(space.program.identifier, 0) != 0 ? true : nil }
+        #expect(try await space.program.result().status == 0)
+    }
+}
