@@ -108,4 +108,16 @@ struct HungDirectoryTests {
         _ = try await eventually("the end of the server") { kill(space.program.identifier, 0) != 0 ? true : nil }
         #expect(try await space.program.result().status == 0)
     }
+
+    @Test func `a configuration is checked while a directory hangs, and the directory is named`() async throws {
+        let directory = TemporaryDirectory()
+        let space = try Space(["config", "check", "callreel.json"], configuration: configuration(directory), in: directory)
+        let hanging = try await space.hang()
+        defer { hanging.signal(SIGKILL) }
+        try space.begin()
+        _ = try await eventually("the end of the check") { kill(space.program.identifier, 0) != 0 ? true : nil }
+        let result = try await space.program.result()
+        #expect(result.status == 1)
+        #expect(result.errors.contains("sinks[1].directory: \"\(space.network)\" does not answer\n1 mistake"), "\(result.errors)")
+    }
 }

@@ -1,31 +1,51 @@
 package import CallreelCore
 
 extension Configuration {
-    /// What a look at this machine, as it is now, finds wrong with a configuration.
+    /// The result of a look at this machine, as it is now.
     package struct Inspection: Sendable {
-        /// What fails in each call: a directory in which nothing can be made, a program that is not there.
+        /// Mistakes that fail in each call: a directory that takes no files, a program that is missing.
         package var mistakes: [ConfigurationProblem] = []
-        /// What is missing here and may be there where, or when, the server starts: secrets, certificates, disks that must be mounted.
+        /// Things that are missing here and may be there when the server starts: secrets, certificates, disks that must be mounted.
         package var notes: [ConfigurationProblem] = []
     }
 
-    /// Looks at directories, programs, secrets and certificates, and makes nothing. Blocks.
+    /// One finding about a directory or a program.
+    private enum Finding: Sendable {
+        case mistake(String)
+        case note(String)
+    }
+
+    /// Time for all directories and programs together to answer.
+    private static let lookLimit = Duration.seconds(5)
+
+    /// Looks at directories, programs, secrets and certificates, and makes nothing. Blocks for a few seconds at most: a directory that does
+    /// not answer by then is a mistake.
     package func inspect() -> Inspection {
-        var found = Inspection()
+        var looks: [(place: ConfigurationPath, silence: String, question: DiskQuestion<Finding?>)] = []
         func check(_ path: String?, _ place: ConfigurationPath, mustExist: Bool) {
             guard let path else { return }
-            let text = JSONValue.string(path).json()
-            if let mistake = DirectoryCheck.mistake(path) {
-                found.mistakes.append(.init(at: place, "\(text) \(mistake)"))
-            } else if mustExist, let mistake = DirectoryCheck.mistake(path, mustExist: true) {
-                found.notes.append(.init(at: place, "\(text) \(mistake)"))
+            let name = JSONValue.string(path).json()
+            let question = DiskQuestion<Finding?> {
+                if let mistake = DirectoryCheck.mistake(path) { return .mistake("\(name) \(mistake)") }
+                return mustExist ? DirectoryCheck.mistake(path, mustExist: true).map { .note("\(name) \($0)") } : nil
             }
+            looks.append((place, "\(name) does not answer", question))
         }
         check(recordings.directory, .root.key("recordings").key("directory"), mustExist: recordings.mustExist)
         for sink in sinks {
             check(sink.envelope.directory, sink.place.key("directory"), mustExist: sink.envelope.mustExist)
             check(sink.envelope.fallback, sink.place.key("fallback"), mustExist: sink.envelope.mustExist)
-            if let obstacle = sink.obstacle { found.mistakes.append(.init(at: sink.place, obstacle)) }
+            looks.append((sink.place, "what the sink needs does not answer", DiskQuestion { sink.obstacle.map { .mistake($0) } }))
+        }
+        var found = Inspection()
+        let deadline = ContinuousClock.now + Self.lookLimit
+        for (place, silence, question) in looks {
+            switch question.answer(by: deadline) {
+            case .none: found.mistakes.append(.init(at: place, silence))
+            case .some(.none): break
+            case .some(.mistake(let text)): found.mistakes.append(.init(at: place, text))
+            case .some(.note(let text)): found.notes.append(.init(at: place, text))
+            }
         }
         if let exposure { found.mistakes.append(exposure) }
         do throws(ConfigurationProblem) { _ = try Door.Secrets(self) } catch { found.notes.append(error) }
