@@ -120,4 +120,29 @@ struct HungDirectoryTests {
         #expect(result.status == 1)
         #expect(result.errors.contains("sinks[1].directory: \"\(space.network)\" does not answer\n1 mistake"), "\(result.errors)")
     }
+
+    @Test func `files on a disk that hangs are refused, and those beside it are served`() async throws {
+        let directory = TemporaryDirectory()
+        let id = RecordingID()
+        let files = [("wav", nil, 4000), ("raw", directory.path + "/network", 200)] as [(String, String?, Int)]
+        try FileManager.default.createDirectory(atPath: directory.path + "/recordings", withIntermediateDirectories: true)
+        try plant(id, "recordings/old.json", name: "old", state: "complete", sinks: files, in: directory)
+        let space = try Space(Self.serve, configuration: configuration(directory), in: directory)
+        try space.begin()
+        let url = try await space.url()
+        let good = "\(url)/api/recordings/\(id)/files/wav/old.wav", bad = "\(url)/api/recordings/\(id)/files/raw/old.raw"
+        _ = try await eventually("a listed recording") { try await status(good) == "200" ? true : nil }
+        #expect(try await status(bad) == "200")
+        let hanging = try await space.hang()
+        defer { hanging.signal(SIGKILL) }
+        // More at once than there are threads for all files together, before anything is known of the hang.
+        let waiting = try (0..<16).map { _ in try Program("curl").start(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "60", bad]) }
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(try await curl(good).output.count == 4000)
+        #expect(try await status("\(url)/api/recordings/\(id)/manifest") == "200")
+        for client in waiting { #expect(try await client.result().text == "503") }
+        #expect(try await status(bad) == "503")
+        #expect(try await curl(good).output.count == 4000)
+        hanging.signal(SIGKILL)
+    }
 }

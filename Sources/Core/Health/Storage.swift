@@ -90,8 +90,14 @@ final class Storage: Sendable {
     /// Starts a rehearsal everywhere. Does not wait.
     func rehearse(_ logger: Logger) { for directory in all { directory.rehearse(logger) } }
 
-    /// Gets help for threads that are stuck while there is work. The heartbeat calls this.
-    func relieve() { for directory in all { directory.threads.relieve() } }
+    /// Gets help for threads that are stuck while there is work, and gives up reads that wait for nothing. The heartbeat calls this.
+    func relieve() {
+        let now = ContinuousClock.now
+        for directory in all {
+            directory.threads.relieve()
+            directory.relieveReaders(now: now)
+        }
+    }
 }
 
 /// The first of several answers to a question.

@@ -39,8 +39,10 @@ final class StorageDirectory: Sendable {
         /// Called before each look; nil but in tests.
         var beforeLook: (@Sendable () -> Void)?
         /// What gives up the calls that wait for this directory, and since when they do, by number.
-        var waiting: [Int: (since: ContinuousClock.Instant, giveUp: @Sendable () -> Void)] = [:]
+        var waiting: [Int: WaitingCall] = [:]
         var nextWaiting = 0
+        /// The reads that wait for this directory, by number.
+        var reading: [Int: WaitingCall] = [:]
         /// Whether calls no longer wait while the directory hangs.
         var isGivenUp = false
         /// Whether a hang was logged that goes on.
@@ -50,12 +52,22 @@ final class StorageDirectory: Sendable {
         var volume: String?
     }
 
+    /// A disk call that waits for the directory.
+    private struct WaitingCall {
+        let since = ContinuousClock.now
+        let giveUp: @Sendable () -> Void
+    }
+
     /// Time after which a rehearsal that has not come back means that the directory hangs.
     static let hangLimit = Duration.seconds(5)
     /// Time after which a sync, or a step of a call, that has not come back means the same. A busy disk is not a broken one.
     static let busyLimit = Duration.seconds(30)
     /// One of so many rehearsals brings something to stable storage: about each minute.
     private static let syncInterval = 12
+    /// Time after which a single read is given up, also where the rehearsals come back.
+    static let readLimit = Duration.seconds(30)
+    /// How many files are read there at once for clients of the server.
+    static let readThreads = 4
     /// Files that may still be made below which an operator is warned.
     static let lowFiles = 1000
     /// How the empty directory in `.partial` is called whose name tells one disk from another that is mounted in its place.
@@ -65,6 +77,8 @@ final class StorageDirectory: Sendable {
     let path: String
     /// Threads for disk calls there.
     let threads: BlockingExecutor
+    /// Threads that read files for clients of the server. They are few, and no call waits for them.
+    private let readers: BlockingExecutor
     private let mustExist: Bool
     private let mode: mode_t
     private let marks: SpaceMarks
@@ -85,6 +99,7 @@ final class StorageDirectory: Sendable {
         self.hangLimit = hangLimit
         meter = metrics.freeBytes(path)
         threads = BlockingExecutor(name: "disk")
+        readers = BlockingExecutor(name: "read", threads: Self.readThreads, threadLimit: Self.readThreads)
         rehearsals = BlockingExecutor(name: "rehearsal", threads: 1, threadLimit: 1)
     }
 
@@ -248,7 +263,7 @@ final class StorageDirectory: Sendable {
                 let giveUp: @Sendable () -> Void = { [path] in
                     first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
                 }
-                state.waiting[state.nextWaiting] = (.now, giveUp)
+                state.waiting[state.nextWaiting] = WaitingCall(giveUp: giveUp)
                 return state.nextWaiting
             }
             // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
@@ -268,6 +283,46 @@ final class StorageDirectory: Sendable {
             return Array(state.waiting.values)
         }
         for call in waiting { call.giveUp() }
+    }
+
+    // MARK: - Reading for clients
+
+    /// Runs a disk call on the threads for readers and waits for its result. Throws at once while the directory does not answer, and soon
+    /// after that has become known or ``readLimit`` has passed, with `ETIMEDOUT`. The call then goes on by itself.
+    func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result) async throws(RecordingError) -> Result {
+        if let hang { throw RecordingError(hang, underlying: ETIMEDOUT) }
+        let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
+            let first = FirstAnswer(continuation)
+            let number = state.withLock { state in
+                state.nextWaiting += 1
+                state.reading[state.nextWaiting] = WaitingCall { [path] in
+                    first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
+                }
+                return state.nextWaiting
+            }
+            // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+            Task(executorPreference: readers) { [self] in
+                // Given up while it waited for a thread.
+                guard state.withLock({ $0.reading[number] != nil }) else { return }
+                do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
+                state.withLock { _ = $0.reading.removeValue(forKey: number) }
+            }
+        }
+        return try result.get()
+    }
+
+    /// Runs a disk call on the threads for readers. Does not wait for it.
+    func readLater(_ body: @escaping @Sendable () -> Void) { Task(executorPreference: readers) { body() } }
+
+    /// Gives up the reads that wait for nothing. The heartbeat calls this.
+    func relieveReaders(now: ContinuousClock.Instant) {
+        let isHung = hang != nil
+        let hopeless = state.withLock { state in
+            let hopeless = state.reading.filter { isHung || now - $0.value.since >= Self.readLimit }
+            for number in hopeless.keys { state.reading[number] = nil }
+            return hopeless.values.map(\.giveUp)
+        }
+        for giveUp in hopeless { giveUp() }
     }
 
     // MARK: - Which disk it is

@@ -2,7 +2,6 @@ import CallreelCore
 import Foundation
 import HTTPTypes
 import Hummingbird
-import NIOPosix
 
 /// Finds the files of published recordings for HTTP, and nothing else of the disk.
 ///
@@ -12,6 +11,7 @@ struct RecordingFiles: Sendable {
     /// Paths under which a file was served once, with its path under the recordings directory. They still work.
     static let oldPath = "/recordings"
 
+    private let recorder: Recorder
     private let index: RecordingIndex
     private let directory: String
     /// The directories of the configured sinks, as manifests name them.
@@ -19,6 +19,7 @@ struct RecordingFiles: Sendable {
 
     /// Finds files of a recorder's recordings. Touches no disk: one of a sink that may fail must not keep the server from starting.
     init(_ recorder: Recorder) {
+        self.recorder = recorder
         index = recorder.index
         directory = recorder.store.directory
         let named = recorder.plans.flatMap { [$0.envelope.directory, $0.envelope.fallback] }
@@ -49,7 +50,7 @@ struct RecordingFiles: Sendable {
     func add(to router: Router<RequestScope>) {
         router.get("/api/recordings/:id/manifest") { request, context in
             let recording = try recording(context)
-            return try await serve(manifestPath(of: recording), "application/json; charset=utf-8", request, context)
+            return try await serve(Place(path: manifestPath(of: recording), root: nil), "application/json; charset=utf-8", request, context)
         }
         router.get("/api/recordings/:id/files/:sink/:name") { request, context in
             let recording = try recording(context)
@@ -58,11 +59,11 @@ struct RecordingFiles: Sendable {
                 let sink = recording.sinks.first(where: { $0.name == sink }),
                 let file = sink.files.first(where: { Self.lastComponent($0.name) == name }), let path = path(of: file)
             else { throw Self.missing }
-            return try await serve(path, mediaType(of: file, sink: sink), request, context)
+            return try await serve(Place(path: path, root: file.directory), mediaType(of: file, sink: sink), request, context)
         }
         router.get(RouterPath(Self.oldPath + "/**")) { request, context in
             guard let (path, type) = old(request.uri.path) else { throw Self.missing }
-            return try await serve(path, type, request, context)
+            return try await serve(Place(path: path, root: nil), type, request, context)
         }
     }
 
@@ -102,10 +103,22 @@ struct RecordingFiles: Sendable {
         return "\(file.directory ?? directory)/\(file.name)"
     }
 
-    private func serve(_ path: String, _ type: String, _ request: Request, _ context: RequestScope) async throws -> Response {
-        let found = try await NIOThreadPool.singleton.runIfActive { ServedFile(path) }
-        guard let file = found else { throw Self.missing }
-        return try await file.response(to: request, mediaType: type, context: context)
+    /// A file, and the directory that it is read under: a sink's own, or the recordings directory.
+    private struct Place {
+        let path: String
+        let root: String?
+    }
+
+    private func serve(_ place: Place, _ type: String, _ request: Request, _ context: RequestScope) async throws -> Response {
+        let reader = recorder.reader(of: place.root)
+        let file: ServedFile?
+        do throws(RecordingError) {
+            file = try await reader.read { ServedFile(place.path, reader) }
+        } catch {
+            throw HTTPError(.serviceUnavailable, message: "the disk of this file does not answer")
+        }
+        guard let file else { throw Self.missing }
+        return file.response(to: request, mediaType: type)
     }
 
     // MARK: - Media types

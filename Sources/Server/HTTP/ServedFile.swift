@@ -1,20 +1,26 @@
 import CallreelCore
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 /// A regular file as HTTP serves it: whole, in one range, or not at all where the client has it already (RFC 9110, sections 13 and 14).
 struct ServedFile: Sendable {
-    let path: String
+    /// Bytes that are read at once.
+    private static let chunkSize = 128 * 1024
+
+    private let path: String
+    private let reader: DirectoryReader
     let size: Int
     /// Seconds since 1970.
     private let modified: Int
     /// Changes with every change of the file.
     let tag: String
 
-    /// Looks at a file; nil where there is none. Blocks.
-    init?(_ path: String) {
+    /// Looks at a file, which `reader` will read; nil where there is none. Blocks.
+    init?(_ path: String, _ reader: DirectoryReader) {
         guard let status = try? FileStatus(path), status.kind == .file else { return nil }
         self.path = path
+        self.reader = reader
         size = status.bytes
         modified = status.modified.seconds
         let parts = [status.identity.number, UInt64(truncatingIfNeeded: modified), UInt64(truncatingIfNeeded: status.modified.nanoseconds)]
@@ -22,7 +28,7 @@ struct ServedFile: Sendable {
     }
 
     /// Answers a GET or HEAD request.
-    func response(to request: Request, mediaType: String, context: RequestScope) async throws -> Response {
+    func response(to request: Request, mediaType: String) -> Response {
         var headers: HTTPFields = [.eTag: tag, .lastModified: HTTPDate.text(modified), .acceptRanges: "bytes", .cacheControl: "private, no-cache"]
         if isKnown(to: request) { return Response(status: .notModified, headers: headers) }
         headers[.contentType] = mediaType
@@ -30,14 +36,28 @@ struct ServedFile: Sendable {
         case .whole:
             headers[.contentLength] = "\(size)"
             guard request.method == .get, size > 0 else { return Response(status: .ok, headers: headers) }
-            return Response(status: .ok, headers: headers, body: try await FileIO().loadFile(path: path, range: 0...(size - 1), context: context))
+            return Response(status: .ok, headers: headers, body: body(0...(size - 1)))
         case .part(let bytes):
             headers[.contentLength] = "\(bytes.count)"
             headers[.contentRange] = "bytes \(bytes.lowerBound)-\(bytes.upperBound)/\(size)"
-            return Response(
-                status: .partialContent, headers: headers, body: try await FileIO().loadFile(path: path, range: bytes, context: context))
+            return Response(status: .partialContent, headers: headers, body: body(bytes))
         case .outside:
             return Response(status: .rangeNotSatisfiable, headers: [.contentRange: "bytes */\(size)"])
+        }
+    }
+
+    /// The bytes of a range. A file that cannot be read to its end breaks the response off: the client must not take a part for the whole.
+    private func body(_ bytes: ClosedRange<Int>) -> ResponseBody {
+        ResponseBody(contentLength: bytes.count) { [path, reader] writer in
+            let file = try await reader.read { () throws(RecordingError) in try OpenFile(path, closer: reader) }
+            var position = bytes.lowerBound
+            while position <= bytes.upperBound {
+                let (start, count) = (position, min(Self.chunkSize, bytes.upperBound - position + 1))
+                let chunk = try await reader.read { () throws(RecordingError) in try file.read(count, at: start) }
+                try await writer.write(ByteBuffer(bytes: chunk))
+                position += chunk.count
+            }
+            try await writer.finish(nil)
         }
     }
 
