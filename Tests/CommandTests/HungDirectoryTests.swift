@@ -145,4 +145,37 @@ struct HungDirectoryTests {
         #expect(try await curl(good).output.count == 4000)
         hanging.signal(SIGKILL)
     }
+
+    @Test func `an interrupted call whose disk hangs waits and is named, and holds up no other one`() async throws {
+        let directory = TemporaryDirectory()
+        let ids = [RecordingID(), RecordingID(), RecordingID()].sorted { "\($0)" < "\($1)" }, far = ids[0], near = ids[1], old = ids[2]
+        let network = directory.path + "/network"
+        for path in [".partial/\(far)", ".partial/\(near)"] {
+            try FileManager.default.createDirectory(atPath: directory.path + "/recordings/" + path, withIntermediateDirectories: true)
+        }
+        try plant(old, "recordings/old.json", name: "old", state: "complete", sinks: [("raw", nil, 200)], in: directory)
+        try plant(near, "recordings/.partial/\(near)/near.json", name: "near", state: "recording", sinks: [("raw", nil, 200)], in: directory)
+        let files = [("wav", nil, 0), ("raw", network, 200)] as [(String, String?, Int)]
+        try plant(far, "recordings/.partial/\(far)/far.json", name: "far", state: "recording", sinks: files, in: directory)
+        // The sink with the directory is configured no more.
+        let space = try Space(Self.serve, configuration: RunningServer.configuration, in: directory)
+        let hanging = try await space.hang()
+        defer { hanging.signal(SIGKILL) }
+        try space.begin()
+        let url = try await space.url()
+        _ = try await eventually("the other recordings in the list") { () -> Bool? in
+            try await Task.sleep(for: .milliseconds(450))
+            guard case .array(let list) = try JSONValue(parsing: try await curl(url + "/api/calls").output)["recordings"] else { return nil }
+            return Set(list.compactMap { $0["id"]?.string }) == ["\(near)", "\(old)"] ? true : nil
+        }
+        _ = try await eventually("a warning") {
+            try await Task.sleep(for: .milliseconds(450))
+            return try await curl(url + "/readyz").text.contains("1 interrupted call could not be finished") ? true : nil
+        }
+        #expect(space.program.errors.components(separatedBy: "\(network) does not answer").count == 2, "\(space.program.errors)")
+        #expect(directory.files(in: "recordings").contains(".partial/\(far)/far.json"))
+        space.program.signal(SIGTERM)
+        _ = try await eventually("the end of the server") { kill(space.program.identifier, 0) != 0 ? true : nil }
+        #expect(try await space.program.result().status == 0)
+    }
 }

@@ -25,6 +25,9 @@ struct DirectoryAccess: Sendable {
     /// - Parameter find: the directory for a sink's root.
     init(find: @escaping @Sendable (String) -> StorageDirectory?) { self.find = find }
 
+    /// Why a sink's own directory does not answer, as far as that is known; nil where it does.
+    func hang(of root: String) -> String? { find(root)?.hang }
+
     /// Runs a disk call and waits for it. Blocks, for a bounded time where the directory is a sink's own.
     /// - Parameters:
     ///   - root: the sink's own directory; nil is the recordings directory, for which the call runs here.

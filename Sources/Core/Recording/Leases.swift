@@ -79,14 +79,15 @@ package final class Leases: Sendable {
 
     /// Gives back what was claimed, forgets what was spared, and removes what programs left that died without calls: a pass of recovery is
     /// over. Blocks.
-    package func releaseClaims() {
+    /// - Parameter keepsClaimed: whether a call is still being recovered, so that no other program may have the claims.
+    package func releaseClaims(keepsClaimed: Bool = false) {
         let claimed = state.withLock { state in
             defer {
-                state.claimed = []
+                if !keepsClaimed { state.claimed = [] }
                 state.isWaiting = false
                 state.sparesOthers = false
             }
-            return state.claimed
+            return keepsClaimed ? [] : state.claimed
         }
         for owner in claimed { FileSystem.removeName(claimPath(owner, by: own.id)) }
         removeLeftovers()
