@@ -177,7 +177,12 @@ import Testing
         for name in [".partial/probe-1", ".probe-1", ".partial/other"] {
             try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: workspace.file(name))
         }
+        // One rehearsal runs.
+        let lock = try DirectoryLock(existing: workspace.file(".partial/probe-2"))
+        try workspace.plant(".probe-2", "x")
+        try workspace.plant(".partial/new-probe-3/file", "x")
         Rehearsal.removeLeftovers(in: workspace.path)
-        #expect(try workspace.files() == [".partial/other/file", ".partial/probe-2/file"])
+        #expect(try workspace.files() == [".partial/new-probe-3/file", ".partial/other/file", ".partial/probe-2/file", ".probe-2"])
+        withExtendedLifetime(lock) {}
     }
 }

@@ -76,9 +76,10 @@ struct Rehearsal {
         removeTraces()
         defer { removeTraces() }
         do throws(RecordingError) {
-            try FileSystem.makeDirectory(call, mode: mode)
+            let lock = try DirectoryLock.make(call, mode: mode)
             try replace(call + "/" + manifest, durably: true)
             try FileSystem.synchronizeDirectory(call)
+            withExtendedLifetime(lock) {}
         } catch {
             throw RecordingError(Self.words(error, root: root, room: FileSystem.room(root)), underlying: error.underlying)
         }
@@ -128,21 +129,25 @@ struct Rehearsal {
         }
     }
 
-    /// Removes old leftovers of rehearsals whose programs were killed.
+    /// Removes the traces of rehearsals whose program died meanwhile. A running rehearsal holds the lock of its directory. Blocks.
     static func removeLeftovers(in root: String) {
         let partial = root + "/" + RecordingStore.partialDirectoryName
-        func isLeftover(_ directory: String, _ name: String) -> Bool {
-            (name.hasPrefix(prefix) || name.hasPrefix("." + prefix) || name.hasPrefix(DirectoryLock.newPrefix + prefix))
-                && FileSystem.isOld(directory + "/" + name)
-        }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? [] where isLeftover(partial, name) {
-            for file in (try? FileManager.default.contentsOfDirectory(atPath: partial + "/" + name)) ?? [] {
-                FileSystem.removeName("\(partial)/\(name)/\(file)")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
+        var running: Set<String> = []
+        for name in names where name.hasPrefix(prefix) || name.hasPrefix(DirectoryLock.newPrefix + prefix) {
+            let directory = partial + "/" + name
+            // Between its making and its lock, a new directory is nobody's to remove.
+            let isOld = FileSystem.isOld(directory) || FileSystem.isBeforeBoot(FileSystem.modified(directory))
+            guard isOld || name.hasPrefix(prefix), let lock = try? DirectoryLock(existing: directory), lock.isReal || isOld else {
+                running.insert(name)
+                continue
             }
-            FileSystem.removeEmptyDirectory(partial + "/" + name)
+            for file in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] { FileSystem.removeName("\(directory)/\(file)") }
+            FileSystem.removeEmptyDirectory(directory)
+            withExtendedLifetime(lock) {}
         }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] where isLeftover(root, name) {
-            FileSystem.removeName(root + "/" + name)
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] where name.hasPrefix("." + prefix) {
+            if !running.contains(String(name.dropFirst())) { FileSystem.removeName(root + "/" + name) }
         }
     }
 }
