@@ -110,6 +110,24 @@ import Testing
         try await until("it was undone") { undone.values == [7] }
     }
 
+    @Test func `a call that waits for the disk is told of, and work that takes long is not`() async throws {
+        let workspace = try Workspace()
+        let place = StorageDirectory(
+            workspace.path, mustExist: false, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
+            metrics: RecorderMetrics(NOOPMetricsHandler.instance), busyLimit: .milliseconds(50))
+        let gate = Gate(), executor = BlockingExecutor(name: "test", threads: 2)
+        let long = Task { try await place.run(on: executor, takesLong: true) { () throws(RecordingError) in gate.wait() } }
+        try await until("it runs") { gate.waiting == 1 }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(place.delay == nil && !place.isStuck)
+        let call = Task { try await place.run(on: executor) { () throws(RecordingError) in gate.wait() } }
+        try await until("the call is told of") { place.delay?.contains(workspace.path) == true && place.isStuck }
+        gate.open()
+        try await long.value
+        try await call.value
+        #expect(place.delay == nil)
+    }
+
     @Test func `a program that ends does not wait for a recordings directory that hangs`() async throws {
         let workspace = try Workspace()
         let place = directory(workspace.path, hangLimit: .milliseconds(50))

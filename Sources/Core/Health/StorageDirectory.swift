@@ -55,6 +55,7 @@ final class StorageDirectory: Sendable {
     /// A disk call that waits for the directory.
     private struct WaitingCall {
         let since = ContinuousClock.now
+        var takesLong = false
         let giveUp: @Sendable () -> Void
     }
 
@@ -83,6 +84,7 @@ final class StorageDirectory: Sendable {
     private let mode: mode_t
     private let marks: SpaceMarks
     private let hangLimit: Duration
+    private let busyLimit: Duration
     private let meter: Meter
     private let rehearsals: BlockingExecutor
     private let probe = Rehearsal.prefix + RecordingID().description
@@ -90,13 +92,15 @@ final class StorageDirectory: Sendable {
 
     /// Describes a directory; nothing is touched before ``rehearse(_:)``.
     init(
-        _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics, hangLimit: Duration = StorageDirectory.hangLimit
+        _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics, hangLimit: Duration = StorageDirectory.hangLimit,
+        busyLimit: Duration = StorageDirectory.busyLimit
     ) {
         self.path = path
         self.mustExist = mustExist
         self.mode = mode
         self.marks = marks
         self.hangLimit = hangLimit
+        self.busyLimit = busyLimit
         meter = metrics.freeBytes(path)
         threads = BlockingExecutor(name: "disk")
         readers = BlockingExecutor(name: "read", threads: Self.readThreads, threadLimit: Self.readThreads)
@@ -122,7 +126,8 @@ final class StorageDirectory: Sendable {
 
     /// What an operator should know about calls that wait for the disk, if one has for long.
     var delay: String? {
-        guard let since = state.withLock({ $0.waiting.values.map(\.since).min() }), .now - since >= Self.busyLimit else { return nil }
+        let oldest = state.withLock { $0.waiting.values.filter { !$0.takesLong }.map(\.since).min() }
+        guard let since = oldest, .now - since >= busyLimit else { return nil }
         return "a call has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
     }
 
@@ -184,7 +189,7 @@ final class StorageDirectory: Sendable {
                     return false
                 }
                 state.sinceSync = nil
-                if state.began != nil { (state.began, state.limit) = (.now, Self.busyLimit) }
+                if state.began != nil { (state.began, state.limit) = (.now, busyLimit) }
                 return true
             }
             if isSyncDue {
@@ -252,8 +257,9 @@ final class StorageDirectory: Sendable {
     // MARK: - Calls that wait for the disk
 
     /// Runs a disk call on an executor and waits for it: as long as it takes, or until ``giveUp()``.
+    /// - Parameter takesLong: true for a call whose time grows with a recording or the archive. It never counts as delayed.
     func run<Result: Sendable>(
-        on executor: BlockingExecutor, _ body: @escaping @Sendable () throws(RecordingError) -> Result
+        on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) async throws(RecordingError) -> Result {
         if let hang, state.withLock({ $0.isGivenUp }) { throw RecordingError(hang, underlying: ETIMEDOUT) }
         let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
@@ -263,7 +269,7 @@ final class StorageDirectory: Sendable {
                 let giveUp: @Sendable () -> Void = { [path] in
                     first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
                 }
-                state.waiting[state.nextWaiting] = WaitingCall(giveUp: giveUp)
+                state.waiting[state.nextWaiting] = WaitingCall(takesLong: takesLong, giveUp: giveUp)
                 return state.nextWaiting
             }
             // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.

@@ -43,7 +43,7 @@ final class ArchiveKeeper: Sendable {
     private func read(_ index: RecordingIndex, in home: StorageDirectory) async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
-            try? await home.run(on: reader) { () throws(RecordingError) in index.scan(home.path) }
+            try? await home.run(on: reader, takesLong: true) { () throws(RecordingError) in index.scan(home.path) }
             try? await Task.sleep(for: max(Self.interval, (.now - begin) * Self.share))
         }
     }
@@ -52,7 +52,7 @@ final class ArchiveKeeper: Sendable {
     private func recover(_ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void) async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
-            let isDecided = try? await home.run(on: recoverer) { [self] () throws(RecordingError) in
+            let isDecided = try? await home.run(on: recoverer, takesLong: true) { [self] () throws(RecordingError) in
                 let findings = recovery.run(isEnding: { isEnding.withLock { $0 } }, onRecovery: onRecovery)
                 waiting.withLock { $0 = findings.count { !$0.problems.isEmpty } }
                 // Whether another server still runs, which shares the directory, is known after a while.

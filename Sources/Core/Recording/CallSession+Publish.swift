@@ -42,7 +42,7 @@ extension CallSession {
             if let known {
                 sealed = known
             } else {
-                sealed = try await home.run(on: environment.sealer) { [store] () throws(RecordingError) in
+                sealed = try await home.run(on: environment.sealer, takesLong: true) { [store] () throws(RecordingError) in
                     try store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial)
                 }
                 state.withLock { $0.sealed = sealed }

@@ -99,7 +99,9 @@ extension Recorder {
                 }
             }
             for (sink, files) in session.lateFiles {
-                let late = try await storage.home.run(on: ledger) { () throws(RecordingError) in try session.linkLate(files, of: sink) }
+                let late = try await storage.home.run(on: ledger, takesLong: true) { () throws(RecordingError) in
+                    try session.linkLate(files, of: sink)
+                }
                 guard let late else { continue }
                 try await lateEvents.amend(late.name) { manifest in
                     if manifest.sinks.indices.contains(sink) { manifest.sinks[sink] = late.sink }
