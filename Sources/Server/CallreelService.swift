@@ -8,7 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// The server: HTTP and calls on one port, from a checked configuration. The one place where its parts meet.
+/// The server: HTTP and calls on one port, from a checked configuration. All parts are put together here.
 package struct CallreelService: Service {
     private let configuration: Configuration
     private let recorder: Recorder
@@ -22,14 +22,14 @@ package struct CallreelService: Service {
     let door: Door
     private let echoPath: String?
 
-    /// Where a server listens.
+    /// The address of a running server.
     package struct Address: Sendable {
         package let host: String
-        /// The port, also when the configuration left the choice to the system.
+        /// The actual port, even if the configuration leaves the choice to the system.
         package let port: Int
-        /// The address at which carriers and people reach it.
+        /// The address for carriers and people.
         package let publicURL: PublicURL
-        /// Whether it serves https and wss.
+        /// The server uses https and wss.
         package let isSecure: Bool
         /// No public URL is configured.
         package let isUnnamed: Bool
@@ -44,15 +44,16 @@ package struct CallreelService: Service {
                 let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+:@%=".contains($0)) }
                 return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
             }
-            // A certificate is seldom made for the address that a server listens on.
+            // A certificate seldom names the address on which a server listens.
             let trust = isSecure && isUnnamed ? " --insecure" : ""
             return "\(word(program)) call --to \(word("\(publicURL)/webhooks/answer"))\(trust)"
         }
     }
 
-    /// Makes a server. Secrets and certificates are read; nothing else is opened before it runs.
-    ///
-    /// `lostLogLines` is asked for the metrics: lines of the log that were dropped. `onRunning` is called once, when connections are accepted.
+    /// Makes a server. Reads secrets and certificates; opens nothing else before ``run()``.
+    /// - Parameters:
+    ///   - lostLogLines: returns the number of dropped log lines, for the metrics.
+    ///   - onRunning: called once, when the server accepts connections.
     package init(
         configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
         onRunning: @escaping @Sendable (Address) async -> Void = { _ in }
@@ -60,7 +61,8 @@ package struct CallreelService: Service {
         try self.init(configuration: configuration, logger: logger, lostLogLines: lostLogLines, echoPath: nil, onRunning: onRunning)
     }
 
-    /// Makes a server for tests, which may have a path that echoes messages with the socket code of calls. Nothing public leads here.
+    /// Makes a server for tests. `echoPath` is a path that echoes messages with the socket code of calls.
+    /// No public initializer sets it.
     init(
         configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 }, echoPath: String?,
         onRunning: @escaping @Sendable (Address) async -> Void
@@ -83,12 +85,12 @@ package struct CallreelService: Service {
         ) { recorder.readiness.obstacles }
     }
 
-    /// Ends running calls at once instead of giving them the time that a graceful shutdown gives. Their recordings are
-    /// finished all the same.
+    /// Ends running calls at once, without the time that a graceful shutdown gives them.
+    /// Their recordings are still finished.
     package func hurry() { hurrySignal.give() }
 
-    /// Reads certificate and key again, for connections from now on; calls that run go on. When the new ones are not
-    /// right, the old ones stay and the log says why.
+    /// Reads the certificate and key again, for new connections. Running calls continue.
+    /// If the new files are invalid, the old certificate stays and the log tells why.
     package func reload() {
         guard let certificates = door.certificates else { return logger.notice("nothing to reload: listen.tls is null") }
         do throws(ConfigurationProblem) {
@@ -99,8 +101,9 @@ package struct CallreelService: Service {
         }
     }
 
-    /// Serves until a graceful shutdown. Then no call is taken any more, running ones have `drainTimeout` to end by
-    /// themselves while everything else is still answered, and every recording is finished first.
+    /// Serves until a graceful shutdown. The server then takes no further calls.
+    /// Running calls have `drainTimeout` to end, and all other requests are still answered.
+    /// The function returns after every recording is finished.
     package func run() async throws {
         do {
             try await recorder.prepare()
@@ -111,11 +114,11 @@ package struct CallreelService: Service {
             logger.warning("too few files may be open", metadata: ["reason": "\(shortage)"])
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            // The heartbeat must outlive the calls, so it is ended here, after the last of them.
+            // The heartbeat must outlive the calls, so it is cancelled here, after the last call.
             group.addTask { [recorder] in await recorder.run() }
             defer { group.cancelAll() }
             do {
-                // Ended from the last to the first.
+                // The group ends its services from the last to the first.
                 let drain = Drain(recorder: recorder, admission: admission, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
                 var quiet = logger
                 quiet.logLevel = max(logger.logLevel, .warning)
@@ -131,7 +134,7 @@ package struct CallreelService: Service {
         }
     }
 
-    /// What people call this program: its name where a shell finds it, or else its path.
+    /// The program's name if a shell finds it in `PATH`, otherwise its path.
     private static var program: String {
         let path = CommandLine.arguments.first ?? "callreel"
         guard path.contains("/") else { return path }
@@ -171,7 +174,7 @@ package struct CallreelService: Service {
         PageRoutes.add(to: router)
         let path = configuration.vonage.path
         router.get(RouterPath(path)) { [admission, door] request, scope -> Response in
-            // Often a call whose proxy does not hand on the headers of an upgrade.
+            // Often this is a call behind a proxy that drops the headers of the upgrade.
             admission.refusals.record(
                 RefusalReason.handshake.rawValue,
                 [
@@ -196,7 +199,8 @@ package struct CallreelService: Service {
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: configuration.listen.port), serverName: "callreel",
-                // Connections that come at once wait in the system's queue instead of being tried again after a second.
+                // Simultaneous connections wait in the system's queue.
+                // Beyond the queue, clients retry only after a second.
                 backlog: 4096),
             onServerRunning: { [onRunning, admission] channel in
                 await AcceptGuard.add(to: channel) { admission.refusals.record($0, client: nil) }
@@ -207,7 +211,7 @@ package struct CallreelService: Service {
     }
 }
 
-/// The address that the server has, once it has one.
+/// The server's address. Its port is known once the server listens.
 private final class BoundAddress: Sendable {
     private let host: String
     private let configured: PublicURL?
@@ -234,7 +238,7 @@ private final class BoundAddress: Sendable {
     }
 }
 
-/// Why the server could not start, in words for its operator.
+/// The reason why the server could not start, in words for its operator.
 package struct ServiceError: Error, CustomStringConvertible, Sendable {
     package let description: String
 

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Calls whose webhook was answered and whose audio has not come yet, while callers hear the greeting.
+/// Calls between the webhook's answer and the first audio, while callers hear the greeting.
 ///
 /// The server's shutdown waits for them. Each is kept until its token expires. Their number is limited;
 /// calls beyond the limit are not kept.

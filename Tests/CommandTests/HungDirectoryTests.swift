@@ -3,17 +3,18 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The program beside a directory that never answers: a FUSE file system without a server, in a mount name space of the test's own.
+/// Tests of the program with a directory that never answers.
+/// The directory is a FUSE file system without a server, in a mount namespace of the test's own.
 @Suite(.enabled(if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/dev/fuse")), .serialized)
 struct HungDirectoryTests {
-    /// A program that has begun to run in a mount name space of its own, and the programs that let directories hang there.
+    /// A started program in a mount namespace of its own, where a directory can be made to hang.
     private struct Space {
         let directory: TemporaryDirectory
         let program: RunningProgram
         /// The directory that may hang.
         var network: String { directory.path + "/network" }
 
-        /// Makes the space. The program waits there for ``begin()``.
+        /// Makes the namespace. The program waits there for ``begin()``.
         init(_ arguments: [String], configuration: String, in directory: TemporaryDirectory) throws {
             self.directory = directory
             try FileManager.default.createDirectory(atPath: directory.path + "/network", withIntermediateDirectories: true)
@@ -25,9 +26,9 @@ struct HungDirectoryTests {
         /// Starts the program.
         func begin() throws { try Data().write(to: URL(fileURLWithPath: directory.path + "/go")) }
 
-        /// Lets the directory hang until the returned program is ended.
+        /// Makes the directory hang until the returned program ends.
         func hang() async throws -> RunningProgram {
-            // Before that, the name space is the test's.
+            // Until `unshare` has run, the program is in the test's own namespace.
             _ = try await eventually("a name space") {
                 let spaces = try? ["self", "\(program.identifier)"].map {
                     try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/ns/mnt")
@@ -135,7 +136,7 @@ struct HungDirectoryTests {
         #expect(try await status(bad) == "200")
         let hanging = try await space.hang()
         defer { hanging.signal(SIGKILL) }
-        // More at once than there are threads for all files together, before anything is known of the hang.
+        // These are more requests at once than there are reader threads, before Callreel knows of the hang.
         let waiting = try (0..<16).map { _ in try Program("curl").start(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "60", bad]) }
         try await Task.sleep(for: .milliseconds(500))
         #expect(try await curl(good).output.count == 4000)
@@ -157,7 +158,7 @@ struct HungDirectoryTests {
         try plant(near, "recordings/.partial/\(near)/near.json", name: "near", state: "recording", sinks: [("raw", nil, 200)], in: directory)
         let files = [("wav", nil, 0), ("raw", network, 200)] as [(String, String?, Int)]
         try plant(far, "recordings/.partial/\(far)/far.json", name: "far", state: "recording", sinks: files, in: directory)
-        // The sink with the directory is configured no more.
+        // The sink with this directory is no longer configured.
         let space = try Space(Self.serve, configuration: RunningServer.configuration, in: directory)
         let hanging = try await space.hang()
         defer { hanging.signal(SIGKILL) }

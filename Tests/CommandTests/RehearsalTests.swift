@@ -3,11 +3,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The server finds a directory in which a step of a call fails before a call is lost there.
+/// Tests that the server finds an unusable directory before a call is lost there.
+/// In each case, one step of a call fails.
 @Suite struct RehearsalTests {
     private let directory = TemporaryDirectory()
 
-    /// A library whose functions fail like a file system, for paths with a certain text in them.
+    /// A library whose functions fail like a file system, for paths that contain a certain text.
     private static let source = """
         #define _GNU_SOURCE
         #include <dlfcn.h>

@@ -11,7 +11,7 @@ struct FrameRangesTests {
         #expect(ranges.frames == 40)
     }
 
-    /// The same operations on sets of single frames are the judge.
+    /// Compares the results with the same operations on sets of single frames.
     @Test(arguments: 0..<200) func rangesBehaveLikeSetsOfFrames(seed: UInt64) {
         var random = Generator(state: seed)
         func list() -> [Range<Int>] {
@@ -31,7 +31,7 @@ struct FrameRangesTests {
         for (left, right) in zip(one.ranges, one.ranges.dropFirst()) { #expect(left.upperBound < right.lowerBound) }
     }
 
-    /// With work that grows with the square of the stretches, these would take many minutes.
+    /// Tests that the time does not grow with the square of the number of ranges. That would take many minutes.
     @Test(.timeLimit(.minutes(1))) func manyStretchesInAnyOrderAreTakenIn() throws {
         let even = (0..<100_000).map { $0 * 4..<$0 * 4 + 1 }, odd = even.map { $0.lowerBound + 2..<$0.upperBound + 2 }
         let one = FrameRanges(even.reversed())

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CallreelCore
 
-/// What recovery does while a sink's own directory does not answer.
+/// Tests of recovery while a sink's own directory does not answer.
 @Suite struct HungRootTests {
     /// Plants an interrupted call with one file, under `root` or in the recordings directory.
     private func plant(_ name: String, root: Workspace? = nil, in bench: InterruptedBench) throws -> RecordingID {
@@ -38,7 +38,7 @@ import Testing
             #expect(Set(waiting.map(\.directory)) == Set([ids[0], ids[3]].map { bench.workspace.file(".partial/\($0)") }))
             #expect(waiting.allSatisfy { $0.problems.count == 1 && $0.problems[0].contains("\(stuck.path) does not answer") })
             #expect(told.values.sorted() == ["three", "two"] && !recovery.isHeldUp)
-            // Asked again, but never by a second thread.
+            // The directory is never asked by a second thread.
             #expect(gate.waiting == 1)
         }
         #expect(log.values.count { $0.contains("does not answer") } == 1)

@@ -1,13 +1,13 @@
-/// Reads files of one directory for clients of the server, on a few threads that the directory has for that.
+/// Reads files of one directory for clients of the server, on a few threads of that directory.
 ///
-/// A directory that does not answer holds up no file of another one.
+/// A directory that does not answer delays no file of another directory.
 package struct DirectoryReader: Sendable {
     private let directory: StorageDirectory
 
     init(_ directory: StorageDirectory) { self.directory = directory }
 
-    /// Runs a disk call and waits for its result. Throws an error with the number `ETIMEDOUT`, without or after a bounded wait, where the
-    /// directory does not answer.
+    /// Runs a disk call and returns its result. If the directory does not answer,
+    /// throws an error with the number `ETIMEDOUT`, at once or after a bounded wait.
     package func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result) async throws(RecordingError) -> Result {
         try await directory.read(body)
     }
@@ -17,9 +17,10 @@ package struct DirectoryReader: Sendable {
 }
 
 extension Recorder {
-    /// What reads files under a sink's own directory, as manifests name it; nil is the recordings directory.
+    /// Returns the reader for files under a sink's own directory, as named in manifests.
+    /// Nil means the recordings directory.
     package func reader(of root: String?) -> DirectoryReader {
-        // A path that leads to the recordings directory has none of its own.
+        // A path that leads to the recordings directory has no directory of its own.
         DirectoryReader(root.flatMap(storage.directory) ?? storage.home)
     }
 }

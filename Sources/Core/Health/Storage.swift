@@ -2,23 +2,24 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The directories of a recorder: the recordings directory, and those of its sinks. They are resolved once, at the start.
+/// The directories of a recorder: the recordings directory and the sinks' own directories.
+/// Their paths are resolved once, at the start.
 final class Storage: Sendable {
-    /// Where one sink may write: its directory, then its fallback.
+    /// A directory for a sink's files: its own or its fallback.
     struct Place: Sendable {
-        /// The sink's own directory; nil is the recordings directory.
+        /// The path of the sink's own directory; nil for the recordings directory.
         let root: String?
         let directory: StorageDirectory
     }
 
     private struct State {
-        /// By sink.
+        /// The places of each sink, by its index in the configuration: its directory, then its fallback.
         var places: [[Place]] = []
         /// The directories besides the recordings directory, by path.
         var others: [String: StorageDirectory] = [:]
     }
 
-    /// Time that resolving the directories may take at the start. One that takes longer counts as a directory of its own.
+    /// Time limit for resolving the directories at the start. A directory that takes longer counts as a separate one.
     static let resolveLimit = Duration.seconds(5)
 
     /// The recordings directory.
@@ -39,7 +40,7 @@ final class Storage: Sendable {
         set { store.absolute($0) == store.absolute(store.directory) ? nil : store.absolute($0) }
     }
 
-    /// The places of a sink, by its index in the configuration. Touches no disk.
+    /// Returns the places of a sink, by its index in the configuration. Touches no disk.
     func places(of sink: Int) -> [Place] { state.withLock { $0.places[sink] } }
 
     /// The directories besides the recordings directory.
@@ -48,10 +49,11 @@ final class Storage: Sendable {
     /// Every directory.
     var all: [StorageDirectory] { [home] + others }
 
-    /// The directory of a sink's root.
+    /// Returns the directory of a sink's root.
     func directory(_ root: String) -> StorageDirectory? { state.withLock { $0.others[root] } }
 
-    /// Finds out which paths lead to the recordings directory by links. Returns in a bounded time, whatever hangs.
+    /// Finds the paths that lead to the recordings directory through links.
+    /// Returns after ``resolveLimit`` at the latest, even if a directory hangs.
     func resolve() async {
         let paths = Set(plans.flatMap { [$0.envelope.directory, $0.envelope.fallback] }.compactMap { $0 })
         guard !paths.isEmpty else { return }
@@ -67,7 +69,8 @@ final class Storage: Sendable {
         set { found[$0] ?? self.store.absolute($0) }
     }
 
-    /// Fills the places by the root of each path.
+    /// Fills the places.
+    /// - Parameter root: returns the root of a path; nil for the recordings directory.
     private func set(_ root: (String) -> String?) {
         state.withLock { state in
             var others: [String: StorageDirectory] = [:]
@@ -87,10 +90,10 @@ final class Storage: Sendable {
         }
     }
 
-    /// Starts a rehearsal everywhere. Does not wait.
+    /// Starts a rehearsal in every directory. Does not wait.
     func rehearse(_ logger: Logger) { for directory in all { directory.rehearse(logger) } }
 
-    /// Gets help for threads that are stuck while there is work, and gives up reads that wait for nothing. The heartbeat calls this.
+    /// Starts further threads if all are stuck while work waits, and gives up hopeless reads. The heartbeat calls this.
     func relieve() {
         let now = ContinuousClock.now
         for directory in all {
@@ -100,13 +103,13 @@ final class Storage: Sendable {
     }
 }
 
-/// The first of several answers to a question.
+/// Resumes a task with the first of several answers.
 final class FirstAnswer<Answer: Sendable>: Sendable {
     private let waiting: Mutex<CheckedContinuation<Answer, Never>?>
 
     init(_ continuation: CheckedContinuation<Answer, Never>) { waiting = Mutex(continuation) }
 
-    /// Gives an answer; all but the first are nothing.
+    /// Gives an answer. Ignores all answers after the first.
     func give(_ answer: Answer) {
         waiting.withLock { waiting in
             defer { waiting = nil }
@@ -116,7 +119,8 @@ final class FirstAnswer<Answer: Sendable>: Sendable {
 }
 
 extension BlockingExecutor {
-    /// Runs code that may hang, and waits for its result for a bounded time; then nil. The code goes on by itself.
+    /// Runs code that may hang, and returns its result. Returns nil if the code takes longer than the limit.
+    /// The code then continues.
     func answer<Result: Sendable>(within limit: Duration, _ body: @escaping @Sendable () -> Result) async -> Result? {
         await withCheckedContinuation { continuation in
             let first = FirstAnswer<Result?>(continuation)

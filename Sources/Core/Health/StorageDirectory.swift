@@ -11,74 +11,78 @@ import Synchronization
     import Glibc
 #endif
 
-/// A directory that recordings go to: threads for its disk calls, and the result of the last rehearsal there.
+/// A directory for recordings: the threads for its disk calls, and the result of its last rehearsal.
 ///
-/// Each directory is rehearsed on a thread of its own, so that one that hangs hides nothing about the others.
+/// Each directory is rehearsed on a thread of its own, so a hanging directory does not delay the checks of the others.
 final class StorageDirectory: Sendable {
-    /// How full a disk is.
+    /// The free space on a disk, compared with the operator's marks.
     enum Level: Int, Comparable, Sendable {
         case fine, low, critical
 
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// The result of the last rehearsal.
+    /// The result of the last rehearsal, the progress of the running one, and the waiting disk calls.
     private struct State {
         var room: FileSystem.Room?
         var level = Level.fine
-        /// Why nothing can be recorded there.
+        /// The reason why the directory takes no recordings; nil if it takes them.
         var problem: String?
-        /// Whether the directory must not even be tried: it is not the one that it was.
+        /// The directory must not be touched: it is missing, or another disk is in its place.
         var isForeign = false
-        /// When the rehearsal began that runs now.
+        /// Start of the running rehearsal; nil if none runs.
         var began: ContinuousClock.Instant?
-        /// How long what it does now may take.
+        /// Time limit for the present step of the rehearsal.
         var limit = Duration.zero
-        /// Rehearsals that succeeded since something was brought to stable storage; nil when that has failed.
+        /// Successful rehearsals since the last sync to stable storage.
+        /// Nil before the first sync and after a failed one: the next rehearsal then syncs.
         var sinceSync: Int?
-        /// Called before each look; nil but in tests.
+        /// Called before each rehearsal. Nil except in tests.
         var beforeLook: (@Sendable () -> Void)?
-        /// What gives up the calls that wait for this directory, and since when they do, by number.
+        /// The disk calls that wait in ``run(on:_:)``, by number.
         var waiting: [Int: WaitingCall] = [:]
         var nextWaiting = 0
-        /// The reads that wait for this directory, by number.
+        /// The disk calls that wait in ``read(_:)``, by number.
         var reading: [Int: WaitingCall] = [:]
-        /// Whether calls no longer wait while the directory hangs.
+        /// Disk calls fail at once while the directory hangs, because the program is about to end.
         var isGivenUp = false
-        /// Whether a hang was logged that goes on.
+        /// The present hang has been logged.
         var isHangLogged = false
-        /// The file system, and the name that it was given, at the first rehearsal that succeeded.
+        /// Device number of the file system in the last successful rehearsal; nil before the first.
         var device: UInt64?
+        /// Name of the disk, found or given in the first successful rehearsal.
         var volume: String?
     }
 
-    /// A disk call that waits for the directory.
+    /// A disk call that waits for the directory, with an action to give it up.
     private struct WaitingCall {
         let since = ContinuousClock.now
         var takesLong = false
         let giveUp: @Sendable () -> Void
     }
 
-    /// Time after which a rehearsal that has not come back means that the directory hangs.
+    /// Time limit for a rehearsal. After that, the directory counts as hanging.
     static let hangLimit = Duration.seconds(5)
-    /// Time after which a sync, or a step of a call, that has not come back means the same. A busy disk is not a broken one.
+    /// Time limit for a sync, and for a disk call of a recording.
+    /// It is longer, because a busy disk is not a broken one.
     static let busyLimit = Duration.seconds(30)
-    /// One of so many rehearsals brings something to stable storage: about each minute.
+    /// Number of rehearsals for each sync to stable storage: about one sync a minute.
     private static let syncInterval = 12
-    /// Time after which a single read is given up, also where the rehearsals come back.
+    /// Time limit for a single read, even while rehearsals succeed.
     static let readLimit = Duration.seconds(30)
-    /// How many files are read there at once for clients of the server.
+    /// Number of threads that read files for clients of the server.
     static let readThreads = 4
-    /// Files that may still be made below which an operator is warned.
+    /// Number of free inodes below which the operator is warned.
     static let lowFiles = 1000
-    /// How the empty directory in `.partial` is called whose name tells one disk from another that is mounted in its place.
+    /// Prefix of the disk's name. An empty directory of that name in `.partial` tells the disk from another one mounted
+    /// in its place.
     static let volumePrefix = "volume-"
 
     /// The directory, without a slash at its end.
     let path: String
     /// Threads for disk calls there.
     let threads: BlockingExecutor
-    /// Threads that read files for clients of the server. They are few, and no call waits for them.
+    /// Threads that read files for clients of the server. They are few, and no recording waits for them.
     private let readers: BlockingExecutor
     private let mustExist: Bool
     private let mode: mode_t
@@ -90,7 +94,7 @@ final class StorageDirectory: Sendable {
     private let probe = Rehearsal.prefix + RecordingID().description
     private let state = Mutex(State())
 
-    /// Describes a directory; nothing is touched before ``rehearse(_:)``.
+    /// Describes a directory. Touches no disk; ``rehearse(_:)`` does.
     init(
         _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics, hangLimit: Duration = StorageDirectory.hangLimit,
         busyLimit: Duration = StorageDirectory.busyLimit
@@ -107,13 +111,13 @@ final class StorageDirectory: Sendable {
         rehearsals = BlockingExecutor(name: "rehearsal", threads: 1, threadLimit: 1)
     }
 
-    /// Whether a rehearsal has succeeded: from then on, the directory is not made again where it is missing.
+    /// A rehearsal has succeeded. From then on, sinks do not create the directory if it is missing.
     var isKnown: Bool { state.withLock { $0.device != nil } }
 
-    /// How full the disk is.
+    /// The level of free space.
     var level: Level { state.withLock { $0.level } }
 
-    /// Why the directory does not answer, if it does not.
+    /// A message for the operator that the directory hangs; nil if it does not.
     var hang: String? {
         let (began, limit) = state.withLock { ($0.began, $0.limit) }
         guard let began else { return nil }
@@ -121,23 +125,24 @@ final class StorageDirectory: Sendable {
         return waited < limit ? nil : "\(path) has not answered for \(waited.components.seconds) seconds"
     }
 
-    /// Whether nothing is to be waited for here: the directory or a disk call of a call hangs.
+    /// Callreel must not wait here: the directory hangs, or a recording has waited too long for a disk call.
     var isStuck: Bool { hang != nil || delay != nil }
 
-    /// What an operator should know about calls that wait for the disk, if one has for long.
+    /// A message for the operator that a recording has waited at least ``busyLimit`` for the disk; nil if none has.
     var delay: String? {
         let oldest = state.withLock { $0.waiting.values.filter { !$0.takesLong }.map(\.since).min() }
         guard let since = oldest, .now - since >= busyLimit else { return nil }
         return "a call has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
     }
 
-    /// Why nothing can be recorded here, in words, if that is so.
+    /// The reason why the directory takes no recordings, in words; nil if it takes them.
     var problem: String? { hang ?? state.withLock { $0.problem } }
 
-    /// Why the directory must not be touched, if that is so: it hangs, or another disk is in its place.
+    /// The reason why the directory must not be touched; nil if it may be.
+    /// It hangs, is missing, or another disk is in its place.
     var refusal: String? { hang ?? state.withLock { $0.isForeign ? $0.problem : nil } }
 
-    /// What an operator should know about the room that is left, if there is little.
+    /// A message for the operator about little free space or few free inodes; nil if there is enough.
     var shortage: String? {
         let (room, level) = state.withLock { ($0.room, $0.level) }
         guard let room else { return nil }
@@ -146,7 +151,7 @@ final class StorageDirectory: Sendable {
         return nil
     }
 
-    /// Starts a rehearsal, unless one still runs. Does not wait.
+    /// Starts a rehearsal unless one is still running. Logs a new hang. Does not wait.
     func rehearse(_ logger: Logger) {
         let isHangNew = state.withLock { state -> Bool? in
             guard let began = state.began else {
@@ -161,20 +166,22 @@ final class StorageDirectory: Sendable {
             if isHangNew { logger.error("a directory does not answer", metadata: ["directory": "\(path)"]) }
             return
         }
-        // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+        // Not a child task: a hanging disk call can be neither cancelled nor awaited.
+        // It ends with its disk or with the process.
         Task(executorPreference: rehearsals) { [self] in look(logger) }
     }
 
-    /// Has something done before each look, for tests.
+    /// Sets an action to run before each rehearsal. For tests.
     func beforeLook(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.beforeLook = action } }
 
-    /// Rehearses here and now, and keeps the result. Blocks.
+    /// Runs a rehearsal on the calling thread, and stores the result. Blocks.
     func look(_ logger: Logger) {
         let (device, volume, beforeLook) = state.withLock { ($0.device, $0.volume, $0.beforeLook) }
         beforeLook?()
         var found = Found()
         do throws(RecordingError) {
-            // The directory above counts where this one is missing: below a mount point without its disk, nothing is made.
+            // If the directory is missing, the one above it is compared:
+            // Callreel makes nothing below a mount point without its disk.
             if let device, let now = standing.flatMap(FileSystem.device), now != device, !volumes().contains(where: { $0 == volume }) {
                 found.isForeign = true
                 throw RecordingError("\(path) is on another file system than before; was its disk unmounted?")
@@ -204,7 +211,7 @@ final class StorageDirectory: Sendable {
         keep(found, logger)
     }
 
-    /// The directory, or the one above it where it is missing.
+    /// The directory, or its nearest existing parent if it is missing.
     private var standing: String? {
         var path = path.hasPrefix("/") ? path : "./" + path
         while !FileSystem.exists(path) {
@@ -256,8 +263,9 @@ final class StorageDirectory: Sendable {
 
     // MARK: - Calls that wait for the disk
 
-    /// Runs a disk call on an executor and waits for it: as long as it takes, or until ``giveUp()``.
-    /// - Parameter takesLong: true for a call whose time grows with a recording or the archive. It never counts as delayed.
+    /// Runs a disk call on an executor and returns its result.
+    /// Waits without a time limit, until ``giveUp()`` is called.
+    /// - Throws: the call's error, or `ETIMEDOUT` after ``giveUp()``.
     func run<Result: Sendable>(
         on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) async throws(RecordingError) -> Result {
@@ -272,7 +280,8 @@ final class StorageDirectory: Sendable {
                 state.waiting[state.nextWaiting] = WaitingCall(takesLong: takesLong, giveUp: giveUp)
                 return state.nextWaiting
             }
-            // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+            // Not a child task: a hanging disk call can be neither cancelled nor awaited.
+            // It ends with its disk or with the process.
             Task(executorPreference: executor) { [self] in
                 do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
                 state.withLock { _ = $0.waiting.removeValue(forKey: number) }
@@ -281,7 +290,8 @@ final class StorageDirectory: Sendable {
         return try result.get()
     }
 
-    /// Gives up all calls that wait in ``run(on:_:)``, and further ones as long as the directory does not answer: the program ends.
+    /// Ends the wait of all disk calls in ``run(on:_:)``, because the program is about to end.
+    /// Later calls fail at once while the directory hangs.
     func giveUp() {
         let waiting = state.withLock { state in
             state.isGivenUp = true
@@ -293,8 +303,10 @@ final class StorageDirectory: Sendable {
 
     // MARK: - Reading for clients
 
-    /// Runs a disk call on the threads for readers and waits for its result. Throws at once while the directory does not answer, and soon
-    /// after that has become known or ``readLimit`` has passed, with `ETIMEDOUT`. The call then goes on by itself.
+    /// Runs a disk call on the threads for readers and returns its result.
+    ///
+    /// Throws `ETIMEDOUT` at once if the directory hangs. Throws it at the next heartbeat when a hang becomes known or
+    /// ``readLimit`` has passed. A disk call that has begun then continues.
     func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result) async throws(RecordingError) -> Result {
         if let hang { throw RecordingError(hang, underlying: ETIMEDOUT) }
         let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
@@ -306,9 +318,10 @@ final class StorageDirectory: Sendable {
                 }
                 return state.nextWaiting
             }
-            // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+            // Not a child task: a hanging disk call can be neither cancelled nor awaited.
+            // It ends with its disk or with the process.
             Task(executorPreference: readers) { [self] in
-                // Given up while it waited for a thread.
+                // The call was given up while it waited for a thread.
                 guard state.withLock({ $0.reading[number] != nil }) else { return }
                 do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
                 state.withLock { _ = $0.reading.removeValue(forKey: number) }
@@ -317,10 +330,10 @@ final class StorageDirectory: Sendable {
         return try result.get()
     }
 
-    /// Runs a disk call on the threads for readers. Does not wait for it.
+    /// Runs a disk call on the threads for readers. Does not wait.
     func readLater(_ body: @escaping @Sendable () -> Void) { Task(executorPreference: readers) { body() } }
 
-    /// Gives up the reads that wait for nothing. The heartbeat calls this.
+    /// Gives up reads if the directory hangs or their time limit has passed. The heartbeat calls this.
     func relieveReaders(now: ContinuousClock.Instant) {
         let isHung = hang != nil
         let hopeless = state.withLock { state in
@@ -331,17 +344,18 @@ final class StorageDirectory: Sendable {
         for giveUp in hopeless { giveUp() }
     }
 
-    // MARK: - Which disk it is
+    // MARK: - Identity of the disk
 
     private var partial: String { "\(path)/\(RecordingStore.partialDirectoryName)" }
 
-    /// The names that this and earlier programs gave the disk.
+    /// Returns the names given to the disk by this and earlier programs.
     private func volumes() -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
         return names.filter { $0.hasPrefix(Self.volumePrefix) }.sorted()
     }
 
-    /// Gives the disk a name where it has none, so that it is known when it is unmounted and mounted again.
+    /// Returns the disk's name. Gives the disk one if it has none, so that Callreel recognizes the disk after a
+    /// remount.
     private func nameVolume() -> String? {
         if let name = volumes().first { return name }
         try? FileSystem.makeDirectory("\(partial)/\(Self.volumePrefix)\(RecordingID())", mode: mode)

@@ -1,14 +1,15 @@
 import Synchronization
 
-/// Finishes interrupted calls, and keeps the index up to what stands on the disk, on threads of its own.
+/// Recovers interrupted calls, and keeps the index of recordings in line with the disk, on threads of its own.
 ///
-/// A disk that hangs holds up nothing but this. Neither of the two waits for the other.
+/// A hanging disk therefore delays no other work. Recovery and indexing do not wait for each other.
 final class ArchiveKeeper: Sendable {
-    /// Time between two looks at the archive. A look costs one `stat` for each directory, and reads those that have changed.
+    /// Shortest time between two scans of the archive. A scan costs one `stat` for each directory,
+    /// and reads the changed ones.
     static let interval = Duration.seconds(2)
-    /// Time between two tries to finish calls that wait, such as for a disk that is not mounted yet.
+    /// Time between two attempts to recover waiting calls, for example when a disk is not mounted yet.
     static let retryInterval = Duration.seconds(60)
-    /// The part of the time, one in so many, that looking may take.
+    /// Ratio of the pause after a scan to the scan's duration. It limits scans to about 2 % of the time.
     private static let share = 50
 
     private let recoverer = BlockingExecutor(name: "recovery", threads: 1, isBackground: true)
@@ -16,11 +17,11 @@ final class ArchiveKeeper: Sendable {
     private let waiting = Mutex(0)
     private let isEnding = Mutex(false)
 
-    /// Interrupted calls that wait, or of which something was left behind.
+    /// Number of interrupted calls that wait or have left files behind.
     var waitingCalls: Int { waiting.withLock { $0 } }
 
-    /// Recovers what was interrupted, reads the archive, and looks at both again until the task is cancelled.
-    /// - Parameter onRecovery: told of each recording that was published or changed.
+    /// Recovers interrupted calls and scans the archive, repeatedly, until the task is cancelled.
+    /// - Parameter onRecovery: called with each recording that recovery has published or changed.
     func run(
         _ index: RecordingIndex, _ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void
     ) async {
@@ -39,7 +40,7 @@ final class ArchiveKeeper: Sendable {
         }
     }
 
-    /// Reads what is new in the archive until the task is cancelled.
+    /// Scans the archive for changes until the task is cancelled.
     private func read(_ index: RecordingIndex, in home: StorageDirectory) async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
@@ -48,20 +49,20 @@ final class ArchiveKeeper: Sendable {
         }
     }
 
-    /// Recovers what was interrupted, and tries again what has to wait, until the task is cancelled.
+    /// Recovers interrupted calls, and retries the waiting ones, until the task is cancelled.
     private func recover(_ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void) async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
             let isDecided = try? await home.run(on: recoverer, takesLong: true) { [self] () throws(RecordingError) in
                 let findings = recovery.run(isEnding: { isEnding.withLock { $0 } }, onRecovery: onRecovery)
                 waiting.withLock { $0 = findings.count { !$0.problems.isEmpty } }
-                // Whether another server still runs, which shares the directory, is known after a while.
+                // It takes a while to decide if another server with the same directory still runs.
                 let isDecided = recovery.leases.map { !$0.isWaiting } ?? true
                 recovery.leases?.releaseClaims(keepsClaimed: recovery.isHeldUp)
                 return isDecided
             }
             let pause = isDecided ?? true ? Self.retryInterval : Lease.interval, end = ContinuousClock.now
-            // At most half of the time, also where many calls wait.
+            // Recovery takes at most half of the time, even if many calls wait.
             try? await Task.sleep(for: max(begin + pause - end, end - begin, Self.interval))
         }
     }

@@ -8,37 +8,39 @@ import Foundation
     import Glibc
 #endif
 
-/// Runs disk calls in a sink's own directory on threads of that directory, and gives up on one that does not answer.
+/// Runs disk calls in a sink's own directory on that directory's threads, with a time limit.
 ///
-/// So a directory that hangs takes no thread from the recordings directory or from another sink. Without directories, as in
-/// `callreel repair`, calls run where they are made.
+/// A hanging directory therefore takes no thread from the recordings directory or from another sink.
+/// Without directories, as in `callreel repair`, calls run on the calling thread.
 struct DirectoryAccess: Sendable {
-    /// Time after which a single call is given up.
+    /// Time limit for a single call.
     static let limit = Duration.seconds(30)
 
     private let find: @Sendable (String) -> StorageDirectory?
 
-    /// Makes an access that runs everything where it is asked for.
+    /// Makes an access that runs every call on the calling thread.
     init() { find = { _ in nil } }
 
-    /// Makes an access that runs calls on the threads of directories.
-    /// - Parameter find: the directory for a sink's root.
+    /// Makes an access that runs calls on the threads of their directories.
+    /// - Parameter find: returns the directory for a sink's root.
     init(find: @escaping @Sendable (String) -> StorageDirectory?) { self.find = find }
 
-    /// Why a sink's own directory does not answer, as far as that is known; nil where it does.
+    /// Returns a message if a sink's own directory is known to hang, otherwise nil.
     func hang(of root: String) -> String? { find(root)?.hang }
 
-    /// Runs a disk call and waits for it. Blocks, for a bounded time where the directory is a sink's own.
+    /// Runs a disk call and returns its result. Blocks, in a sink's own directory for ``limit`` at most.
     /// - Parameters:
-    ///   - root: the sink's own directory; nil is the recordings directory, for which the call runs here.
-    ///   - undo: called with the result if it comes after this function has given up.
+    ///   - root: the sink's own directory. Nil is the recordings directory: its calls run on the calling thread.
+    ///   - undo: called with a result that arrives after this function has given up.
+    /// - Throws: the call's error, or `ETIMEDOUT` if the directory does not answer.
     func run<Result: Sendable>(
         in root: String?, undo: @escaping @Sendable (Result) -> Void = { _ in }, _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) throws(RecordingError) -> Result {
         guard let root, let directory = find(root) else { return try body() }
         if let problem = directory.hang { throw RecordingError(problem, underlying: ETIMEDOUT) }
         let call = DiskCall<Result>()
-        // No child of ours: what hangs can be neither cancelled nor awaited. It ends with its disk, or with the process.
+        // Not a child task: a hanging disk call can be neither cancelled nor awaited.
+        // It ends with its disk or with the process.
         Task(executorPreference: directory.threads) {
             do throws(RecordingError) {
                 let result = try body()
@@ -60,7 +62,7 @@ private final class DiskCall<Value: Sendable>: @unchecked Sendable {
     private var result: Result<Value, RecordingError>?
     private var isAbandoned = false
 
-    /// Takes the result. Returns false if nothing waits for it any more.
+    /// Stores the result. Returns false if the caller has given up.
     func answer(_ result: Result<Value, RecordingError>) -> Bool {
         condition.lock()
         defer { condition.unlock() }
@@ -69,7 +71,7 @@ private final class DiskCall<Value: Sendable>: @unchecked Sendable {
         return !isAbandoned
     }
 
-    /// Waits for the result, until a time or until `isHopeless` says so; then nil.
+    /// Waits for the result. Returns nil after the deadline, or if `isHopeless` returns true.
     func wait(until deadline: ContinuousClock.Instant, isHopeless: () -> Bool) -> Result<Value, RecordingError>? {
         condition.lock()
         defer { condition.unlock() }

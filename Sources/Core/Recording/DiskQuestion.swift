@@ -1,14 +1,14 @@
 import Foundation
 
-/// A question to a disk that may never answer, asked on a thread of its own.
+/// A disk call that may never return, on a thread of its own.
 ///
-/// What hangs can be neither cancelled nor joined: its thread ends with its disk, or with the process.
+/// A hanging disk call can be neither cancelled nor joined. Its thread ends with the disk or with the process.
 // Unchecked: the answer is read and written only while `condition` is locked.
 package final class DiskQuestion<Answer: Sendable>: @unchecked Sendable {
     private let condition = NSCondition()
     private var answer: Answer?
 
-    /// Asks. Does not wait.
+    /// Starts the call. Does not wait.
     package init(_ ask: @escaping @Sendable () -> Answer) {
         Thread { [self] in
             let found = ask()
@@ -20,10 +20,10 @@ package final class DiskQuestion<Answer: Sendable>: @unchecked Sendable {
         .start()
     }
 
-    /// Whether the answer is there.
+    /// The call has returned.
     var isAnswered: Bool { answer(by: .now) != nil }
 
-    /// Returns the answer, or nil where there is none by a time. Blocks until then.
+    /// Returns the call's answer, or nil if there is none by the deadline. Blocks until then.
     package func answer(by deadline: ContinuousClock.Instant) -> Answer? {
         condition.lock()
         defer { condition.unlock() }

@@ -1,30 +1,33 @@
-/// Stretches of a call's timeline, in order and apart from each other, counted in frames from the call's first.
+/// Ranges of a call's timeline, in order and apart from each other, counted in frames from the call's first.
 ///
-/// In JSON each stretch is a pair `[from, to]`: the frame `from` is in it, the frame `to` is not.
+/// In JSON each range is a pair `[from, to]`. The frame `from` belongs to the range, the frame `to` does not.
 package struct FrameRanges: Hashable, Sendable {
-    /// The stretches. None is empty, and none touches the next.
+    /// The ranges. None is empty, and none touches the next.
     package private(set) var ranges: [Range<Int>] = []
 
     /// Makes an empty list.
     package init() {}
 
-    /// Makes a list of stretches that may come in any order and overlap. Takes the time that sorting them takes: a manifest may be damaged, and
-    /// name a great many in the worst order. Stretches that are sorted already, or come from a few sorted lists, take linear time.
+    /// Makes a list of ranges in any order. The ranges may overlap.
+    ///
+    /// This takes the time of sorting, because a damaged manifest may name very many ranges in the worst order.
+    /// Sorted ranges, or a few sorted lists in sequence, take linear time.
     package init(_ ranges: some Sequence<Range<Int>>) {
         for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) { insert(range) }
     }
 
-    /// Frames in all stretches.
+    /// Number of frames in all ranges.
     package var frames: Int { ranges.reduce(0) { $0 + $1.count } }
 
-    /// Whether there is no stretch.
+    /// The list has no range.
     package var isEmpty: Bool { ranges.isEmpty }
 
-    /// The end of the last stretch; nil where there is none.
+    /// The end of the last range; nil if the list is empty.
     package var end: Int? { ranges.last?.upperBound }
 
-    /// Adds a stretch. Frames that are in the list already count once. Adding at the end takes constant time; for many stretches that belong
-    /// elsewhere, make a list of them and take the union.
+    /// Adds a range. A frame already in the list counts once.
+    ///
+    /// Adding at the end takes constant time. To add many ranges elsewhere, make a list of them and take the union.
     package mutating func insert(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
         if let last = ranges.last, last.upperBound >= range.lowerBound {
@@ -42,14 +45,14 @@ package struct FrameRanges: Hashable, Sendable {
         ranges.replaceSubrange(before.count..<before.count + touched.count, with: [low..<high])
     }
 
-    /// The part of the list that lies in a stretch.
+    /// Returns the part of the list within the limits.
     package func clamped(to limits: Range<Int>) -> FrameRanges {
         var result = FrameRanges()
         for range in ranges { result.insert(range.clamped(to: limits)) }
         return result
     }
 
-    /// The list without the frames of another one.
+    /// Returns the list without the frames of another list.
     package func subtracting(_ other: FrameRanges) -> FrameRanges {
         var result = FrameRanges()
         var holes = other.ranges[...]
@@ -58,7 +61,7 @@ package struct FrameRanges: Hashable, Sendable {
             while let hole = holes.first, hole.lowerBound < range.upperBound {
                 if hole.lowerBound > low { result.insert(low..<hole.lowerBound) }
                 low = max(low, hole.upperBound)
-                // A hole that reaches into the next stretch is looked at again there.
+                // A hole that extends beyond this range may also cut the next one.
                 if hole.upperBound > range.upperBound { break }
                 holes.removeFirst()
             }
@@ -67,12 +70,13 @@ package struct FrameRanges: Hashable, Sendable {
         return result
     }
 
-    /// The frames of both lists.
+    /// Returns the frames of both lists.
     package func union(_ other: FrameRanges) -> FrameRanges { FrameRanges(ranges + other.ranges) }
 }
 
 extension FrameRanges: Codable {
-    /// Reads pairs. A pair that ends before it begins, or begins before frame 0, is refused: a manifest may be damaged.
+    /// Decodes pairs. Refuses a pair that ends before it begins or begins before frame 0,
+    /// because a manifest may be damaged.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         self.init(
@@ -84,7 +88,7 @@ extension FrameRanges: Codable {
             })
     }
 
-    /// Writes pairs.
+    /// Encodes the ranges as pairs.
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(ranges.map { [$0.lowerBound, $0.upperBound] })

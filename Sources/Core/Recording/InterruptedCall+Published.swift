@@ -22,7 +22,7 @@ extension InterruptedCall {
         return nil
     }
 
-    /// The call's files in a directory of a sink's own, as far as they can be listed. Directories of programs are none.
+    /// Returns the call's files in a sink's own directory, as far as they can be listed. Omits directories of programs.
     func files(in root: String) -> [CallFile] {
         let entries = (try? FileSystem.list(PartialRecording.directory(of: id, in: root))) ?? []
         return entries.filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
@@ -43,10 +43,10 @@ extension InterruptedCall {
         return true
     }
 
-    /// Finishes the work of a program killed after publishing: removes second names,
-    /// and adds the files of abandoned sinks.
+    /// Finishes the work of a program killed after publishing:
+    /// removes second names, and adds the files of abandoned sinks.
     ///
-    /// A file counts as published if the manifest names it, whatever links exist.
+    /// A file counts as published if the manifest names it. Links do not matter.
     func finish(
         _ published: Recording, _ interim: Recording, _ partial: PartialRecording, _ files: [CallFile],
         _ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void

@@ -88,7 +88,8 @@ struct InterruptedCall {
         return true
     }
 
-    /// Whether the machine was started since a moment of the call: by the boot that the manifest names, or else by the time.
+    /// Returns true if the machine was started since a moment of the call.
+    /// Compares the boot named in the manifest, or else the time.
     func wasStarted(since moment: Date?) -> Bool {
         if let boot, let current = Lease.boot { return boot != current }
         return FileSystem.isBeforeBoot(moment)

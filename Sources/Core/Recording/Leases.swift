@@ -9,16 +9,20 @@ import Synchronization
     import Glibc
 #endif
 
-/// Finds out which of the programs that share a recordings directory still run, for the recovery of their calls.
+/// Finds out which programs with the same recordings directory still run,
+/// so that the calls of dead ones can be recovered.
 ///
-/// Clocks of different hosts are not compared: a lease is over if its file has not changed for ``Lease/limit`` by this program's
-/// clock. A program is known to be dead at once if the lock of its call is free and this kernel would know of the lock: the program
-/// ran under this kernel, or the disk is one that no other kernel can have mounted since.
+/// Clocks of different hosts are not compared. A lease is over if its file has not changed for ``Lease/limit`` by this
+/// program's clock.
+///
+/// A program is known to be dead at once if the lock of its call is free and this kernel would know of the lock.
+/// The kernel would know if the program ran under it, or if no other kernel can have mounted the disk since.
 package final class Leases: Sendable {
-    /// Seconds after which a lease that nobody renews is removed: much more than clocks of hosts differ.
+    /// Age in seconds at which an unrenewed lease is removed.
+    /// It is much larger than the difference between hosts' clocks.
     private static let forgottenAfter: TimeInterval = 3600
 
-    /// Whether the program that a lease belongs to runs.
+    /// The state of a program, judged by its lease.
     enum Verdict: Sendable { case alive, dead, undecided }
 
     private struct Sight {
@@ -37,11 +41,12 @@ package final class Leases: Sendable {
     private let own: Lease
     private let directory: String
     private let limit: Duration
-    /// Whether the directory is on a disk of this kernel alone.
+    /// The directory is on a disk that only this kernel can have mounted.
     private let isOfOneKernel: Bool
     private let state = Mutex(State())
 
-    /// Prepares to look at the leases in a directory of unfinished recordings. `own` is the lease of this program, and has begun. Blocks.
+    /// Prepares to judge the leases in a directory of unfinished recordings. Blocks.
+    /// - Parameter own: the lease of this program. It must have begun.
     package convenience init(own: Lease, directory: String) {
         self.init(own: own, directory: directory, limit: Lease.limit, isOfOneKernel: MountTable.isOfOneKernel(directory))
     }
@@ -53,18 +58,21 @@ package final class Leases: Sendable {
         self.isOfOneKernel = isOfOneKernel
     }
 
-    /// Whether calls were spared since the last ``releaseClaims()`` because it was not known yet if their program runs.
+    /// Calls were skipped since the last ``releaseClaims(keepsClaimed:)``, because it was not known yet if their
+    /// program runs.
     package var isWaiting: Bool { state.withLock { $0.isWaiting } }
 
-    /// Whether calls were spared since the last ``releaseClaims()`` because their program runs elsewhere.
+    /// Calls were skipped since the last ``releaseClaims(keepsClaimed:)``, because their program still runs.
     package var sparesOthers: Bool { state.withLock { $0.sparesOthers } }
 
-    /// Whether the call in a partial directory, whose lock is free, may be recovered: its program is dead, and no other one recovers it.
+    /// Returns true if a call with a free lock may be recovered: its program is dead, and no other program recovers it.
     /// Blocks.
-    /// - Parameter claims: whether the call is to be recovered, and not only looked at.
+    /// - Parameters:
+    ///   - callDirectory: the call's partial directory.
+    ///   - claims: true to claim the call for recovery, false only to examine it.
     func mayRecover(_ callDirectory: String, claims: Bool = true) -> Bool {
         guard let owner = Self.owner(of: callDirectory) else { return true }
-        // The lock of a running call of this very program would not be free.
+        // A running call of this program would hold its lock.
         if owner == own.id { return own.locksAreReal }
         switch verdict(of: owner) {
         case .dead: return !claims || claim(owner)
@@ -77,9 +85,10 @@ package final class Leases: Sendable {
         }
     }
 
-    /// Gives back what was claimed, forgets what was spared, and removes what programs left that died without calls: a pass of recovery is
-    /// over. Blocks.
-    /// - Parameter keepsClaimed: whether a call is still being recovered, so that no other program may have the claims.
+    /// Ends a pass of recovery. Releases the claims, forgets the skipped calls,
+    /// and removes old leases and claims of other programs. Blocks.
+    /// - Parameter keepsClaimed: true while a call is still being recovered.
+    ///   The claims then stay, and no other program can take them.
     package func releaseClaims(keepsClaimed: Bool = false) {
         let claimed = state.withLock { state in
             defer {
@@ -93,8 +102,10 @@ package final class Leases: Sendable {
         removeLeftovers()
     }
 
-    /// Removes leases that were over long ago, or at the last boot of a disk of this kernel alone, and claims of programs that are gone. A call
-    /// that still names one counts as a dead program's, which it is.
+    /// Removes old leases, and claims of programs without a lease. A lease is old after an hour without renewal.
+    /// On a disk of this kernel alone, a lease from an earlier boot is old, too.
+    ///
+    /// A call that still names a removed lease counts as a call of a dead program, which is correct.
     private func removeLeftovers() {
         let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { $0.hasPrefix(Lease.prefix) }
         for name in names where name != Lease.prefix + own.id {
@@ -107,31 +118,34 @@ package final class Leases: Sendable {
         }
     }
 
-    /// Whether a lease is one of an earlier boot of this kernel's own disk.
+    /// Returns true if a lease is from an earlier boot, on a disk of this kernel alone.
     private func isOfEarlierBoot(_ path: String) -> Bool {
         guard isOfOneKernel, own.locksAreReal, let current = Lease.boot,
             let data = try? Data(contentsOf: URL(fileURLWithPath: path))
         else { return false }
-        // One that a power cut has emptied has its time left.
+        // A power cut may have emptied the file. Its time remains.
         guard let record = try? JSONDecoder().decode(Lease.Record.self, from: data) else {
             return FileSystem.modified(path).map { FileSystem.isBeforeBoot($0) } ?? false
         }
         return record.boot != nil && record.boot != current
     }
 
-    /// Whether the program with a lease runs. The lock of one of its calls was found to be free. Blocks.
+    /// Returns the state of a program whose call has a free lock. Blocks.
     func verdict(of owner: String) -> Verdict { verdict(of: owner, asked: []) }
 
-    /// - Parameter asked: the programs whose calls led to this one. Two that claimed each other's calls are both dead.
+    /// Returns the state of a program, or of the program that claimed its calls.
+    /// - Parameter asked: the programs whose claims led to this one.
+    ///   If two programs claimed each other's calls, both are dead.
     private func verdict(of owner: String, asked: Set<String>) -> Verdict {
         if owner == own.id { return .alive }
         if asked.contains(owner) { return .dead }
         let path = Lease.path(owner, in: directory)
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
-            // It has ended, or another program recovers its calls.
+            // The program has ended, or another program recovers its calls.
             return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) } ?? .dead
         }
-        // The lock of its call is free, and a kernel forgets no lock but by a new boot. After a power cut the lease may be empty.
+        // The lock of its call is free, and only a new boot makes a kernel forget a lock.
+        // After a power cut the lease may be empty.
         if own.locksAreReal, isOfOneKernel { return .dead }
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
         if let boot = record?.boot, own.locksAreReal, boot == Lease.boot { return .dead }
@@ -148,27 +162,27 @@ package final class Leases: Sendable {
 
     private func claimPath(_ owner: String, by id: String) -> String { "\(Lease.path(owner, in: directory)).by-\(id)" }
 
-    /// The program that recovers the calls of a dead one.
+    /// Returns the program that recovers the calls of a dead one.
     private func claimer(of owner: String) -> String? {
         let prefix = "\(Lease.prefix)\(owner).by-"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         return names.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
 
-    /// Takes over the calls of a dead program. Of several programs that try, the one that renames the lease gets them.
+    /// Takes over the calls of a dead program. If several programs try, the first to rename the lease succeeds.
     private func claim(_ owner: String) -> Bool {
         if state.withLock({ $0.claimed.contains(owner) }) { return true }
         let mine = claimPath(owner, by: own.id)
         if unsafe rename(Lease.path(owner, in: directory), mine) != 0 {
             guard errno == ENOENT else { return false }
-            // Without a lease and a claim, it ended in order, or its calls were looked at before.
+            // Without a lease and a claim, the program ended in order, or its calls were examined before.
             if let other = claimer(of: owner), other != own.id, unsafe rename(claimPath(owner, by: other), mine) != 0 { return false }
         }
         state.withLock { _ = $0.claimed.insert(owner) }
         return true
     }
 
-    /// The lease that the manifest of a running call names.
+    /// Returns the identifier of the lease named in the manifest of an unpublished call.
     static func owner(of callDirectory: String) -> String? {
         struct Owner: Decodable { var owner: String? }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: callDirectory)) ?? []

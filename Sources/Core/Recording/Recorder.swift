@@ -11,41 +11,41 @@ import Synchronization
     import Glibc
 #endif
 
-/// Everything that records: the store, the sinks that were configured, the calls that run, and what carriers say of them.
+/// Records calls. Holds the store, the configured sinks, the running calls, and carriers' facts about calls.
 package final class Recorder: Sendable {
-    /// How often clocks are looked at: stalls, due checkpoints, stuck threads.
+    /// Interval between checks of the clocks: stalls, due checkpoints, stuck threads.
     static let heartbeat = Duration.milliseconds(250)
-    /// How often the manifests are told of late events that were dropped.
+    /// Interval at which the counts of dropped late events are added to the manifests.
     static let settleInterval = Duration.seconds(10)
-    /// Facts about calls whose audio has not come, or came long ago, that are kept at once.
+    /// Number of calls without audio yet, or long after it, about which facts are kept at once.
     static let waitingLimit = 1000
 
-    /// Events that may be added to one recording after its call, where the configuration does not say.
+    /// Default number of events that may be added to one recording after its call.
     package static let lateEventLimit = LateEvents.standardLimit
 
-    /// Seconds for which a pause goes on after all that was spoken in it has been read, unless told otherwise.
+    /// Default number of seconds for which a pause continues after all audio spoken in it has been read.
     package static let pauseGuard = 0.5
 
-    /// Events of one expected call that are kept.
+    /// Number of events kept for one expected call.
     static let waitingEventLimit = 20
 
-    /// Where recordings go.
+    /// The store of the recordings.
     package let store: RecordingStore
-    /// The recordings that are finished.
+    /// The finished recordings.
     package let index = RecordingIndex()
     /// The configured sinks.
     package let plans: [SinkPlan]
 
-    /// The directories that recordings go to.
+    /// The directories for recordings.
     let storage: Storage
     let environment: CallSession.Environment
     /// Finishes interrupted calls and keeps the index current.
     let archive = ArchiveKeeper()
     private let probe: SinkProbe
     private let registry: SinkRegistry
-    /// This program among those that share the recordings directory.
+    /// The lease by which other programs with the same recordings directory know that this one runs.
     private let lease: Lease
-    /// Beats without any disk, so that time goes on while all others are stuck.
+    /// Thread for the heartbeat after cancellation. It touches no disk, so time goes on while all others are stuck.
     private let clock = BlockingExecutor(name: "clock", threads: 1, threadLimit: 1)
     let logger: Logger
     let state = Mutex(State())
@@ -54,10 +54,13 @@ package final class Recorder: Sendable {
     var ledger: BlockingExecutor { environment.ledger }
     var metrics: CallMetrics { environment.metrics }
 
-    /// Makes a recorder. Nothing touches the disk before ``prepare()``.
-    ///
-    /// `marks` say how much room the disks must have. `eventLimit` is how many events one manifest keeps, `lateEventLimit` how many of
-    /// them may come after the call. A pause goes on for `pauseGuard` seconds after it is to end. Numbers go to `metrics`; ``metricDescriptions`` says what they are.
+    /// Makes a recorder. Touches no disk before ``prepare()``.
+    /// - Parameters:
+    ///   - marks: the limits of free space on the disks.
+    ///   - eventLimit: the number of events kept in one manifest.
+    ///   - lateEventLimit: the number of events kept from after the call.
+    ///   - pauseGuard: seconds for which a pause continues after its requested end.
+    ///   - factory: the receiver of the figures described in ``metricDescriptions``.
     package init(
         store: RecordingStore, plans: [SinkPlan], registry: SinkRegistry, marks: SpaceMarks = .standard,
         eventLimit: Int = CallSession.eventLimit, lateEventLimit: Int = Recorder.lateEventLimit,
@@ -77,17 +80,17 @@ package final class Recorder: Sendable {
         self.logger = logger
         environment = CallSession.Environment(
             plans: plans, store: store, storage: storage, ledger: BlockingExecutor(name: "ledger"),
-            // Calls that are not over come first.
+            // Running calls come first.
             sealer: BlockingExecutor(name: "sealer", isBackground: true), eventLimit: eventLimit, pauseGuard: pauseGuard,
             metrics: CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) }), logger: logger)
         lateEvents = LateEvents(store: store, limit: lateEventLimit, eventLimit: eventLimit, metrics: all, logger: logger)
         probe = SinkProbe(plans: plans, store: store, storage: storage, logger: logger)
     }
 
-    /// Time that the recordings directory has to answer at the start.
+    /// Time limit for the recordings directory to answer at the start.
     static let prepareLimit = Duration.seconds(30)
 
-    /// Proves that recordings can be made. An error here is the operator's to mend.
+    /// Tests that recordings can be made. If this throws, the operator must fix the cause.
     package func prepare() async throws(RecordingError) {
         let threads = BlockingExecutor(name: "prepare", threads: 1)
         let result = await threads.answer(within: Self.prepareLimit) { [store, storage, lease, logger] in
@@ -104,7 +107,7 @@ package final class Recorder: Sendable {
         await storage.resolve()
     }
 
-    /// Finishes interrupted recordings, reads the finished ones, and keeps time for the running calls until the task is
+    /// Recovers interrupted recordings, indexes the finished ones, and keeps time for running calls until the task is
     /// cancelled. Calls can be recorded meanwhile.
     package func run() async {
         await withDiscardingTaskGroup { group in
@@ -125,24 +128,26 @@ package final class Recorder: Sendable {
         await close()
     }
 
-    /// Attempts a last time what is left to do for calls that are over, and ends what ``prepare()`` began. ``run()`` does this at its end.
+    /// Makes a last attempt at the remaining work for ended calls, and ends the lease begun by ``prepare()``.
+    /// ``run()`` calls this at its end.
     package func close() async {
         await finishLast()
         await ledger.run { [lease] in lease.end() }
     }
 
-    /// Recovers interrupted calls, and keeps the index up to what stands on the disk, until the task is cancelled.
+    /// Recovers interrupted calls, and keeps the index in line with the disk, until the task is cancelled.
     private func keepArchive() async {
         let looked = try? await storage.home.run(on: ledger) { [lease, store] () throws(RecordingError) in
             Leases(own: lease, directory: store.partialDirectory)
         }
-        // Given up: the program ends.
+        // The call was given up, because the program is about to end.
         guard let leases = looked else { return }
         let recovery = Recovery(store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
         await archive.run(index, recovery, in: storage.home) { [metrics] _ in metrics.all.callsRecovered.increment() }
     }
 
-    /// Rehearses recording in every directory and tries the sinks that calls depend on, until the task is cancelled. Waits for no disk.
+    /// Starts rehearsals in every directory and tests of required and failed sinks, until the task is cancelled.
+    /// Also renews the lease and keeps the reserve. Waits for no disk.
     private func watchPlaces() async {
         var isFirst = true
         while !Task.isCancelled {
@@ -165,22 +170,22 @@ package final class Recorder: Sendable {
         }
     }
 
-    /// No further call is wanted: the program is about to end. Running calls go on.
+    /// Marks the recorder as draining: the program is about to end and takes no further calls. Running calls continue.
     package func drain() { state.withLock { $0.isDraining = true } }
 
-    /// The calls that still run are about to be ended. From now on, nothing waits for a recordings directory that does not answer.
+    /// Announces the end of the running calls. From now on, Callreel does not wait for a hanging recordings directory.
     package func leave() { state.withLock { $0.isLeaving = true } }
 
-    /// Whether ``drain()`` was called.
+    /// ``drain()`` was called.
     package var isDraining: Bool { state.withLock { $0.isDraining } }
 
-    /// Looks at the clocks of the running calls and their threads until the task is cancelled and the last of them is
-    /// published: a call whose sink is stuck needs the clock to come to its end.
+    /// Checks the clocks of running calls and their threads until the task is cancelled and the last call is published.
+    /// A call with a stuck sink needs the clock to end.
     package func keepTime() async {
         while !Task.isCancelled || !sessions.isEmpty {
-            // A cancelled task does not sleep; a thread of its own does.
+            // A cancelled task cannot sleep, but a separate thread can.
             if Task.isCancelled { await clock.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
-            // A program that is to end does not wait for a directory that hangs.
+            // A program about to end does not wait for a hanging directory.
             if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.isStuck { storage.home.giveUp() }
             let now = ContinuousClock.now
             let sessions = sessions
@@ -202,24 +207,27 @@ package final class Recorder: Sendable {
     /// The running calls, oldest first.
     package var liveCalls: [CallSession.Snapshot] { sessions.map(\.snapshot).sorted { $0.startedAt < $1.startedAt } }
 
-    /// A running call.
+    /// Returns a running call.
     package func liveCall(_ id: RecordingID) -> CallSession? { state.withLock { $0.live[id]?.session } }
 
     private var sessions: [CallSession] { state.withLock { $0.live.values.map(\.session) } }
 
-    /// Starts a call. Whoever calls this must let ``record(_:)`` run for it.
-    ///
-    /// Calls of one `group` are read in one turn; nil is a call by itself. Audio that `mayHold` waits for a sink as long as that makes
-    /// progress, as a file can and a live call cannot.
-    /// `onRoom` is called, from any thread, when there is room again after `receive` returned false; `onStop`, from any thread, when a
-    /// sink's failure shall end the call. Whoever is told ends it, with the reason; without `onStop` the call is ended at once.
-    /// `onDrain` is called, from any thread, when the recording goes on after a pause: whoever is told calls `noteDrained` on the session
-    /// when it has handed in all audio that has come by then. Without it, all audio that has come is handed in already.
+    /// Starts a call. You must also run ``record(_:)`` for the returned session; otherwise the call is never published.
+    /// - Parameters:
+    ///   - group: the calls read together, whose sinks use the same threads; nil for a single call.
+    ///   - mayHold: true if the audio can wait for a sink as long as the sink makes progress. A file can wait;
+    ///     a live call cannot.
+    ///   - onRoom: called from any thread when there is room again after `receive` returned false.
+    ///   - onStop: called from any thread, with the reason, when a sink's failure must end the call.
+    ///     The source must then end it. Without `onStop`, the session ends the call at once.
+    ///   - onDrain: called from any thread when the recording continues after a pause.
+    ///     The source must call `noteDrained` on the session once it has delivered all audio received by then.
+    ///     Without `onDrain`, all received audio counts as delivered.
     package func startCall(
         _ call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void,
         onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
     ) -> CallSession {
-        // Under one lock, so that nothing that is said of the call now is kept for a call that is yet to come.
+        // One lock covers all of this, so that no fact that arrives now is kept for a future call.
         let (session, facts, waiting) = state.withLock { state in
             var call = call
             let waiting = state.takeWaiting(call)
@@ -238,7 +246,7 @@ package final class Recorder: Sendable {
         return session
     }
 
-    /// Records a started call to its end. Errors are logged and returned; nothing else is left to do about them.
+    /// Records a started call to its end. Logs and returns errors; the caller need not handle them.
     @discardableResult
     package func record(_ session: CallSession) async -> Result<Recording, RecordingError> {
         let result: Result<Recording, RecordingError>
@@ -247,7 +255,7 @@ package final class Recorder: Sendable {
         case .success(let recording): index.add(recording)
         case .failure: metrics.all.callsNotPublished.increment()
         }
-        // In one step, so that an event always finds the call.
+        // One step, so that an event always finds the call.
         state.withLock { state in
             guard let call = state.live.removeValue(forKey: session.id) else { return }
             let unfinished = Unfinished(session, facts: call.facts, result)

@@ -9,33 +9,34 @@ import Synchronization
     import Glibc
 #endif
 
-/// The recordings directory: where a call's files grow, and where they appear when they are complete.
+/// The recordings directory: the place of a call's files, both while they grow and after publication.
 ///
-/// A call's files are made in `.partial/<id>/`, on the same file system. At the end they are synced, hashed and given
-/// their published names without ever replacing a file; the manifest comes last. All functions may block.
+/// A call's files are made in `.partial/<id>/`, on the same file system.
+/// At the end they are synced, hashed and given their published names, never replacing a file. The manifest comes last.
+/// All functions may block.
 package struct RecordingStore: Sendable {
     /// The directory of unfinished recordings, under the recordings directory.
     package static let partialDirectoryName = ".partial"
 
-    /// The place for files that cannot be repaired, under the directory that they were to appear in.
+    /// The place for files that cannot be repaired, below the directory in which they were to appear.
     static let unrepairedDirectory = ".callreel/unrepaired"
 
-    /// What follows the name of a manifest while it is replaced and published.
+    /// Suffixes of a manifest's file name while it is replaced and published.
     static let manifestEndings = ["", ".new", ".final", ".final.new"]
 
     /// The recordings directory, without a slash at its end.
     package let directory: String
-    /// How recordings are named.
+    /// The template for recordings' names.
     package let template: NameTemplate
-    /// Permission bits of published files; directories get the same with search added for everyone who may read.
+    /// Permission bits of published files. Directories get the same bits, plus search permission for all who may read.
     package var fileMode: Int
-    /// Whether the directory is never made: where it is missing, its disk is not mounted.
+    /// Callreel never creates the directory. If it is missing, its disk is not mounted.
     package let mustExist: Bool
-    /// Called after each step of publishing and recovery; nil but in tests.
+    /// Called after each step of publishing and recovery. Nil except in tests.
     var onStep: (@Sendable (StoreStep) -> Void)?
-    /// Where disk calls in a sink's own directory run.
+    /// Runs disk calls in sinks' own directories.
     var access = DirectoryAccess()
-    /// The lease of this program, which the manifests of its running calls name; nil where it has none.
+    /// The lease of this program, named in the manifests of its running calls; nil if it has none.
     package var lease: Lease?
 
     var directoryMode: mode_t { FileSystem.directoryMode(forFiles: fileMode) }
@@ -43,7 +44,7 @@ package struct RecordingStore: Sendable {
     /// The directory of unfinished recordings.
     package var partialDirectory: String { directory + "/" + Self.partialDirectoryName }
 
-    /// Describes a store; ``prepare()`` makes it.
+    /// Describes a store. ``prepare()`` creates it.
     package init(directory: String, template: NameTemplate, fileMode: Int = 0o640, mustExist: Bool = false) {
         self.directory = directory.count > 1 && directory.hasSuffix("/") ? String(directory.dropLast()) : directory
         self.template = template
@@ -51,26 +52,27 @@ package struct RecordingStore: Sendable {
         self.mustExist = mustExist
     }
 
-    /// Makes the directories and proves that recordings can be made and published there.
+    /// Makes the directories, and tests that recordings can be made and published there.
     package func prepare() throws(RecordingError) {
         _ = try Rehearsal(root: directory, mode: directoryMode, name: Rehearsal.prefix + RecordingID().description, mayMake: !mustExist).run()
     }
 
-    /// Bytes that are set aside, so that the manifests of running calls can be written when the disk or a quota is full.
+    /// Bytes set aside, so that the manifests of running calls can be written when a disk or quota is full.
     private static let reserveSize = 1 << 20
 
     private var reserve: String { partialDirectory + "/reserve" }
 
-    /// Sets the reserve aside where it is missing: a small part of a small disk.
+    /// Sets the reserve aside if it is missing: 1 MiB, or 1/64 of the free space if that is less.
     func keepReserve() {
         guard let free = FileSystem.freeBytes(directory), !FileSystem.exists(reserve) else { return }
         FileSystem.allocate(reserve, bytes: min(Self.reserveSize, free / 64), mode: mode_t(fileMode))
     }
 
-    /// Gives the reserve to whatever needs a little room to finish a recording.
+    /// Frees the reserve, so that a recording can be finished on a full disk.
     func spendReserve() { FileSystem.removeName(reserve) }
 
-    /// The directory under which a sink's files appear, as an absolute path; nil is the recordings directory itself.
+    /// Returns the directory under which a sink's files appear, as an absolute path.
+    /// Returns nil for the recordings directory itself.
     func root(_ path: String?) -> String? {
         guard let path else { return nil }
         let absolute = absolute(path)
@@ -78,10 +80,11 @@ package struct RecordingStore: Sendable {
         return isHome ? nil : absolute
     }
 
-    /// A path from the root directory on, without `.` and `..`. Touches no disk.
+    /// Returns the absolute form of a path, without `.` and `..`. Touches no disk.
     package func absolute(_ path: String) -> String { Self.absolute(path, from: FileManager.default.currentDirectoryPath) }
 
-    /// A path from the root directory on, without `.`, `..` and doubled slashes. Links are not followed. Touches no disk.
+    /// Returns the absolute form of a path, without `.`, `..` and doubled slashes. Does not follow links.
+    /// Touches no disk.
     package static func absolute(_ path: String, from current: String) -> String {
         var names: [Substring] = []
         for name in (path.hasPrefix("/") ? path : current + "/" + path).split(separator: "/") {
@@ -94,22 +97,23 @@ package struct RecordingStore: Sendable {
         return "/" + names.joined(separator: "/")
     }
 
-    /// Tells a test that a step was taken.
+    /// Tells a test that a step is done.
     func reach(_ step: StoreStep) { onStep?(step) }
 
-    /// Where a file of a running call stands.
+    /// Returns the path of a running call's file.
     func path(_ file: CallFile, of id: RecordingID) -> String {
         PartialRecording.directory(of: id, in: file.root ?? directory) + "/" + file.name
     }
 
-    /// Where a published file stands.
+    /// Returns the path of a published file.
     static func path(_ file: Recording.File, in directory: String) -> String { (file.directory ?? directory) + "/" + file.name }
 
-    /// Makes the directory of a new call and puts its first manifest there. None of it is on stable storage yet: there is no audio either.
+    /// Makes the directory of a new call, and puts its first manifest there.
+    /// Brings neither to stable storage, because there is no audio yet.
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
         let place = PartialRecording.directory(of: manifest.id, in: directory)
         let file = PartialRecording.manifestName(manifest.name)
-        // A directory of a call is never without its manifest, by which another host knows that the call runs.
+        // A call's directory always has a manifest, by which other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(RecordingError) in
             do throws(RecordingError) {
                 try save(manifest, as: new + "/" + file, durably: false)
@@ -121,9 +125,9 @@ package struct RecordingStore: Sendable {
         return PartialRecording(id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
     }
 
-    /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut: without the manifest, the
-    /// call's audio is worth little.
-    /// - Parameter isFirst: whether the call's directory itself may not be on stable storage yet.
+    /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut,
+    /// because the audio is worth little without them.
+    /// - Parameter isFirst: true if the call's directory itself may not be on stable storage yet.
     func save(_ manifest: Recording, in partial: PartialRecording, isFirst: Bool = false) throws(RecordingError) {
         try save(manifest, as: partial.manifestPath, durably: true)
         try FileSystem.synchronizeDirectory(partial.directory)
@@ -133,24 +137,26 @@ package struct RecordingStore: Sendable {
     private func save(_ manifest: Recording, as path: String, durably: Bool) throws(RecordingError) {
         var manifest = manifest
         if let lease { manifest.owner = lease.current }
-        // Recovery keeps the one of the call.
+        // Recovery keeps the boot of the call.
         manifest.boot = manifest.boot ?? Lease.boot
         try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new", durably: durably)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
     ///
-    /// This is done once: after a failed sync the system may report success the next time without having the data. A file
-    /// that cannot be sealed makes its sink fail and stays where it is; the others are published without it. An error means that the
-    /// system has no descriptors to spare, and that nothing was done.
+    /// This is done once: after a failed sync, the system may report success the next time without having the data.
+    /// If a file cannot be sealed, its sink fails and the file stays where it is.
+    /// The other files are published without it.
     /// - Parameter files: for each sink of the manifest, its files.
+    /// - Throws: if the system has no descriptors to spare or the disk is gone. Sealing can then be tried again.
     func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(RecordingError) -> SealedRecording {
         var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
         for (index, files) in files.enumerated() {
             sealed.manifest.sinks[index].files = []
             sealed.manifest.sinks[index].directories = nil
             var gone: [CallFile] = []
-            // Nothing plays a file without audio. Where a sink says that it took some, the file shows that it is not there.
+            // No program plays a file without audio. If the sink reports audio but all its files are empty, they stay:
+            // they show the loss.
             let dropsEmpty = manifest.sinks[index].held == 0 || files.contains { $0.frames != 0 }
             for file in files {
                 if file.frames == 0, dropsEmpty {
@@ -167,9 +173,9 @@ package struct RecordingStore: Sendable {
                             name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
                             sha256: found.sha256))
                 } catch {
-                    // Nothing was synced yet of a file that could not be opened, so that it may be tried again.
+                    // The file could not be opened, so nothing of it was synced. Sealing can be tried again.
                     if error.isTransient, sealed.isComplete, gone.isEmpty { throw error }
-                    // Its disk was unmounted. When it is back, all of it is there.
+                    // The disk was unmounted. After a remount, all files are there.
                     if error.isMissing, file.root == nil, FileStatus.isMissing(partial.directory) { throw error }
                     gone.append(file)
                     if error.underlying != ETIMEDOUT { sealed.broken.append(file) }
@@ -185,14 +191,16 @@ package struct RecordingStore: Sendable {
 
     /// Publishes a sealed call, and returns its manifest with the published names.
     ///
-    /// Nothing is replaced: a name that is taken gets a number. On an error everything stays in the partial directories
-    /// as it was, and publishing can be tried again. Once the manifest stands, the call is published, and nothing that
-    /// fails afterwards is an error. Files that cannot appear in a directory of their sink's own stay where they are, their
-    /// sink has failed, and the others are published.
-    /// - Parameter keepPartial: leave the partial directory alone, because it holds files that are not published.
+    /// No file is replaced: if a name is taken, the recording's name gets a number.
+    /// After an error, everything is still in the partial directories, and publishing can be tried again.
+    /// Once the manifest has its published name, the call is published, and later failures are not errors.
+    ///
+    /// If a sink's own directory refuses files, they stay where they are and their sink fails.
+    /// The other files are published.
+    /// - Parameter keepPartial: true to keep the partial directory, because it holds unpublished files.
     func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
         var sealed = sealed
-        // First of all, the account: whatever happens from here on, the next start knows what the call was.
+        // The manifest comes first. After a failure at any later point, the next start knows the call from it.
         try saveFinal(sealed.manifest(as: partial.name, from: partial), in: partial)
         var isSaved = true
         for root in Set(sealed.files.compactMap(\.root)) {
@@ -210,7 +218,8 @@ package struct RecordingStore: Sendable {
         var attempt = 1
         while true {
             let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
-            // Before any file has its name: where there are no hard links, it says whose the renamed files are.
+            // This comes before any file gets its name. Without hard links, the manifest tells to which call renamed
+            // files belong.
             if !isSaved { try saveFinal(sealed.manifest(as: name, from: partial), in: partial) }
             isSaved = false
             switch try tryPublish(sealed, as: name, from: partial) {
@@ -218,18 +227,18 @@ package struct RecordingStore: Sendable {
             case .refused(let root, let error): sealed.drop(root, error)
             case .published(let final):
                 do throws(RecordingError) {
-                    // The new names are on the disk before the old ones go.
+                    // The new names must be on the disk before the old ones are removed.
                     try FileSystem.synchronizeDirectory(parent(of: name, nil))
-                    // Not before: another program that has to finish this call must find what its manifest names.
+                    // Not earlier: another program that finishes this call must find all files named in its manifest.
                     dropNames(partial, of: sealed.empty, roots: [])
                     if !keepPartial, sealed.isComplete {
                         discard(partial, files: sealed.files, roots: sealed.roots)
                     } else {
-                        // A recording that is deleted by hand does not come back from here.
+                        // If an operator deletes the recording, it must not come back from here.
                         dropNames(partial, of: sealed.files, roots: sealed.roots)
                     }
                 } catch {
-                    // The partial names stay, for the next start to look at.
+                    // The partial names stay for the next start to remove.
                 }
                 return final
             }
@@ -240,23 +249,24 @@ package struct RecordingStore: Sendable {
 
     private enum Attempt {
         case published(Recording)
-        /// A file of that name exists that is not one of ours.
+        /// Another file has this name.
         case taken
-        /// A sink's own directory did not take its files.
+        /// A sink's own directory refused its files.
         case refused(root: String, RecordingError)
     }
 
-    /// Publishes under one name. A name is also free where a program that died while it published has left links to the very same files.
+    /// Publishes under one name. A name also counts as free if a program died while publishing and left links to the
+    /// same files.
     private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
         let final = sealed.manifest(as: name, from: partial)
         let target = directory + "/" + name + ".json"
         if FileSystem.exists(target) { return .taken }
         var given: [GivenNames] = []
-        // Whatever goes wrong, the partial directories have every file; only our other names for them go.
+        // After any failure, the partial directories have every file. Only the other names of these files are removed.
         func giveUp() {
             for names in given { try? access.run(in: names.root) { () throws(RecordingError) in names.takeBack() } }
         }
-        // Directories that are not the manifest's come first: what they refuse is left out of it.
+        // The sinks' own directories come first: files that they refuse are left out of the manifest.
         for root in Set(sealed.files.map(\.root)).sorted(by: { ($0 ?? "") > ($1 ?? "") }) {
             let names = GivenNames(
                 root: root, parent: parent(of: name, root),
@@ -294,7 +304,7 @@ package struct RecordingStore: Sendable {
         return .published(final)
     }
 
-    /// Where the manifest of a finished call waits for its published name.
+    /// Returns the path at which a finished call's manifest waits for its published name.
     func finalPath(_ partial: PartialRecording) -> String { partial.manifestPath + ".final" }
 
     private func saveFinal(_ manifest: Recording, in partial: PartialRecording) throws(RecordingError) {
@@ -304,7 +314,7 @@ package struct RecordingStore: Sendable {
         reach(.prepared)
     }
 
-    /// Publishes further files of a call whose manifest stands already.
+    /// Publishes further files of a call whose manifest is already published.
     func add(_ files: [CallFile], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording.File] {
         var added: [Recording.File] = []
         for file in files {
@@ -326,8 +336,8 @@ package struct RecordingStore: Sendable {
         return added
     }
 
-    /// Takes the partial names away from a call whose files are published under their final names. The manifest goes last:
-    /// as long as it stands, it says where the others are.
+    /// Removes the partial names of a call with published files.
+    /// The manifest goes last, because it tells where the other files are.
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
         dropNames(partial, of: files, roots: roots)
         for ending in Self.manifestEndings.reversed() { FileSystem.removeName(partial.manifestPath + ending) }
@@ -336,7 +346,8 @@ package struct RecordingStore: Sendable {
         reach(.discarded)
     }
 
-    /// Takes the partial names of published files away, and leaves the rest of the call's directories for what is still to come.
+    /// Removes the partial names of published files. Keeps the rest of the call's directories for files still to be
+    /// published.
     func dropNames(_ partial: PartialRecording, of files: [CallFile], roots: Set<String>) {
         for file in files where file.root == nil {
             FileSystem.removeName(path(file, of: partial.id))
@@ -345,7 +356,7 @@ package struct RecordingStore: Sendable {
         for root in roots.union(files.compactMap(\.root)) {
             let names = files.filter { $0.root == root }.map { path($0, of: partial.id) }
             let directory = PartialRecording.directory(of: partial.id, in: root)
-            // A directory that does not answer keeps them; the next start takes them away.
+            // If the directory does not answer, the names stay. The next start removes them.
             try? access.run(in: root) { [onStep] () throws(RecordingError) in
                 for name in names {
                     FileSystem.removeName(name)
@@ -361,7 +372,7 @@ package struct RecordingStore: Sendable {
         try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name).json")))
     }
 
-    /// Replaces a published manifest with one that says more: facts that the carrier sent after the call.
+    /// Replaces a published manifest to add facts that the carrier sent after the call.
     func update(_ manifest: Recording) throws(RecordingError) {
         let target = "\(directory)/\(manifest.name).json"
         try FileSystem.replace(

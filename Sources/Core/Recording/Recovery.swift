@@ -2,50 +2,53 @@ import Foundation
 package import Logging
 import Synchronization
 
-/// Finishes recordings that a program left behind when it died, without a word or in the middle of publishing.
+/// Finishes the recordings of programs that died, during a call or while publishing.
 ///
-/// Each interrupted call has a directory of its own under `.partial`. Its files are made whole by the sinks that wrote
-/// them, and published with the state `recovered`. Nothing is deleted but second names of files that are published, and files
-/// without a byte: what cannot be understood stays where it is and is named, until an operator settles it. A call whose files are
-/// not all there waits: a disk may not be mounted yet. Recovery may be ended at any point and run again.
+/// Each interrupted call has a directory of its own under `.partial`.
+/// The sinks that wrote its files repair them, and recovery publishes them with the state `recovered`.
+/// Recovery may be ended at any point and run again.
 ///
-/// Calls with files in sinks' own directories are recovered on threads of their own, and only while these directories answer. A directory that
-/// hangs holds up its own calls alone.
+/// Recovery deletes only second names of published files, and files without a byte.
+/// A file it cannot interpret stays where it is and is reported, until an operator settles the call.
+/// A call with missing files waits, because a disk may not be mounted yet.
+///
+/// Calls with files in sinks' own directories are recovered on threads of their own,
+/// and only while these directories answer. A hanging directory delays only its own calls.
 package struct Recovery: Sendable {
-    /// What was found of one interrupted call.
+    /// The result for one interrupted call.
     package struct Finding: Sendable {
-        /// What became of the call.
+        /// The outcome of the call.
         package enum Outcome: Sendable {
-            /// It was published now, or would be.
+            /// The call was published now, or would be in a dry run.
             case published
-            /// It was published before.
+            /// The call was published before.
             case wasPublished
-            /// It waits as it is.
+            /// The call waits unchanged.
             case waits
         }
 
         /// The call's directory.
         package let directory: String
         package var outcome = Outcome.waits
-        /// The published name, or the one that it shall have; nil when that is not known.
+        /// The published or intended name; nil if unknown.
         package var name: String?
-        /// For each file: its name, its frames where they are known, and what was done or is wrong.
+        /// For each file: its name, its frames if known, and a note on its repair or defect.
         package var files: [(name: String, frames: Int?, note: String)] = []
-        /// Files that were put aside because an operator settled the call, and where they are.
+        /// Files put aside because an operator settled the call, and their new places.
         package var setAside: [(name: String, place: String)] = []
-        /// Why the call, or a part of it, stays where it is.
+        /// The reasons why the call, or a part of it, stays where it is.
         package var problems: [String] = []
 
-        /// Starts the finding of a call of which nothing is known yet.
+        /// Starts a finding without any facts about the call.
         package init(directory: String) { self.directory = directory }
     }
 
-    /// The calls whose problems an operator has decided to settle.
+    /// The calls that an operator has decided to settle despite their problems.
     package enum Settlement: Sendable, Equatable {
         case none, all
         case only(RecordingID)
 
-        /// Whether a call is one of them.
+        /// Returns true if the operator has decided to settle this call.
         func includes(_ id: RecordingID) -> Bool {
             switch self {
             case .none: false
@@ -57,29 +60,31 @@ package struct Recovery: Sendable {
 
     let store: RecordingStore
     let registry: SinkRegistry
-    /// Directories of sinks' own, in which calls without a manifest may have files too.
+    /// The sinks' own directories. A call without a manifest may have files there, too.
     let roots: [String]
     private let logger: Logger
-    /// Problems that the log has already: recovery is tried again while calls wait.
+    /// Problems already logged. Recovery is retried while calls wait.
     private let logged: LoggedProblems
-    /// The programs that share the directory; nil where no other one can.
+    /// The leases of programs with the same recordings directory; nil if there can be no other program.
     let leases: Leases?
     private let watch: RootWatch
-    /// Time that a sink's own directory has to answer.
+    /// Time limit for a sink's own directory to answer.
     private let answerLimit: Duration
 
-    /// Time that a sink's own directory has to answer before calls with files there wait.
+    /// Default time limit for a sink's own directory to answer. After that, calls with files there wait.
     package static let answerLimit = Duration.seconds(5)
 
-    /// Prepares a recovery of the interrupted calls of a store, by the sinks of a registry, which can make their files whole.
-    /// - Parameter leases: which of the programs that share the directory run; nil where no other one can.
+    /// Prepares to recover the interrupted calls of a store. The sinks of the registry repair the files.
+    /// - Parameters:
+    ///   - roots: the sinks' own directories.
+    ///   - leases: the leases of programs with the same recordings directory; nil if there can be no other program.
     package init(
         store: RecordingStore, registry: SinkRegistry, roots: [String] = [], leases: Leases? = nil, logger: Logger
     ) {
         self.init(store: store, registry: registry, roots: roots, leases: leases, logger: logger, look: RootWatch.look)
     }
 
-    /// Prepares a recovery that finds out in another way whether a sink's own directory answers, for tests.
+    /// Prepares a recovery with another test of whether sinks' own directories answer. For tests.
     init(
         store: RecordingStore, registry: SinkRegistry, roots: [String] = [], leases: Leases? = nil, logger: Logger,
         answerLimit: Duration = Recovery.answerLimit, look: @escaping @Sendable (String) -> Void
@@ -88,7 +93,7 @@ package struct Recovery: Sendable {
         watch = RootWatch(look: look)
         self.answerLimit = answerLimit
         self.leases = leases
-        // A call that waits stays its program's, which is known to be dead.
+        // A waiting call stays with its own program, which is known to be dead.
         var store = store
         store.lease = nil
         self.store = store
@@ -97,30 +102,32 @@ package struct Recovery: Sendable {
         self.logger = logger
     }
 
-    /// Whether the recovery of a call hangs in a directory, and goes on by itself when the directory answers.
+    /// The recovery of a call hangs in a directory. It continues by itself when the directory answers.
     var isHeldUp: Bool { watch.isHeldUp }
 
-    /// How interrupted calls are to be looked at.
+    /// The options of one pass over the interrupted calls.
     private struct Pass: Sendable {
         let dryRun: Bool
         let settling: Settlement
         let onRecovery: @Sendable (Recording) -> Void
     }
 
-    /// A call with files in directories of sinks' own.
+    /// A call with files in sinks' own directories.
     private struct FarCall {
         let id: RecordingID
         let directory: String
         let roots: Set<String>
     }
 
-    /// Looks at every interrupted call. Blocks, for a bounded time where a sink's own directory hangs. Calls that run, in this program or
-    /// another, are not touched.
+    /// Examines and recovers every interrupted call. Leaves running calls alone, in this program and in others.
+    /// Blocks, but for a bounded time if a sink's own directory hangs.
     /// - Parameters:
-    ///   - dryRun: only look, and say what would be done.
-    ///   - settling: calls of which what cannot be repaired is put aside, and what is missing is given up.
-    ///   - isEnding: whether the program is about to end. Then calls with files in sinks' own directories are left to the next start.
-    ///   - onRecovery: told of each recording that was published or changed, from any thread; also later, of one that hung.
+    ///   - dryRun: true to examine the calls and report, without a change.
+    ///   - settling: the calls to settle. Their files beyond repair are put aside, and missing files are given up.
+    ///   - isEnding: returns true if the program is about to end.
+    ///     Calls with files in sinks' own directories then wait for the next start.
+    ///   - onRecovery: called from any thread with each recording published or changed.
+    ///     After a hang, it is called later.
     package func run(
         dryRun: Bool = false, settling: Settlement = .none, isEnding: () -> Bool = { false },
         onRecovery: @escaping @Sendable (Recording) -> Void = { _ in }
@@ -142,7 +149,7 @@ package struct Recovery: Sendable {
         for entry in entries {
             let directory = partial + "/" + entry.name
             guard let id = RecordingID(entry.name) else {
-                // Being made now, or when a program died.
+                // The directory is being made now, or its program died while making it.
                 if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) { removeUnbegun(directory) }
                 continue
             }
@@ -166,18 +173,20 @@ package struct Recovery: Sendable {
         return findings.sorted { $0.directory < $1.directory }
     }
 
-    /// The directories of sinks' own that a call may have files in.
+    /// Returns the sinks' own directories in which a call may have files.
     private func roots(of id: RecordingID, in directory: String) -> Set<String> {
         if let manifest = InterimManifest(of: id, in: directory)?.recording {
             return manifest.roots.union(manifest.sinks.flatMap(\.files).compactMap(\.directory))
         }
-        // Nothing says where its files are; without a name in its directory, it has none.
+        // There is no manifest to name its files. If its directory is empty, the call has no files.
         return ((try? FileSystem.list(directory)) ?? []).isEmpty ? [] : Set(roots)
     }
 
-    /// Recovers a call where it is asked for. Returns nil when there is nothing to say about it, or `isWanted` says no, which is asked while the
-    /// call is locked. Blocks.
-    /// - Parameter attempts: how often the lock is tried for.
+    /// Recovers a call on the calling thread. Blocks.
+    /// - Parameters:
+    ///   - attempts: the number of attempts to lock the call.
+    ///   - isWanted: returns false to leave the call alone. Called while the call is locked.
+    /// - Returns: nil if there is nothing to report or the call was left alone.
     private func recover(
         _ id: RecordingID, _ directory: String, _ pass: Pass, attempts: Int = 1, isWanted: () -> Bool = { true }
     ) -> Finding? {
@@ -200,24 +209,26 @@ package struct Recovery: Sendable {
         return finding
     }
 
-    /// Recovers a call with files in sinks' own directories, on a thread of its own. Waits as long as the directories answer.
-    /// - Parameter deadline: when the directories, which have been asked, must have answered.
+    /// Recovers a call with files in sinks' own directories, on a thread of its own.
+    /// Waits as long as the directories answer.
+    /// - Parameter deadline: the time by which the directories, already asked, must have answered.
     private func recover(_ call: FarCall, _ pass: Pass, _ deadline: ContinuousClock.Instant, _ isEnding: () -> Bool) -> Finding? {
         if let problem = silence(of: call.roots, at: deadline) { return waiting(call.directory, problem, dryRun: pass.dryRun) }
-        // The lock was free a moment ago. A program that is being started has a copy of it until it runs.
+        // The lock was free a moment ago. A child process has a copy of the lock until it runs its program.
         let recovery = DiskQuestion { recover(call.id, call.directory, pass, attempts: 10) }
         while true {
             if let finding = recovery.answer(by: .now + answerLimit) { return finding }
             watch.ask(call.roots)
             guard let problem = silence(of: call.roots, at: .now + answerLimit) ?? (isEnding() ? "its recovery takes long" : nil) else { continue }
-            // It may have come to its end in the meantime. Otherwise it ends with its disk, or with the process, and may be ended at any point.
+            // The recovery may have ended in the meantime. Otherwise it ends with its disk or with the process,
+            // and may be ended at any point.
             if let finding = recovery.answer(by: .now) { return finding }
             watch.leave(call.id, recovery, problem)
             return waiting(call.directory, problem, dryRun: pass.dryRun)
         }
     }
 
-    /// Why a call with files in these directories has to wait, if one of them does not answer.
+    /// Returns the reason why a call with files in these directories must wait; nil if all of them answer.
     private func silence(of roots: Set<String>, at deadline: ContinuousClock.Instant) -> String? {
         let root = roots.sorted().first { store.access.hang(of: $0) != nil } ?? watch.silent(of: roots, at: deadline)
         return root.map { "\($0) does not answer: the call has files there and waits" }
@@ -230,7 +241,7 @@ package struct Recovery: Sendable {
         return finding
     }
 
-    /// Removes a call's directory that never got its name: there is a manifest in it at most.
+    /// Removes a call's directory that never got its final name. It holds at most a manifest.
     private func removeUnbegun(_ directory: String) {
         guard let lock = try? DirectoryLock(existing: directory), let entries = try? FileSystem.list(directory) else { return }
         defer { withExtendedLifetime(lock) {} }
@@ -252,10 +263,10 @@ package struct Recovery: Sendable {
     }
 }
 
-/// The problems that were logged.
+/// The problems already logged.
 private final class LoggedProblems: Sendable {
     private let problems = Mutex<Set<String>>([])
 
-    /// Adds a problem. Returns false if it was there already.
+    /// Adds a problem. Returns false if it was already there.
     func insert(_ problem: String) -> Bool { problems.withLock { $0.insert(problem).inserted } }
 }

@@ -18,7 +18,7 @@ package struct LentFile: Sendable {
     /// Prefix and suffix that make the name of the program's directory from the file's name.
     private static let mark = (prefix: ".", suffix: ".program")
 
-    /// The most bytes of a file that may be missing on the disk, as when its zeros are not stored: 1 GiB.
+    /// Largest number of bytes in a file's holes, which are not stored on the disk: 1 GiB.
     private static let holeLimit = 1 << 30
 
     /// The sink's file.
@@ -90,7 +90,7 @@ package struct LentFile: Sendable {
         return writers == .some
     }
 
-    /// Removes the attributes that keep a file from being moved: "immutable" and "append only" (ioctl_iflags(2)).
+    /// Removes attributes that prevent moving a file: "immutable" and "append only" (ioctl_iflags(2)).
     private static func makeChangeable(_ path: String) {
         #if os(Linux)
             let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
@@ -158,7 +158,7 @@ package struct LentFile: Sendable {
 }
 
 extension LentFile {
-    /// The time that this process waits for programs that still write after their server died, for all files together.
+    /// Time limit for programs that still write after their server died, for all files of this process together.
     private static let patience = Duration.seconds(10)
     /// The end of that time; nil until the first wait.
     private static let patienceEnd = Mutex<ContinuousClock.Instant?>(nil)

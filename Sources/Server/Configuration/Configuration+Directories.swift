@@ -1,11 +1,11 @@
 package import CallreelCore
 
 extension Configuration {
-    /// The result of a look at this machine, as it is now.
+    /// The result of an inspection of this machine in its present state.
     package struct Inspection: Sendable {
-        /// Mistakes that fail in each call: a directory that takes no files, a program that is missing.
+        /// Mistakes that make every call fail, such as a directory without write permission or a missing program.
         package var mistakes: [ConfigurationProblem] = []
-        /// Things that are missing here and may be there when the server starts: secrets, certificates, disks that must be mounted.
+        /// Secrets, certificates and disks missing now. They may be there when the server starts.
         package var notes: [ConfigurationProblem] = []
     }
 
@@ -15,11 +15,11 @@ extension Configuration {
         case note(String)
     }
 
-    /// Time for all directories and programs together to answer.
+    /// Time limit for all directories and programs together to answer.
     private static let lookLimit = Duration.seconds(5)
 
-    /// Looks at directories, programs, secrets and certificates, and makes nothing. Blocks for a few seconds at most: a directory that does
-    /// not answer by then is a mistake.
+    /// Inspects directories, programs, secrets and certificates. Creates nothing. Blocks for a few seconds at most:
+    /// a directory without an answer by then is a mistake.
     package func inspect() -> Inspection {
         var looks: [(place: ConfigurationPath, silence: String, question: DiskQuestion<Finding?>)] = []
         func check(_ path: String?, _ place: ConfigurationPath, mustExist: Bool) {

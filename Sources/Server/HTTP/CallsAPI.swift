@@ -3,9 +3,9 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 
-/// What the page shows, as JSON: the calls that run and the recordings that are finished; and what may be asked of a running call.
+/// The page's JSON interface. Lists running calls and finished recordings, and pauses or resumes running calls.
 struct CallsAPI: Sendable {
-    /// Recordings in one answer.
+    /// Largest number of recordings in one answer.
     static let pageLimit = 200
 
     let recorder: Recorder
@@ -13,7 +13,7 @@ struct CallsAPI: Sendable {
     let files: RecordingFiles
     let tunnels: TunnelHint
     let publicURL: @Sendable () -> PublicURL
-    /// What places a test call, as a shell takes it.
+    /// The shell command that places a test call.
     let testCommand: @Sendable () -> String
 
     /// Adds `GET /api/calls?limit=…&offset=…`, and `POST /api/calls/ID/pause` and `…/resume`.
@@ -27,9 +27,10 @@ struct CallsAPI: Sendable {
         router.post("/api/calls/:id/resume") { request, context in try pause(false, request, context) }
     }
 
-    /// Pauses or resumes the recording of a running call, and says how the call stands.
+    /// Pauses or resumes the recording of a running call, and returns the call's state.
     private func pause(_ isPaused: Bool, _ request: Request, _ context: RequestScope) throws -> Response {
-        // A browser sends its password with what another site's page asks of us, too; and it says whose page that was (Fetch, 3.1).
+        // A browser also sends its password with requests from pages of other sites.
+        // This header tells them apart (Fetch Metadata Request Headers, section 2.3).
         if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin", site != "none" {
             throw HTTPError(.forbidden, message: "a page of another site asks this")
         }

@@ -8,13 +8,14 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A file that is open for reading. It is closed where it was read: closing may block too.
+/// A file open for reading. It is closed on the directory's reader threads, because closing may block, too.
 final class OpenFile: Sendable {
     private let path: String
     private let descriptor: Int32
     private let closer: DirectoryReader
 
-    /// Opens a file, which `closer` will close. Blocks.
+    /// Opens a file. Blocks.
+    /// - Parameter closer: the reader whose threads close the file.
     init(_ path: String, closer: DirectoryReader) throws(RecordingError) {
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
@@ -27,7 +28,7 @@ final class OpenFile: Sendable {
         closer.later { close(descriptor) }
     }
 
-    /// Reads up to so many bytes from a position on, and at least one. Blocks.
+    /// Reads at least one byte and at most `count`, from a position on. Blocks.
     func read(_ count: Int, at position: Int) throws(RecordingError) -> [UInt8] {
         var result = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in

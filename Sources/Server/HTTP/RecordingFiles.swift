@@ -3,21 +3,23 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 
-/// Finds the files of published recordings for HTTP, and nothing else of the disk.
+/// Serves the files of published recordings over HTTP, and no other file on the disk.
 ///
-/// A file is named by its recording, its sink and its own name, and looked up in the index. No path of the disk is ever made of a
-/// URL, so no spelling of one leads anywhere else. Of a sink's own directory only those that are configured now are served.
+/// A request names a recording, a sink and a file, and Callreel looks them up in the index.
+/// No path on the disk is built from a URL, so no spelling of a URL leads elsewhere.
+/// Of the sinks' own directories, only those configured now are served.
 struct RecordingFiles: Sendable {
-    /// Paths under which a file was served once, with its path under the recordings directory. They still work.
+    /// Old URL prefix for files, followed by the path under the recordings directory. Such links still work.
     static let oldPath = "/recordings"
 
     private let recorder: Recorder
     private let index: RecordingIndex
     private let directory: String
-    /// The directories of the configured sinks, as manifests name them.
+    /// The own directories of the configured sinks, as manifests name them.
     private let roots: Set<String>
 
-    /// Finds files of a recorder's recordings. Touches no disk: one of a sink that may fail must not keep the server from starting.
+    /// Prepares to serve a recorder's files. Touches no disk, because a failed disk of one sink must not keep the
+    /// server from starting.
     init(_ recorder: Recorder) {
         self.recorder = recorder
         index = recorder.index
@@ -28,10 +30,10 @@ struct RecordingFiles: Sendable {
 
     // MARK: - URLs
 
-    /// The URL path of a recording's manifest.
+    /// Returns the URL path of a recording's manifest.
     static func manifestURL(of recording: Recording) -> String { "/api/recordings/\(recording.id)/manifest" }
 
-    /// The URL path of a file; nil where it is not served.
+    /// Returns the URL path of a file; nil if the file is not served.
     func url(of file: Recording.File, sink: Recording.Sink, recording: Recording) -> String? {
         guard path(of: file) != nil else { return nil }
         return "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/\(Self.encoded(Self.lastComponent(file.name)))"
@@ -74,10 +76,10 @@ struct RecordingFiles: Sendable {
         return recording
     }
 
-    /// The file of a link that has its path under the recordings directory in it.
+    /// Returns the file for an old link, which contains a path under the recordings directory.
     private func old(_ path: String) -> (path: String, type: String)? {
         guard let name = String(path.dropFirst(Self.oldPath.count + 1)).removingPercentEncoding else { return nil }
-        // The recording is called like its files, without what stands behind a dot.
+        // A recording has the name of its files without the part after a dot.
         var stem = name[...]
         while let dot = stem.lastIndex(of: "."), !stem[dot...].contains("/") {
             stem = stem[..<dot]
@@ -94,16 +96,17 @@ struct RecordingFiles: Sendable {
 
     private func manifestPath(of recording: Recording) -> String { "\(directory)/\(recording.name).json" }
 
-    /// Where a file stands; nil for one that is not served: in a directory that no sink has, or with a name that no recording of ours has.
+    /// Returns the path of a file. Returns nil if its directory belongs to no configured sink,
+    /// or its name cannot be that of a recording's file.
     private func path(of file: Recording.File) -> String? {
         if let root = file.directory, !roots.contains(root) { return nil }
         let parts = file.name.split(separator: "/", omittingEmptySubsequences: false)
-        // A manifest is a file too, and may say anything.
+        // A manifest is a file, too, and may have any content.
         guard !file.name.contains("\0"), parts.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") }) else { return nil }
         return "\(file.directory ?? directory)/\(file.name)"
     }
 
-    /// A file, and the directory that it is read under: a sink's own, or the recordings directory.
+    /// A file, and the directory above it: a sink's own directory, or nil for the recordings directory.
     private struct Place {
         let path: String
         let root: String?
@@ -123,16 +126,17 @@ struct RecordingFiles: Sendable {
 
     // MARK: - Media types
 
-    /// The media type of a sink's file, with the codec where browsers want to know it.
+    /// Returns the media type of a sink's file, with the codec if browsers need it.
     func mediaType(of file: Recording.File, sink: Recording.Sink) -> String {
         let ending = file.name.pathExtension.lowercased()
-        // Of this sink it is known what is in an Ogg file.
+        // This sink writes only Vorbis to files with this ending.
         if ending == "ogg", sink.type == "sndfile" { return "audio/ogg; codecs=vorbis" }
         return Self.mediaTypes[ending] ?? "application/octet-stream"
     }
 
-    /// Types that browsers and players know these endings by. Raw audio has no type that says its byte order. Programs may write any file:
-    /// none that a browser would run is named.
+    /// Media types by file name extension, as browsers and players know them.
+    /// Raw audio is absent, because no type tells its byte order.
+    /// Programs may write any file, so no type is listed that a browser would execute.
     private static let mediaTypes = [
         "wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg; codecs=opus", "ogg": "audio/ogg", "oga": "audio/ogg",
         "m4a": "audio/mp4", "aac": "audio/aac", "weba": "audio/webm", "webm": "audio/webm", "caf": "audio/x-caf", "aiff": "audio/aiff",

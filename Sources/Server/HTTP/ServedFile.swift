@@ -3,20 +3,22 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// A regular file as HTTP serves it: whole, in one range, or not at all where the client has it already (RFC 9110, sections 13 and 14).
+/// A regular file as an HTTP response: the whole file, one range, or 304 if the client already has it (RFC 9110,
+/// sections 13 and 14).
 struct ServedFile: Sendable {
-    /// Bytes that are read at once.
+    /// Number of bytes in one read.
     private static let chunkSize = 128 * 1024
 
     private let path: String
     private let reader: DirectoryReader
     let size: Int
-    /// Seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     private let modified: Int
-    /// Changes with every change of the file.
+    /// The entity tag. It changes with every change of the file.
     let tag: String
 
-    /// Looks at a file, which `reader` will read; nil where there is none. Blocks.
+    /// Examines a file. Returns nil if there is no regular file at the path. Blocks.
+    /// - Parameter reader: the reader for the file's content.
     init?(_ path: String, _ reader: DirectoryReader) {
         guard let status = try? FileStatus(path), status.kind == .file else { return nil }
         self.path = path
@@ -46,7 +48,8 @@ struct ServedFile: Sendable {
         }
     }
 
-    /// The bytes of a range. A file that cannot be read to its end breaks the response off: the client must not take a part for the whole.
+    /// Returns the bytes of a range as a response body. If the file cannot be read to its end, the response breaks off,
+    /// so that the client does not take a part for the whole.
     private func body(_ bytes: ClosedRange<Int>) -> ResponseBody {
         ResponseBody(contentLength: bytes.count) { [path, reader] writer in
             let file = try await reader.read { () throws(RecordingError) in try OpenFile(path, closer: reader) }
@@ -63,7 +66,7 @@ struct ServedFile: Sendable {
 
     // MARK: - Conditions
 
-    /// Whether the client has the file as it is. Its tag counts before its time.
+    /// Returns true if the client already has the present file. The tag takes precedence over the time.
     private func isKnown(to request: Request) -> Bool {
         let tags = request.headers[values: .ifNoneMatch].flatMap { $0.split(separator: ",") }
         guard tags.isEmpty else {
@@ -84,13 +87,14 @@ struct ServedFile: Sendable {
         case outside
     }
 
-    /// What a request asks for. Several ranges at once, other units and what cannot be read are ignored, as they may be.
+    /// Returns the requested part of the file. Ignores multiple ranges, other units and malformed ranges,
+    /// as RFC 9110 permits.
     private func range(of request: Request) -> Range {
         guard request.method == .get, let text = request.headers[.range], text.hasPrefix("bytes="), !text.contains(",") else { return .whole }
         if let condition = request.headers[.ifRange], condition != tag, condition != HTTPDate.text(modified) { return .whole }
         let bounds = text.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false)
         guard bounds.count == 2, bounds.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } }) else { return .whole }
-        // A number that is too large for us is larger than every file.
+        // A number too large for `Int` is beyond the end of every file.
         let numbers = bounds.map { $0.isEmpty ? nil : Int($0) ?? Int.max }
         switch (numbers[0], numbers[1]) {
         case (nil, nil): return .whole
