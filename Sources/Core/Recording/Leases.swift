@@ -58,8 +58,7 @@ package final class Leases: Sendable {
         self.isOfOneKernel = isOfOneKernel
     }
 
-    /// Calls were skipped since the last ``releaseClaims(keepsClaimed:)``, because it was not known yet if their
-    /// program runs.
+    /// Calls were skipped since the last ``releaseClaims(keepsClaimed:)``. It was not known yet if their program runs.
     package var isWaiting: Bool { state.withLock { $0.isWaiting } }
 
     /// Calls were skipped since the last ``releaseClaims(keepsClaimed:)``, because their program still runs.

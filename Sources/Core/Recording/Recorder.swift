@@ -214,7 +214,8 @@ package final class Recorder: Sendable {
 
     /// Starts a call. You must also run ``record(_:)`` for the returned session; otherwise the call is never published.
     /// - Parameters:
-    ///   - group: the calls read together, whose sinks use the same threads; nil for a single call.
+    ///   - group: the number of a group of calls read together. Their sinks use the same threads.
+    ///     Nil for a single call.
     ///   - mayHold: true if the audio can wait for a sink as long as the sink makes progress. A file can wait;
     ///     a live call cannot.
     ///   - onRoom: called from any thread when there is room again after `receive` returned false.
@@ -227,7 +228,7 @@ package final class Recorder: Sendable {
         _ call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void,
         onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
     ) -> CallSession {
-        // One lock covers all of this, so that no fact that arrives now is kept for a future call.
+        // One lock covers all of this. Otherwise a fact that arrives now might be kept for a future call.
         let (session, facts, waiting) = state.withLock { state in
             var call = call
             let waiting = state.takeWaiting(call)

@@ -113,7 +113,7 @@ package struct RecordingStore: Sendable {
     func begin(_ manifest: Recording) throws(RecordingError) -> PartialRecording {
         let place = PartialRecording.directory(of: manifest.id, in: directory)
         let file = PartialRecording.manifestName(manifest.name)
-        // A call's directory always has a manifest, by which other hosts know that the call runs.
+        // A call's directory always has a manifest. From it, other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(RecordingError) in
             do throws(RecordingError) {
                 try save(manifest, as: new + "/" + file, durably: false)
@@ -148,7 +148,8 @@ package struct RecordingStore: Sendable {
     /// If a file cannot be sealed, its sink fails and the file stays where it is.
     /// The other files are published without it.
     /// - Parameter files: for each sink of the manifest, its files.
-    /// - Throws: if the system has no descriptors to spare or the disk is gone. Sealing can then be tried again.
+    /// - Throws: an error if the system is short of descriptors or memory, or if the disk is unmounted.
+    ///   Sealing can then be tried again.
     func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(RecordingError) -> SealedRecording {
         var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
         for (index, files) in files.enumerated() {
@@ -200,7 +201,7 @@ package struct RecordingStore: Sendable {
     /// - Parameter keepPartial: true to keep the partial directory, because it holds unpublished files.
     func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
         var sealed = sealed
-        // The manifest comes first. After a failure at any later point, the next start knows the call from it.
+        // The manifest comes first. From it, the next start knows the call after any later failure.
         try saveFinal(sealed.manifest(as: partial.name, from: partial), in: partial)
         var isSaved = true
         for root in Set(sealed.files.compactMap(\.root)) {
@@ -218,8 +219,8 @@ package struct RecordingStore: Sendable {
         var attempt = 1
         while true {
             let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
-            // This comes before any file gets its name. Without hard links, the manifest tells to which call renamed
-            // files belong.
+            // The manifest is saved before any file gets its name.
+            // Without hard links, it tells to which call renamed files belong.
             if !isSaved { try saveFinal(sealed.manifest(as: name, from: partial), in: partial) }
             isSaved = false
             switch try tryPublish(sealed, as: name, from: partial) {
@@ -256,7 +257,7 @@ package struct RecordingStore: Sendable {
     }
 
     /// Publishes under one name. A name also counts as free if a program died while publishing and left links to the
-    /// same files.
+    /// same files there.
     private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
         let final = sealed.manifest(as: name, from: partial)
         let target = directory + "/" + name + ".json"

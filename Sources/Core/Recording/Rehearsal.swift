@@ -129,14 +129,16 @@ struct Rehearsal {
         }
     }
 
-    /// Removes the traces of rehearsals whose program died meanwhile. A running rehearsal holds the lock of its directory. Blocks.
+    /// Removes the traces of rehearsals by programs that have died.
+    /// A running rehearsal holds the lock of its directory. Blocks.
     static func removeLeftovers(in root: String) {
         let partial = root + "/" + RecordingStore.partialDirectoryName
         let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
         var running: Set<String> = []
         for name in names where name.hasPrefix(prefix) || name.hasPrefix(DirectoryLock.newPrefix + prefix) {
             let directory = partial + "/" + name
-            // Between its making and its lock, a new directory is nobody's to remove.
+            // A directory being made has no lock at first, so only an old one is removed.
+            // Without real locks, age decides as well.
             let isOld = FileSystem.isOld(directory) || FileSystem.isBeforeBoot(FileSystem.modified(directory))
             guard isOld || name.hasPrefix(prefix), let lock = try? DirectoryLock(existing: directory), lock.isReal || isOld else {
                 running.insert(name)

@@ -30,7 +30,7 @@ struct CallsAPI: Sendable {
     /// Pauses or resumes the recording of a running call, and returns the call's state.
     private func pause(_ isPaused: Bool, _ request: Request, _ context: RequestScope) throws -> Response {
         // A browser also sends its password with requests from pages of other sites.
-        // This header tells them apart (Fetch Metadata Request Headers, section 2.3).
+        // `Sec-Fetch-Site` tells them apart (Fetch Metadata Request Headers).
         if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin", site != "none" {
             throw HTTPError(.forbidden, message: "a page of another site asks this")
         }

@@ -3,8 +3,8 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// A regular file as an HTTP response: the whole file, one range, or 304 if the client already has it (RFC 9110,
-/// sections 13 and 14).
+/// A regular file as an HTTP response (RFC 9110, sections 13 and 14).
+/// The response has the whole file, one range, or status 304 if the client already has the file.
 struct ServedFile: Sendable {
     /// Number of bytes in one read.
     private static let chunkSize = 128 * 1024
