@@ -265,6 +265,7 @@ final class StorageDirectory: Sendable {
 
     /// Runs a disk call on an executor and returns its result.
     /// Waits without a time limit, until ``giveUp()`` is called.
+    /// - Parameter takesLong: true for a call whose time grows with a recording or the archive. It never counts as delayed.
     /// - Throws: the call's error, or `ETIMEDOUT` after ``giveUp()``.
     func run<Result: Sendable>(
         on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
