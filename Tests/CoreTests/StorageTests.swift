@@ -199,8 +199,16 @@ import Testing
         let lock = try DirectoryLock(existing: workspace.file(".partial/probe-2"))
         try workspace.plant(".probe-2", "x")
         try workspace.plant(".partial/new-probe-3/file", "x")
+        // One sink is being opened, and another was, long ago.
+        try workspace.plant(".partial/opening-4/call.wav", "x")
+        try workspace.plant(".partial/opening-5/.call.mp3.program/call.mp3", "x")
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: workspace.file(".partial/opening-5"))
         Rehearsal.removeLeftovers(in: workspace.path)
-        #expect(try workspace.files() == [".partial/new-probe-3/file", ".partial/other/file", ".partial/probe-2/file", ".probe-2"])
+        #expect(
+            try workspace.files() == [
+                ".partial/new-probe-3/file", ".partial/opening-4/call.wav", ".partial/other/file", ".partial/probe-2/file", ".probe-2",
+            ])
         withExtendedLifetime(lock) {}
     }
 }

@@ -55,7 +55,7 @@ final class SinkProbe: Sendable {
     private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
         var problem: SinkError?
         for (number, place) in places.enumerated() {
-            let directory = place.directory.path + "/" + RecordingStore.partialDirectoryName + "/\(Rehearsal.prefix)\(RecordingID())"
+            let directory = place.directory.path + "/" + RecordingStore.partialDirectoryName + "/\(Rehearsal.openingPrefix)\(RecordingID())"
             let context = SinkContext(
                 recordingID: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date(),
                 format: plan.envelope.format(of: AudioFormat(sampleRate: 16000)),

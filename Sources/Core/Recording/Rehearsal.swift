@@ -22,6 +22,8 @@ struct Rehearsal {
 
     /// Prefix of all names made by a rehearsal.
     static let prefix = "probe-"
+    /// The prefix of the directories in which ``SinkProbe`` opens sinks. They have no lock.
+    static let openingPrefix = "opening-"
 
     /// The directory under test.
     let root: String
@@ -135,7 +137,7 @@ struct Rehearsal {
         let partial = root + "/" + RecordingStore.partialDirectoryName
         let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
         var running: Set<String> = []
-        for name in names where name.hasPrefix(prefix) || name.hasPrefix(DirectoryLock.newPrefix + prefix) {
+        for name in names where [prefix, DirectoryLock.newPrefix + prefix, openingPrefix].contains(where: name.hasPrefix) {
             let directory = partial + "/" + name
             // A directory being made has no lock at first, so only an old one is removed.
             // Without real locks, age decides as well.
@@ -144,8 +146,7 @@ struct Rehearsal {
                 running.insert(name)
                 continue
             }
-            for file in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] { FileSystem.removeName("\(directory)/\(file)") }
-            FileSystem.removeEmptyDirectory(directory)
+            try? FileManager.default.removeItem(atPath: directory)
             withExtendedLifetime(lock) {}
         }
         for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] where name.hasPrefix("." + prefix) {
