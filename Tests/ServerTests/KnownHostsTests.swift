@@ -79,7 +79,7 @@ import Testing
                     #expect((answer == "403") == !isOurs, "\(origin) \(path): \(answer)")
                 }
                 let call = try await Program("curl").run(
-                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "1", "--http1.1"] + ["-H", "Origin: \(origin)"] + upgrade + [
+                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "4", "--http1.1"] + ["-H", "Origin: \(origin)"] + upgrade + [
                         own + "/cable"
                     ]
                 ).text
