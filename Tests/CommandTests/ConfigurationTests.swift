@@ -40,6 +40,19 @@ import Testing
         for name in Self.standardSinks { #expect(sink(name, of: shipped) == sink(name, of: example)) }
     }
 
+    @Test func `a check looks for programs, and refuses file systems that keep no files`() async throws {
+        let directory = TemporaryDirectory(), file = directory.path + "/odd.json"
+        try """
+        {"recordings": {"directory": "\(directory.path)/recordings", "mustExist": true},
+         "sinks": [{"type": "exec", "command": ["no-such-program"]}, {"type": "wav", "directory": "/proc/calls"}]}
+        """.write(toFile: file, atomically: true, encoding: .utf8)
+        let check = try await callreel("config", "check", file)
+        #expect(check.status == 1)
+        #expect(check.errors.contains("sinks[0]: \"no-such-program\" is in no directory of PATH"), "\(check.errors)")
+        #expect(check.errors.contains("keeps no files (proc)"), "\(check.errors)")
+        #expect(check.errors.contains("Not ready on this machine: recordings.directory"), "\(check.errors)")
+    }
+
     @Test func `the example with every sink is right`() async throws {
         let directory = TemporaryDirectory()
         let path = directory.path + "/example.json"
