@@ -15,7 +15,7 @@ import Testing
         defer { gate.open() }
         place.beforeLook { gate.wait() }
         let reader = DirectoryReader(place)
-        let count = StorageDirectory.readThreads + 3
+        let count = DirectoryReader.threads + 3
         let reads = (0..<count).map { number in
             Task { () -> RecordingError? in
                 do throws(RecordingError) {
@@ -29,16 +29,16 @@ import Testing
                 }
             }
         }
-        try await until("as many reads hang as there are threads") { gate.waiting == StorageDirectory.readThreads }
+        try await until("as many reads hang as there are threads") { gate.waiting == DirectoryReader.threads }
         place.rehearse(silentLogger)
         try await until("the hang is known") { place.hang != nil }
-        place.relieveReaders(now: .now)
+        reader.relieve(now: .now)
         for read in reads { #expect(await read.value?.underlying == ETIMEDOUT) }
         // Known to hang, it is not asked at all.
         await #expect(throws: RecordingError.self) { try await reader.read { begun.append(-1) } }
         gate.open()
         try await until("it answers again") { place.hang == nil }
         #expect(try await reader.read { () throws(RecordingError) in 7 } == 7)
-        #expect(begun.count == StorageDirectory.readThreads, "reads that were given up are not made later")
+        #expect(begun.count == DirectoryReader.threads, "reads that were given up are not made later")
     }
 }

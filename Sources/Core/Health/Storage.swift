@@ -98,7 +98,7 @@ final class Storage: Sendable {
         let now = ContinuousClock.now
         for directory in all {
             directory.threads.relieve()
-            directory.relieveReaders(now: now)
+            DirectoryReader(directory).relieve(now: now)
         }
     }
 }

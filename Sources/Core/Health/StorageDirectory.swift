@@ -22,7 +22,7 @@ final class StorageDirectory: Sendable {
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// The result of the last rehearsal, the progress of the running one, and the waiting disk calls.
+    /// The result of the last rehearsal, and the progress of the running one.
     private struct State {
         var room: FileSystem.Room?
         var level = Level.fine
@@ -39,11 +39,6 @@ final class StorageDirectory: Sendable {
         var sinceSync: Int?
         /// Called before each rehearsal. Nil except in tests.
         var beforeLook: (@Sendable () -> Void)?
-        /// The disk calls that wait in ``run(on:_:)``, by number.
-        var waiting: [Int: WaitingCall] = [:]
-        var nextWaiting = 0
-        /// The disk calls that wait in ``read(_:)``, by number.
-        var reading: [Int: WaitingCall] = [:]
         /// Disk calls fail at once while the directory hangs, because the program is about to end.
         var isGivenUp = false
         /// The present hang has been logged.
@@ -54,13 +49,6 @@ final class StorageDirectory: Sendable {
         var volume: String?
     }
 
-    /// A disk call that waits for the directory, with an action to give it up.
-    private struct WaitingCall {
-        let since = ContinuousClock.now
-        var takesLong = false
-        let giveUp: @Sendable () -> Void
-    }
-
     /// Time limit for a rehearsal. After that, the directory counts as hanging.
     static let hangLimit = Duration.seconds(5)
     /// Time limit for a sync, and for a disk call of a recording.
@@ -68,10 +56,6 @@ final class StorageDirectory: Sendable {
     static let busyLimit = Duration.seconds(30)
     /// Number of rehearsals for each sync to stable storage: about one sync a minute.
     private static let syncInterval = 12
-    /// Time limit for a single read, even while rehearsals succeed.
-    static let readLimit = Duration.seconds(30)
-    /// Number of threads that read files for clients of the server.
-    static let readThreads = 4
     /// Number of free inodes below which the operator is warned.
     static let lowFiles = 1000
     /// Prefix of the disk's name. An empty directory of that name in `.partial` tells the disk from another one mounted
@@ -82,8 +66,10 @@ final class StorageDirectory: Sendable {
     let path: String
     /// Threads for disk calls there.
     let threads: BlockingExecutor
-    /// Threads that read files for clients of the server. They are few, and no recording waits for them.
-    private let readers: BlockingExecutor
+    /// Threads of ``DirectoryReader``, and the calls that wait there.
+    let readers = BlockingExecutor(name: "read", threads: DirectoryReader.threads, threadLimit: DirectoryReader.threads)
+    let reads: WaitingCalls
+    private let calls: WaitingCalls
     private let mustExist: Bool
     private let mode: mode_t
     private let marks: SpaceMarks
@@ -107,7 +93,8 @@ final class StorageDirectory: Sendable {
         self.busyLimit = busyLimit
         meter = metrics.freeBytes(path)
         threads = BlockingExecutor(name: "disk")
-        readers = BlockingExecutor(name: "read", threads: Self.readThreads, threadLimit: Self.readThreads)
+        calls = WaitingCalls(path: path)
+        reads = WaitingCalls(path: path)
         rehearsals = BlockingExecutor(name: "rehearsal", threads: 1, threadLimit: 1)
     }
 
@@ -130,8 +117,7 @@ final class StorageDirectory: Sendable {
 
     /// A message for the operator that a recording has waited at least ``busyLimit`` for the disk; nil if none has.
     var delay: String? {
-        let oldest = state.withLock { $0.waiting.values.filter { !$0.takesLong }.map(\.since).min() }
-        guard let since = oldest, .now - since >= busyLimit else { return nil }
+        guard let since = calls.oldest, .now - since >= busyLimit else { return nil }
         return "a call has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
     }
 
@@ -271,78 +257,14 @@ final class StorageDirectory: Sendable {
         on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) async throws(RecordingError) -> Result {
         if let hang, state.withLock({ $0.isGivenUp }) { throw RecordingError(hang, underlying: ETIMEDOUT) }
-        let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
-            let first = FirstAnswer(continuation)
-            let number = state.withLock { state in
-                state.nextWaiting += 1
-                let giveUp: @Sendable () -> Void = { [path] in
-                    first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
-                }
-                state.waiting[state.nextWaiting] = WaitingCall(takesLong: takesLong, giveUp: giveUp)
-                return state.nextWaiting
-            }
-            // Not a child task: a hanging disk call can be neither cancelled nor awaited.
-            // It ends with its disk or with the process.
-            Task(executorPreference: executor) { [self] in
-                do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
-                state.withLock { _ = $0.waiting.removeValue(forKey: number) }
-            }
-        }
-        return try result.get()
+        return try await calls.run(on: executor, takesLong: takesLong, body)
     }
 
-    /// Ends the wait of all disk calls in ``run(on:_:)``, because the program is about to end.
+    /// Ends the wait of all disk calls in ``run(on:takesLong:_:)``, because the program is about to end.
     /// Later calls fail at once while the directory hangs.
     func giveUp() {
-        let waiting = state.withLock { state in
-            state.isGivenUp = true
-            defer { state.waiting = [:] }
-            return Array(state.waiting.values)
-        }
-        for call in waiting { call.giveUp() }
-    }
-
-    // MARK: - Reading for clients
-
-    /// Runs a disk call on the threads for readers and returns its result.
-    ///
-    /// Throws `ETIMEDOUT` at once if the directory hangs. Throws it at the next heartbeat when a hang becomes known or
-    /// ``readLimit`` has passed. A disk call that has begun then continues.
-    func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result) async throws(RecordingError) -> Result {
-        if let hang { throw RecordingError(hang, underlying: ETIMEDOUT) }
-        let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
-            let first = FirstAnswer(continuation)
-            let number = state.withLock { state in
-                state.nextWaiting += 1
-                state.reading[state.nextWaiting] = WaitingCall { [path] in
-                    first.give(.failure(RecordingError("\(path) does not answer", underlying: ETIMEDOUT)))
-                }
-                return state.nextWaiting
-            }
-            // Not a child task: a hanging disk call can be neither cancelled nor awaited.
-            // It ends with its disk or with the process.
-            Task(executorPreference: readers) { [self] in
-                // The call was given up while it waited for a thread.
-                guard state.withLock({ $0.reading[number] != nil }) else { return }
-                do throws(RecordingError) { first.give(.success(try body())) } catch { first.give(.failure(error)) }
-                state.withLock { _ = $0.reading.removeValue(forKey: number) }
-            }
-        }
-        return try result.get()
-    }
-
-    /// Runs a disk call on the threads for readers. Does not wait.
-    func readLater(_ body: @escaping @Sendable () -> Void) { Task(executorPreference: readers) { body() } }
-
-    /// Gives up reads if the directory hangs or their time limit has passed. The heartbeat calls this.
-    func relieveReaders(now: ContinuousClock.Instant) {
-        let isHung = hang != nil
-        let hopeless = state.withLock { state in
-            let hopeless = state.reading.filter { isHung || now - $0.value.since >= Self.readLimit }
-            for number in hopeless.keys { state.reading[number] = nil }
-            return hopeless.values.map(\.giveUp)
-        }
-        for giveUp in hopeless { giveUp() }
+        state.withLock { $0.isGivenUp = true }
+        calls.giveUp(before: .now)
     }
 
     // MARK: - Identity of the disk

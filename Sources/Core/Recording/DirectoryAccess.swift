@@ -1,5 +1,3 @@
-import Foundation
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -38,50 +36,19 @@ struct DirectoryAccess: Sendable {
     ) throws(RecordingError) -> Result {
         guard let root, let directory = find(root) else { return try body() }
         if let problem = directory.hang { throw RecordingError(problem, underlying: ETIMEDOUT) }
-        let call = DiskCall<Result>()
+        let call = DiskAnswer<Swift.Result<Result, RecordingError>>()
         // Not a child task: a hanging disk call can be neither cancelled nor awaited.
         // It ends with its disk or with the process.
         Task(executorPreference: directory.threads) {
             do throws(RecordingError) {
                 let result = try body()
-                if !call.answer(.success(result)) { undo(result) }
+                if !call.give(.success(result)) { undo(result) }
             } catch {
-                _ = call.answer(.failure(error))
+                call.give(.failure(error))
             }
         }
-        let result = call.wait(until: .now + Self.limit) { directory.hang != nil }
+        let result = call.wait(until: .now + Self.limit, abandons: true) { directory.hang != nil }
         guard let result else { throw RecordingError(directory.hang ?? "\(root) does not answer", underlying: ETIMEDOUT) }
         return try result.get()
-    }
-}
-
-/// A disk call that runs on one thread while another waits for it.
-private final class DiskCall<Value: Sendable>: @unchecked Sendable {
-    // Unchecked: both variables are read and written only while `condition` is locked.
-    private let condition = NSCondition()
-    private var result: Result<Value, RecordingError>?
-    private var isAbandoned = false
-
-    /// Stores the result. Returns false if the caller has given up.
-    func answer(_ result: Result<Value, RecordingError>) -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        self.result = result
-        condition.signal()
-        return !isAbandoned
-    }
-
-    /// Waits for the result. Returns nil after the deadline, or if `isHopeless` returns true.
-    func wait(until deadline: ContinuousClock.Instant, isHopeless: () -> Bool) -> Result<Value, RecordingError>? {
-        condition.lock()
-        defer { condition.unlock() }
-        while result == nil {
-            if .now >= deadline || isHopeless() {
-                isAbandoned = true
-                return nil
-            }
-            _ = condition.wait(until: Date(timeIntervalSinceNow: 0.1))
-        }
-        return result
     }
 }
