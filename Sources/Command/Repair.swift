@@ -64,6 +64,10 @@ struct Repair: AsyncParsableCommand {
         }
         if leases?.sparesOthers == true { Terminal.note("Calls of a server that runs elsewhere are left alone.") }
         leases?.releaseClaims()
+        if !dryRun {
+            leases?.removeLeftovers()
+            store.removeLeftovers()
+        }
         return findings
     }
 

@@ -108,20 +108,33 @@ import Testing
     }
 
     @Test func `what programs left that died without calls is removed in the end`() throws {
-        for id in ["rebooted", "old", "young"] { try foreign(id) }
-        let hourAgo = Date(timeIntervalSinceNow: -3700)
-        try FileManager.default.setAttributes([.modificationDate: hourAgo], ofItemAtPath: workspace.file("server-old"))
+        for id in ["rebooted", "young"] { try foreign(id) }
+        // The clock of another host may be hours away.
+        let hoursAgo = Date(timeIntervalSinceNow: -10_000)
+        try FileManager.default.setAttributes([.modificationDate: hoursAgo], ofItemAtPath: workspace.file("server-young"))
         try workspace.plant("server-first.by-gone", "{}")
         try workspace.plant("server-first.by-young", "{}")
-        Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false).releaseClaims()
+        Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false).removeLeftovers()
         let left = ["server-\(own.id)", "server-first.by-young", "server-rebooted", "server-young"]
         #expect(try workspace.files() == left.sorted())
         guard own.locksAreReal, Lease.boot != nil else { return }
         // Both leases were of another boot. The next look finds that the owner of each claim is gone with its lease.
         let local = Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: true)
-        local.releaseClaims()
-        local.releaseClaims()
+        local.removeLeftovers()
+        local.removeLeftovers()
         #expect(try workspace.files() == ["server-\(own.id)"])
+    }
+
+    @Test func `a lease is removed when it was seen without a change for long`() throws {
+        try foreign("silent")
+        try foreign("busy")
+        let leases = Leases(own: own, directory: workspace.path, limit: .seconds(3600), forgottenAfter: .milliseconds(200))
+        leases.removeLeftovers()
+        #expect(try workspace.files().count == 3)
+        Thread.sleep(forTimeInterval: 0.3)
+        try foreign("busy", beat: 2)
+        leases.removeLeftovers()
+        #expect(try workspace.files() == ["server-\(own.id)", "server-busy"].sorted())
     }
 
     @Test func `a renewal changes the file and not its length, and a lost lease begins again`() throws {

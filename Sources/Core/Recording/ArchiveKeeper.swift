@@ -59,6 +59,7 @@ final class ArchiveKeeper: Sendable {
                 // It takes a while to decide if another server with the same directory still runs.
                 let isDecided = recovery.leases.map { !$0.isWaiting } ?? true
                 recovery.leases?.releaseClaims(keepsClaimed: recovery.isHeldUp)
+                recovery.leases?.removeLeftovers()
                 return isDecided
             }
             let pause = isDecided ?? true ? Self.retryInterval : Lease.interval, end = ContinuousClock.now

@@ -18,9 +18,8 @@ import Synchronization
 /// A program is known to be dead at once if the lock of its call is free and this kernel would know of the lock.
 /// The kernel would know if the program ran under it, or if no other kernel can have mounted the disk since.
 package final class Leases: Sendable {
-    /// Age in seconds at which an unrenewed lease is removed.
-    /// It is much larger than the difference between hosts' clocks.
-    private static let forgottenAfter: TimeInterval = 3600
+    /// Time after which a lease without renewal is removed. It leaves a program much more time than ``Lease/limit``.
+    private static let forgottenAfter = Duration.seconds(3600)
 
     /// The state of a program, judged by its lease.
     enum Verdict: Sendable { case alive, dead, undecided }
@@ -41,6 +40,7 @@ package final class Leases: Sendable {
     private let own: Lease
     private let directory: String
     private let limit: Duration
+    private let forgottenAfter: Duration
     /// The directory is on a disk that only this kernel can have mounted.
     private let isOfOneKernel: Bool
     private let state = Mutex(State())
@@ -51,7 +51,10 @@ package final class Leases: Sendable {
         self.init(own: own, directory: directory, limit: Lease.limit, isOfOneKernel: MountTable.isOfOneKernel(directory))
     }
 
-    init(own: Lease, directory: String, limit: Duration, isOfOneKernel: Bool = false) {
+    init(
+        own: Lease, directory: String, limit: Duration, isOfOneKernel: Bool = false, forgottenAfter: Duration = Leases.forgottenAfter
+    ) {
+        self.forgottenAfter = forgottenAfter
         self.own = own
         self.directory = directory
         self.limit = limit
@@ -84,8 +87,7 @@ package final class Leases: Sendable {
         }
     }
 
-    /// Ends a pass of recovery. Releases the claims, forgets the skipped calls,
-    /// and removes old leases and claims of other programs. Blocks.
+    /// Ends a pass of recovery. Releases the claims, and forgets the skipped calls. Blocks.
     /// - Parameter keepsClaimed: true while a call is still being recovered.
     ///   The claims then stay, and no other program can take them.
     package func releaseClaims(keepsClaimed: Bool = false) {
@@ -98,22 +100,38 @@ package final class Leases: Sendable {
             return keepsClaimed ? [] : state.claimed
         }
         for owner in claimed { FileSystem.removeName(claimPath(owner, by: own.id)) }
-        removeLeftovers()
     }
 
-    /// Removes old leases, and claims of programs without a lease. A lease is old after an hour without renewal.
-    /// On a disk of this kernel alone, a lease from an earlier boot is old, too.
+    /// Removes old leases, and claims of programs without a lease. Blocks.
     ///
+    /// A lease is old after an hour without renewal under the eyes of this program. Its file's time says nothing:
+    /// another host has another clock. On a disk of this kernel alone, a lease from an earlier boot is old, too.
     /// A call that still names a removed lease counts as a call of a dead program, which is correct.
-    private func removeLeftovers() {
+    package func removeLeftovers() {
         let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { $0.hasPrefix(Lease.prefix) }
         for name in names where name != Lease.prefix + own.id {
             let path = "\(directory)/\(name)"
             if let claim = name.firstRange(of: ".by-") {
                 if !names.contains(Lease.prefix + name[claim.upperBound...]) { FileSystem.removeName(path) }
-            } else if isOfEarlierBoot(path) || FileSystem.modified(path).map({ $0.timeIntervalSinceNow < -Self.forgottenAfter }) ?? false {
+            } else if isOfEarlierBoot(path) || age(of: String(name.dropFirst(Lease.prefix.count))) >= forgottenAfter {
                 FileSystem.removeName(path)
             }
+        }
+    }
+
+    /// Returns the time for which this program has seen a lease unchanged.
+    private func age(of owner: String) -> Duration {
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: Lease.path(owner, in: directory))) else { return .zero }
+        return .now - look(at: owner, data).since
+    }
+
+    /// Remembers the content of a lease, and returns since when it is the same.
+    private func look(at owner: String, _ data: Data) -> Sight {
+        state.withLock { state in
+            var sight = state.seen[owner] ?? Sight(data: data, since: .now)
+            if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
+            state.seen[owner] = sight
+            return sight
         }
     }
 
@@ -148,13 +166,9 @@ package final class Leases: Sendable {
         if own.locksAreReal, isOfOneKernel { return .dead }
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
         if let boot = record?.boot, own.locksAreReal, boot == Lease.boot { return .dead }
-        return state.withLock { state in
-            var sight = state.seen[owner] ?? Sight(data: data, since: .now)
-            if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
-            state.seen[owner] = sight
-            if .now - sight.since >= limit { return .dead }
-            return sight.hasChanged ? .alive : .undecided
-        }
+        let sight = look(at: owner, data)
+        if .now - sight.since >= limit { return .dead }
+        return sight.hasChanged ? .alive : .undecided
     }
 
     // MARK: - One recoverer for each dead program

@@ -144,7 +144,6 @@ package struct Recovery: Sendable {
             report(finding, dryRun: dryRun)
             return [finding]
         }
-        if !dryRun { Rehearsal.removeLeftovers(in: store.directory) }
         var findings: [Finding] = [], far: [FarCall] = []
         for entry in entries {
             let directory = partial + "/" + entry.name
