@@ -26,8 +26,13 @@ CALL = frame(1, HELLO) + frame(2, bytes(640)) * 5 + frame(8, struct.pack(">H", 1
 
 
 class Connection:
-    def __init__(self):
-        self.socket = socket.create_connection((host, port), timeout=30)
+    def __init__(self, window=None):
+        """A window is the most bytes that the system keeps for this side."""
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if window:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.socket.settimeout(30)
+        self.socket.connect((host, port))
         self.data = b""
 
     def send(self, data):
@@ -160,12 +165,7 @@ def bad_then_good():
 
 def slow_download(seconds):
     """Reads a file slowly without a pause that is as long as the limit, and says how much of it came."""
-    c = Connection()
-    c.socket.close()
-    c.socket = socket.socket()
-    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    c.socket.settimeout(30)
-    c.socket.connect((host, port))
+    c = Connection(window=8192)
     c.send(get(target, "Connection: close"))
     got, began = 0, time.monotonic()
     while piece := c.socket.recv(20_000 if time.monotonic() - began < seconds else 1 << 20):
@@ -177,12 +177,7 @@ def slow_download(seconds):
 
 def shrinking(path):
     """A file that becomes shorter while it is downloaded, with a request behind it: what comes until the connection ends."""
-    c = Connection()
-    c.socket.close()
-    c.socket = socket.socket()
-    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    c.socket.settimeout(30)
-    c.socket.connect((host, port))
+    c = Connection(window=8192)
     c.send(get(target) + get("/healthz"))
     while len(c.data) < 4096:
         c.more()

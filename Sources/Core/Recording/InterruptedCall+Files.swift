@@ -120,21 +120,13 @@ extension InterruptedCall {
 
     /// Returns the path for a file beyond repair: on the same disk as the recordings, and hidden from lists.
     func setAsidePath(_ file: CallFile) -> String {
-        "\(file.root ?? store.directory)/\(RecordingStore.unrepairedDirectory)/\(id)/\(file.name)"
+        RecordingStore.unrepairedDirectory(of: id, in: file.root ?? store.directory) + "/" + file.name
     }
 
     /// Moves one file to the directory for files beyond repair, and returns its new path. Never replaces a file there.
     @discardableResult
     func putAside(_ file: CallFile, _ finding: inout Recovery.Finding) throws(RecordingError) -> String {
-        let wanted = setAsidePath(file)
-        try FileSystem.makeDirectories(wanted.parentPath, mode: FileSystem.directoryMode(forFiles: store.fileMode))
-        var target = wanted
-        var number = 2
-        while !FileStatus.isMissing(target) {
-            target = "\(wanted)-\(number)"
-            number += 1
-        }
-        try FileSystem.move(store.path(file, of: id), to: target)
+        let target = try FileSystem.moveAside(store.path(file, of: id), to: setAsidePath(file), fileMode: store.fileMode)
         finding.setAside.append((file.name, target))
         store.reach(.setAside)
         return target
@@ -201,6 +193,19 @@ extension Recording.Event {
 }
 
 extension FileSystem {
+    /// Moves a file to a path in a directory that may be missing, or to a numbered one if the path is taken. Returns the path.
+    static func moveAside(_ path: String, to wanted: String, fileMode: Int) throws(RecordingError) -> String {
+        try makeDirectories(wanted.parentPath, mode: directoryMode(forFiles: fileMode))
+        var target = wanted
+        var number = 2
+        while !FileStatus.isMissing(target) {
+            target = "\(wanted)-\(number)"
+            number += 1
+        }
+        try move(path, to: target)
+        return target
+    }
+
     /// Moves a file to an unused name on its disk, durably.
     static func move(_ path: String, to target: String) throws(RecordingError) {
         guard unsafe rename(path, target) == 0 else { throw RecordingError("cannot move \(path) to \(target)", underlying: errno) }

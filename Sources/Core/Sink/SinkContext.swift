@@ -146,10 +146,9 @@ extension SinkContext {
     /// If the disk is too full for that, a file of at most 64 KiB is deleted. A larger one stays in the recording.
     func putAside(_ name: String) {
         let path = directory + "/" + name
-        let place = "\(directory.parentPath.parentPath)/\(RecordingStore.unrepairedDirectory)/\(recordingID)"
+        let place = RecordingStore.unrepairedDirectory(of: recordingID, in: directory.parentPath.parentPath)
         do throws(RecordingError) {
-            try FileSystem.makeDirectories(place, mode: FileSystem.directoryMode(forFiles: mode))
-            try FileSystem.move(path, to: "\(place)/\(name)")
+            _ = try FileSystem.moveAside(path, to: "\(place)/\(name)", fileMode: mode)
         } catch {
             guard let size = FileSystem.size(path), size <= Self.beginningSize else { return }
             FileSystem.removeName(path)
