@@ -101,9 +101,14 @@ import Testing
     @Test(arguments: ["slow second head", "slow second body"])
     func `a later request that does not come in time is cut off`(name: String) async throws {
         try await TestServer.run(more: #", "limits": {"handshakeTimeout": 1}"#) { server in
-            let found = try await deed(name, server)
+            var found = JSONValue.null, attempts = 0
+            // A client that gets no processor for a second loses the answer with the connection: it goes on sending.
+            repeat {
+                found = try await deed(name, server)
+                attempts += 1
+            } while found["status"] == .null && attempts < 5
             #expect(found["status"] == 408 && found["ended"] == true, "\(found)")
-            #expect(try await counted("handshake_time", server) == 1)
+            #expect(try await counted("handshake_time", server) == attempts)
             #expect(try await counted("webhook", server) == 0)
         }
     }

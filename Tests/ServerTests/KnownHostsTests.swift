@@ -92,7 +92,7 @@ import Testing
         try await TestServer.run { server in
             let own = "http://127.0.0.1:\(server.address.port)"
             let answer = try await Program("curl").run([
-                "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "1", "--http1.1", "-H", "Host: evil.example:1", "-H",
+                "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--http1.1", "-H", "Host: evil.example:1", "-H",
                 "Origin: http://evil.example:1",
                 "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H",
                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
