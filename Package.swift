@@ -22,9 +22,11 @@ let fuzzed: [Target.Dependency] = ["CallreelCore", "CallreelServer", "CallreelSi
 let fuzzing: Target =
     Context.environment["CALLREEL_FUZZ"] == nil
     ? .testTarget(
-        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/FuzzTests", exclude: ["Fuzzer.swift"], swiftSettings: settings)
+        name: "FuzzTests", dependencies: fuzzed + ["TestSupport"], path: "Tests/FuzzTests", exclude: ["Fuzzer.swift"],
+        swiftSettings: settings)
     : .executableTarget(
-        name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"], swiftSettings: settings)
+        name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"],
+        swiftSettings: settings)
 
 /// Targets that measure single pieces. Only `Benchmarks/run` builds them.
 ///
@@ -38,7 +40,9 @@ let micro: [Target] =
         .target(name: "DoorPieces", dependencies: ["AudioPieces"], path: "Benchmarks/Micro/DoorPieces"),
         .executableTarget(
             name: "callreel-micro",
-            dependencies: ["CallreelCore", "CallreelSinks", "DoorPieces", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CallreelCore", "CallreelSinks", "DoorPieces", .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Benchmarks/Micro/Program",
             // As in the server: a sink's async functions run where their caller runs.
             swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
@@ -165,11 +169,13 @@ let package = Package(
         .testTarget(
             name: "CoreTests",
             dependencies: [
-                "CallreelCore", .product(name: "CoreMetrics", package: "swift-metrics"), .product(name: "Logging", package: "swift-log"),
+                "CallreelCore", .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/CoreTests", swiftSettings: settings),
         .testTarget(
-            name: "SinksTests", dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],
+            name: "SinksTests",
+            dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],
             path: "Tests/SinksTests", swiftSettings: settings),
         .testTarget(
             name: "ServerTests",

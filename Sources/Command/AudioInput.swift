@@ -24,7 +24,8 @@ struct AudioInput: Sendable {
     /// Makes a file of an argument. Blocks until a pipe has come to its end.
     init(_ argument: String) throws {
         name = argument == "-" ? "standard input" : argument
-        let source = argument == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(argument, O_RDONLY | O_CLOEXEC)
+        let source =
+            argument == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(argument, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw CallerError("\(name): \(systemMessage(errno))") }
         defer { close(source) }
         var status = stat()
@@ -36,11 +37,14 @@ struct AudioInput: Sendable {
         var template = Array((NSTemporaryDirectory() + "/callreel-XXXXXX").utf8CString)
         let copy = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
         let place = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        guard copy >= 0 else { throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))") }
+        guard copy >= 0 else {
+            throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))")
+        }
         defer { unsafe unlink(place) }
         _ = fcntl(copy, F_SETFD, FD_CLOEXEC)
         do {
-            let target = FileHandle(fileDescriptor: copy, closeOnDealloc: false), origin = FileHandle(fileDescriptor: source, closeOnDealloc: false)
+            let target = FileHandle(fileDescriptor: copy, closeOnDealloc: false),
+                origin = FileHandle(fileDescriptor: source, closeOnDealloc: false)
             while let data = try origin.read(upToCount: 1 << 18), !data.isEmpty { try target.write(contentsOf: data) }
         } catch {
             throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))")

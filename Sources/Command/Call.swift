@@ -70,8 +70,12 @@ struct Call: AsyncParsableCommand {
     func validate() throws {
         if !(1...10_000).contains(calls) { throw ValidationError("--calls \(calls) is not in 1...10000") }
         let scheme = URLComponents(string: to)?.scheme?.lowercased() ?? ""
-        if !["http", "https", "ws", "wss"].contains(scheme) { throw ValidationError("--to \(to) is not an http, https, ws or wss URL") }
-        if let mistake = URLComponents(string: to)?.portMistake { throw ValidationError("--to \(to) cannot be called: \(mistake)") }
+        if !["http", "https", "ws", "wss"].contains(scheme) {
+            throw ValidationError("--to \(to) is not an http, https, ws or wss URL")
+        }
+        if let mistake = URLComponents(string: to)?.portMistake {
+            throw ValidationError("--to \(to) cannot be called: \(mistake)")
+        }
     }
 
     func run() async throws {
@@ -105,9 +109,13 @@ struct Call: AsyncParsableCommand {
     ///
     /// A server without an answer is no failure.
     private func showRecordings(of board: CallBoard) async {
-        let token = accessToken ?? ProcessInfo.processInfo.environment["CALLREEL_ACCESS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        let token =
+            accessToken
+            ?? ProcessInfo.processInfo.environment["CALLREEL_ACCESS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
         var waiting = board.placed
-        guard !waiting.isEmpty, let lookup = RecordingLookup(target: to, token: token, identity: identity.value) else { return }
+        guard !waiting.isEmpty, let lookup = RecordingLookup(target: to, token: token, identity: identity.value) else {
+            return
+        }
         var found: [RecordingLookup.Published] = []
         var pause = 0.05
         /// Consecutive answers without a trace of the call, by call.
@@ -129,14 +137,18 @@ struct Call: AsyncParsableCommand {
             let lost = waiting.filter { unknown[$0, default: 0] > 5 }
             if !lost.isEmpty {
                 waiting.subtract(lost)
-                board.lose("the server has published nothing of \(lost.count) call\(lost.count == 1 ? "" : "s"); its log says why")
+                board.lose(
+                    "the server has published nothing of \(lost.count) call\(lost.count == 1 ? "" : "s"); its log says why"
+                )
             }
             if !waiting.isEmpty { try? await Task.sleep(for: .seconds(pause)) }
             pause = min(1, 1.5 * pause)
         }
         let here = FileManager.default.currentDirectoryPath + "/"
         for published in found.prefix(Self.shownRecordings) {
-            Terminal.say("Recorded: \(published.manifest.hasPrefix(here) ? String(published.manifest.dropFirst(here.count)) : published.manifest)")
+            Terminal.say(
+                "Recorded: \(published.manifest.hasPrefix(here) ? String(published.manifest.dropFirst(here.count)) : published.manifest)"
+            )
             for problem in published.problems { Terminal.note("  \(problem)") }
         }
         if found.count > Self.shownRecordings { Terminal.say("and \(found.count - Self.shownRecordings) more") }
@@ -154,7 +166,9 @@ struct Call: AsyncParsableCommand {
     }
 
     /// Places one call, from the first question to the last byte. Returns the server's closing words.
-    private func place(_ number: Int, _ input: AudioInput, fileFormat: AudioFormat, _ board: CallBoard) async throws -> String {
+    private func place(_ number: Int, _ input: AudioInput, fileFormat: AudioFormat, _ board: CallBoard) async throws
+        -> String
+    {
         let uuid = UUID().uuidString.lowercased()
         let instructions = try await instructions(uuid, fileFormat)
         let format = instructions.format
@@ -194,9 +208,13 @@ struct Call: AsyncParsableCommand {
         let call = CallFacts(
             carrier: carrier.rawValue, from: from, to: "442079460000", uuid: uuid,
             conversation: "CON-" + UUID().uuidString.lowercased())
-        if to.lowercased().hasPrefix("http") { return try await CallInstructions.ask(to, about: call, as: identity.value) }
+        if to.lowercased().hasPrefix("http") {
+            return try await CallInstructions.ask(to, about: call, as: identity.value)
+        }
         let rate = AudioFormat.supportedSampleRates.contains(fileFormat.sampleRate) ? fileFormat.sampleRate : 16000
-        let facts = [("uuid", call.uuid), ("conversation_uuid", call.conversation), ("from", call.from), ("to", call.to)]
+        let facts = [
+            ("uuid", call.uuid), ("conversation_uuid", call.conversation), ("from", call.from), ("to", call.to),
+        ]
         let headers = facts.reduce(into: [String: JSONValue]()) { $0[$1.0] = $1.1.map(JSONValue.string) }
         return CallInstructions(url: to, format: AudioFormat(sampleRate: rate), headers: headers)
     }
@@ -258,10 +276,14 @@ private final class CallBoard: Sendable {
             return state
         }
         Terminal.progress("")
-        for (call, reason) in state.failures.sorted(by: { $0.key < $1.key }) { Terminal.note("call \(call + 1): \(reason)") }
+        for (call, reason) in state.failures.sorted(by: { $0.key < $1.key }) {
+            Terminal.note("call \(call + 1): \(reason)")
+        }
         if let ending = state.endings.values.first {
             let count = state.endings.count
-            Terminal.say("\(count) call\(count == 1 ? "" : "s") sent, \(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending).")
+            Terminal.say(
+                "\(count) call\(count == 1 ? "" : "s") sent, \(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending)."
+            )
         }
     }
 

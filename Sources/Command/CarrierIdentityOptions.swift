@@ -4,7 +4,10 @@ import Foundation
 
 /// Options of `callreel call` for its own identity and for the servers it trusts.
 struct CarrierIdentityOptions: ParsableArguments {
-    @Option(help: "Sign as the carrier does. Where other users see this machine's processes, set VONAGE_SIGNATURE_SECRET instead.")
+    @Option(
+        help:
+            "Sign as the carrier does. Where other users see this machine's processes, set VONAGE_SIGNATURE_SECRET instead."
+    )
     var signatureSecret: String?
 
     @Option(help: "The account that the signature names, or VONAGE_API_KEY.")
@@ -27,7 +30,8 @@ struct CarrierIdentityOptions: ParsableArguments {
     var value: CarrierIdentity {
         let environment = ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
         return CarrierIdentity(
-            signatureSecret: signatureSecret ?? environment["VONAGE_SIGNATURE_SECRET"], apiKey: apiKey ?? environment["VONAGE_API_KEY"],
+            signatureSecret: signatureSecret ?? environment["VONAGE_SIGNATURE_SECRET"],
+            apiKey: apiKey ?? environment["VONAGE_API_KEY"],
             applicationID: applicationID ?? environment["VONAGE_APPLICATION_ID"],
             trust: insecure ? .anybody : ca.map { .authority($0) } ?? .system)
     }

@@ -72,7 +72,9 @@ public struct CommandLineTool: Sendable {
                 if !text.isEmpty { Terminal.say(text) }
             } else {
                 if code == Int32(ExitCode.validationFailure.rawValue), let hint = Subcommands.hint(for: words) {
-                    text = text.replacing(/^(Error: [^\n]*)/.anchorsMatchLineEndings(), maxReplacements: 1) { "\($0.output.1)\(hint)" }
+                    text = text.replacing(/^(Error: [^\n]*)/.anchorsMatchLineEndings(), maxReplacements: 1) {
+                        "\($0.output.1)\(hint)"
+                    }
                 }
                 if !text.isEmpty { Terminal.note(text) }
             }
@@ -89,7 +91,8 @@ public struct CommandLineTool: Sendable {
     ///
     /// Otherwise the next file to be opened would become standard output and receive printed text.
     private static func openStandardDescriptors() {
-        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+        where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
             // The lowest free number is this one. Writing to it fails, as it did before.
             let new = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
             if new >= 0, new != descriptor { close(new) }
@@ -103,7 +106,8 @@ struct Root: AsyncParsableCommand {
         commandName: ProgramArguments.name,
         abstract: "Records phone calls that a carrier sends over a WebSocket.", version: CallreelVersion.current,
         subcommands: [
-            Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self, SelfTestServer.self,
+            Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self,
+            SelfTestServer.self,
             SelfTestHang.self,
         ])
 }

@@ -6,12 +6,15 @@ import Foundation
 /// `callreel config`
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration, or shows what one may say.", subcommands: [Check.self, Example.self, Schema.self])
+        abstract: "Checks a configuration, or shows what one may say.",
+        subcommands: [Check.self, Example.self, Schema.self])
 
     /// `callreel config check`
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Finds every mistake in a configuration, and looks for its directories, programs, secrets and certificates. Makes nothing.")
+            abstract:
+                "Finds every mistake in a configuration, and looks for its directories, programs, secrets and certificates. Makes nothing."
+        )
 
         @Argument(help: "The configuration file; - is standard input. The same as --config.")
         var file: String?
@@ -31,7 +34,9 @@ struct Config: ParsableCommand {
                 let found = configuration.inspect()
                 for note in found.notes { Terminal.note("Not ready on this machine: \(note)") }
                 if !found.mistakes.isEmpty { throw ConfigurationError(file: file, problems: found.mistakes) }
-                Terminal.say("\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))")
+                Terminal.say(
+                    "\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))"
+                )
             } catch {
                 Terminal.note(error.description)
                 Terminal.note("\(error.problems.count) mistake\(error.problems.count == 1 ? "" : "s")")
@@ -42,14 +47,16 @@ struct Config: ParsableCommand {
 
     /// `callreel config example`
     struct Example: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Prints a configuration with every key at its default.")
+        static let configuration = CommandConfiguration(
+            abstract: "Prints a configuration with every key at its default.")
 
         func run() { Terminal.say(Configuration.example(registry: CommandLineTool.registry).json(pretty: true)) }
     }
 
     /// `callreel config schema`
     struct Schema: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Prints the JSON Schema of the configuration, for editors and other tools.")
+        static let configuration = CommandConfiguration(
+            abstract: "Prints the JSON Schema of the configuration, for editors and other tools.")
 
         func run() { Terminal.say(Configuration.schema(registry: CommandLineTool.registry).json(pretty: true)) }
     }

@@ -57,9 +57,11 @@ final class ForcedStop: @unchecked Sendable {
     private static func killPrograms() {
         let own = getpid()
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-            guard let identifier = Int32(name), let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+            guard let identifier = Int32(name),
+                let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
                 // The name is in parentheses and may hold any character. State, parent and group follow it (proc(5)).
-                let fields = status.split(separator: ")").last?.split(separator: " "), fields.count > 2, Int32(fields[1]) == own
+                let fields = status.split(separator: ")").last?.split(separator: " "), fields.count > 2,
+                Int32(fields[1]) == own
             else { continue }
             if Int32(fields[2]) == identifier { kill(-identifier, SIGKILL) }
         }

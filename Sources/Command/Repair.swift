@@ -21,7 +21,9 @@ struct Repair: AsyncParsableCommand {
     @Flag(help: "Only say what would be done.")
     var dryRun = false
 
-    @Option(help: "Settle the problems of this call, or of all calls. ID is the name of the call's directory under .partial.")
+    @Option(
+        help:
+            "Settle the problems of this call, or of all calls. ID is the name of the call's directory under .partial.")
     var settle: Settling?
 
     func run() async throws {
@@ -30,7 +32,8 @@ struct Repair: AsyncParsableCommand {
         do { template = try NameTemplate("{date}/{id}") } catch { throw ValidationError(error.description) }
         let store = RecordingStore(directory: directory, template: template)
         var isDirectory: ObjCBool = false
-        guard unsafe FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
+        guard unsafe FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue
+        else {
             throw ValidationError("\(directory) is not a directory")
         }
         let findings = await BlockingExecutor(name: "repair").run { [dryRun, settle] in
@@ -38,7 +41,9 @@ struct Repair: AsyncParsableCommand {
         }
         for finding in findings { say(finding) }
         let problems = findings.reduce(0) { $0 + $1.problems.count }
-        Terminal.say("\(findings.count) interrupted recording\(findings.count == 1 ? "" : "s"), \(problems) problem\(problems == 1 ? "" : "s")")
+        Terminal.say(
+            "\(findings.count) interrupted recording\(findings.count == 1 ? "" : "s"), \(problems) problem\(problems == 1 ? "" : "s")"
+        )
         if problems > 0 {
             Terminal.note("Look at what is named, then run: callreel repair \(directory) --settle all")
             throw ExitCode.failure
@@ -46,15 +51,20 @@ struct Repair: AsyncParsableCommand {
     }
 
     /// Recovers all interrupted calls, except calls of servers still running on this host or another. Blocks.
-    private static func recover(_ store: RecordingStore, dryRun: Bool, settling: Recovery.Settlement) -> [Recovery.Finding] {
+    private static func recover(_ store: RecordingStore, dryRun: Bool, settling: Recovery.Settlement) -> [Recovery
+        .Finding]
+    {
         let lease = Lease(directory: store.partialDirectory)
         // If the directory cannot be written, the recovery can do nothing and reports the reason.
         let leases = (try? lease.begin()).map { Leases(own: lease, directory: store.partialDirectory) }
         defer { lease.end() }
         if leases != nil { lease.keep() }
-        let recovery = Recovery(store: store, registry: CommandLineTool.registry, leases: leases, logger: Terminal.logger(level: .critical))
+        let recovery = Recovery(
+            store: store, registry: CommandLineTool.registry, leases: leases, logger: Terminal.logger(level: .critical))
         var findings = recovery.run(dryRun: dryRun, settling: settling)
-        if leases?.isWaiting == true { Terminal.note("Waiting for up to 20 seconds: another server may still record here.") }
+        if leases?.isWaiting == true {
+            Terminal.note("Waiting for up to 20 seconds: another server may still record here.")
+        }
         while let leases, leases.isWaiting {
             leases.releaseClaims()
             Thread.sleep(forTimeInterval: 1)
@@ -78,7 +88,9 @@ struct Repair: AsyncParsableCommand {
         case .wasPublished: Terminal.say("\(name) was published before")
         case .waits: Terminal.say("\(name) waits")
         }
-        for file in finding.files { Terminal.say("  \(file.name): \(file.frames.map { "\($0) frames, " } ?? "")\(file.note)") }
+        for file in finding.files {
+            Terminal.say("  \(file.name): \(file.frames.map { "\($0) frames, " } ?? "")\(file.note)")
+        }
         for file in finding.setAside { Terminal.say("  \(file.name): put aside as \(file.place)") }
         for problem in finding.problems { Terminal.note("  left where it is: \(problem)") }
     }

@@ -20,9 +20,11 @@ struct Replay: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Configuration(
-            file: configuration.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+            file: configuration.config, registry: CommandLineTool.registry,
+            environment: ProcessInfo.processInfo.environment)
         let recorder = Recorder(
-            store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry, logger: Terminal.logger(level: logLevel.level)
+            store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry,
+            logger: Terminal.logger(level: logLevel.level)
         )
         let input = try AudioInput(file)
         var reader = try input.reader()
@@ -34,11 +36,13 @@ struct Replay: AsyncParsableCommand {
         do {
             try await recorder.prepare()
         } catch {
-            throw CallerError("recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
+            throw CallerError(
+                "recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
         }
         let room = Bell()
         let session = recorder.startCall(
-            CallFacts(carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)]), format: format,
+            CallFacts(carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)]),
+            format: format,
             mayHold: true, onRoom: { room.ring() })
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }
@@ -66,7 +70,9 @@ struct Replay: AsyncParsableCommand {
         for sink in recording.sinks {
             let frames = "\(sink.held) of \(recording.framesReceived)"
             if sink.files.isEmpty { rows.append([sink.name, sink.state.rawValue, frames, "-"]) }
-            for file in sink.files { rows.append([sink.name, sink.state.rawValue, frames, "\(file.directory ?? directory)/\(file.name)"]) }
+            for file in sink.files {
+                rows.append([sink.name, sink.state.rawValue, frames, "\(file.directory ?? directory)/\(file.name)"])
+            }
         }
         Terminal.say(Terminal.table(rows))
         for sink in recording.sinks { if let error = sink.error { Terminal.note("\(sink.name): \(error)") } }

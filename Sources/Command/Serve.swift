@@ -25,11 +25,16 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How to log: lines for people, or a JSON object on each line.")
     var logFormat = LogFormat.text
 
-    @Option(help: "Kilobytes of log lines that may wait for whoever reads the log, 16 to 1000000; further lines are dropped and counted.")
+    @Option(
+        help:
+            "Kilobytes of log lines that may wait for whoever reads the log, 16 to 1000000; further lines are dropped and counted."
+    )
     var logBuffer = LogWriter.standardCapacity / 1024
 
     func validate() throws {
-        if !(16...1_000_000).contains(logBuffer) { throw ValidationError("--log-buffer \(logBuffer) is not in 16...1000000") }
+        if !(16...1_000_000).contains(logBuffer) {
+            throw ValidationError("--log-buffer \(logBuffer) is not in 16...1000000")
+        }
         if let port, !(0...65535).contains(port) { throw ValidationError("--port \(port) is not in 0...65535") }
     }
 
@@ -53,7 +58,9 @@ struct Serve: AsyncParsableCommand {
             file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
-        let service = try CallreelService(configuration: configuration, logger: logger, lostLogLines: { Terminal.lostLogLines }) { address in
+        let service = try CallreelService(
+            configuration: configuration, logger: logger, lostLogLines: { Terminal.lostLogLines }
+        ) { address in
             Terminal.announce([
                 "Callreel is ready: \(address.page)",
                 "Place a test call: \(address.testCommand(ProgramArguments.path))",

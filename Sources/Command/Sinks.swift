@@ -32,18 +32,28 @@ struct Sinks: ParsableCommand {
             guard let entry = registry[type] else {
                 let known = registry.types.map(\.type)
                 let near = type.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
-                throw ValidationError("\"\(type)\" is not a known sink type; known types are \(known.joined(separator: ", "))\(near)")
+                throw ValidationError(
+                    "\"\(type)\" is not a known sink type; known types are \(known.joined(separator: ", "))\(near)")
             }
             if output.json { return Terminal.say(entry.schema.json(pretty: true)) }
             Terminal.say("\(entry.type): \(entry.summary)\n")
             let own = entry.options.map { option in
-                [option.name, option.type, (option.isRequired ? "required, such as " : "default ") + option.standard.json(), option.help]
+                [
+                    option.name, option.type,
+                    (option.isRequired ? "required, such as " : "default ") + option.standard.json(), option.help,
+                ]
             }
             Terminal.say(own.isEmpty ? "It has no options of its own." : Terminal.table(own))
             let standard = SinkEnvelope().json
             Terminal.say("\nAs every sink:")
-            Terminal.say(Terminal.table(SinkEnvelope.fields.map { [$0.name, $0.type, "default \((standard[$0.name] ?? .null).json())", $0.help] }))
-            let example = entry.options.reduce(into: ["type": JSONValue.string(entry.type)]) { $0[$1.name] = $1.standard }
+            Terminal.say(
+                Terminal.table(
+                    SinkEnvelope.fields.map {
+                        [$0.name, $0.type, "default \((standard[$0.name] ?? .null).json())", $0.help]
+                    }))
+            let example = entry.options.reduce(into: ["type": JSONValue.string(entry.type)]) {
+                $0[$1.name] = $1.standard
+            }
             Terminal.say("\nExample: \(JSONValue.object(example).json())")
         }
     }

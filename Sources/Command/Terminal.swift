@@ -54,7 +54,9 @@ enum Terminal {
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe systemWrite(descriptor, $0.baseAddress! + done, $0.count - done) }
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe systemWrite(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
             if count >= 0 {
                 done += count
             } else if errno == EAGAIN {
@@ -73,9 +75,13 @@ enum Terminal {
     /// - Parameter buffer: the most bytes of waiting lines; nil is the default.
     static func logger(level: Logger.Level, format: LogFormat = .text, buffer: Int? = nil) -> Logger {
         let taken = format == .json ? StandardError() : nil
-        let writer = LogWriter(descriptor: taken?.descriptor ?? STDERR_FILENO, capacity: buffer ?? LogWriter.standardCapacity) { count in
+        let writer = LogWriter(
+            descriptor: taken?.descriptor ?? STDERR_FILENO, capacity: buffer ?? LogWriter.standardCapacity
+        ) { count in
             let line = Mutex("")
-            var logger = Logger(label: "callreel") { handler(label: $0, format) { text in line.withLock { $0 = text } } }
+            var logger = Logger(label: "callreel") {
+                handler(label: $0, format) { text in line.withLock { $0 = text } }
+            }
             logger.logLevel = .trace
             logger.warning("log lines dropped", metadata: ["lines": "\(count)"])
             return line.withLock { $0 }
@@ -96,7 +102,9 @@ enum Terminal {
         log.withLock { $0 }?.flush(seconds: lastSeconds)
     }
 
-    private static func handler(label: String, _ format: LogFormat, write: @escaping @Sendable (String) -> Void) -> any LogHandler {
+    private static func handler(label: String, _ format: LogFormat, write: @escaping @Sendable (String) -> Void)
+        -> any LogHandler
+    {
         switch format {
         case .text: TextLogHandler(label: label, write: write)
         case .json: JSONLogHandler(write: write)

@@ -39,8 +39,12 @@ enum TestTone {
         }
         var file = Data("RIFF".utf8)
         file += bytes(UInt32(36 + samples.count * 2)) + Data("WAVEfmt ".utf8) + bytes(UInt32(16))
-        file += bytes(UInt16(1)) + bytes(UInt16(1)) + bytes(UInt32(sampleRate)) + bytes(UInt32(sampleRate * 2)) + bytes(UInt16(2)) + bytes(UInt16(16))
-        file += Data("data".utf8) + bytes(UInt32(samples.count * 2)) + Data(samples.flatMap { bytes(UInt16(bitPattern: $0)) })
+        file +=
+            bytes(UInt16(1)) + bytes(UInt16(1)) + bytes(UInt32(sampleRate)) + bytes(UInt32(sampleRate * 2))
+            + bytes(UInt16(2)) + bytes(UInt16(16))
+        file +=
+            Data("data".utf8) + bytes(UInt32(samples.count * 2))
+            + Data(samples.flatMap { bytes(UInt16(bitPattern: $0)) })
         return file
     }
 
@@ -49,7 +53,9 @@ enum TestTone {
         var template = Array((NSTemporaryDirectory() + "/callreel-XXXXXX").utf8CString)
         let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
         let place = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        guard descriptor >= 0 else { throw CallerError("the test tone cannot be written to \(place): \(systemMessage(errno))") }
+        guard descriptor >= 0 else {
+            throw CallerError("the test tone cannot be written to \(place): \(systemMessage(errno))")
+        }
         defer { unsafe unlink(place) }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         do {

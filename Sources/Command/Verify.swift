@@ -21,7 +21,8 @@ struct Verify: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Pass over files and directories of this name, or pattern such as '*.pdf'. May be given again and again.", valueName: "name"))
+            "Pass over files and directories of this name, or pattern such as '*.pdf'. May be given again and again.",
+            valueName: "name"))
     var ignore: [String] = []
 
     func run() async throws {
@@ -31,7 +32,8 @@ struct Verify: AsyncParsableCommand {
         let survey = try await executor.run { () throws(RecordingError) in try verification.survey() }
         guard survey.isArchive || !survey.problems.isEmpty else {
             throw RecordingError(
-                "\(directory) holds no recordings: it has neither manifests nor the .partial of a recorder. Is its disk mounted?")
+                "\(directory) holds no recordings: it has neither manifests nor the .partial of a recorder. Is its disk mounted?"
+            )
         }
         let total = survey.recordings.count
         var result = Verification.Result()
@@ -40,12 +42,16 @@ struct Verify: AsyncParsableCommand {
             var next = survey.recordings.makeIterator()
             // One check per core at a time, so that a large archive is not all open at once.
             for _ in 0..<ProcessInfo.processInfo.activeProcessorCount {
-                if let recording = next.next() { group.addTask(executorPreference: executor) { verification.check(recording) } }
+                if let recording = next.next() {
+                    group.addTask(executorPreference: executor) { verification.check(recording) }
+                }
             }
             while let checked = await group.next() {
                 result.add(checked)
                 Terminal.progress("\(result.recordings) of \(total) recordings")
-                if let recording = next.next() { group.addTask(executorPreference: executor) { verification.check(recording) } }
+                if let recording = next.next() {
+                    group.addTask(executorPreference: executor) { verification.check(recording) }
+                }
             }
         }
         Terminal.progress("")

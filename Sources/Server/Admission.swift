@@ -10,7 +10,8 @@ struct Admission: Sendable {
     /// The metric of refusals and its description.
     static let metricDescriptions = ["callreel_refused_total": "Calls and connections that were refused, by reason."]
     /// All reasons under which refusals are counted.
-    static let reasons = Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
+    static let reasons =
+        Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
 
     /// Counts and logs refusals.
     let refusals: Refusals
@@ -22,7 +23,10 @@ struct Admission: Sendable {
 
     /// Makes an admission.
     /// - Parameter calls: the largest number of calls at once.
-    init(refusals: Refusals, expected: ExpectedCalls, calls: Int, findObstacles: @escaping @Sendable () -> [Readiness.Obstacle]) {
+    init(
+        refusals: Refusals, expected: ExpectedCalls, calls: Int,
+        findObstacles: @escaping @Sendable () -> [Readiness.Obstacle]
+    ) {
         self.refusals = refusals
         self.expected = expected
         self.findObstacles = findObstacles

@@ -58,13 +58,16 @@ package struct CallreelService: Service {
         configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
         onRunning: @escaping @Sendable (Address) async -> Void = { _ in }
     ) throws {
-        try self.init(configuration: configuration, logger: logger, lostLogLines: lostLogLines, echoPath: nil, onRunning: onRunning)
+        try self.init(
+            configuration: configuration, logger: logger, lostLogLines: lostLogLines, echoPath: nil,
+            onRunning: onRunning)
     }
 
     /// Makes a server for tests. `echoPath` is a path that echoes messages with the socket code of calls.
     /// No public initializer sets it.
     init(
-        configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 }, echoPath: String?,
+        configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
+        echoPath: String?,
         onRunning: @escaping @Sendable (Address) async -> Void
     ) throws {
         self.echoPath = echoPath
@@ -75,7 +78,8 @@ package struct CallreelService: Service {
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
             marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
-            lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard, metrics: metrics, logger: logger)
+            lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard,
+            metrics: metrics, logger: logger)
         self.recorder = recorder
         metrics.observe("callreel_log_lines_dropped_total", lostLogLines)
         metrics.state("callreel_build_info", ["version": CallreelVersion.current])
@@ -92,7 +96,9 @@ package struct CallreelService: Service {
     /// Reads the certificate and key again, for new connections. Running calls continue.
     /// If the new files are invalid, the old certificate stays and the log tells why.
     package func reload() {
-        guard let certificates = door.certificates else { return logger.notice("nothing to reload: listen.tls is null") }
+        guard let certificates = door.certificates else {
+            return logger.notice("nothing to reload: listen.tls is null")
+        }
         do throws(ConfigurationProblem) {
             try certificates.reload()
             logger.notice("certificate reloaded")
@@ -108,7 +114,8 @@ package struct CallreelService: Service {
         do {
             try await recorder.prepare()
         } catch {
-            throw ServiceError("recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
+            throw ServiceError(
+                "recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
         }
         if let shortage = Descriptors.shortage(configuration.limits) {
             logger.warning("too few files may be open", metadata: ["reason": "\(shortage)"])
@@ -119,7 +126,9 @@ package struct CallreelService: Service {
             defer { group.cancelAll() }
             do {
                 // The group ends its services from the last to the first.
-                let drain = Drain(recorder: recorder, admission: admission, timeout: configuration.listen.drainTimeout, hurry: hurrySignal)
+                let drain = Drain(
+                    recorder: recorder, admission: admission, timeout: configuration.listen.drainTimeout,
+                    hurry: hurrySignal)
                 var quiet = logger
                 quiet.logLevel = max(logger.logLevel, .warning)
                 let host = try await NIOThreadPool.singleton.runIfActive { [listen = configuration.listen] in
@@ -129,7 +138,8 @@ package struct CallreelService: Service {
                 try await ServiceGroup(configuration: .init(services: [application, drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
-                    "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))")
+                    "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))"
+                )
             }
         }
     }
@@ -160,12 +170,14 @@ package struct CallreelService: Service {
         files.add(to: router)
         let tunnels = TunnelHint(publicURL: { address.publicURL }, logger: logger)
         VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature, tunnels: tunnels, door: door,
+            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature,
+            tunnels: tunnels, door: door,
             bodyLimit: configuration.limits.bodyBytes, recorder: recorder,
             admission: admission, logger: logger
         )
         .add(to: router)
-        HealthRoutes(recorder: recorder, admission: admission, metrics: metrics) { [door] in door.mayKnow($0) }.add(to: router)
+        HealthRoutes(recorder: recorder, admission: admission, metrics: metrics) { [door] in door.mayKnow($0) }.add(
+            to: router)
         CallsAPI(
             recorder: recorder, admission: admission, files: files, tunnels: tunnels, publicURL: { address.publicURL },
             testCommand: { address.current.testCommand(Self.program) }
@@ -181,20 +193,24 @@ package struct CallreelService: Service {
                     "status": "426", "client.address": "\(door.proxies.client(of: request, in: scope))",
                     "reason": "no \"Upgrade: websocket\"; a proxy in between must hand on Upgrade and Connection",
                 ])
-            throw HTTPError(.upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
+            throw HTTPError(
+                .upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
         }
         let target = RequestTarget(publicURL: configuration.publicURL, vonagePath: path)
         let upgrade = WebSocketUpgrade(
-            path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath, target: target, hosts: door.hosts)
+            path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath,
+            target: target, hosts: door.hosts)
         let policy = WebSocketPolicy(configuration.listen, configuration.limits)
         let census = ConnectionCensus(configuration.limits)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             responder: CanonicalRequests(target: target, next: router.buildResponder()),
-            server: HTTPServerBuilder { [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
+            server: HTTPServerBuilder {
+                [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
                 CallreelChannel(
-                    responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits, census: census,
+                    responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits,
+                    census: census,
                     hurry: hurrySignal, admission: admission, door: door, logger: logger)
             },
             configuration: ApplicationConfiguration(
@@ -234,7 +250,8 @@ private final class BoundAddress: Sendable {
     var current: CallreelService.Address {
         let port = port.withLock { $0 }
         let own = PublicURL(host: host, port: port, isSecure: isSecure)
-        return .init(host: host, port: port, publicURL: configured ?? own, isSecure: isSecure, isUnnamed: configured == nil)
+        return .init(
+            host: host, port: port, publicURL: configured ?? own, isSecure: isSecure, isUnnamed: configured == nil)
     }
 }
 

@@ -60,7 +60,11 @@ final class ExpectedCalls: Sendable {
         state.withLock { state in
             if let token { return state.remove(token.call) }
             let first = state.named.min { $0.value < $1.value }
-            if let first, state.unnamed.first.map({ first.value < $0 }) ?? true { state.named[first.key] = nil } else { state.remove(Self.unnamed) }
+            if let first, state.unnamed.first.map({ first.value < $0 }) ?? true {
+                state.named[first.key] = nil
+            } else {
+                state.remove(Self.unnamed)
+            }
         }
     }
 

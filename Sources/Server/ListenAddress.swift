@@ -50,7 +50,9 @@ enum ListenAddress {
         while let entry = unsafe next {
             var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
             let isNamed =
-                unsafe getnameinfo(entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST) == 0
+                unsafe getnameinfo(
+                    entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0,
+                    NI_NUMERICHOST) == 0
             let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             if isNamed, !found.contains(text) { found.append(text) }
             unsafe next = entry.pointee.ai_next

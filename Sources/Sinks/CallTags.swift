@@ -26,7 +26,8 @@ struct CallTags {
         date = context.startedAt.ISO8601Format()
         let known = [
             ("CALLREEL_ID", context.recordingID.description), ("CALL_FROM", from), ("CALL_TO", to),
-            ("CALL_UUID", call.uuid.map(Self.clean) ?? ""), ("CALL_CONVERSATION", call.conversation.map(Self.clean) ?? ""),
+            ("CALL_UUID", call.uuid.map(Self.clean) ?? ""),
+            ("CALL_CONVERSATION", call.conversation.map(Self.clean) ?? ""),
         ]
         facts = known.filter { !$0.1.isEmpty }
     }

@@ -70,12 +70,16 @@ final class CodecOutput {
         guard failure == nil else { return false }
         var done = 0
         while done < held.count {
-            let count = unsafe held.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress! + done, $0.count - done, off_t(heldStart + done)) }
+            let count = unsafe held.withUnsafeBytes {
+                unsafe pwrite(descriptor, $0.baseAddress! + done, $0.count - done, off_t(heldStart + done))
+            }
             if count < 0, errno == EINTR { continue }
             if count <= 0 {
                 failure = count < 0 ? errno : EIO
                 // An incomplete frame at the end would make `flac -d` refuse the whole file.
-                if !frameEnds.isEmpty { _ = ftruncate(descriptor, off_t(frameEnds.last { $0 <= heldStart + done } ?? frameStart)) }
+                if !frameEnds.isEmpty {
+                    _ = ftruncate(descriptor, off_t(frameEnds.last { $0 <= heldStart + done } ?? frameStart))
+                }
                 // From here on, the library is told the true length.
                 if heldStart + held.count == byteCount { byteCount = heldStart + done }
                 held = []

@@ -79,7 +79,9 @@ final class StoredFile {
 
         /// Cuts the file to a length.
         func truncate(to length: Int) throws(SinkError) {
-            guard ftruncate(file.descriptor, off_t(length)) == 0 else { throw SinkError(.write, "cannot cut \(file.path)", underlying: errno) }
+            guard ftruncate(file.descriptor, off_t(length)) == 0 else {
+                throw SinkError(.write, "cannot cut \(file.path)", underlying: errno)
+            }
         }
 
         /// Writes a few bytes at an offset in one system call.

@@ -29,13 +29,18 @@ extension Bench where Sink: ~Copyable {
     /// Checks the rules for every call that was finished.
     mutating func check(_ outcome: Outcome, of call: TestCall) {
         let receipt = outcome.receipt
-        if receipt.frames != call.frames { note(.receiptFrames, "\(call.frames) were written, and the receipt has \(receipt.frames)", call.format) }
+        if receipt.frames != call.frames {
+            note(.receiptFrames, "\(call.frames) were written, and the receipt has \(receipt.frames)", call.format)
+        }
         let names = outcome.files.map(\.name)
         for (name, frames) in receipt.framesByFile.sorted(by: { $0.key < $1.key }) {
-            if !names.contains(name) { note(.framesByFile, "there are frames for \(name), which createFile did not make", call.format) }
+            if !names.contains(name) {
+                note(.framesByFile, "there are frames for \(name), which createFile did not make", call.format)
+            }
             if frames < 0 { note(.framesByFile, "\(name) has \(frames) frames", call.format) }
         }
-        let sum = receipt.framesByFile.values.reduce(0, +), knowsAll = Set(receipt.framesByFile.keys).isSuperset(of: names)
+        let sum = receipt.framesByFile.values.reduce(0, +),
+            knowsAll = Set(receipt.framesByFile.keys).isSuperset(of: names)
         if sum > call.frames || knowsAll && !names.isEmpty && sum < call.frames {
             note(.framesByFile, "\(call.frames) frames were written, and the files have \(sum)", call.format)
         }
@@ -45,14 +50,23 @@ extension Bench where Sink: ~Copyable {
     /// Checks the decoded files.
     private mutating func checkDecoding(_ outcome: Outcome, of call: TestCall) {
         for file in outcome.files {
-            if let problem = file.problem { note(.decoding, "\(file.name), which is finished, cannot be decoded: \(problem)", call.format) }
+            if let problem = file.problem {
+                note(.decoding, "\(file.name), which is finished, cannot be decoded: \(problem)", call.format)
+            }
             guard let audio = file.audio else { continue }
             if audio.samples.count != audio.file.frames * call.format.channels {
-                note(.decoding, "\(file.name): \(audio.file.frames) frames are counted, and \(audio.samples.count) samples are lent", call.format)
+                note(
+                    .decoding,
+                    "\(file.name): \(audio.file.frames) frames are counted, and \(audio.samples.count) samples are lent",
+                    call.format)
             }
             // If all files together are right, the receipt is wrong.
-            if outcome.decodedFrames == call.frames, let stated = outcome.receipt.framesByFile[file.name], stated != audio.file.frames {
-                note(.framesByFile, "\(file.name): the receipt has \(stated) frames, and \(audio.file.frames) are decoded", call.format)
+            if outcome.decodedFrames == call.frames, let stated = outcome.receipt.framesByFile[file.name],
+                stated != audio.file.frames
+            {
+                note(
+                    .framesByFile,
+                    "\(file.name): the receipt has \(stated) frames, and \(audio.file.frames) are decoded", call.format)
             }
         }
         if let frames = outcome.decodedFrames, frames != call.frames {
@@ -72,7 +86,9 @@ extension Bench where Sink: ~Copyable {
         let call = take.call
         do throws(LifeError) {
             let other = try await record(call, chunks, checkpoints: checkpoints)
-            if let difference = Self.difference(other, take.outcome) { note(rule, "\(what): \(difference)", call.format) }
+            if let difference = Self.difference(other, take.outcome) {
+                note(rule, "\(what): \(difference)", call.format)
+            }
             return other
         } catch {
             note(rule, "\(what): \(error)", call.format)
@@ -94,8 +110,12 @@ extension Bench where Sink: ~Copyable {
 
     /// Returns the first difference between two outcomes, or nil if they are equal.
     static func difference(_ one: Outcome, _ other: Outcome) -> String? {
-        if one.receipt.frames != other.receipt.frames { return "the receipt has \(one.receipt.frames) frames, and not \(other.receipt.frames)" }
-        if one.files.map(\.name) != other.files.map(\.name) { return "the files are \(one.files.map(\.name)), and not \(other.files.map(\.name))" }
+        if one.receipt.frames != other.receipt.frames {
+            return "the receipt has \(one.receipt.frames) frames, and not \(other.receipt.frames)"
+        }
+        if one.files.map(\.name) != other.files.map(\.name) {
+            return "the files are \(one.files.map(\.name)), and not \(other.files.map(\.name))"
+        }
         if let problem = one.files.compactMap(\.problem).first { return problem }
         if let frames = one.decodedFrames, let wanted = other.decodedFrames, frames != wanted {
             return "\(frames) frames are decoded, and not \(wanted)"

@@ -6,7 +6,8 @@ extension Bench where Sink: ~Copyable {
     mutating func checkCheckpoints(_ take: Take) async {
         let call = take.call
         await compare(
-            take, call.chunks(call.even), checkpoints: true, "with a checkpoint at the beginning and after every chunk", .harmlessCheckpoint)
+            take, call.chunks(call.even), checkpoints: true, "with a checkpoint at the beginning and after every chunk",
+            .harmlessCheckpoint)
     }
 
     /// Checks the files of a program that dies after a checkpoint: once as they were at the checkpoint,
@@ -24,7 +25,9 @@ extension Bench where Sink: ~Copyable {
                 try await Life<Sink>.abandon(options, context, chunks, checkpointAfter: count) { frames in
                     checkpointed = frames
                     // A killed process leaves the bytes that the system has now.
-                    for name in context.createdFiles { try? FileManager.default.copyItem(atPath: room.file(name), toPath: copy.file(name)) }
+                    for name in context.createdFiles {
+                        try? FileManager.default.copyItem(atPath: room.file(name), toPath: copy.file(name))
+                    }
                 }
             } catch {
                 note(.anyCall, "\(call.frames) frames in uneven chunks end with an error; \(error)", call.format)
@@ -33,7 +36,8 @@ extension Bench where Sink: ~Copyable {
             let least = max(0, checkpointed - plan.heldFrames)
             let names = context.createdFiles.filter { FileManager.default.fileExists(atPath: copy.file($0)) }
             checkStanding(
-                names, in: copy, take, frames: least...max(least, checkpointed), "killed at a checkpoint after \(checkpointed) frames",
+                names, in: copy, take, frames: least...max(least, checkpointed),
+                "killed at a checkpoint after \(checkpointed) frames",
                 .checkpointHolds)
             checkStanding(
                 context.createdFiles, in: room, take, frames: least...max(least, call.frames),

@@ -28,7 +28,9 @@ extension Bench where Sink: ~Copyable {
     mutating func checkChunking(_ take: Take) async {
         let call = take.call
         let uneven = ("uneven chunks (1, 319, 160, 2, 777, 3, 41 frames and so on)", [1, 319, 160, 2, 777, 3, 41])
-        let cuts = [(uneven, FramePosition(7_340_033)), (uneven, .start), (("one chunk", [max(1, call.frames)]), .start)]
+        let cuts = [
+            (uneven, FramePosition(7_340_033)), (uneven, .start), (("one chunk", [max(1, call.frames)]), .start),
+        ]
         for ((chunks, lengths), start) in cuts {
             let what = "in \(chunks) from frame \(start.frames) on"
             let other = await compare(take, call.chunks(lengths, from: start), what, .chunking)
@@ -46,7 +48,9 @@ extension Bench where Sink: ~Copyable {
         var suspects = Self.results(take.outcome).subtracting(Self.results(other))
         for pause in [1_100_000, 0, 0] as [UInt32] where !suspects.isEmpty {
             let call = take.call, context = sandbox.room().context(call.format)
-            guard let receipt = try? await Life<Sink>.run(options, context, call.chunks(call.even), meddle: { if $0 == .finish { usleep(pause) } })
+            guard
+                let receipt = try? await Life<Sink>.run(
+                    options, context, call.chunks(call.even), meddle: { if $0 == .finish { usleep(pause) } })
             else { return }
             suspects.formIntersection(Self.results(Outcome(receipt: receipt, files: Life<Sink>.files(context))))
         }

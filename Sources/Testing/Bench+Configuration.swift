@@ -8,7 +8,9 @@ extension Bench where Sink: ~Copyable {
             note(.name, "\(type.debugDescription) is not")
         }
         let summary = Sink.summary
-        if summary.allSatisfy(\.isWhitespace) || summary.contains(where: \.isNewline) { note(.summary, "\(summary.debugDescription) is not") }
+        if summary.allSatisfy(\.isWhitespace) || summary.contains(where: \.isNewline) {
+            note(.summary, "\(summary.debugDescription) is not")
+        }
     }
 
     /// Checks the options as read from a configuration.
@@ -16,9 +18,12 @@ extension Bench where Sink: ~Copyable {
         let fields = Sink.Options.fields
         let names = fields.map(\.name)
         let taken = Set(["type"] + SinkEnvelope.fields.map(\.name))
-        for (index, name) in names.enumerated() where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
+        for (index, name) in names.enumerated()
+        where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
             // Such a key cannot be registered, nor used in the group's own JSON.
-            return note(.strictOptions, "the key \(name.debugDescription) is empty, stands twice, or is one that every sink has")
+            return note(
+                .strictOptions, "the key \(name.debugDescription) is empty, stands twice, or is one that every sink has"
+            )
         }
         for (what, values) in [("the defaults", Sink.Options()), ("the options", options)] {
             // A secret is never shown, so it cannot be read back.
@@ -27,7 +32,9 @@ extension Bench where Sink: ~Copyable {
             let again = Sink.Options.read(.object(json), at: .root, problems: &problems).json
             if let problem = problems.first { note(.optionsAsJSON, "\(what) are refused: \(problem)") }
             for (key, value) in json.sorted(by: { $0.key < $1.key }) where again[key] != value && problems.isEmpty {
-                note(.optionsAsJSON, "of \(what), \(key) is \(value.found) and is read as \(again[key]?.found ?? "nothing")")
+                note(
+                    .optionsAsJSON,
+                    "of \(what), \(key) is \(value.found) and is read as \(again[key]?.found ?? "nothing")")
             }
         }
         var problems: [ConfigurationProblem] = []
@@ -36,7 +43,9 @@ extension Bench where Sink: ~Copyable {
         if !problems.contains(where: { $0.path == stray }) {
             note(.strictOptions, "an unknown key \(stray.debugDescription) is taken without a word")
         }
-        let kinds: [JSONValue] = [true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null])]
+        let kinds: [JSONValue] = [
+            true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null]),
+        ]
         for name in names where kinds.allSatisfy({ isTaken($0, name) }) {
             note(.strictOptions, "\(name) takes \(kinds.map(\.found).joined(separator: " and ")) without a word")
         }
@@ -55,17 +64,24 @@ extension Bench where Sink: ~Copyable {
     /// Checks the type's answers about each format before anything is opened.
     /// Returns the formats that it does not refuse.
     mutating func checkAnswers() -> [AudioFormat] {
-        let formats = AudioFormat.supportedSampleRates.flatMap { rate in [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) } }
+        let formats = AudioFormat.supportedSampleRates.flatMap { rate in
+            [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) }
+        }
         var open: [AudioFormat] = []
         let run = Watch.begin(.answers)
         defer { run.end() }
         for format in formats {
-            let refusal = Sink.refusal(of: format, options: options), limit = Sink.frameLimit(options: options, format: format)
-            if Sink.refusal(of: format, options: options) != refusal { note(.answers, "refusal changes from one call to the next", format) }
+            let refusal = Sink.refusal(of: format, options: options),
+                limit = Sink.frameLimit(options: options, format: format)
+            if Sink.refusal(of: format, options: options) != refusal {
+                note(.answers, "refusal changes from one call to the next", format)
+            }
             if Sink.fileSuffixes(options: options) != Sink.fileSuffixes(options: options) {
                 note(.answers, "fileSuffixes changes from one call to the next")
             }
-            if Sink.frameLimit(options: options, format: format) != limit { note(.answers, "frameLimit changes from one call to the next", format) }
+            if Sink.frameLimit(options: options, format: format) != limit {
+                note(.answers, "frameLimit changes from one call to the next", format)
+            }
             if let refusal, refusal.allSatisfy(\.isWhitespace) || refusal.contains(where: \.isNewline) {
                 note(.answers, "the refusal \(refusal.debugDescription) is not one line that says something", format)
             }

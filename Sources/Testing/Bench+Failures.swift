@@ -18,7 +18,9 @@ private struct Fault: CustomStringConvertible {
 
     static let all = Time.allCases.flatMap { [Fault(time: $0, isQuiet: false), Fault(time: $0, isQuiet: true)] }
 
-    var description: String { "a destination that \(isQuiet ? "takes no byte, though it can be synced," : "is full") \(time.rawValue)" }
+    var description: String {
+        "a destination that \(isQuiet ? "takes no byte, though it can be synced," : "is full") \(time.rawValue)"
+    }
 }
 
 /// The result of a call written into a pipe.
@@ -49,7 +51,9 @@ extension Bench where Sink: ~Copyable {
         for file in take.outcome.files { put(precious, taken.file(file.name)) }
         _ = try? await Life<Sink>.run(options, taken.context(call.format), call.chunks(call.even))
         for file in take.outcome.files where contents(taken.file(file.name)) != precious {
-            note(.noOverwriting, "\(file.name) stood there before the sink was opened, and holds something else now", call.format)
+            note(
+                .noOverwriting, "\(file.name) stood there before the sink was opened, and holds something else now",
+                call.format)
         }
     }
 
@@ -77,22 +81,28 @@ extension Bench where Sink: ~Copyable {
             do throws(LifeError) {
                 let receipt = try await Life<Sink>.run(options, context, chunks, checkpoints: true) { moment in
                     switch (fault.time, moment) {
-                    case (.fromTheMiddle, .chunk(after: half)), (.forAWhile, .chunk(after: half)), (.atTheEnd, .finish): substitution.apply()
+                    case (.fromTheMiddle, .chunk(after: half)), (.forAWhile, .chunk(after: half)), (.atTheEnd, .finish):
+                        substitution.apply()
                     case (.forAWhile, .finish), (.whileOpening, .chunk(after: 0)): substitution.undo()
                     default: break
                     }
                 }
                 if let loss = Self.loss(Life<Sink>.files(context), references) {
-                    note(.noSwallowing, "\(fault): there is a receipt of \(receipt.frames) frames, and \(loss)", call.format)
+                    note(
+                        .noSwallowing, "\(fault): there is a receipt of \(receipt.frames) frames, and \(loss)",
+                        call.format)
                 } else if fault.time == .fromTheStart {
                     isElsewhere = true
                 }
             } catch {
                 checkBlame(error, fault.description, call.format)
-                let before = [Fault.Time.fromTheMiddle: half, .forAWhile: half, .atTheEnd: call.frames][fault.time] ?? 0
+                let before =
+                    [Fault.Time.fromTheMiddle: half, .forAWhile: half, .atTheEnd: call.frames][fault.time] ?? 0
                 guard before > 0, !isBroken(SinkContractRule.repair + [.checkpointHolds]) else { continue }
                 let least = max(0, before - plan.heldFrames), standing = Take(call: call, outcome: take.outcome)
-                checkStanding(context.createdFiles, in: room, standing, frames: least...call.frames, fault.description, .failedFiles)
+                checkStanding(
+                    context.createdFiles, in: room, standing, frames: least...call.frames, fault.description,
+                    .failedFiles)
             }
         }
         // A sink that writes in another way also syncs in another way.
@@ -105,11 +115,14 @@ extension Bench where Sink: ~Copyable {
         let room = sandbox.room()
         let substitution = Substitution(below: room.directory, by: .descriptor(unsyncable.number))
         do throws(LifeError) {
-            let receipt = try await Life<Sink>.run(options, room.context(call.format), call.chunks(call.even)) { moment in
+            let receipt = try await Life<Sink>.run(options, room.context(call.format), call.chunks(call.even)) {
+                moment in
                 if moment == .finish { substitution.apply() }
             }
             if substitution.isEmpty { return }
-            note(.durability, "a destination that cannot be synced: there is a receipt of \(receipt.frames) frames", call.format)
+            note(
+                .durability, "a destination that cannot be synced: there is a receipt of \(receipt.frames) frames",
+                call.format)
         } catch {
             checkBlame(error, "a destination that cannot be synced", call.format)
         }
@@ -119,7 +132,8 @@ extension Bench where Sink: ~Copyable {
     mutating func checkSlowness(_ take: Take) async throws(SinkContractError) {
         let call = call(frames: 24_000, take.call.format)
         let chunks = call.chunks([997])
-        guard let one = try? await record(call, chunks), let two = try? await record(call, chunks), let file = one.files.first,
+        guard let one = try? await record(call, chunks), let two = try? await record(call, chunks),
+            let file = one.files.first,
             one.files.count == 1, file.data == two.files.first?.data
         else { return }
         let quick = try await pour(call, chunks, isSlow: false), slow = try await pour(call, chunks, isSlow: true)
@@ -128,7 +142,9 @@ extension Bench where Sink: ~Copyable {
             let wanted = quick.isReceipt ? file.data : quick.arrived
             let same = zip(slow.arrived, wanted).prefix { $0 == $1 }.count
             note(
-                .slowness, "of \(wanted.count) bytes \(slow.arrived.count) arrive, and only \(same) as they should; \(slow.ending)", call.format)
+                .slowness,
+                "of \(wanted.count) bytes \(slow.arrived.count) arrive, and only \(same) as they should; \(slow.ending)",
+                call.format)
         }
     }
 
@@ -136,7 +152,9 @@ extension Bench where Sink: ~Copyable {
     private func pour(_ call: TestCall, _ chunks: [PCMChunk], isSlow: Bool) async throws(SinkContractError) -> Poured {
         let reader = try PipeReader(isSlow: isSlow)
         let room = sandbox.room()
-        let context = room.context(call.format) { Substitution(below: room.directory, by: .descriptor(reader.input)).apply() }
+        let context = room.context(call.format) {
+            Substitution(below: room.directory, by: .descriptor(reader.input)).apply()
+        }
         var poured = Poured()
         do throws(LifeError) {
             poured.ending = "there is a receipt of \(try await Life<Sink>.run(options, context, chunks).frames) frames"
@@ -151,8 +169,12 @@ extension Bench where Sink: ~Copyable {
     }
 
     private mutating func checkBlame(_ failure: LifeError, _ what: String, _ format: AudioFormat) {
-        if failure.error.blame != .destination { note(.blame, "\(what): \(failure.error.blame.rawValue) is blamed; \(failure)", format) }
-        if failure.error.reason.allSatisfy(\.isWhitespace) { note(.blame, "\(what): the error of \(failure.verb.rawValue) has no reason", format) }
+        if failure.error.blame != .destination {
+            note(.blame, "\(what): \(failure.error.blame.rawValue) is blamed; \(failure)", format)
+        }
+        if failure.error.reason.allSatisfy(\.isWhitespace) {
+            note(.blame, "\(what): the error of \(failure.verb.rawValue) has no reason", format)
+        }
     }
 
     /// Returns the first loss in files compared with reference files. Nil if there is none,
@@ -162,10 +184,15 @@ extension Bench where Sink: ~Copyable {
         for (index, file) in files.enumerated() {
             let whole = references[0][index], again = references[1][index]
             if file.data == whole.data { continue }
-            if let samples = file.audio?.samples, let wanted = whole.audio, wanted.file.isLossless, samples == wanted.samples { continue }
+            if let samples = file.audio?.samples, let wanted = whole.audio, wanted.file.isLossless,
+                samples == wanted.samples
+            {
+                continue
+            }
             // A file that differs each time, and cannot be decoded into samples, shows only if it is empty.
             if whole.data != again.data, whole.audio?.file.isLossless != true, !file.data.isEmpty { continue }
-            return "\(file.name) is not what it should be: \(file.data.count) bytes, where \(whole.data.count) would be right"
+            return
+                "\(file.name) is not what it should be: \(file.data.count) bytes, where \(whole.data.count) would be right"
         }
         return nil
     }

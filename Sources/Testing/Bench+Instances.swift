@@ -21,11 +21,15 @@ extension Bench where Sink: ~Copyable {
     mutating func checkInstances(_ take: Take) async {
         var neighbours: [Neighbour] = []
         for (index, stem) in ["first", "second", "third"].enumerated() {
-            let call = call(frames: 2400 - 320 * index, take.call.format, seed: UInt64(index) + 7, level: [0.9, 0.5, 0.2][index])
+            let call = call(
+                frames: 2400 - 320 * index, take.call.format, seed: UInt64(index) + 7, level: [0.9, 0.5, 0.2][index])
             do throws(LifeError) {
-                neighbours.append(Neighbour(stem: stem, call: call, alone: try await record(call, call.chunks(call.even), stem: stem)))
+                neighbours.append(
+                    Neighbour(stem: stem, call: call, alone: try await record(call, call.chunks(call.even), stem: stem))
+                )
             } catch {
-                return note(.anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", call.format)
+                return note(
+                    .anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", call.format)
             }
         }
         await checkTurns(neighbours)
@@ -48,10 +52,12 @@ extension Bench where Sink: ~Copyable {
             }
             // Not in the order in which they began.
             let receipts = [
-                1: try await Life<Sink>.finish(second), 0: try await Life<Sink>.finish(first), 2: try await Life<Sink>.finish(third),
+                1: try await Life<Sink>.finish(second), 0: try await Life<Sink>.finish(first),
+                2: try await Life<Sink>.finish(third),
             ]
             for (index, receipt) in receipts.sorted(by: { $0.key < $1.key }) {
-                await compare(neighbours[index], Outcome(receipt: receipt, files: Life<Sink>.files(contexts[index])), "in turns")
+                await compare(
+                    neighbours[index], Outcome(receipt: receipt, files: Life<Sink>.files(contexts[index])), "in turns")
             }
         } catch {
             note(.independence, "three instances in turns: \(error)", neighbours[0].call.format)
@@ -66,7 +72,8 @@ extension Bench where Sink: ~Copyable {
                 group.addTask { [options] in
                     let context = room.context(neighbour.call.format, stem: neighbour.stem)
                     do throws(LifeError) {
-                        let receipt = try await Life<Sink>.run(options, context, neighbour.call.chunks(neighbour.call.even))
+                        let receipt = try await Life<Sink>.run(
+                            options, context, neighbour.call.chunks(neighbour.call.even))
                         return (index, .success(Outcome(receipt: receipt, files: Life<Sink>.files(context))))
                     } catch {
                         return (index, .failure(error))
@@ -80,14 +87,17 @@ extension Bench where Sink: ~Copyable {
         for (index, outcome) in outcomes {
             switch outcome {
             case .success(let outcome): await compare(neighbours[index], outcome, "at the same time")
-            case .failure(let error): note(.independence, "three instances at the same time: \(error)", neighbours[index].call.format)
+            case .failure(let error):
+                note(.independence, "three instances at the same time: \(error)", neighbours[index].call.format)
             }
         }
     }
 
     private mutating func compare(_ neighbour: Neighbour, _ outcome: Outcome, _ how: String) async {
         if let difference = Self.difference(outcome, neighbour.alone) {
-            return note(.independence, "three instances \(how), and of the one called \(neighbour.stem) \(difference)", neighbour.call.format)
+            return note(
+                .independence, "three instances \(how), and of the one called \(neighbour.stem) \(difference)",
+                neighbour.call.format)
         }
         let details = outcome.receipt.details, wanted = neighbour.alone.receipt.details
         var suspects = Set(details.keys).union(wanted.keys).filter { details[$0] != wanted[$0] }
@@ -95,13 +105,16 @@ extension Bench where Sink: ~Copyable {
         // alone, with a pause and without.
         for pause in [1_100_000, 0, 0] as [UInt32] where !suspects.isEmpty {
             let call = neighbour.call, context = sandbox.room().context(call.format, stem: neighbour.stem)
-            let again = try? await Life<Sink>.run(options, context, call.chunks(call.even)) { if $0 == .finish { usleep(pause) } }
+            let again = try? await Life<Sink>.run(options, context, call.chunks(call.even)) {
+                if $0 == .finish { usleep(pause) }
+            }
             suspects = suspects.filter { again?.details[$0] == wanted[$0] }
         }
         guard let key = suspects.sorted().first else { return }
         let found = details[key]?.found ?? "nothing", alone = wanted[key]?.found ?? "nothing"
         note(
-            .independence, "three instances \(how): \(neighbour.stem) reports \(found) as \(key), and \(alone) when it is alone",
+            .independence,
+            "three instances \(how): \(neighbour.stem) reports \(found) as \(key), and \(alone) when it is alone",
             neighbour.call.format)
     }
 }

@@ -29,13 +29,17 @@ extension Bench where Sink: ~Copyable {
         let isSeen = OpenDescriptor.below(room.path).map(\.number) == [number]
         close(number)
         guard isSeen, OpenDescriptor.below(room.path).isEmpty else {
-            throw SinkContractError(cannotCheck: "/dev/fd does not show an open file, so that one that a sink leaves open would not be seen")
+            throw SinkContractError(
+                cannotCheck: "/dev/fd does not show an open file, so that one that a sink leaves open would not be seen"
+            )
         }
         guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "there is no pipe: error \(errno)") }
         let seen = Set(OpenDescriptor.all().map(\.number))
         for end in [pipe.input, pipe.output] { close(end) }
         guard seen.isSuperset(of: [pipe.input, pipe.output]) else {
-            throw SinkContractError(cannotCheck: "/dev/fd does not show an open pipe, so that one that a sink leaves open would not be seen")
+            throw SinkContractError(
+                cannotCheck: "/dev/fd does not show an open pipe, so that one that a sink leaves open would not be seen"
+            )
         }
     }
 
@@ -48,14 +52,17 @@ extension Bench where Sink: ~Copyable {
             let open = await remaining { OpenDescriptor.below(room.path) }
             if let path = open.first?.path {
                 return note(
-                    .release, "\(path.lastPathComponent) is still open after a life that was \(ending.rawValue)", take.call.format)
+                    .release, "\(path.lastPathComponent) is still open after a life that was \(ending.rawValue)",
+                    take.call.format)
             }
         }
         for ending in [Ending.finished, .opened] { try await checkGrowth(ending, take.call, full) }
     }
 
     /// Checks that instances do not each leave a descriptor open, even one without a path.
-    private mutating func checkGrowth(_ ending: Ending, _ call: TestCall, _ full: Replacement) async throws(SinkContractError) {
+    private mutating func checkGrowth(_ ending: Ending, _ call: TestCall, _ full: Replacement)
+        async throws(SinkContractError)
+    {
         for _ in 0..<10 {
             var lives: [Set<OpenDescriptor>] = [], pauses: [Set<OpenDescriptor>] = []
             for _ in 0..<5 {
@@ -72,11 +79,14 @@ extension Bench where Sink: ~Copyable {
             if leavers < lives.count { return }
             let now = OpenDescriptor.all()
             if pauses.allSatisfy({ $0.isDisjoint(with: now) }) {
-                return note(.release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open", call.format)
+                return note(
+                    .release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open",
+                    call.format)
             }
             // Other code has opened descriptors and kept them; the next round may see none.
         }
-        throw SinkContractError(cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
+        throw SinkContractError(
+            cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
     }
 
     /// Runs one instance that ends in this way.

@@ -18,33 +18,46 @@ extension Bench where Sink: ~Copyable {
         for file in outcome.files {
             let path = copy(file, to: room)
             do throws(SinkError) {
-                guard let result = try repair(path, call.format, "a finished file of \(call.frames) frames", isWhole: true) else { return }
+                guard
+                    let result = try repair(
+                        path, call.format, "a finished file of \(call.frames) frames", isWhole: true)
+                else { return }
                 frames += result.frames
                 if result.change != nil || result.bytesCut != 0 || contents(path) != file.data {
                     let found = contents(path) == file.data ? "and leaves it" : "and changes it"
-                    note(.wholeFiles, "\(file.name) is finished, but repair finds \(result.change ?? "nothing") to do, \(found)", call.format)
+                    note(
+                        .wholeFiles,
+                        "\(file.name) is finished, but repair finds \(result.change ?? "nothing") to do, \(found)",
+                        call.format)
                 }
             } catch {
-                note(.wholeFiles, "\(file.name) of \(call.frames) frames is finished, but repair refuses it: \(error)", call.format)
+                note(
+                    .wholeFiles, "\(file.name) of \(call.frames) frames is finished, but repair refuses it: \(error)",
+                    call.format)
                 return
             }
         }
-        if frames != call.frames { note(.wholeFiles, "\(call.frames) frames were written, and repair finds \(frames)", call.format) }
+        if frames != call.frames {
+            note(.wholeFiles, "\(call.frames) frames were written, and repair finds \(frames)", call.format)
+        }
     }
 
     /// Checks files that were cut, as after a power loss.
     mutating func checkTornFiles(_ take: Take) {
         guard let file = take.outcome.files.first, !file.data.isEmpty else { return }
         let count = file.data.count
-        for length in Set([0, 1, count / 10, count / 3, count / 2 + 1, count - 3, count - 2, count - 1]).sorted() where length < count && length >= 0
-        {
-            let path = copy(LeftFile(name: file.name, data: file.data.prefix(length), audio: nil, problem: nil), to: sandbox.room())
+        for length in Set([0, 1, count / 10, count / 3, count / 2 + 1, count - 3, count - 2, count - 1]).sorted()
+        where length < count && length >= 0 {
+            let path = copy(
+                LeftFile(name: file.name, data: file.data.prefix(length), audio: nil, problem: nil), to: sandbox.room())
             let what = "the first \(length) of \(count) bytes of \(file.name)"
             do throws(SinkError) {
                 guard let result = try repair(path, take.call.format, what) else { return }
                 if isBroken(SinkContractRule.repair) { return }
                 checkPrefix(path, frames: result.frames, take, what, .tornFiles)
-                if result.frames > take.call.frames { note(.tornFiles, "\(what) are repaired to \(result.frames) of \(take.call.frames) frames") }
+                if result.frames > take.call.frames {
+                    note(.tornFiles, "\(what) are repaired to \(result.frames) of \(take.call.frames) frames")
+                }
             } catch {
                 // A refusal is allowed; `repair` has already checked that nothing was changed.
                 continue
@@ -54,14 +67,18 @@ extension Bench where Sink: ~Copyable {
         if let result = try? repair(missing, take.call.format, "a file that is not there") {
             note(.tornFiles, "a file that is not there is repaired to \(result.frames) frames")
         }
-        if FileManager.default.fileExists(atPath: missing) { note(.tornFiles, "a file that is not there is made by repair") }
+        if FileManager.default.fileExists(atPath: missing) {
+            note(.tornFiles, "a file that is not there is made by repair")
+        }
     }
 
     /// Repairs a file, with a dry run before and a second repair after. Checks that the three agree.
     /// Returns nil if the sink does not repair.
     /// - Parameter isWhole: true if the file needs no repair. If the repair changes it, another rule is broken,
     ///   and the second repair is left out.
-    mutating func repair(_ path: String, _ format: AudioFormat, _ what: String, isWhole: Bool = false) throws(SinkError) -> FileRepair? {
+    mutating func repair(_ path: String, _ format: AudioFormat, _ what: String, isWhole: Bool = false) throws(SinkError)
+        -> FileRepair?
+    {
         let before = contents(path)
         var planned: FileRepair?
         var refusal: SinkError?
@@ -71,18 +88,26 @@ extension Bench where Sink: ~Copyable {
         do throws(SinkError) {
             done = try Life<Sink>.repair(path, format, dryRun: false)
         } catch {
-            if refusal == nil { note(.dryRun, "\(what): the dry run promises a repair, which then fails: \(error)", format) }
-            if contents(path) != before { note(.tornFiles, "\(what): it is refused (\(error)), and changed all the same", format) }
+            if refusal == nil {
+                note(.dryRun, "\(what): the dry run promises a repair, which then fails: \(error)", format)
+            }
+            if contents(path) != before {
+                note(.tornFiles, "\(what): it is refused (\(error)), and changed all the same", format)
+            }
             throw error
         }
         if let refusal {
             note(.dryRun, "\(what): the dry run refuses what is then repaired: \(refusal)", format)
         } else if planned != done {
-            note(.dryRun, "\(what): the dry run says \(Self.words(planned)), and the real one \(Self.words(done))", format)
+            note(
+                .dryRun, "\(what): the dry run says \(Self.words(planned)), and the real one \(Self.words(done))",
+                format)
         }
         let after = contents(path)
         guard let done else {
-            if after != before { note(.tornFiles, "\(what): nothing is known about it, and it is changed all the same", format) }
+            if after != before {
+                note(.tornFiles, "\(what): nothing is known about it, and it is changed all the same", format)
+            }
             return nil
         }
         if isWhole, after != before || done.change != nil { return done }
@@ -96,7 +121,8 @@ extension Bench where Sink: ~Copyable {
     /// Checks the files of a call that was not finished. They must hold a number of frames in the
     /// range, all of them the call's.
     mutating func checkStanding(
-        _ names: [String], in room: Room, _ take: Take, frames range: ClosedRange<Int>, _ what: String, _ rule: SinkContractRule
+        _ names: [String], in room: Room, _ take: Take, frames range: ClosedRange<Int>, _ what: String,
+        _ rule: SinkContractRule
     ) {
         let format = take.call.format
         var frames = 0
@@ -107,7 +133,9 @@ extension Bench where Sink: ~Copyable {
             if data.isEmpty, range.lowerBound == 0 { continue }
             do throws(SinkError) {
                 guard let result = try repair(path, format, "\(name) (\(what))") else {
-                    if data.isEmpty { note(rule, "\(what): \(name) is empty, after \(range.lowerBound) frames", format) }
+                    if data.isEmpty {
+                        note(rule, "\(what): \(name) is empty, after \(range.lowerBound) frames", format)
+                    }
                     return
                 }
                 checkPrefix(path, frames: result.frames, skip: frames, take, "\(name) (\(what))", rule)
@@ -118,18 +146,26 @@ extension Bench where Sink: ~Copyable {
             }
         }
         if !range.contains(frames) {
-            note(rule, "\(what): there are \(frames) frames, where \(range.lowerBound) to \(range.upperBound) should be", format)
+            note(
+                rule, "\(what): there are \(frames) frames, where \(range.lowerBound) to \(range.upperBound) should be",
+                format)
         }
     }
 
     /// Decodes a repaired file and compares it with the call's frames after the first `skip`.
-    private mutating func checkPrefix(_ path: String, frames: Int, skip: Int = 0, _ take: Take, _ what: String, _ rule: SinkContractRule) {
+    private mutating func checkPrefix(
+        _ path: String, frames: Int, skip: Int = 0, _ take: Take, _ what: String, _ rule: SinkContractRule
+    ) {
         let format = take.call.format
         do throws(SinkError) {
             guard let audio = try Life<Sink>.decode(path, format) else { return }
-            if audio.file.frames != frames { note(rule, "\(what): repair says \(frames) frames, and \(audio.file.frames) are decoded", format) }
+            if audio.file.frames != frames {
+                note(rule, "\(what): repair says \(frames) frames, and \(audio.file.frames) are decoded", format)
+            }
             let wanted = take.call.samples.dropFirst(skip * format.channels).prefix(audio.samples.count)
-            if audio.file.isLossless, let difference = Self.difference(audio.samples, wanted) { note(rule, "\(what): \(difference)", format) }
+            if audio.file.isLossless, let difference = Self.difference(audio.samples, wanted) {
+                note(rule, "\(what): \(difference)", format)
+            }
         } catch {
             note(rule, "\(what): it is repaired, and cannot be decoded: \(error)", format)
         }
@@ -142,6 +178,7 @@ extension Bench where Sink: ~Copyable {
 
     private static func words(_ repair: FileRepair?) -> String {
         guard let repair else { return "nothing" }
-        return "\(repair.frames) frames, \(repair.bytesCut) bytes cut, \(repair.change.map { "\"\($0)\"" } ?? "no change")"
+        return
+            "\(repair.frames) frames, \(repair.bytesCut) bytes cut, \(repair.change.map { "\"\($0)\"" } ?? "no change")"
     }
 }

@@ -47,7 +47,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     /// Records a violation, unless one of the same rule is already recorded.
     mutating func note(_ rule: SinkContractRule, _ reason: String, _ format: AudioFormat? = nil) {
         guard !isBroken([rule]) else { return }
-        violations.append(SinkContractViolation(rule: rule, reason: reason + (format.map { "; in \($0)" } ?? "") + setting))
+        violations.append(
+            SinkContractViolation(rule: rule, reason: reason + (format.map { "; in \($0)" } ?? "") + setting))
     }
 
     /// Returns true if a violation of one of these rules has been recorded.
@@ -55,7 +56,9 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
 
     /// Returns a call of so many frames, or of the most frames that one instance takes.
     func call(frames: Int, _ format: AudioFormat, seed: UInt64 = 1, level: Double = 1) -> TestCall {
-        TestCall(frames: min(frames, Sink.frameLimit(options: options, format: format) ?? .max), format: format, seed: seed, level: level)
+        TestCall(
+            frames: min(frames, Sink.frameLimit(options: options, format: format) ?? .max), format: format, seed: seed,
+            level: level)
     }
 
     /// Records a call from open to finish in a new room, and checks the files left there.
@@ -70,10 +73,15 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
             note(.ownFiles, "\(stray) stands in the call's directory; createFile did not make it", call.format)
         }
         let suffixes = Sink.fileSuffixes(options: options)
-        for name in context.createdFiles where !suffixes.isEmpty && !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
-            note(.fileNames, "\(name) has none of the suffixes that the type names: \(suffixes.joined(separator: ", "))", call.format)
+        for name in context.createdFiles
+        where !suffixes.isEmpty && !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
+            note(
+                .fileNames, "\(name) has none of the suffixes that the type names: \(suffixes.joined(separator: ", "))",
+                call.format)
         }
-        for gone in expected.subtracting(found).sorted() { note(.ownFiles, "\(gone) was created and is gone", call.format) }
+        for gone in expected.subtracting(found).sorted() {
+            note(.ownFiles, "\(gone) was created and is gone", call.format)
+        }
         return Outcome(receipt: receipt, files: Life<Sink>.files(context))
     }
 }

@@ -67,7 +67,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
     /// Runs an instance to its regular end.
     /// - Parameter meddle: called before each chunk and before `finish`.
     static func run(
-        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false, meddle: (Moment) -> Void = { _ in }
+        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false,
+        meddle: (Moment) -> Void = { _ in }
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
         var done = 0
@@ -92,7 +93,8 @@ enum Life<Sink: AudioSink & ~Copyable> {
     /// `finish`, as when the program dies.
     /// - Parameter atCheckpoint: called with the number of frames so far when the checkpoint has returned.
     static func abandon(
-        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpointAfter count: Int, atCheckpoint: (Int) -> Void = { _ in }
+        _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpointAfter count: Int,
+        atCheckpoint: (Int) -> Void = { _ in }
     ) async throws(LifeError) {
         var sink = try await open(options, context)
         var done = 0

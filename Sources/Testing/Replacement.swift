@@ -34,7 +34,8 @@ final class Replacement: Sendable {
             let replacement = Replacement(number)
             if unsafe write(number, [0 as UInt8], 1) < 0 { return replacement }
         }
-        throw SinkContractError(cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
+        throw SinkContractError(
+            cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
     }
 
     /// Makes sure that a read-only descriptor refuses a byte, and can still be synced and closed.
@@ -43,7 +44,9 @@ final class Replacement: Sendable {
         let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
         defer { close(number) }
         guard number >= 0, unsafe write(number, [0 as UInt8], 1) < 0, fsync(number) == 0 else {
-            throw SinkContractError(cannotCheck: "a read-only descriptor is not what it should be: a file that refuses bytes and can be synced")
+            throw SinkContractError(
+                cannotCheck:
+                    "a read-only descriptor is not what it should be: a file that refuses bytes and can be synced")
         }
     }
 
@@ -156,7 +159,8 @@ final class Substitution: Sendable {
                     Self.put(same, under: descriptor.number)
                     close(same)
                 }
-                places.append(Place(number: descriptor.number, original: original, replacement: FileIdentity(descriptor.number)))
+                places.append(
+                    Place(number: descriptor.number, original: original, replacement: FileIdentity(descriptor.number)))
             }
         }
     }
@@ -167,7 +171,9 @@ final class Substitution: Sendable {
         places.withLock { places in
             for place in places {
                 guard let original = place.original else { continue }
-                if let replacement = place.replacement, FileIdentity(place.number) == replacement { Self.put(original, under: place.number) }
+                if let replacement = place.replacement, FileIdentity(place.number) == replacement {
+                    Self.put(original, under: place.number)
+                }
                 close(original)
             }
             places = []

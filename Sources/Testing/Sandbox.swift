@@ -10,14 +10,16 @@ final class Sandbox: Sendable {
     private let rooms = Mutex(0)
 
     init() throws(SinkContractError) {
-        let new = FileManager.default.temporaryDirectory.appendingPathComponent("callreel-contract-" + UUID().uuidString)
+        let new = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "callreel-contract-" + UUID().uuidString)
         do {
             try FileManager.default.createDirectory(at: new, withIntermediateDirectories: true)
         } catch {
             throw SinkContractError(cannotCheck: "there is no temporary directory: \(error.localizedDescription)")
         }
         guard let resolved = unsafe realpath(new.path, nil) else {
-            throw SinkContractError(cannotCheck: "\(new.path) has no real path: \(String(describing: POSIXError.Code(rawValue: errno)))")
+            throw SinkContractError(
+                cannotCheck: "\(new.path) has no real path: \(String(describing: POSIXError.Code(rawValue: errno)))")
         }
         path = unsafe String(cString: resolved)
         unsafe free(resolved)
@@ -32,7 +34,8 @@ final class Sandbox: Sendable {
             return count
         }
         let room = Room(path: "\(path)/\(number)")
-        try? FileManager.default.createDirectory(atPath: withDirectory ? room.directory : room.path, withIntermediateDirectories: true)
+        try? FileManager.default.createDirectory(
+            atPath: withDirectory ? room.directory : room.path, withIntermediateDirectories: true)
         return room
     }
 }
@@ -45,13 +48,17 @@ struct Room: Sendable {
     var directory: String { path + "/partial/call" }
 
     /// Returns a context like Callreel's own for a sink.
-    func context(_ format: AudioFormat, stem: String = "call", onCreate: @escaping @Sendable () -> Void = {}) -> SinkContext {
+    func context(_ format: AudioFormat, stem: String = "call", onCreate: @escaping @Sendable () -> Void = {})
+        -> SinkContext
+    {
         let call = CallFacts(
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
             conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
         return SinkContext(
-            recordingID: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500), format: format,
-            sinkName: "contract", directory: directory, fileStem: stem, logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() },
+            recordingID: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500),
+            format: format,
+            sinkName: "contract", directory: directory, fileStem: stem,
+            logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() },
             onCreate: onCreate)
     }
 
@@ -60,7 +67,9 @@ struct Room: Sendable {
         let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
         let prefix = "partial/call/"
         return Set(
-            all.filter { !["partial", "partial/call"].contains($0) }.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : "../../" + $0 }
+            all.filter { !["partial", "partial/call"].contains($0) }.map {
+                $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : "../../" + $0
+            }
         )
     }
 

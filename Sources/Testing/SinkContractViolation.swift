@@ -24,7 +24,8 @@ public struct SinkContractError: Error, Sendable, CustomStringConvertible {
 
     init(hanging verb: Verb, _ patience: Duration) {
         violations = []
-        description = "the sink contract cannot be checked: \(verb.rawValue) has not returned for \(patience), the plan's patience"
+        description =
+            "the sink contract cannot be checked: \(verb.rawValue) has not returned for \(patience), the plan's patience"
     }
 
     init(cannotCheck reason: String) {

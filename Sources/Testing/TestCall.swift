@@ -20,9 +20,11 @@ struct TestCall: Sendable {
                 var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
                 mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
                 let noise = Int(mixed >> 54) - 512
-                let tone = sin(Double(frame) * 2 * .pi * 300 * Double(channel + 1) / Double(format.sampleRate)) * 9000 * level
+                let tone =
+                    sin(Double(frame) * 2 * .pi * 300 * Double(channel + 1) / Double(format.sampleRate)) * 9000 * level
                 // Both extremes now and then, to find arithmetic overflows.
-                samples.append(level == 1 && frame % 1009 == 5 ? (channel == 0 ? .min : .max) : Int16(clamping: Int(tone) + noise))
+                samples.append(
+                    level == 1 && frame % 1009 == 5 ? (channel == 0 ? .min : .max) : Int16(clamping: Int(tone) + noise))
             }
         }
         self.samples = samples

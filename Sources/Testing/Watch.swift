@@ -36,7 +36,8 @@ final class Watch: Sendable {
     /// Runs a check on threads that may block. Returns when the check has ended, or when one operation of the
     /// sink takes longer than `patience`.
     static func run<Value: Sendable>(
-        on threads: BlockingExecutor, patience: Duration, _ check: @escaping @Sendable () async -> Result<Value, SinkContractError>
+        on threads: BlockingExecutor, patience: Duration,
+        _ check: @escaping @Sendable () async -> Result<Value, SinkContractError>
     ) async -> Result<Value, SinkContractError> {
         let watch = Watch()
         let (results, continuation) = AsyncStream<Result<Value, SinkContractError>>.makeStream()
@@ -51,7 +52,9 @@ final class Watch: Sendable {
                 return .failure(SinkContractError(cannotCheck: "it was cancelled"))
             }
             group.addTask {
-                guard let verb = await watch.hangingVerb(patience) else { return .failure(SinkContractError(cannotCheck: "it was cancelled")) }
+                guard let verb = await watch.hangingVerb(patience) else {
+                    return .failure(SinkContractError(cannotCheck: "it was cancelled"))
+                }
                 return .failure(SinkContractError(hanging: verb, patience))
             }
             defer { group.cancelAll() }

@@ -7,10 +7,13 @@ import Testing
     @Test(arguments: ["::1", "::", "localhost"])
     func `a call reaches a server by the address that it prints, whatever it listens on`(host: String) async throws {
         let server = try await RunningServer(
-            "--host", host, configuration: String(RunningServer.configuration.dropLast()) + #", "access": {"allowOpen": true}}"#)
+            "--host", host,
+            configuration: String(RunningServer.configuration.dropLast()) + #", "access": {"allowOpen": true}}"#)
         let page = host == "localhost" ? "http://localhost:" : "http://[::1]:"
         #expect(server.url.hasPrefix(page), "\(server.url)")
-        let result = try await Program.callreel.run(["call", Speech.path, "--speed", "max", "--to", server.url + "/webhooks/answer"])
+        let result = try await Program.callreel.run([
+            "call", Speech.path, "--speed", "max", "--to", server.url + "/webhooks/answer",
+        ])
         #expect(result.status == 0, "\(result.errors)")
         #expect(try await server.finished(1)[0].framesReceived == 176_000)
     }
@@ -37,7 +40,9 @@ import Testing
             """
         let (server, port) = try await answering(code)
         defer { server.signal(SIGKILL) }
-        let result = try await Program.callreel.run(["call", Speech.path, "--to", "http://127.0.0.1:\(port)/webhooks/answer"])
+        let result = try await Program.callreel.run([
+            "call", Speech.path, "--to", "http://127.0.0.1:\(port)/webhooks/answer",
+        ])
         #expect(result.status == 1 && result.errors.contains("302"), "\(result.errors)")
     }
 
@@ -51,7 +56,8 @@ import Testing
 
     @Test func `the command that the server prints places a call from anywhere, without a file`() async throws {
         let server = try await RunningServer()
-        let line = try #require(server.program.text.split(separator: "\n").first { $0.hasPrefix("Place a test call: ") })
+        let line = try #require(
+            server.program.text.split(separator: "\n").first { $0.hasPrefix("Place a test call: ") })
         let elsewhere = TemporaryDirectory()
         let command = String(line.dropFirst("Place a test call: ".count))
         let result = try await Program("sh").run(["-c", command + " --speed max"], in: elsewhere.path)
@@ -67,6 +73,8 @@ import Testing
             """
         let heard = String(decoding: try await Judge.python(code, [server.paths(recording)[0]]), as: UTF8.self)
             .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-        #expect(zip(heard, [262, 294, 330, 349, 392, 440, 494, 523]).allSatisfy { abs($0 - $1) <= 4 } && heard.count == 8, "\(heard)")
+        #expect(
+            zip(heard, [262, 294, 330, 349, 392, 440, 494, 523]).allSatisfy { abs($0 - $1) <= 4 } && heard.count == 8,
+            "\(heard)")
     }
 }

@@ -10,9 +10,11 @@ import Testing
 
     @Test func `a newcomer's first call, with the line that the server prints`() async throws {
         let server = try await RunningServer()
-        let hint = try #require(server.program.text.split(separator: "\n").first { $0.hasPrefix("Place a test call: ") })
+        let hint = try #require(
+            server.program.text.split(separator: "\n").first { $0.hasPrefix("Place a test call: ") })
         #expect(hint.hasSuffix("--to \(server.url)/webhooks/answer"))
-        let result = try await call(Speech.path, "--to", server.url + "/webhooks/answer", "--dtmf", "5@1.5", "--dtmf", "#@20", "--speed", "max")
+        let result = try await call(
+            Speech.path, "--to", server.url + "/webhooks/answer", "--dtmf", "5@1.5", "--dtmf", "#@20", "--speed", "max")
         #expect(result.status == 0, "\(result.errors)")
         let lines = result.text.split(separator: "\n")
         #expect(lines.count == 2 && lines[0] == "1 call sent, 11.0 s of audio, closed with 1000.", "\(result.text)")
@@ -39,14 +41,20 @@ import Testing
         let server = try await RunningServer(configuration: #"{"sinks": [{"type": "raw"}, \#(slow)]}"#)
         for (target, arguments) in [("/webhooks/answer", ["--calls", "12"]), ("/webhooks/answer", ["--abrupt"])] {
             let result = try await Program.callreel.run(
-                ["call", Speech.path, "--speed", "max", "--to", server.url + target] + arguments, in: server.directory.path)
+                ["call", Speech.path, "--speed", "max", "--to", server.url + target] + arguments,
+                in: server.directory.path)
             #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
             let paths = result.text.matches(of: /Recorded: (.*)\n/).map { String($0.output.1) }
-            #expect(paths.count == (arguments.count == 2 ? 10 : 1) && (paths.count == 1 || result.text.hasSuffix("and 2 more\n")), "\(result.text)")
+            #expect(
+                paths.count == (arguments.count == 2 ? 10 : 1)
+                    && (paths.count == 1 || result.text.hasSuffix("and 2 more\n")), "\(result.text)")
             // At once, because the command has ended.
-            for path in paths { #expect(FileManager.default.fileExists(atPath: server.directory.path + "/" + path), "\(path)") }
+            for path in paths {
+                #expect(FileManager.default.fileExists(atPath: server.directory.path + "/" + path), "\(path)")
+            }
             if arguments == ["--abrupt"] { continue }
-            #expect(server.directory.files(in: "recordings").count { $0.hasSuffix(".json") && !$0.hasPrefix(".") } == 12)
+            #expect(
+                server.directory.files(in: "recordings").count { $0.hasSuffix(".json") && !$0.hasPrefix(".") } == 12)
         }
     }
 
@@ -55,21 +63,29 @@ import Testing
         let server = try await RunningServer(configuration: String(RunningServer.configuration.dropLast()) + access)
         let answer = server.url + "/webhooks/answer"
         let silent = try await call(Speech.path, "--speed", "max", "--to", answer)
-        #expect(silent.status == 0 && silent.errors.contains("--access-token") && !silent.text.contains("Recorded"), "\(silent.errors)")
+        #expect(
+            silent.status == 0 && silent.errors.contains("--access-token") && !silent.text.contains("Recorded"),
+            "\(silent.errors)")
         let told = try await call(Speech.path, "--speed", "max", "--to", answer, "--access-token", "a-token-for-a-test")
-        #expect(told.status == 0 && told.errors.isEmpty && told.text.contains("Recorded: /"), "\(told.text) \(told.errors)")
+        #expect(
+            told.status == 0 && told.errors.isEmpty && told.text.contains("Recorded: /"), "\(told.text) \(told.errors)")
         let environment = ["CALLREEL_ACCESS_TOKEN": "a-token-for-a-test"]
-        let variable = try await Program.callreel.run(["call", Speech.path, "--speed", "max", "--to", answer], environment: environment)
+        let variable = try await Program.callreel.run(
+            ["call", Speech.path, "--speed", "max", "--to", answer], environment: environment)
         #expect(variable.text.contains("Recorded: /"), "\(variable.errors)")
     }
 
     @Test func `frames are paced as a carrier's are, and Ctrl-C ends the call politely`() async throws {
         let server = try await RunningServer(configuration: RunningServer.trusting)
         let cable = server.url.replacingOccurrences(of: "http", with: "ws") + "/cable"
-        let running = try Program.callreel.start(["call", try await Speech.long(60, in: server.directory), "--to", cable])
+        let running = try Program.callreel.start([
+            "call", try await Speech.long(60, in: server.directory), "--to", cable,
+        ])
         _ = try await eventually("a live call with audio") {
             let state = try await JSONValue(parsing: Program("curl").output(["-s", server.url + "/api/calls"]))
-            if case .array(let live) = state["live"], let seconds = live.first?["seconds"]?.double, seconds > 0.5 { return true }
+            if case .array(let live) = state["live"], let seconds = live.first?["seconds"]?.double, seconds > 0.5 {
+                return true
+            }
             return nil as Bool?
         }
         running.signal(SIGINT)
@@ -82,12 +98,15 @@ import Testing
         #expect(recording.framesReceived.isMultiple(of: 320))
         #expect(recording.endReason == "the carrier closed the call")
         let once = try await Speech.pcm(), speech = (0..<60).reduce(into: Data()) { pcm, _ in pcm += once }
-        #expect(try Data(contentsOf: URL(fileURLWithPath: server.paths(recording)[2])) == speech.prefix(recording.framesReceived * 2))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: server.paths(recording)[2]))
+                == speech.prefix(recording.framesReceived * 2))
     }
 
     @Test func `many calls at once, and an end without a word`() async throws {
         let server = try await RunningServer()
-        let result = try await call(Speech.path, "--to", server.url + "/webhooks/answer", "--calls", "20", "--speed", "max")
+        let result = try await call(
+            Speech.path, "--to", server.url + "/webhooks/answer", "--calls", "20", "--speed", "max")
         #expect(result.status == 0 && result.text.hasPrefix("20 calls sent"), "\(result.errors)")
         let pcm = try await Speech.pcm()
         for recording in try await server.finished(20) {
@@ -96,7 +115,9 @@ import Testing
         }
         let abrupt = try await call(Speech.path, "--to", server.url + "/webhooks/answer", "--abrupt", "--speed", "max")
         #expect(abrupt.status == 0 && abrupt.text.contains("dropped"))
-        let last = try await eventually("the abrupt call") { try await server.finished(21).first { $0.endReason != "the carrier closed the call" } }
+        let last = try await eventually("the abrupt call") {
+            try await server.finished(21).first { $0.endReason != "the carrier closed the call" }
+        }
         for sink in last.sinks { #expect(sink.state == .complete && sink.written == last.framesReceived) }
     }
 
@@ -131,7 +152,8 @@ import Testing
             #expect(result.errors.contains(names), "\(arguments): \(result.errors)")
         }
         let server = try await RunningServer()
-        let wrong = try await call(Speech.path, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/wrong")
+        let wrong = try await call(
+            Speech.path, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/wrong")
         #expect(wrong.status == 1 && wrong.errors.contains("404") && wrong.errors.contains("/wrong"), "\(wrong.errors)")
         let page = try await call(Speech.path, "--to", server.url + "/")
         #expect(page.status == 1 && page.errors.contains("JSON"), "\(page.errors)")

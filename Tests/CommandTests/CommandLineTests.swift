@@ -9,21 +9,26 @@ import Testing
     /// Runs the command inside a shell script.
     private func shell(_ script: String, environment: [String: String] = [:]) async throws -> Program.Result {
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
-        return try await Program("bash").run(["-c", script, Program.callreel.path], in: directory.path, environment: environment)
+        return try await Program("bash").run(
+            ["-c", script, Program.callreel.path], in: directory.path, environment: environment)
     }
 
     @Test(arguments: [
-        "\"$0\" config check --config <(cat c.json)", "cat c.json | \"$0\" config check --config /dev/stdin", "\"$0\" config check - < c.json",
+        "\"$0\" config check --config <(cat c.json)", "cat c.json | \"$0\" config check --config /dev/stdin",
+        "\"$0\" config check - < c.json",
         "\"$0\" config check c.json",
     ])
     func `a configuration can be a pipe, standard input, or a plain argument`(script: String) async throws {
         let result = try await shell(script)
-        #expect(result.status == 0 && result.text.hasSuffix("is right: wav (wav), flac (flac), raw (raw)\n"), "\(result.errors)")
+        #expect(
+            result.status == 0 && result.text.hasSuffix("is right: wav (wav), flac (flac), raw (raw)\n"),
+            "\(result.errors)")
     }
 
     @Test func `a configuration that cannot be read is named with the system's reason`() async throws {
         for (script, reason) in [
-            ("\"$0\" config check .", ".: cannot be read: Is a directory"), ("\"$0\" config check /dev/null", "/dev/null: is not JSON"),
+            ("\"$0\" config check .", ".: cannot be read: Is a directory"),
+            ("\"$0\" config check /dev/null", "/dev/null: is not JSON"),
             ("\"$0\" config check /dev/zero", "/dev/zero: cannot be read: it has more than"),
             ("\"$0\" config check c.json --config d.json", "c.json and --config d.json are two files"),
         ] {
@@ -32,10 +37,14 @@ import Testing
         }
     }
 
-    @Test(arguments: ["config schema", "config example", "sinks", "sinks describe flac", "--help", "--version", "config check c.json"])
+    @Test(arguments: [
+        "config schema", "config example", "sinks", "sinks describe flac", "--help", "--version", "config check c.json",
+    ])
     func `what cannot be printed is a failure`(arguments: String) async throws {
         let full = try await shell("\"$0\" \(arguments) > /dev/full")
-        #expect(full.status == 1 && full.errors.contains("standard output cannot be written: No space left on device"), "\(full.errors)")
+        #expect(
+            full.status == 1 && full.errors.contains("standard output cannot be written: No space left on device"),
+            "\(full.errors)")
         let closed = try await shell("\"$0\" \(arguments) >&-")
         #expect(closed.status == 1 && closed.errors.contains("Bad file descriptor"), "\(closed.errors)")
         #expect(try await shell("\"$0\" \(arguments)").status == 0)
@@ -50,7 +59,9 @@ import Testing
         let result = try await shell(script)
         #expect(result.status == 0 && result.text.contains("Recorded: recordings/"), "\(result.text) \(result.errors)")
         let raw = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".raw") })
-        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw))
+                == (try await Speech.pcm()))
     }
 
     @Test func `a mistyped subcommand gets a suggestion, and the version is told`() async throws {
@@ -59,13 +70,16 @@ import Testing
             (["sinks", "describ"], "did you mean \"describe\"?"), (["qwertz"], "there are serve, call, replay"),
         ] {
             let result = try await Program.callreel.run(arguments)
-            #expect(result.status == 64 && result.errors.contains(hint) && result.errors.contains(arguments.last ?? ""), "\(result.errors)")
+            #expect(
+                result.status == 64 && result.errors.contains(hint) && result.errors.contains(arguments.last ?? ""),
+                "\(result.errors)")
             #expect(!result.errors.contains("selftest-server"))
         }
         let version = try await Program.callreel.run(["--version"])
         #expect(version.status == 0 && version.text.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(version.text)")
         let server = try await RunningServer()
-        let metrics = String(decoding: try await Program("curl").output(["-s", server.url + "/metrics"]), as: UTF8.self)
+        let metrics = String(
+            decoding: try await Program("curl").output(["-s", server.url + "/metrics"]), as: UTF8.self)
         #expect(metrics.contains("callreel_build_info{version=\"\(version.text.dropLast())\"} 1\n"))
     }
 
@@ -73,18 +87,21 @@ import Testing
     func `a recordings directory of one letter is as good as any`(place: String) async throws {
         let configuration = #"{"recordings": {"directory": "\#(place)"}, "sinks": [{"type": "raw"}]}"#
         try configuration.write(toFile: directory.path + "/short.json", atomically: true, encoding: .utf8)
-        let result = try await Program.callreel.run(["replay", Speech.path, "--config", "short.json"], in: directory.path)
+        let result = try await Program.callreel.run(
+            ["replay", Speech.path, "--config", "short.json"], in: directory.path)
         #expect(result.status == 0, "\(result.errors)")
         #expect(directory.files(in: place).count { $0.hasSuffix(".raw") } == 1)
     }
 
     @Test func `a home directory is written out, not as a shell writes it`() async throws {
-        let configuration = #"{"recordings": {"directory": "~/x"}, "sinks": [{"type": "raw", "directory": "~", "fallback": "~root/y"}]}"#
+        let configuration =
+            #"{"recordings": {"directory": "~/x"}, "sinks": [{"type": "raw", "directory": "~", "fallback": "~root/y"}]}"#
         try configuration.write(toFile: directory.path + "/home.json", atomically: true, encoding: .utf8)
         for command in [["config", "check", "home.json"], ["serve", "--config", "home.json", "--port", "0"]] {
             let result = try await Program.callreel.run(command, in: directory.path)
             #expect(result.status == 1, "\(result.errors)")
-            for key in ["recordings.directory: \"~/x\"", "sinks[0].directory: \"~\"", "sinks[0].fallback: \"~root/y\""] {
+            for key in ["recordings.directory: \"~/x\"", "sinks[0].directory: \"~\"", "sinks[0].fallback: \"~root/y\""]
+            {
                 #expect(result.errors.contains(key) && result.errors.contains("${HOME}"), "\(result.errors)")
             }
         }
@@ -92,7 +109,10 @@ import Testing
     }
 
     @Test func `an environment of nothing, or of nonsense, changes nothing`() async throws {
-        for prefix in ["env -i", "env -u HOME -u PATH", "env HOME= TMPDIR=/nowhere TZ=No/Where LC_ALL=xx LANG=yy", "env -i $'A=\\xff'"] {
+        for prefix in [
+            "env -i", "env -u HOME -u PATH", "env HOME= TMPDIR=/nowhere TZ=No/Where LC_ALL=xx LANG=yy",
+            "env -i $'A=\\xff'",
+        ] {
             let result = try await shell("exec /usr/bin/\(prefix) \"$0\" replay '\(Speech.path)' --config c.json")
             #expect(result.status == 0, "\(prefix): \(result.errors)")
         }
@@ -103,8 +123,10 @@ import Testing
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
         for command in ["sinks", "config check c.json", "serve --config c.json --port 0", "--version"] {
             let result = try await Program("unshare").run(
-                ["-m", "bash", "-c", "mount -t tmpfs none /proc && exec \"$0\" \(command)", Program.callreel.path], in: directory.path)
-            #expect(result.status == 1 && result.errors.contains("/proc is not mounted"), "\(command): \(result.errors)")
+                ["-m", "bash", "-c", "mount -t tmpfs none /proc && exec \"$0\" \(command)", Program.callreel.path],
+                in: directory.path)
+            #expect(
+                result.status == 1 && result.errors.contains("/proc is not mounted"), "\(command): \(result.errors)")
         }
     }
 
@@ -132,7 +154,9 @@ import Testing
             let result = try await shell(
                 "\"$0\" replay '\(Speech.path)' --config c.json && \"$0\" verify recordings",
                 environment: ["LD_PRELOAD": library, "CLOCK": seconds])
-            #expect(result.status == 0 && result.text.contains("problems    0"), "\(seconds): \(result.text) \(result.errors)")
+            #expect(
+                result.status == 0 && result.text.contains("problems    0"),
+                "\(seconds): \(result.text) \(result.errors)")
         }
     }
 }

@@ -4,11 +4,16 @@ import TestSupport
 import Testing
 
 @Suite struct ConfigurationTests {
-    private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
-    private func file(_ path: String) throws -> String { try String(contentsOf: Self.project.appendingPathComponent(path), encoding: .utf8) }
+    private func file(_ path: String) throws -> String {
+        try String(contentsOf: Self.project.appendingPathComponent(path), encoding: .utf8)
+    }
 
-    private func callreel(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(arguments) }
+    private func callreel(_ arguments: String...) async throws -> Program.Result {
+        try await Program.callreel.run(arguments)
+    }
 
     /// Returns every key of an object and its inner objects, as paths such as `listen.port` and `flac.level`.
     private func keys(_ value: JSONValue, _ path: String = "") -> Set<String> {
@@ -36,7 +41,9 @@ import Testing
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
         let others = ["exec.", "sndfile."]
         #expect(keys(shipped) == keys(example).filter { key in !others.contains { key.hasPrefix($0) } })
-        for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] { #expect(shipped[section] == example[section]) }
+        for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] {
+            #expect(shipped[section] == example[section])
+        }
         for name in Self.standardSinks { #expect(sink(name, of: shipped) == sink(name, of: example)) }
     }
 
@@ -76,13 +83,15 @@ import Testing
         #expect(Set(documented).count == documented.count)
         // Keys common to every sink are documented once, under `sinks`.
         let envelope: Set = [
-            "type", "name", "enabled", "directory", "fallback", "mustExist", "required", "onError", "buffer", "stallLimit", "holdLimit",
+            "type", "name", "enabled", "directory", "fallback", "mustExist", "required", "onError", "buffer",
+            "stallLimit", "holdLimit",
             "checkpoint", "sync", "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
         ]
         let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let expected = keys(example).map { path -> String in
             let parts = path.split(separator: ".")
-            return parts.count == 2 && envelope.contains(String(parts[1])) && types.contains(parts[0]) ? "sinks[].\(parts[1])" : path
+            return parts.count == 2 && envelope.contains(String(parts[1])) && types.contains(parts[0])
+                ? "sinks[].\(parts[1])" : path
         }
         #expect(Set(documented) == Set(expected))
     }
@@ -98,12 +107,15 @@ import Testing
         let result = try await callreel("config", "check", "--config", path)
         #expect(result.status == 1)
         for line in [
-            #"listen.port: "80a0" is not a whole number in 0...65535"#, #"listen.prot: unknown key; did you mean "port"?"#,
+            #"listen.port: "80a0" is not a whole number in 0...65535"#,
+            #"listen.prot: unknown key; did you mean "port"?"#,
             #"publicURL: "ftp://x" is not an http or https URL"#, "did you mean {from}?", "recordings.mode: \"0999\"",
             #"sinks[0].type: "flax" is not a known type; known types are exec, flac, raw, sndfile, wav; did you mean "flac"?"#,
             "sinks[1].level: 12 is outside 0...8", #"sinks[1].levl: unknown key; did you mean "level"?"#,
-            #"sinks[2].encoding: "pcm17" is not one of pcm16, pcm24, float, ulaw, alaw"#, "sinks[2].buffer: -1 is outside 0.5...600.0",
-            "sinks[3].type: is missing", "vonage.sampleRate: 44100 is not 8000, 16000 or 24000", #"vonage.path: "cable""#,
+            #"sinks[2].encoding: "pcm17" is not one of pcm16, pcm24, float, ulaw, alaw"#,
+            "sinks[2].buffer: -1 is outside 0.5...600.0",
+            "sinks[3].type: is missing", "vonage.sampleRate: 44100 is not 8000, 16000 or 24000",
+            #"vonage.path: "cable""#,
             "vonage.talk: the environment variable CALLREEL_UNSET is not set", "14 mistakes",
         ] { #expect(result.errors.contains(line), "\(line)\n\(result.errors)") }
     }
@@ -119,7 +131,8 @@ import Testing
         let result = try await callreel("config", "check", "--config", path)
         #expect(result.status == 1 && result.errors.contains("3 mistakes"), "\(result.errors)")
         for line in [
-            "recordings.directory: \"\(file)\" is not a directory", "sinks[0].directory: \"\(file)/a\" cannot be made: \(file) is not a directory",
+            "recordings.directory: \"\(file)\" is not a directory",
+            "sinks[0].directory: \"\(file)/a\" cannot be made: \(file) is not a directory",
             "sinks[1].fallback: \"\(file)\" is not a directory",
         ] { #expect(result.errors.contains(line), "\(result.errors)") }
         #expect(directory.files().sorted() == ["c.json", "file"])
@@ -130,7 +143,8 @@ import Testing
         let path = directory.path + "/c.json"
         try #"{"recordings": {"directory": "${CALLREEL_TEST_PLACE}/x"}, "sinks": [{"type": "raw"}]}"#.write(
             toFile: path, atomically: true, encoding: .utf8)
-        let result = try await Program.callreel.run(["config", "check", "--config", path], environment: ["CALLREEL_TEST_PLACE": "/somewhere"])
+        let result = try await Program.callreel.run(
+            ["config", "check", "--config", path], environment: ["CALLREEL_TEST_PLACE": "/somewhere"])
         #expect(result.status == 0, "\(result.errors)")
     }
 
@@ -140,9 +154,12 @@ import Testing
                 "exec", "flac", "raw", "sndfile", "wav",
             ])
         let flac = try await callreel("sinks", "describe", "flac").text
-        for word in ["level", "0...8", "default 5", "blockSize", "verify", "padding", "stallLimit"] { #expect(flac.contains(word)) }
+        for word in ["level", "0...8", "default 5", "blockSize", "verify", "padding", "stallLimit"] {
+            #expect(flac.contains(word))
+        }
         for (type, words) in [
-            ("exec", [#"required, such as ["wc","-c"]"#, "{output}"]), ("sndfile", ["one of opus, vorbis, mp3", "number, 0.0...1.0, or null"]),
+            ("exec", [#"required, such as ["wc","-c"]"#, "{output}"]),
+            ("sndfile", ["one of opus, vorbis, mp3", "number, 0.0...1.0, or null"]),
         ] {
             let text = try await callreel("sinks", "describe", type).text
             for word in words { #expect(text.contains(word), "\(text)") }

@@ -8,12 +8,16 @@ import Testing
     @Test func `two thousand connections that say nothing do not stop a good call`() async throws {
         let server = try await RunningServer()
         let port = try #require(server.url.split(separator: ":").last)
-        let many = try Program("python3").start([Speech.fixture("hostile_client.py"), "many", "127.0.0.1", String(port), "1900"])
+        let many = try Program("python3").start([
+            Speech.fixture("hostile_client.py"), "many", "127.0.0.1", String(port), "1900",
+        ])
         let found = try await eventually("many connections") {
             many.text.hasSuffix("\n") ? try JSONValue(parsing: Data(many.text.utf8)) : nil
         }
         #expect(found["open"] == 1900 && found["refused"] == 0, "\(found)")
-        let call = try await Program.callreel.run(["call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max"])
+        let call = try await Program.callreel.run([
+            "call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max",
+        ])
         #expect(call.status == 0, "\(call.errors)")
         many.signal(SIGKILL)
         let recording = try await server.finished(1)[0]

@@ -8,11 +8,16 @@ import Testing
     private let directory = TemporaryDirectory()
 
     /// Starts a server in a shell that redirects its standard error.
-    private func serve(_ redirection: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> (
-        program: RunningProgram, url: String
-    ) {
+    private func serve(_ redirection: String, _ arguments: [String], environment: [String: String] = [:]) async throws
+        -> (
+            program: RunningProgram, url: String
+        )
+    {
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
-        let command = ["-c", "exec \"$0\" \"$@\" \(redirection)", Program.callreel.path, "serve", "--config", "c.json", "--port", "0"]
+        let command = [
+            "-c", "exec \"$0\" \"$@\" \(redirection)", Program.callreel.path, "serve", "--config", "c.json", "--port",
+            "0",
+        ]
         let program = try Program("bash").start(command + arguments, in: directory.path, environment: environment)
         let line = try await eventually("the line with the page's address") {
             program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
@@ -29,7 +34,8 @@ import Testing
 
     private func dropped(_ url: String) async throws -> Int {
         let metrics = String(decoding: try await Program("curl").output(["-s", url + "/metrics"]), as: UTF8.self)
-        let line = try #require(metrics.split(separator: "\n").first { $0.hasPrefix("callreel_log_lines_dropped_total ") })
+        let line = try #require(
+            metrics.split(separator: "\n").first { $0.hasPrefix("callreel_log_lines_dropped_total ") })
         return try #require(line.split(separator: " ").last.flatMap { Int($0) })
     }
 
@@ -57,10 +63,12 @@ import Testing
         let reader = try Program("cat").start([pipe])
         // If the buffer was full more than once, there is more than one such line.
         _ = try await eventually("the lines that say how many are missing") {
-            let counts = try reader.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().compactMap { line in
+            let counts = try reader.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().compactMap
+            { line in
                 let entry = format == "json" ? try JSONValue(parsing: Data(line.utf8)) : nil
                 guard line.contains("log lines dropped") else { return nil as Int? }
-                return try #require(Int(entry?["lines"]?.string ?? String(line.firstMatch(of: #/ lines=(\d+) /#)?.1 ?? "")))
+                return try #require(
+                    Int(entry?["lines"]?.string ?? String(line.firstMatch(of: #/ lines=(\d+) /#)?.1 ?? "")))
             }
             return counts.reduce(0, +) == lost ? true : nil
         }
@@ -106,14 +114,16 @@ import Testing
     @Test func `a server that cannot start says so in JSON`() async throws {
         try #"{"sinks": [{"type": "wav", "levl": 1}, {"type": "flax"}]}"#.write(
             toFile: directory.path + "/wrong.json", atomically: true, encoding: .utf8)
-        let wrong = try await Program.callreel.run(["serve", "--config", "wrong.json", "--log-format", "json"], in: directory.path)
+        let wrong = try await Program.callreel.run(
+            ["serve", "--config", "wrong.json", "--log-format", "json"], in: directory.path)
         let mistakes = try wrong.errors.split(separator: "\n").map { try JSONValue(parsing: Data($0.utf8)) }
         #expect(wrong.status == 1 && mistakes.map { $0["level"] } == ["critical", "critical"])
         #expect(mistakes.contains { $0["reason"]?.string?.contains("sinks[0].levl: unknown key") == true })
         let server = try await RunningServer()
         let port = try #require(URL(string: server.url)?.port)
         let taken = try await Program.callreel.run(
-            ["serve", "--config", "callreel.json", "--port", "\(port)", "--log-format", "json"], in: server.directory.path)
+            ["serve", "--config", "callreel.json", "--port", "\(port)", "--log-format", "json"],
+            in: server.directory.path)
         let lines = try taken.errors.split(separator: "\n").map { try JSONValue(parsing: Data($0.utf8)) }
         #expect(taken.status == 1 && lines.last?["reason"]?.string?.contains("port \(port)") == true, "\(taken.errors)")
     }
@@ -121,14 +131,21 @@ import Testing
     @Test(arguments: ["text", "json"])
     func `no character of a caller's name ends a line or turns it round`(format: String) async throws {
         let server = try await RunningServer("--log-format", format, configuration: RunningServer.trusting)
-        let scalars: [UInt32] = [0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x200F, 0x202E, 0x2066]
+        let scalars: [UInt32] = [
+            0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x200F, 0x202E, 0x2066,
+        ]
         let name = "<" + scalars.compactMap(Unicode.Scalar.init).map { String($0) }.joined(separator: ".") + ">"
         let result = try await Program.callreel.run([
-            "call", Speech.path, "--speed", "max", "--from", name, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",
+            "call", Speech.path, "--speed", "max", "--from", name, "--to",
+            server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",
         ])
         #expect(result.status == 0, "\(result.errors)")
-        let log = try await eventually("the call's end in the log") { server.program.errors.contains("call recorded") ? server.program.errors : nil }
-        for scalar in log.unicodeScalars where scalar != "\n" { #expect(!scalars.contains(scalar.value), "\(scalar.value)") }
+        let log = try await eventually("the call's end in the log") {
+            server.program.errors.contains("call recorded") ? server.program.errors : nil
+        }
+        for scalar in log.unicodeScalars where scalar != "\n" {
+            #expect(!scalars.contains(scalar.value), "\(scalar.value)")
+        }
         for line in log.split(separator: "\n") where format == "json" {
             let value = try JSONValue(parsing: Data(line.utf8))
             if value["message"] == "call started" { #expect(value["call.from"]?.string == name) }

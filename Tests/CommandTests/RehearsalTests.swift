@@ -45,15 +45,19 @@ import Testing
 
     @Test(arguments: ["directory", "rename", "replace", "read", "fsync"])
     func `a directory in which a step fails takes no calls, and says why`(step: String) async throws {
-        let library = directory.path + "/fails.so", source = directory.path + "/fails.c", lever = directory.path + "/switch"
+        let library = directory.path + "/fails.so", source = directory.path + "/fails.c",
+            lever = directory.path + "/switch"
         try Self.source.write(toFile: source, atomically: true, encoding: .utf8)
         try await Program("gcc").output(["-shared", "-fPIC", "-o", library, source, "-ldl"])
-        try RunningServer.configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
+        try RunningServer.configuration.write(
+            toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
         let program = try Program.callreel.start(
             ["serve", "--config", "callreel.json", "--port", "0"], in: directory.path,
             environment: ["LD_PRELOAD": library, "FAILS": step, "PLACE": "recordings/.partial", "SWITCH": lever])
         defer { program.signal(SIGKILL) }
-        let line = try await eventually("the server") { program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") } }
+        let line = try await eventually("the server") {
+            program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
+        }
         let url = String(line.dropFirst("Callreel is ready: ".count))
         #expect(try await Program("curl").run(["-sf", url + "readyz"]).status == 0)
         try Data().write(to: URL(fileURLWithPath: lever))
@@ -65,6 +69,8 @@ import Testing
         }
         #expect(answer.hasSuffix("503") && answer.contains("Input/output error"), "\(answer)")
         try FileManager.default.removeItem(atPath: lever)
-        _ = try await eventually("room again") { try await Program("curl").run(["-sf", url + "readyz"]).status == 0 ? true : nil }
+        _ = try await eventually("room again") {
+            try await Program("curl").run(["-sf", url + "readyz"]).status == 0 ? true : nil
+        }
     }
 }

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 @Suite struct ReplayTests {
-    @Test func `a file goes through the configured sinks without a network, faster than it can be written`() async throws {
+    @Test func `a file goes through the configured sinks without a network, faster than it can be written`()
+        async throws
+    {
         let directory = TemporaryDirectory()
         // A small buffer, so that the file has to wait for the sinks.
         let configuration = """
@@ -28,7 +30,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "cat '%' | \"$0\" replay - --config c.json", "\"$0\" replay - --config c.json < '%'", "\"$0\" replay <(cat '%') --config c.json",
+        "cat '%' | \"$0\" replay - --config c.json", "\"$0\" replay - --config c.json < '%'",
+        "\"$0\" replay <(cat '%') --config c.json",
     ])
     func `standard input and pipes can be replayed`(script: String) async throws {
         let directory = TemporaryDirectory(), temporary = TemporaryDirectory()
@@ -38,10 +41,13 @@ import Testing
             environment: ["TMPDIR": temporary.path])
         #expect(result.status == 0, "\(result.errors)")
         let raw = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".raw") })
-        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw))
+                == (try await Speech.pcm()))
         // The command leaves no temporary file behind.
         #expect(temporary.files().isEmpty)
-        let nothing = try await Program("bash").run(["-c", "\"$0\" replay - --config c.json < /dev/null", Program.callreel.path], in: directory.path)
+        let nothing = try await Program("bash").run(
+            ["-c", "\"$0\" replay - --config c.json < /dev/null", Program.callreel.path], in: directory.path)
         #expect(nothing.status == 1 && nothing.errors.contains("standard input: "), "\(nothing.errors)")
     }
 
@@ -49,21 +55,27 @@ import Testing
         let directory = TemporaryDirectory()
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
         let file = directory.path + "/stereo.flac"
-        try await Program("sox").output(["-n", "-r", "44100", "-b", "16", file, "synth", "1", "sine", "300", "sine", "900"])
+        try await Program("sox").output([
+            "-n", "-r", "44100", "-b", "16", file, "synth", "1", "sine", "300", "sine", "900",
+        ])
         let result = try await Program.callreel.run(["replay", file, "--config", "c.json"], in: directory.path)
         #expect(result.status == 0, "\(result.errors)")
         let manifest = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".json") })
-        let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + manifest)))
+        let recording = try Recording(
+            manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + manifest)))
         #expect(recording.format == AudioFormat(sampleRate: 44100, channels: 2))
         #expect(recording.framesReceived == 44100)
         #expect(recording.call.headers["file"] == "stereo.flac")
         let original = try await Judge.flacPCM(file)
         for sink in recording.sinks where sink.type == "wav" {
-            #expect(try await Judge.wavPCM(directory.path + "/recordings/" + sink.files[0].name, rate: 44100) == original)
+            #expect(
+                try await Judge.wavPCM(directory.path + "/recordings/" + sink.files[0].name, rate: 44100) == original)
         }
     }
 
-    @Test func `a WAV whose recorder died is replayed whole, and what holds no audio or none that can be is refused`() async throws {
+    @Test func `a WAV whose recorder died is replayed whole, and what holds no audio or none that can be is refused`()
+        async throws
+    {
         let directory = TemporaryDirectory()
         try RunningServer.configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
         let whole = try Data(contentsOf: URL(fileURLWithPath: Speech.path))
@@ -73,13 +85,15 @@ import Testing
         var slow = whole
         slow.replaceSubrange(24..<28, with: [1, 0, 0, 0])
         let files: [(String, Data, status: Int32, said: String)] = [
-            ("crashed.wav", crashed, 0, "it was not closed, and all of it is read"), ("empty.wav", Data(whole.prefix(size + 4)), 1, "holds no audio"),
+            ("crashed.wav", crashed, 0, "it was not closed, and all of it is read"),
+            ("empty.wav", Data(whole.prefix(size + 4)), 1, "holds no audio"),
             ("slow.wav", slow, 1, "1 Hz"),
         ]
         for (name, data, status, said) in files {
             try data.write(to: URL(fileURLWithPath: directory.path + "/" + name))
             let result = try await Program.callreel.run(["replay", name, "--config", "c.json"], in: directory.path)
-            #expect(result.status == status && result.errors.contains(said), "\(name): \(result.status) \(result.errors)")
+            #expect(
+                result.status == status && result.errors.contains(said), "\(name): \(result.status) \(result.errors)")
         }
         let published = directory.files(in: "recordings").filter { $0.hasSuffix(".wav") && !$0.hasPrefix(".") }
         #expect(published.count == 1)

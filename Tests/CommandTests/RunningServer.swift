@@ -10,10 +10,14 @@ final class RunningServer: Sendable {
     let url: String
 
     /// Starts a server and waits until it reports that it is ready.
-    init(_ arguments: String..., configuration: String = configuration, in directory: TemporaryDirectory = TemporaryDirectory()) async throws {
+    init(
+        _ arguments: String..., configuration: String = configuration,
+        in directory: TemporaryDirectory = TemporaryDirectory()
+    ) async throws {
         self.directory = directory
         try configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
-        let program = try Program.callreel.start(["serve", "--config", "callreel.json", "--port", "0"] + arguments, in: directory.path)
+        let program = try Program.callreel.start(
+            ["serve", "--config", "callreel.json", "--port", "0"] + arguments, in: directory.path)
         self.program = program
         let line = try await eventually("the line with the page's address") {
             program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
@@ -21,7 +25,8 @@ final class RunningServer: Sendable {
         url = String(line.dropFirst("Callreel is ready: ".count).dropLast())
     }
 
-    static let configuration = #"{"recordings": {"directory": "recordings"}, "sinks": [{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]}"#
+    static let configuration =
+        #"{"recordings": {"directory": "recordings"}, "sinks": [{"type": "wav"}, {"type": "flac"}, {"type": "raw"}]}"#
 
     /// For calls straight to the WebSocket.
     static let trusting = String(configuration.dropLast()) + #", "vonage": {"requireToken": false}}"#
@@ -31,7 +36,9 @@ final class RunningServer: Sendable {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
             guard manifests.count >= count else { return nil }
-            return try manifests.map { try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + $0))) }
+            return try manifests.map {
+                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + $0)))
+            }
         }
     }
 

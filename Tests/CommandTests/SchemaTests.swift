@@ -52,14 +52,18 @@ import Testing
 
     /// Configurations with one mistake, and the words by which both the validator and `config check` name it.
     static let wrong = [
-        ("[]", "[]"), ("{}", "sinks"), (#"{"sinks": {}}"#, "sinks"), (#"{"sinks": []}"#, "sinks"), (#"{"sinks": ["wav"]}"#, "sinks[0]"),
+        ("[]", "[]"), ("{}", "sinks"), (#"{"sinks": {}}"#, "sinks"), (#"{"sinks": []}"#, "sinks"),
+        (#"{"sinks": ["wav"]}"#, "sinks[0]"),
         (#"{"sinks": [{}]}"#, "type"), (#"{"sinks": [{"type": "flax"}]}"#, "sinks[0].type"),
         (#"{"sinks": [{"type": "raw"}, {"type": "flac", "level": 12}]}"#, "sinks[1].level"),
-        (#"{"sinks": [{"type": "flac", "level": "5"}]}"#, "sinks[0].level"), (#"{"sinks": [{"type": "flac", "level": null}]}"#, "sinks[0].level"),
+        (#"{"sinks": [{"type": "flac", "level": "5"}]}"#, "sinks[0].level"),
+        (#"{"sinks": [{"type": "flac", "level": null}]}"#, "sinks[0].level"),
         (#"{"sinks": [{"type": "flac", "levl": 5}]}"#, "levl"), (#"{"sinks": [{"type": "wav", "level": 5}]}"#, "level"),
         (#"{"sinks": [{"type": "wav", "encoding": "pcm17"}]}"#, "sinks[0].encoding"),
-        (#"{"sinks": [{"type": "raw", "buffer": -1}]}"#, "sinks[0].buffer"), (#"{"sinks": [{"type": "raw", "enabled": 1}]}"#, "sinks[0].enabled"),
-        (#"{"$schema": 5, "sinks": [{"type": "raw"}]}"#, "$schema"), (#"{"lisen": {}, "sinks": [{"type": "raw"}]}"#, "lisen"),
+        (#"{"sinks": [{"type": "raw", "buffer": -1}]}"#, "sinks[0].buffer"),
+        (#"{"sinks": [{"type": "raw", "enabled": 1}]}"#, "sinks[0].enabled"),
+        (#"{"$schema": 5, "sinks": [{"type": "raw"}]}"#, "$schema"),
+        (#"{"lisen": {}, "sinks": [{"type": "raw"}]}"#, "lisen"),
         (#"{"listen": {"port": 65536}, "sinks": [{"type": "raw"}]}"#, "listen.port"),
         (#"{"listen": {"port": 80.5}, "sinks": [{"type": "raw"}]}"#, "listen.port"),
         (#"{"listen": {"prot": 80}, "sinks": [{"type": "raw"}]}"#, "prot"),
@@ -75,7 +79,9 @@ import Testing
         for ((text, name), mistakes) in zip(Self.wrong, verdicts) {
             #expect(mistakes.count == 1 && mistakes.contains { $0.contains(name) }, "\(text): \(mistakes)")
             let checked = try await check(text)
-            #expect(checked.status == 1 && checked.errors.contains(name) && checked.errors.contains("1 mistake\n"), "\(text): \(checked.errors)")
+            #expect(
+                checked.status == 1 && checked.errors.contains(name) && checked.errors.contains("1 mistake\n"),
+                "\(text): \(checked.errors)")
         }
     }
 
@@ -91,7 +97,8 @@ import Testing
         #expect(level["minimum"] == 0 && level["maximum"] == 8 && level["default"] == 5)
         #expect(level["description"]?.string?.isEmpty == false)
         let example = try await Program.callreel.run(["sinks", "describe", "flac"]).text
-        let entry = try #require(example.split(separator: "\n").last { $0.hasPrefix("Example: ") }?.dropFirst("Example: ".count))
+        let entry = try #require(
+            example.split(separator: "\n").last { $0.hasPrefix("Example: ") }?.dropFirst("Example: ".count))
         let text = #"{"sinks": [\#(entry)]}"#
         #expect(try await judge([text]) == [[]])
         #expect(try await check(text).status == 0)

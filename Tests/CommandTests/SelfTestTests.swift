@@ -3,7 +3,9 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct SelfTestTests {
-    private func selftest(_ arguments: String...) async throws -> Program.Result { try await Program.callreel.run(["selftest"] + arguments) }
+    private func selftest(_ arguments: String...) async throws -> Program.Result {
+        try await Program.callreel.run(["selftest"] + arguments)
+    }
 
     /// Returns the table's lines that report a failure.
     private func failures(_ result: Program.Result) -> [Substring] {
@@ -28,7 +30,8 @@ import Testing
         #expect(result.status == 0, "\(result.text)")
         let scenarios =
             [
-                "kill", "recovery", "stall", "fill", "flood", "endings", "names", "slow", "given-up", "programs", "retry", "rehearsal",
+                "kill", "recovery", "stall", "fill", "flood", "endings", "names", "slow", "given-up", "programs",
+                "retry", "rehearsal",
                 "unmounted",
             ] + (canHang ? ["hung"] : [])
         for scenario in scenarios {
@@ -45,11 +48,15 @@ import Testing
         ("lie", "names", ["names wav", "names the directory"]),
         ("stale-total", "kill", ["kill flac, as it stands"]),
     ])
-    func `a planted fault is found, in the row that it is in`(fault: String, scenario: String, rows: [String]) async throws {
+    func `a planted fault is found, in the row that it is in`(fault: String, scenario: String, rows: [String])
+        async throws
+    {
         let result = try await selftest("--quick", "--only", scenario, "--plant", fault)
         #expect(result.status == 1)
         let found = failures(result).map { line in
-            let cells = line.components(separatedBy: "  ").filter { !$0.isEmpty }.map { $0.trimmingCharacters(in: .whitespaces) }
+            let cells = line.components(separatedBy: "  ").filter { !$0.isEmpty }.map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
             return cells.prefix(2).joined(separator: " ")
         }
         for row in rows { #expect(found.contains(row), "\(result.text)") }
@@ -59,7 +66,9 @@ import Testing
 
     @Test func `no server outlives a self-test that is killed`() async throws {
         let directory = TemporaryDirectory()
-        let running = try Program.callreel.start(["selftest", "--quick", "--only", "kill", "--directory", directory.path])
+        let running = try Program.callreel.start([
+            "selftest", "--quick", "--only", "kill", "--directory", directory.path,
+        ])
         _ = try await eventually("a server") { servers(in: directory.path) == 1 ? true : nil }
         running.signal(SIGKILL)
         _ = try await running.result()
@@ -79,7 +88,9 @@ import Testing
 
     @Test func `what makes no sense is refused by name`() async throws {
         let unknown = try await selftest("--only", "nothing")
-        #expect(unknown.status == 64 && unknown.errors.contains("nothing") && unknown.errors.contains("endings"), "\(unknown.errors)")
+        #expect(
+            unknown.status == 64 && unknown.errors.contains("nothing") && unknown.errors.contains("endings"),
+            "\(unknown.errors)")
         let idle = try await selftest("--only", "names", "--plant", "stale-total")
         #expect(idle.status == 64 && idle.errors.contains("--only kill"), "\(idle.errors)")
     }

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 @Suite struct ServeTests {
-    private func serve(_ directory: TemporaryDirectory, _ configuration: String, _ arguments: String...) async throws -> Program.Result {
+    private func serve(_ directory: TemporaryDirectory, _ configuration: String, _ arguments: String...) async throws
+        -> Program.Result
+    {
         try configuration.write(toFile: directory.path + "/callreel.json", atomically: true, encoding: .utf8)
         return try await Program.callreel.run(["serve", "--config", "callreel.json"] + arguments, in: directory.path)
     }
@@ -41,25 +43,35 @@ import Testing
     @Test func `a wrong configuration, none at all, or one without a sink stops the start`() async throws {
         let directory = TemporaryDirectory()
         for (configuration, names) in [
-            (#"{"sinks": [{"type": "wav", "levl": 1}], "lisen": {}}"#, ["sinks[0].levl", "lisen: unknown key; did you mean \"listen\"?"]),
-            (#"{"sinks": []}"#, ["sinks", "nothing would be recorded"]), (#"{"sinks": [{"type": "wav", "enabled": false}]}"#, ["no enabled sink"]),
-            ("{}", ["sinks: is missing"]), ("{\n  \"sinks\": [,]\n}", ["not JSON", "line 2"]), ("[]", ["is not an object"]),
+            (
+                #"{"sinks": [{"type": "wav", "levl": 1}], "lisen": {}}"#,
+                ["sinks[0].levl", "lisen: unknown key; did you mean \"listen\"?"]
+            ),
+            (#"{"sinks": []}"#, ["sinks", "nothing would be recorded"]),
+            (#"{"sinks": [{"type": "wav", "enabled": false}]}"#, ["no enabled sink"]),
+            ("{}", ["sinks: is missing"]), ("{\n  \"sinks\": [,]\n}", ["not JSON", "line 2"]),
+            ("[]", ["is not an object"]),
         ] {
             let result = try await serve(directory, configuration, "--port", "0")
             #expect(result.status == 1)
             for name in names { #expect(result.errors.contains(name), "\(configuration): \(result.errors)") }
         }
         let none = try await Program.callreel.run(["serve", "--config", "nowhere.json"], in: directory.path)
-        #expect(none.status == 1 && none.errors.contains("nowhere.json: there is no such file; name another with --config"), "\(none.errors)")
+        #expect(
+            none.status == 1 && none.errors.contains("nowhere.json: there is no such file; name another with --config"),
+            "\(none.errors)")
     }
 
     @Test func `a path of the program's own is not given to calls`() async throws {
         let directory = TemporaryDirectory()
-        for path in ["/page.js", "/page.css", "/webhooks/x", "/recordings", "/api/calls", "/cable/", "//x", "/a/../b", "/"] {
+        for path in [
+            "/page.js", "/page.css", "/webhooks/x", "/recordings", "/api/calls", "/cable/", "//x", "/a/../b", "/",
+        ] {
             let configuration = #"{"vonage": {"path": "\#(path)"}, "sinks": [{"type": "raw"}]}"#
             try configuration.write(toFile: directory.path + "/c.json", atomically: true, encoding: .utf8)
             let result = try await Program.callreel.run(["config", "check", "--config", "c.json"], in: directory.path)
-            #expect(result.status == 1 && result.errors.contains("vonage.path: \"\(path)\""), "\(path): \(result.errors)")
+            #expect(
+                result.status == 1 && result.errors.contains("vonage.path: \"\(path)\""), "\(path): \(result.errors)")
         }
     }
 
@@ -67,11 +79,15 @@ import Testing
         let server = try await RunningServer()
         let call = try Program.callreel.start(
             ["call", try await Speech.long(60, in: server.directory), "--to", server.url + "/webhooks/answer"])
-        _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
+        _ = try await eventually("a call that is recorded") {
+            server.program.errors.contains("call started") ? true : nil
+        }
         server.program.signal(SIGTERM)
         _ = try await eventually("the server's stopping") { server.program.errors.contains("stopping") ? true : nil }
         // The server refuses new calls and reports that, and the running call goes on.
-        let refused = try await Program.callreel.run(["call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max"])
+        let refused = try await Program.callreel.run([
+            "call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max",
+        ])
         #expect(refused.status == 1 && refused.errors.contains("503"), "\(refused.errors)")
         let ready = try await Program("curl").output(["-s", "-w", "%{http_code}", server.url + "/readyz"])
         #expect(String(decoding: ready, as: UTF8.self).contains("\"draining\"") && ready.suffix(3) == Data("503".utf8))
@@ -103,11 +119,14 @@ import Testing
         #expect(try await server.program.result().status == 1)
         #expect(server.program.errors.contains("stopped with unfinished recordings"))
         #expect(try await call.result().status == 1)
-        _ = try await eventually("the program's end") { try await Program("pgrep").run(["-f", mark]).status == 1 ? true : nil }
+        _ = try await eventually("the program's end") {
+            try await Program("pgrep").run(["-f", mark]).status == 1 ? true : nil
+        }
         let repair = try await Program.callreel.run(["repair", server.directory.path + "/recordings"])
         #expect(repair.text.contains(" 0 problems"), "\(repair.text) \(repair.errors)")
         let recording = try await server.finished(1)[0]
-        let raw = try Data(contentsOf: URL(fileURLWithPath: server.directory.path + "/recordings/" + recording.name + ".raw"))
+        let raw = try Data(
+            contentsOf: URL(fileURLWithPath: server.directory.path + "/recordings/" + recording.name + ".raw"))
         let speech = try await Speech.pcm()
         #expect(raw.count > 0 && raw == (0..<60).reduce(into: Data()) { pcm, _ in pcm += speech }.prefix(raw.count))
     }
@@ -129,13 +148,17 @@ import Testing
             s.close()
             """, ["\(port)"])
         let recording = try await server.finished(1)[0]
-        #expect(recording.endReason == "the connection failed: Connection reset by peer" || recording.endReason == "the connection was lost")
+        #expect(
+            recording.endReason == "the connection failed: Connection reset by peer"
+                || recording.endReason == "the connection was lost")
     }
 
     @Test func `a first signal lets a running call come to its own end`() async throws {
         let server = try await RunningServer()
         let call = try Program.callreel.start(["call", Speech.path, "--to", server.url + "/webhooks/answer"])
-        _ = try await eventually("a call that is recorded") { server.program.errors.contains("call started") ? true : nil }
+        _ = try await eventually("a call that is recorded") {
+            server.program.errors.contains("call started") ? true : nil
+        }
         server.program.signal(SIGTERM)
         #expect(try await server.program.result().status == 0)
         #expect(try await call.result().text.contains("11.0 s of audio, closed with 1000"))
@@ -144,7 +167,9 @@ import Testing
         #expect(recording.sinks.allSatisfy { $0.state == .complete && $0.written == 176_000 })
     }
 
-    @Test func `a log of JSON has one object on each line, and one line for a call's start and one for its end`() async throws {
+    @Test func `a log of JSON has one object on each line, and one line for a call's start and one for its end`()
+        async throws
+    {
         let server = try await RunningServer("--log-format", "json")
         let name = "1\"}\n{\"level\": \"error\""
         for _ in 0..<2 {
@@ -155,9 +180,14 @@ import Testing
         server.program.signal(SIGTERM)
         let log = try await server.program.result().errors
         let lines = try log.split(separator: "\n").map { try JSONValue(parsing: Data($0.utf8)) }
-        #expect(lines.allSatisfy { $0["time"]?.string != nil && $0["message"]?.string != nil && $0["level"]?.string != "error" }, "\(log)")
+        #expect(
+            lines.allSatisfy {
+                $0["time"]?.string != nil && $0["message"]?.string != nil && $0["level"]?.string != "error"
+            }, "\(log)")
         for recording in recordings {
-            let mine = lines.filter { $0["call.id"]?.string == recording.id.description }.compactMap { $0["message"]?.string }
+            let mine = lines.filter { $0["call.id"]?.string == recording.id.description }.compactMap {
+                $0["message"]?.string
+            }
             #expect(mine.sorted() == ["call recorded", "call started"])
         }
     }
@@ -166,7 +196,8 @@ import Testing
         let server = try await RunningServer(configuration: RunningServer.trusting)
         let name = "1\n2026-11-22 error callreel: forged\u{1B}[31m\u{2028}"
         let result = try await Program.callreel.run([
-            "call", Speech.path, "--speed", "max", "--from", name, "--to", server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",
+            "call", Speech.path, "--speed", "max", "--from", name, "--to",
+            server.url.replacingOccurrences(of: "http", with: "ws") + "/cable",
         ])
         #expect(result.status == 0, "\(result.errors)")
         let recording = try await server.finished(1)[0]

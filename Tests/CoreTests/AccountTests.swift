@@ -16,7 +16,8 @@ import Testing
         try await until("the manifest on disk has both") {
             bench.session.tick(now: farFuture)
             guard let manifest = try? bench.partialManifest() else { return false }
-            return manifest.sinks[0].files.count == 2 && manifest.sinks[1].files.count == 2 && manifest.sinks[0].ranges?.masked != nil
+            return manifest.sinks[0].files.count == 2 && manifest.sinks[1].files.count == 2
+                && manifest.sinks[0].ranges?.masked != nil
         }
         let manifest = try bench.partialManifest()
         #expect(manifest.sinks[0].ranges?.masked?.ranges == [10_000..<13_000])
@@ -61,7 +62,8 @@ import Testing
         var sink = Recording.Sink(type: "t", name: "t", state: .complete)
         sink.take(tally)
         #expect(sink.accounted == 300)
-        #expect(sink.written == 50 && sink.silence == 50 && sink.masked == nil && sink.skipped == 20 && sink.lost == 180)
+        #expect(
+            sink.written == 50 && sink.silence == 50 && sink.masked == nil && sink.skipped == 20 && sink.lost == 180)
         #expect(account.tally(received: 60).ranges.silence?.ranges == [50..<60])
         #expect(account.tally(received: -1).written == 0)
     }
@@ -84,7 +86,8 @@ import Testing
 
     @Test(arguments: [#""sampleRate": 16000"#, #""channels": 2"#, #""partSize": null"#])
     func `a next part that can never open is a loss of a known length`(shape: String) async throws {
-        let bench = try CallBench([(Probe(), #"{\#(shape), "partLength": 1, "failsAtOpen": 2}"#), (Probe(), "{}")], registry: .doubling)
+        let bench = try CallBench(
+            [(Probe(), #"{\#(shape), "partLength": 1, "failsAtOpen": 2}"#), (Probe(), "{}")], registry: .doubling)
         bench.receive(29_000)
         let recording = try await bench.end()
         expectClosedAccounts(recording)

@@ -43,7 +43,8 @@ import Testing
 
 @Suite struct PCMChunkTests {
     @Test func `a chunk ends where the next one begins`() {
-        let chunk = PCMChunk(samples: [1, 2, 3, 4, 5, 6], format: AudioFormat(sampleRate: 8000, channels: 2), start: FramePosition(40))
+        let chunk = PCMChunk(
+            samples: [1, 2, 3, 4, 5, 6], format: AudioFormat(sampleRate: 8000, channels: 2), start: FramePosition(40))
         #expect(chunk.frameCount == 3)
         #expect(chunk.end == FramePosition(43))
     }
@@ -61,7 +62,8 @@ import Testing
     }
 
     @Test func `silence has so many frames of zeros on every channel`() {
-        let chunk = PCMChunk.silence(frames: 5, format: AudioFormat(sampleRate: 8000, channels: 2), start: FramePosition(7))
+        let chunk = PCMChunk.silence(
+            frames: 5, format: AudioFormat(sampleRate: 8000, channels: 2), start: FramePosition(7))
         #expect(chunk.frameCount == 5)
         #expect(chunk.start == FramePosition(7))
         #expect(chunk.withSamples { span in span.indices.map { span[$0] } } == [Int16](repeating: 0, count: 10))

@@ -34,7 +34,9 @@ private actor Caller {
     @Test func `an error comes back as what it is`() async {
         let executor = BlockingExecutor(name: "test")
         let error = await #expect(throws: SinkError.self) {
-            try await executor.run { () throws(SinkError) -> Int in throw SinkError(.open, "no", underlying: 13, blame: .options) }
+            try await executor.run { () throws(SinkError) -> Int in
+                throw SinkError(.open, "no", underlying: 13, blame: .options)
+            }
         }
         #expect(error?.underlying == 13)
         #expect(error?.blame == .options)
@@ -72,7 +74,9 @@ private actor Caller {
         let own = niceness()
         #expect(await BlockingExecutor(name: "test").run { niceness() } == own)
         #if os(Linux)
-            #expect(await BlockingExecutor(name: "test", isBackground: true).run { niceness() } == max(own, BlockingExecutor.niceness))
+            #expect(
+                await BlockingExecutor(name: "test", isBackground: true).run { niceness() }
+                    == max(own, BlockingExecutor.niceness))
         #endif
     }
 

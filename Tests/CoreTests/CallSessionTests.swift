@@ -10,7 +10,8 @@ import Testing
         let probes = (0..<4).map { _ in Probe() }
         let bench = try CallBench(
             [
-                (probes[0], "{}"), (probes[1], #"{"checkpoint": 0.1}"#), (probes[2], #"{"name": "slow", "blocks": "thirdWrite"}"#),
+                (probes[0], "{}"), (probes[1], #"{"checkpoint": 0.1}"#),
+                (probes[2], #"{"name": "slow", "blocks": "thirdWrite"}"#),
                 (probes[3], #"{"type": "meter"}"#),
             ], format: AudioFormat(sampleRate: 16000, channels: channels))
         for frames in [320, 1, 319, 640, 320, 16000] { #expect(bench.receive(frames)) }
@@ -24,7 +25,8 @@ import Testing
             #expect(sink.written == 17600)
         }
         #expect(recording.sinks.map(\.name) == ["probe", "probe-2", "slow", "meter"])
-        #expect(recording.sinks.map { $0.files.map(\.name) } == [["call.pcm"], ["call.probe-2.pcm"], ["call.slow.pcm"], []])
+        #expect(
+            recording.sinks.map { $0.files.map(\.name) } == [["call.pcm"], ["call.probe-2.pcm"], ["call.slow.pcm"], []])
         for probe in probes[..<3] { #expect(probe.samples == ramp(0..<17600 * channels)) }
         for file in recording.sinks.flatMap(\.files) {
             #expect(try bench.samples(file) == ramp(0..<17600 * channels))
@@ -92,7 +94,9 @@ import Testing
         #expect(bench.session.take(event("late"), facts: nil)?.name == "call")
     }
 
-    private func event(_ type: String) -> Recording.Event { Recording.Event(frame: .start, at: Date(), type: type, data: ["a": 1]) }
+    private func event(_ type: String) -> Recording.Event {
+        Recording.Event(frame: .start, at: Date(), type: type, data: ["a": 1])
+    }
 
     @Test func `events that are too large, alone or together, are counted`() async throws {
         let bench = try CallBench([])

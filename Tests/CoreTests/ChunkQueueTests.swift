@@ -28,7 +28,9 @@ final class QueueBench: Sendable {
             return pushed
         }
         return queue.push(
-            PCMChunk(samples: ramp(start..<start + frames), format: .telephone, start: FramePosition(start), isPaused: isPaused), now: now)
+            PCMChunk(
+                samples: ramp(start..<start + frames), format: .telephone, start: FramePosition(start),
+                isPaused: isPaused), now: now)
     }
 
     /// Returns a description of the next item.
@@ -39,7 +41,8 @@ extension ChunkQueue.Item {
     var words: String {
         switch self {
         case .chunk(let chunk): "chunk \(chunk.start.frames)..<\(chunk.end.frames)"
-        case .gap(let frames, let start, let isPaused): "\(isPaused ? "paused " : "")gap \(start.frames)..<\(start.frames + frames)"
+        case .gap(let frames, let start, let isPaused):
+            "\(isPaused ? "paused " : "")gap \(start.frames)..<\(start.frames + frames)"
         case .checkpoint: "checkpoint"
         case .end: "end"
         }
@@ -150,7 +153,8 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
         #expect(await early.next() == "chunk 10..<20")
     }
 
-    @Test func `a tick wakes a waiting worker for a due checkpoint, once for each time that frames came`() async throws {
+    @Test func `a tick wakes a waiting worker for a due checkpoint, once for each time that frames came`() async throws
+    {
         let bench = QueueBench(checkpoint: 3600)
         let items = Collected<String>()
         let worker = Task {

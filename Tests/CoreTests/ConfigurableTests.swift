@@ -71,7 +71,10 @@ private struct Everything: Configurable {
 
     @Test(arguments: [
         (#"{"cuont": 1}"#, #"cuont: unknown key; did you mean "count"?"#),
-        (#"{"zzzzz": 1}"#, "zzzzz: unknown key; known keys are colour, count, inner, isOn, most, nickname, ratio, title"),
+        (
+            #"{"zzzzz": 1}"#,
+            "zzzzz: unknown key; known keys are colour, count, inner, isOn, most, nickname, ratio, title"
+        ),
         (#"{"count": "3"}"#, #"count: "3" is not a whole number in 0...99"#),
         (#"{"count": 1.5}"#, "count: 1.5 is not a whole number in 0...99"),
         (#"{"count": true}"#, "count: true is not a whole number in 0...99"),
@@ -142,7 +145,8 @@ private struct Everything: Configurable {
 
     @Test func `the defaults of the program's own groups read back as themselves`() throws {
         var problems: [ConfigurationProblem] = []
-        #expect(SinkEnvelope.read(.object(SinkEnvelope().json), at: .root, problems: &problems).json == SinkEnvelope().json)
+        #expect(
+            SinkEnvelope.read(.object(SinkEnvelope().json), at: .root, problems: &problems).json == SinkEnvelope().json)
         #expect(problems.isEmpty)
     }
 
@@ -175,7 +179,8 @@ private struct Everything: Configurable {
         var program = ["wc"]
         var level = 1
         static let fields: [Field<Self>] = [
-            .strings("program", \.program, of: "words", "What is run.").required(), .integer("level", \.level, in: 0...9, "How much."),
+            .strings("program", \.program, of: "words", "What is run.").required(),
+            .integer("level", \.level, in: 0...9, "How much."),
         ]
     }
 
@@ -186,11 +191,16 @@ private struct Everything: Configurable {
             return problems.map(\.description)
         }
         #expect(try problems(#"{"program": ["ls"]}"#) == [])
-        #expect(try problems(#"{"level": 2}"#) == [#"x.program: is missing; it must be given: list of words, such as ["wc"]"#])
+        #expect(
+            try problems(#"{"level": 2}"#) == [
+                #"x.program: is missing; it must be given: list of words, such as ["wc"]"#
+            ])
         #expect(try problems(#"{"progam": []}"#) == [#"x.progam: unknown key; did you mean "program"?"#])
         let schema = Demanding.schema()
         #expect(schema["required"] == .array(["program"]))
-        #expect(schema["properties"]?["program"]?["default"] == nil && schema["properties"]?["program"]?["examples"] == .array([.array(["wc"])]))
+        #expect(
+            schema["properties"]?["program"]?["default"] == nil
+                && schema["properties"]?["program"]?["examples"] == .array([.array(["wc"])]))
         #expect(schema["properties"]?["level"]?["default"] == 1)
         #expect(Inner.schema()["required"] == nil)
     }

@@ -16,12 +16,18 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let sinks = try JSONValue.parse(#"[{"type": "meter", "sampleRate": 16000}]"#)
         _ = SinkPlan.read(sinks, at: .root.key("sinks"), registry: testRegistry, problems: &problems)
-        #expect(problems.map(\.description) == ["sinks[0].sampleRate: 16000 cannot be had: this program has nothing that changes a rate"])
+        #expect(
+            problems.map(\.description) == [
+                "sinks[0].sampleRate: 16000 cannot be had: this program has nothing that changes a rate"
+            ])
     }
 
-    @Test func `what a converter holds back is there before a pause and at the end, and parts begin where they should`() async throws {
+    @Test func `what a converter holds back is there before a pause and at the end, and parts begin where they should`()
+        async throws
+    {
         let bench = try CallBench(
-            [(Probe(), #"{"sampleRate": 16000, "partLength": 1, "onPause": "skip"}"#), (Probe(), "{}")], registry: .doubling)
+            [(Probe(), #"{"sampleRate": 16000, "partLength": 1, "onPause": "skip"}"#), (Probe(), "{}")],
+            registry: .doubling)
         bench.receive(3000)
         bench.session.pause(true)
         bench.receive(2000)
@@ -38,7 +44,9 @@ import Testing
     }
 
     @Test(arguments: [#""sampleRate": 16000"#, #""channels": 2"#], [0, 150])
-    func `a sink in another shape that fails goes on without a hole and without a frame twice`(shape: String, holds: Int) async throws {
+    func `a sink in another shape that fails goes on without a hole and without a frame twice`(
+        shape: String, holds: Int
+    ) async throws {
         let entry = #"{\#(shape), "partLength": 1, "failsAtWrite": 4, "holds": \#(holds * 2), "retry": 0.01}"#
         let probe = Probe(), total = shape.contains("channels") ? 34_800 : 69_600
         let bench = try CallBench([(probe, entry), (Probe(), "{}")], registry: .doubling)

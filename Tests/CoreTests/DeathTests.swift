@@ -31,9 +31,12 @@ import Testing
     }
 
     /// Begins a call and writes its files, for a program about to die.
-    static func begin(_ store: RecordingStore, _ directory: String, id: RecordingID) throws -> (manifest: Recording, partial: PartialRecording) {
+    static func begin(_ store: RecordingStore, _ directory: String, id: RecordingID) throws -> (
+        manifest: Recording, partial: PartialRecording
+    ) {
         let manifest = Recording(
-            id: id, name: "day/call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 1_000_000),
+            id: id, name: "day/call", call: CallFacts(carrier: "test"), format: .telephone,
+            startedAt: Date(timeIntervalSince1970: 1_000_000),
             sinks: sinks(directory))
         let partial = try store.begin(manifest)
         let far = "\(directory)/far/.partial/\(id)"
@@ -71,14 +74,20 @@ import Testing
         let recording = try store.manifest(named: "day/call")
         expectClosedAccounts(recording)
         #expect(recording.framesReceived == 200 && recording.sinks.map(\.lost) == [0, 50], "after step \(steps)")
-        #expect(try workspace.data("day/call.pcm") == Self.audio("near") && workspace.data("far/day/call.far.pcm") == Self.audio("far"))
+        #expect(
+            try workspace.data("day/call.pcm") == Self.audio("near")
+                && workspace.data("far/day/call.far.pcm") == Self.audio("far"))
         let files = try standing(workspace)
-        #expect(files == [".partial", "day/call.json", "day/call.pcm", "far/.partial", "far/day/call.far.pcm"], "after step \(steps)")
+        #expect(
+            files == [".partial", "day/call.json", "day/call.pcm", "far/.partial", "far/day/call.far.pcm"],
+            "after step \(steps)")
         let manifest = try workspace.data("day/call.json")
         #expect(recovery.run().isEmpty)
         #expect(try standing(workspace) == files && workspace.data("day/call.json") == manifest)
         let verification = Verification(directory: workspace.path, registry: testRegistry)
-        #expect(try verification.survey().problems == [] && verification.check(recording).problems == [], "after step \(steps)")
+        #expect(
+            try verification.survey().problems == [] && verification.check(recording).problems == [],
+            "after step \(steps)")
     }
 
     @Test(arguments: 0..<20)
@@ -146,8 +155,12 @@ import Testing
         let kept = ".callreel/unrepaired/\(id)/stranger.bin"
         #expect(try workspace.text(kept) == "what is this?")
         #expect(
-            try standing(workspace) == [kept, ".partial", "day/call.json", "day/call.pcm", "far/.partial", "far/day/call.far.pcm"],
+            try standing(workspace) == [
+                kept, ".partial", "day/call.json", "day/call.pcm", "far/.partial", "far/day/call.far.pcm",
+            ],
             "after step \(steps)")
-        #expect(try workspace.data("day/call.pcm") == Self.audio("near") && workspace.data("far/day/call.far.pcm") == Self.audio("far"))
+        #expect(
+            try workspace.data("day/call.pcm") == Self.audio("near")
+                && workspace.data("far/day/call.far.pcm") == Self.audio("far"))
     }
 }

@@ -7,7 +7,8 @@ import Testing
     @Test func `what can be a directory, or be made one, is right, and nothing is made`() throws {
         let workspace = try Workspace()
         for path in [
-            workspace.path, workspace.path + "/", workspace.path + "/a/b", workspace.path + "/../" + (workspace.path as NSString).lastPathComponent,
+            workspace.path, workspace.path + "/", workspace.path + "/a/b",
+            workspace.path + "/../" + (workspace.path as NSString).lastPathComponent,
         ] {
             #expect(DirectoryCheck.mistake(path) == nil, "\(path)")
         }
@@ -22,7 +23,8 @@ import Testing
         #expect(DirectoryCheck.mistake(file + "/a/b") == "cannot be made: \(file) is not a directory")
         #expect(DirectoryCheck.mistake(link) == "cannot be made: \(link) is a symbolic link to nothing")
         #expect(DirectoryCheck.mistake(link + "/a") == "cannot be made: \(link) is a symbolic link to nothing")
-        #expect(DirectoryCheck.mistake("/" + String(repeating: "x", count: 5000))?.contains("File name too long") == true)
+        #expect(
+            DirectoryCheck.mistake("/" + String(repeating: "x", count: 5000))?.contains("File name too long") == true)
     }
 
     @Test(.enabled(if: geteuid() == 0)) func `a directory of another user is named`() async {
@@ -30,7 +32,9 @@ import Testing
             #expect(setuid(65534) == 0)
             for path in ["/usr", "/usr/a/b"] {
                 let mistake = DirectoryCheck.mistake(path) ?? ""
-                #expect(mistake.hasSuffix("cannot be written to by the user with the number 65534: Permission denied"), "\(mistake)")
+                #expect(
+                    mistake.hasSuffix("cannot be written to by the user with the number 65534: Permission denied"),
+                    "\(mistake)")
             }
         }
     }

@@ -30,14 +30,17 @@ import Testing
         #expect(try bench.workspace.files().filter { $0.hasPrefix(".partial/") }.isEmpty)
     }
 
-    @Test func `a file of a failed sink that cannot be repaired is put aside, and the recording goes without it`() async throws {
+    @Test func `a file of a failed sink that cannot be repaired is put aside, and the recording goes without it`()
+        async throws
+    {
         let bad = Probe()
         let bench = try CallBench([(Probe(), "{}"), (bad, #"{"name": "bad", "fails": "thirdWrite"}"#)])
         let samples = [Int16](repeating: 0x1234, count: 160)
         for _ in 0..<10 { _ = bench.session.receive(samples) }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
-        #expect(recording.sinks[1].state == .failed && recording.sinks[1].files.isEmpty && recording.sinks[1].lost == 1600)
+        #expect(
+            recording.sinks[1].state == .failed && recording.sinks[1].files.isEmpty && recording.sinks[1].lost == 1600)
         #expect(Verification(directory: bench.workspace.path, registry: testRegistry).check(recording).problems.isEmpty)
         let aside = try bench.workspace.files().filter { $0.hasPrefix(".callreel/unrepaired/") }
         #expect(aside.count == 1 && aside[0].hasSuffix(".pcm"), "\(aside)")
@@ -77,14 +80,17 @@ import Testing
         let workspace = try Workspace()
         try workspace.plant("recordings", "not a directory")
         var problems: [ConfigurationProblem] = []
-        let plans = SinkPlan.read(try .parse(#"[{"type": "probe", "buffer": 0.5}]"#), at: .root, registry: testRegistry, problems: &problems)
+        let plans = SinkPlan.read(
+            try .parse(#"[{"type": "probe", "buffer": 0.5}]"#), at: .root, registry: testRegistry, problems: &problems)
         let store = RecordingStore(directory: workspace.file("recordings"), template: try NameTemplate("call"))
         let recorder = Recorder(store: store, plans: plans, registry: testRegistry, logger: silentLogger)
         await #expect(throws: RecordingError.self) { try await recorder.prepare() }
         let announcements = Collected<Void>()
         let session = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) { announcements.append(()) }
         #expect(!session.receive(ramp(0..<8000)) && announcements.count == 0)
-        guard case .failure(let error) = await recorder.record(session) else { return #expect(Bool(false), "it cannot be recorded") }
+        guard case .failure(let error) = await recorder.record(session) else {
+            return #expect(Bool(false), "it cannot be recorded")
+        }
         #expect(error.description.contains(workspace.file("recordings")))
         // The session tells a waiting caller to go on.
         #expect(announcements.count == 1)
@@ -101,11 +107,14 @@ import Testing
         bench.session.end("over")
         try await until("publishing failed") { bench.log.values.contains("publishing failed") }
         await bench.recorder.note("completed", data: ["status": "completed"], of: CallFacts(carrier: "test", uuid: "U"))
-        try FileManager.default.removeItem(atPath: try #require(probe.contexts.first).directory + "/call.json.final.new")
+        try FileManager.default.removeItem(
+            atPath: try #require(probe.contexts.first).directory + "/call.json.final.new")
         let recording = try await bench.published()
         #expect(recording.sinks[0].state == .complete)
         #expect(try bench.samples(recording.sinks[0].files[0]) == ramp(0..<160))
-        try await until("the event is kept") { try bench.recorder.store.manifest(named: "call").events.map(\.type) == ["completed"] }
+        try await until("the event is kept") {
+            try bench.recorder.store.manifest(named: "call").events.map(\.type) == ["completed"]
+        }
     }
 
     /// After a failed sync, the next one may report success without having the data. So there is only one.

@@ -11,7 +11,8 @@ import Testing
 
     private func samples(_ file: Recording.File) throws -> [Int16] {
         var assembler = LinearPCMAssembler(format: .telephone)
-        assembler.append(try Data(contentsOf: URL(fileURLWithPath: try #require(file.directory) + "/" + file.name)).bytes)
+        assembler.append(
+            try Data(contentsOf: URL(fileURLWithPath: try #require(file.directory) + "/" + file.name)).bytes)
         return assembler.takeSamples() ?? []
     }
 
@@ -33,7 +34,9 @@ import Testing
     }
 
     @Test(arguments: [Moment.write, .thirdWrite, .checkpoint])
-    func `a sink that fails in the middle goes on in its fallback from the first frame that is not in its file`(moment: Moment) async throws {
+    func `a sink that fails in the middle goes on in its fallback from the first frame that is not in its file`(
+        moment: Moment
+    ) async throws {
         let elsewhere = try Workspace()
         let bench = try CallBench([
             (Probe(), places(elsewhere, #", "fails": "\#(moment)", "failsOnce": true, "holds": 200"#)), (Probe(), "{}"),
@@ -66,7 +69,10 @@ import Testing
         #expect(recording.sinks[0].files.map(\.frames) == [320, 320])
         #expect(try recording.sinks[0].files.flatMap(samples) == ramp(0..<640))
         #expect(recording.sinks[0].lost == 3200 - 640)
-        #expect(try elsewhere.files() == ["first/.partial", "first/call.pcm", "second/.partial", "second/call.fallback.pcm"])
+        #expect(
+            try elsewhere.files() == [
+                "first/.partial", "first/call.pcm", "second/.partial", "second/call.fallback.pcm",
+            ])
     }
 
     @Test func `nothing is left where nothing could be written`() async throws {
@@ -122,7 +128,9 @@ import Testing
         let report = await SinkService<ProbeSink>.run(options, job)
         #expect(report.isFinished)
         #expect(report.error?.description == "told to fail at write \(options.failsAtWrite)")
-        let parts = [workspace.file("call.pcm"), fallback.file("fallback.pcm")].compactMap { FileManager.default.contents(atPath: $0) }
+        let parts = [workspace.file("call.pcm"), fallback.file("fallback.pcm")].compactMap {
+            FileManager.default.contents(atPath: $0)
+        }
         var assembler = LinearPCMAssembler(format: .telephone)
         for part in parts { assembler.append(part.bytes) }
         let found = assembler.takeSamples() ?? []

@@ -38,7 +38,8 @@ struct FrameRangesTests {
         #expect(one.ranges == even)
         let both = one.union(FrameRanges(odd))
         #expect(both.ranges == (0..<200_000).map { $0 * 2..<$0 * 2 + 1 })
-        let text = "[" + both.ranges.reversed().map { "[\($0.lowerBound),\($0.upperBound)]" }.joined(separator: ",") + "]"
+        let text =
+            "[" + both.ranges.reversed().map { "[\($0.lowerBound),\($0.upperBound)]" }.joined(separator: ",") + "]"
         #expect(try JSONDecoder().decode(FrameRanges.self, from: Data(text.utf8)) == both)
     }
 
@@ -49,7 +50,9 @@ struct FrameRangesTests {
         #expect(try JSONDecoder().decode(FrameRanges.self, from: data) == ranges)
     }
 
-    @Test(arguments: ["[[5,3]]", "[[-1,3]]", "[[1]]", "[[1,2,3]]", "[[0,1e30]]", "[1]"]) func damagedPairsAreRefused(text: String) {
+    @Test(arguments: ["[[5,3]]", "[[-1,3]]", "[[1]]", "[[1,2,3]]", "[[0,1e30]]", "[1]"]) func damagedPairsAreRefused(
+        text: String
+    ) {
         #expect(throws: (any Error).self) { try JSONDecoder().decode(FrameRanges.self, from: Data(text.utf8)) }
     }
 }

@@ -103,7 +103,8 @@ import Testing
         var start = 0
         func push() -> Bool {
             defer { start += 8000 }
-            return queue.push(PCMChunk(samples: ramp(start..<start + 8000), format: .telephone, start: FramePosition(start)))
+            return queue.push(
+                PCMChunk(samples: ramp(start..<start + 8000), format: .telephone, start: FramePosition(start)))
         }
         for _ in 0..<100 where !push() { break }
         for step in 0..<400 {

@@ -16,7 +16,8 @@ import Testing
         let manifest = Recording(
             id: id, name: name, call: CallFacts(carrier: "test"), format: .telephone,
             startedAt: Date(timeIntervalSince1970: 1_000_000), sinks: [sink])
-        try bench.workspace.plant(".partial/\(id)/\(name).json", String(decoding: try manifest.encoded(), as: UTF8.self))
+        try bench.workspace.plant(
+            ".partial/\(id)/\(name).json", String(decoding: try manifest.encoded(), as: UTF8.self))
         try (root ?? bench.workspace).plant(".partial/\(id)/\(name).pcm", String(repeating: "ab", count: 100))
         return id
     }
@@ -28,15 +29,21 @@ import Testing
         let names = ["one", "two", "three", "four"], roots = [stuck, free, nil, stuck]
         let ids = try zip(names, roots).map { try plant($0, root: $1, in: bench) }
         let logger = Logger(label: "test") { _ in LogBook(entries: Collected(), everything: log) }
-        let recovery = Recovery(store: bench.store, registry: testRegistry, logger: logger, answerLimit: .milliseconds(100)) {
+        let recovery = Recovery(
+            store: bench.store, registry: testRegistry, logger: logger, answerLimit: .milliseconds(100)
+        ) {
             if $0 == stuck.path { gate.wait() }
         }
         for round in 0..<2 {
             let findings = recovery.run(onRecovery: { told.append($0.name) })
             let waiting = findings.filter { $0.outcome == .waits }
             #expect(findings.count == (round == 0 ? 4 : 2))
-            #expect(Set(waiting.map(\.directory)) == Set([ids[0], ids[3]].map { bench.workspace.file(".partial/\($0)") }))
-            #expect(waiting.allSatisfy { $0.problems.count == 1 && $0.problems[0].contains("\(stuck.path) does not answer") })
+            #expect(
+                Set(waiting.map(\.directory)) == Set([ids[0], ids[3]].map { bench.workspace.file(".partial/\($0)") }))
+            #expect(
+                waiting.allSatisfy {
+                    $0.problems.count == 1 && $0.problems[0].contains("\(stuck.path) does not answer")
+                })
             #expect(told.values.sorted() == ["three", "two"] && !recovery.isHeldUp)
             // The directory is never asked by a second thread.
             #expect(gate.waiting == 1)
@@ -57,7 +64,9 @@ import Testing
         var store = bench.store
         store.onStep = { step in if case .repaired = step, looks.count == 1 { gate.wait() } }
         // The directory answers once.
-        let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(100)) { _ in
+        let recovery = Recovery(
+            store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(100)
+        ) { _ in
             looks.append(())
             if looks.count > 1 { gate.wait() }
         }
@@ -73,14 +82,19 @@ import Testing
         #expect(try bench.problems() == [])
     }
 
-    @Test func `a recovery that takes long is waited for as long as its directory answers, but not by a program that ends`() async throws {
+    @Test
+    func `a recovery that takes long is waited for as long as its directory answers, but not by a program that ends`()
+        async throws
+    {
         let bench = try InterruptedBench(), root = try Workspace()
         let gate = Gate(), looks = Collected<Void>(), isEnding = Mutex(false), told = Collected<String>()
         defer { gate.open() }
         _ = try plant("far", root: root, in: bench)
         var store = bench.store
         store.onStep = { step in if case .repaired = step { gate.wait() } }
-        let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(50)) { _ in looks.append(()) }
+        let recovery = Recovery(
+            store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(50)
+        ) { _ in looks.append(()) }
         let run = Task {
             await BlockingExecutor(name: "test").run {
                 recovery.run(isEnding: { isEnding.withLock { $0 } }, onRecovery: { told.append($0.name) })

@@ -4,8 +4,10 @@ import Testing
 
 @Suite struct JSONValueTests {
     @Test(arguments: [
-        "null", "true", "false", "0", "1", "-17", "9223372036854775807", "-9223372036854775808", "0.5", "-2.25e-07", #""""#,
-        #""a \"quote\", a \\ and a / and \n""#, #""é 🎧""#, "[]", "{}", #"[1,[2,[null,true]],"x"]"#, #"{"a":{"b":[0,1.5]},"c":null}"#,
+        "null", "true", "false", "0", "1", "-17", "9223372036854775807", "-9223372036854775808", "0.5", "-2.25e-07",
+        #""""#,
+        #""a \"quote\", a \\ and a / and \n""#, #""é 🎧""#, "[]", "{}", #"[1,[2,[null,true]],"x"]"#,
+        #"{"a":{"b":[0,1.5]},"c":null}"#,
     ])
     func `what is printed is read back as it was`(text: String) throws {
         let value = try JSONValue.parse(text)
@@ -15,7 +17,9 @@ import Testing
     }
 
     @Test func `truth values and numbers are not taken for each other`() throws {
-        #expect(try JSONValue.parse("[true,1,false,0,1.0,0.5]") == .array([.boolean(true), 1, .boolean(false), 0, .number(1), .number(0.5)]))
+        #expect(
+            try JSONValue.parse("[true,1,false,0,1.0,0.5]")
+                == .array([.boolean(true), 1, .boolean(false), 0, .number(1), .number(0.5)]))
         #expect(JSONValue.boolean(true).double == nil)
         #expect(JSONValue.integer(1).string == nil)
     }
@@ -35,7 +39,9 @@ import Testing
     }
 
     @Test func `a syntax error names its place`() {
-        for (text, place) in [("{\"a\": 1,\n \"b\": }", "line 2, column 7"), ("{\"a\": 1", "line 1, column 8"), ("", "line 1, column 1")] {
+        for (text, place) in [
+            ("{\"a\": 1,\n \"b\": }", "line 2, column 7"), ("{\"a\": 1", "line 1, column 8"), ("", "line 1, column 1"),
+        ] {
             let error = #expect(throws: JSONSyntaxError.self) { try JSONValue.parse(text) }
             #expect(error?.reason.contains(place) == true, "\(text): \(error?.reason ?? "")")
             #expect(error?.description.contains("DecodingError") == false)
@@ -43,12 +49,16 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"a":1,"a":2}"#, JSONValue.object(["a": 2])), ("[0049123456]", .array(["0049123456"])), ("[+49123]", .array(["+49123"])),
+        (#"{"a":1,"a":2}"#, JSONValue.object(["a": 2])), ("[0049123456]", .array(["0049123456"])),
+        ("[+49123]", .array(["+49123"])),
         ("[12345678901234567890]", .array(["12345678901234567890"])), ("[1e999,.5,5.]", .array(["1e999", ".5", "5."])),
-        ("[NaN,-Infinity,null]", .array(["NaN", "-Infinity", .null])), ("[1,-2,0.5,1e2]", .array([1, -2, .number(0.5), .number(100)])),
+        ("[NaN,-Infinity,null]", .array(["NaN", "-Infinity", .null])),
+        ("[1,-2,0.5,1e2]", .array([1, -2, .number(0.5), .number(100)])),
         ("[\"a\tb\"]", .array(["a\tb"])),
     ])
-    func `what carriers and their customers write is taken where its meaning is clear`(text: String, value: JSONValue) throws {
+    func `what carriers and their customers write is taken where its meaning is clear`(text: String, value: JSONValue)
+        throws
+    {
         #expect(try JSONValue(lenient: Data(text.utf8)) == value)
     }
 
@@ -92,7 +102,9 @@ import Testing
     let keys = ["level", "blockSize", "buffer", "name"]
 
     @Test func `slips of the finger are near`() {
-        for typed in ["levle", "lvel", "LEVEL", "levell", "levol"] { #expect(typed.nearest(in: keys) == "level", "\(typed)") }
+        for typed in ["levle", "lvel", "LEVEL", "levell", "levol"] {
+            #expect(typed.nearest(in: keys) == "level", "\(typed)")
+        }
         #expect("blocksize".nearest(in: keys) == "blockSize")
         #expect("blokSise".nearest(in: keys) == "blockSize")
     }

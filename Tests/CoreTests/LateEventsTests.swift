@@ -14,7 +14,9 @@ import Testing
     }
 
     private func recorder(limit: Int = 20, events: Int = 1000) -> Recorder {
-        Recorder(store: store, plans: [], registry: testRegistry, eventLimit: events, lateEventLimit: limit, logger: silentLogger)
+        Recorder(
+            store: store, plans: [], registry: testRegistry, eventLimit: events, lateEventLimit: limit,
+            logger: silentLogger)
     }
 
     private func facts(_ uuid: String) -> CallFacts { CallFacts(carrier: "test", uuid: uuid) }
@@ -48,7 +50,9 @@ import Testing
         let recording = try await record("A", with: recorder)
         for number in 0..<21 { await recorder.note("n", data: ["n": .integer(number)], of: facts("A")) }
         let path = "\(workspace.path)/\(recording.name).json"
-        func inode() throws -> Int? { try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int }
+        func inode() throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
+        }
         let before = try inode()
         for number in 21..<200 { await recorder.note("n", data: ["n": .integer(number)], of: facts("A")) }
         #expect(try inode() == before)
@@ -59,9 +63,12 @@ import Testing
     @Test func `late events take a limited number of bytes, one by one and together`() async throws {
         let recorder = recorder(limit: 1000)
         let recording = try await record("A", with: recorder)
-        await recorder.note("large", data: ["text": .string(String(repeating: "x", count: CallSession.eventByteLimit))], of: facts("A"))
+        await recorder.note(
+            "large", data: ["text": .string(String(repeating: "x", count: CallSession.eventByteLimit))], of: facts("A"))
         let text = String(repeating: "x", count: CallSession.eventByteLimit - 100)
-        for number in 0..<100 { await recorder.note("n", data: ["n": .integer(number), "text": .string(text)], of: facts("A")) }
+        for number in 0..<100 {
+            await recorder.note("n", data: ["n": .integer(number), "text": .string(text)], of: facts("A"))
+        }
         await recorder.lateEvents.settle()
         let manifest = try store.manifest(named: recording.name)
         #expect(manifest.events.count + manifest.droppedEvents == 102)
@@ -71,7 +78,9 @@ import Testing
 
     @Test func `events of an expected call that find no room are counted in its manifest`() async throws {
         let recorder = recorder()
-        for number in 0..<Recorder.waitingEventLimit + 7 { await recorder.note("n", data: ["n": .integer(number)], of: facts("A")) }
+        for number in 0..<Recorder.waitingEventLimit + 7 {
+            await recorder.note("n", data: ["n": .integer(number)], of: facts("A"))
+        }
         let recording = try await record("A", with: recorder)
         #expect(recording.events.count == Recorder.waitingEventLimit + 1)
         #expect(recording.droppedEvents == 7)

@@ -15,7 +15,8 @@ import Testing
 
     /// Plants a lease of a program on another host.
     private func foreign(_ id: String, beat: Int = 1) throws {
-        try workspace.plant("server-\(id)", #"{"id": "\#(id)", "host": "elsewhere", "boot": "another", "beat": \#(beat)}"#)
+        try workspace.plant(
+            "server-\(id)", #"{"id": "\#(id)", "host": "elsewhere", "boot": "another", "beat": \#(beat)}"#)
     }
 
     private func call(_ owner: String?) throws -> String {
@@ -54,7 +55,9 @@ import Testing
         #expect(!others.mayRecover(call), "another program recovers them, and runs")
         leases.releaseClaims()
         #expect(others.mayRecover(call), "what was left behind can be looked at again")
-        #expect(try workspace.files().filter { $0.hasPrefix("server-") } == ["server-\(own.id)", "server-\(rival.id)"].sorted())
+        #expect(
+            try workspace.files().filter { $0.hasPrefix("server-") }
+                == ["server-\(own.id)", "server-\(rival.id)"].sorted())
     }
 
     @Test func `a program that dies while it recovers the calls of another one passes them on`() throws {
@@ -111,7 +114,8 @@ import Testing
         for id in ["rebooted", "young"] { try foreign(id) }
         // The clock of another host may be hours away.
         let hoursAgo = Date(timeIntervalSinceNow: -10_000)
-        try FileManager.default.setAttributes([.modificationDate: hoursAgo], ofItemAtPath: workspace.file("server-young"))
+        try FileManager.default.setAttributes(
+            [.modificationDate: hoursAgo], ofItemAtPath: workspace.file("server-young"))
         try workspace.plant("server-first.by-gone", "{}")
         try workspace.plant("server-first.by-young", "{}")
         Leases(own: own, directory: workspace.path, limit: .seconds(3600), isOfOneKernel: false).removeLeftovers()
@@ -128,7 +132,8 @@ import Testing
     @Test func `a lease is removed when it was seen without a change for long`() throws {
         try foreign("silent")
         try foreign("busy")
-        let leases = Leases(own: own, directory: workspace.path, limit: .seconds(3600), forgottenAfter: .milliseconds(200))
+        let leases = Leases(
+            own: own, directory: workspace.path, limit: .seconds(3600), forgottenAfter: .milliseconds(200))
         leases.removeLeftovers()
         #expect(try workspace.files().count == 3)
         Thread.sleep(forTimeInterval: 0.3)
@@ -155,11 +160,13 @@ import Testing
 
     @Test func `recovery leaves a call alone whose server runs elsewhere, though its lock is free`() throws {
         let bench = try StoreBench(template: "{id}")
-        let lease = Lease(directory: bench.store.partialDirectory), other = Lease(directory: bench.store.partialDirectory)
+        let lease = Lease(directory: bench.store.partialDirectory),
+            other = Lease(directory: bench.store.partialDirectory)
         try lease.begin()
         try other.begin()
         try bench.workspace.plant(
-            ".partial/server-\(other.id)", #"{"id": "\#(other.id)", "host": "elsewhere", "boot": "another", "beat": 1}"#)
+            ".partial/server-\(other.id)", #"{"id": "\#(other.id)", "host": "elsewhere", "boot": "another", "beat": 1}"#
+        )
         var store = bench.store
         store.lease = other
         let manifest = Recording(
@@ -168,7 +175,8 @@ import Testing
         let place = PartialRecording.directory(of: manifest.id, in: store.directory)
         do {
             let partial = try store.begin(manifest)
-            #expect(try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
+            #expect(
+                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
             try bench.workspace.plant(".partial/\(manifest.id)/call.probe", "audi")
         }
         let leases = Leases(own: lease, directory: bench.store.partialDirectory, limit: .seconds(3600))

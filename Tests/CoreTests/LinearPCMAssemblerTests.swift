@@ -8,7 +8,9 @@ import Testing
     static let bytes = samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
 
     /// Appends the pieces in turn, and returns all samples and the count of leftover bytes.
-    func assemble(_ pieces: [some Collection<UInt8>], channels: Int, takeEach: Bool) -> (samples: [Int16], leftover: Int) {
+    func assemble(_ pieces: [some Collection<UInt8>], channels: Int, takeEach: Bool) -> (
+        samples: [Int16], leftover: Int
+    ) {
         var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000, channels: channels))
         var taken: [Int16] = []
         for piece in pieces {
@@ -33,7 +35,9 @@ import Testing
         for first in 0...Self.bytes.count {
             for second in first...Self.bytes.count {
                 let pieces = [Self.bytes[..<first], Self.bytes[first..<second], Self.bytes[second...]]
-                #expect(assemble(pieces, channels: channels, takeEach: takeEach).samples == Self.samples, "cut at \(first) and \(second)")
+                #expect(
+                    assemble(pieces, channels: channels, takeEach: takeEach).samples == Self.samples,
+                    "cut at \(first) and \(second)")
             }
         }
     }

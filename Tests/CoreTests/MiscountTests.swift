@@ -5,7 +5,9 @@ import Testing
 /// The framework compares a sink's stated frames with the frames it was given.
 @Suite struct MiscountTests {
     @Test(arguments: [(-100, 100), (7, 0), (-5000, 800)])
-    func `a receipt that does not have the frames that the sink was given is the sink's error`(wrong: Int, lost: Int) async throws {
+    func `a receipt that does not have the frames that the sink was given is the sink's error`(wrong: Int, lost: Int)
+        async throws
+    {
         let bench = try CallBench([(Probe(), #"{"name": "wrong", "miscounts": \#(wrong)}"#), (Probe(), "{}")])
         bench.receive(800)
         let recording = try await bench.end()
@@ -31,7 +33,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (["call.pcm": 900], "frames for call.pcm"), (["call.pcm": -1], "-1 frames for call.pcm"), (["other.pcm": 10], "which it did not create"),
+        (["call.pcm": 900], "frames for call.pcm"), (["call.pcm": -1], "-1 frames for call.pcm"),
+        (["other.pcm": 10], "which it did not create"),
         (["call.pcm": 10], "its files have 10 frames"), (["call.pcm": Int.max], "\(Int.max) frames for call.pcm"),
     ])
     func `frames of files are held against it too`(frames: [String: Int], words: String) throws {
@@ -45,6 +48,8 @@ import Testing
         #expect(part.miscount(SinkReceipt(frames: 800, framesByFile: ["call.pcm": 800])) == nil)
         #expect(part.miscount(SinkReceipt(frames: 800)) == nil)
         // The number taken as held lies between zero and all given frames.
-        for (stated, held) in [(900, 800), (-7, 0), (300, 300)] { #expect(part.miscount(SinkReceipt(frames: stated))?.held == held) }
+        for (stated, held) in [(900, 800), (-7, 0), (300, 300)] {
+            #expect(part.miscount(SinkReceipt(frames: stated))?.held == held)
+        }
     }
 }

@@ -14,7 +14,9 @@ private func moveToAuckland() throws {
     /// 2026-11-22 at a quarter past ten at night, in Greenwich.
     static let evening = Date(timeIntervalSince1970: 1_795_385_700)
 
-    func name(_ template: String, _ call: CallFacts = CallFacts(carrier: "vonage"), at date: Date = evening) throws -> String {
+    func name(_ template: String, _ call: CallFacts = CallFacts(carrier: "vonage"), at date: Date = evening) throws
+        -> String
+    {
         try NameTemplate(template).name(id: Self.id, call: call, startedAt: date)
     }
 
@@ -34,8 +36,14 @@ private func moveToAuckland() throws {
         ("a\u{0}b", "contains \"\u{0}\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
         ("é", "contains \"é\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
         ("{}", "has the unknown placeholder {}; known are date, time, id, from, to, uuid, conversation, carrier, part"),
-        ("{form}", "has the unknown placeholder {form}; known are date, time, id, from, to, uuid, conversation, carrier, part; did you mean {from}?"),
-        ("{from|somebody|to}", "has the unknown placeholder \"somebody\" in {from|somebody|to}; only the last alternative may be text"),
+        (
+            "{form}",
+            "has the unknown placeholder {form}; known are date, time, id, from, to, uuid, conversation, carrier, part; did you mean {from}?"
+        ),
+        (
+            "{from|somebody|to}",
+            "has the unknown placeholder \"somebody\" in {from|somebody|to}; only the last alternative may be text"
+        ),
         ("{from|a:b}", "contains \":\"; use letters, digits, spaces and - _ . + @ / and placeholders"),
     ])
     func `a bad template says what is wrong with it`(template: String, reason: String) {
@@ -50,7 +58,9 @@ private func moveToAuckland() throws {
 
     @Test func `the template of the default configuration names a call`() throws {
         let template = "{date}/{time}-{from|unknown}-{id}"
-        #expect(try name(template, CallFacts(carrier: "vonage", from: "447700900123")) == "2026-11-22/221500Z-447700900123-63f61863")
+        #expect(
+            try name(template, CallFacts(carrier: "vonage", from: "447700900123"))
+                == "2026-11-22/221500Z-447700900123-63f61863")
         #expect(try name(template) == "2026-11-22/221500Z-unknown-63f61863")
     }
 
@@ -74,21 +84,27 @@ private func moveToAuckland() throws {
             try moveToAuckland()
             let template = try NameTemplate("{date} {time}")
             #expect(
-                template.name(id: NameTemplateTests.id, call: CallFacts(carrier: "x"), startedAt: NameTemplateTests.evening) == "2026-11-22 221500Z")
+                template.name(
+                    id: NameTemplateTests.id, call: CallFacts(carrier: "x"), startedAt: NameTemplateTests.evening)
+                    == "2026-11-22 221500Z")
         }
     }
 
     static let hostile = [
-        "../../etc/passwd", "/etc/passwd", "a\u{0}b", "a\nb\r\nc", "🎧👨‍👩‍👧‍👦", "..", ".", "...", "", " ", "%2e%2e", "%2e%2e%2f", "..\\..\\windows", "-rf",
+        "../../etc/passwd", "/etc/passwd", "a\u{0}b", "a\nb\r\nc", "🎧👨‍👩‍👧‍👦", "..", ".", "...", "", " ", "%2e%2e",
+        "%2e%2e%2f", "..\\..\\windows", "-rf",
         "~", "$(id)",
-        "a\u{202E}b", "e\u{301}", "+44 7700 900123", "sip:alice@example.com;transport=tcp", ".hidden", "con\u{7F}", "{id}", "*?<>|\"",
+        "a\u{202E}b", "e\u{301}", "+44 7700 900123", "sip:alice@example.com;transport=tcp", ".hidden", "con\u{7F}",
+        "{id}", "*?<>|\"",
         String(repeating: "x", count: 300), String(repeating: "🎧", count: 300), String(repeating: "../", count: 100),
     ]
 
     @Test(arguments: hostile)
     func `whatever a caller says stays one safe and visible part of the path`(fact: String) throws {
         let call = CallFacts(carrier: fact, from: fact, to: fact, uuid: fact, conversation: fact)
-        for template in ["{from}", "{from}{to}{uuid}{conversation}{carrier}", "{date}/{from}", "{to}/{from}", "{from|to|x}-{id}"] {
+        for template in [
+            "{from}", "{from}{to}{uuid}{conversation}{carrier}", "{date}/{from}", "{to}/{from}", "{from|to|x}-{id}",
+        ] {
             let name = try name(template, call)
             let parts = name.split(separator: "/", omittingEmptySubsequences: false)
             #expect(parts.count == template.split(separator: "/").count, "\(name)")
@@ -98,7 +114,9 @@ private func moveToAuckland() throws {
                 #expect(!part.isEmpty)
                 #expect(!part.hasPrefix("."))
                 #expect(part.utf8.count <= 200, "with its endings, at most 255 bytes")
-                #expect(part.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\\%:*?\"<>|$'`~(){}".utf8.contains($0) }, "\(part)")
+                #expect(
+                    part.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\\%:*?\"<>|$'`~(){}".utf8.contains($0) },
+                    "\(part)")
             }
         }
     }
@@ -110,10 +128,13 @@ private func moveToAuckland() throws {
     }
 
     @Test(arguments: [
-        ("call-{part}", "call", "call-{part}"), ("{part}-call", "call", "{part}-call"), ("a/{id}_{part}_z", "a/ID_z", "a/ID_{part}_z"),
+        ("call-{part}", "call", "call-{part}"), ("{part}-call", "call", "{part}-call"),
+        ("a/{id}_{part}_z", "a/ID_z", "a/ID_{part}_z"),
         ("a/{part}.x", "a/x", "a/{part}.x"), ("call", "call", nil),
     ])
-    func `the number of a part stands in the names of files, and not in that of the manifest`(text: String, name: String, partName: String?) throws {
+    func `the number of a part stands in the names of files, and not in that of the manifest`(
+        text: String, name: String, partName: String?
+    ) throws {
         let template = try NameTemplate(text)
         let id = RecordingID(), call = CallFacts(carrier: "test")
         #expect(template.name(id: id, call: call, startedAt: Date()) == name.replacing("ID", with: id.short))
@@ -121,7 +142,8 @@ private func moveToAuckland() throws {
     }
 
     @Test(arguments: [
-        ("{part}", "alone"), ("a/-{part}", "alone"), ("{part}/a", "directory"), ("{part}-{part}", "more than once"), ("{part|x}-a", "alternatives"),
+        ("{part}", "alone"), ("a/-{part}", "alone"), ("{part}/a", "directory"), ("{part}-{part}", "more than once"),
+        ("{part|x}-a", "alternatives"),
     ])
     func `a template that has no place for the number says so`(text: String, reason: String) {
         let error = #expect(throws: RecordingError.self) { try NameTemplate(text) }
@@ -131,7 +153,8 @@ private func moveToAuckland() throws {
     @Test func `the number of a part is never cut off`() throws {
         let long = String(repeating: "x", count: 170)
         let template = try NameTemplate("\(long)-{part}-\(long)")
-        let name = try #require(template.partName(id: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date()))
+        let name = try #require(
+            template.partName(id: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date()))
         #expect(name.contains("{part}"))
         #expect(name.utf8.count <= 190)
     }

@@ -32,7 +32,8 @@ private func limitFileSize(_ bytes: rlim_t) {
         #expect(context.createdFiles == ["call.raw"])
     }
 
-    @Test func `a file may begin with a text, and is the sink's own also where that could not be written`() async throws {
+    @Test func `a file may begin with a text, and is the sink's own also where that could not be written`() async throws
+    {
         let workspace = try Workspace()
         let file = try workspace.context().createFile("csv", beginning: "seconds,peak\n")
         try file.write("0,1\n")
@@ -43,7 +44,9 @@ private func limitFileSize(_ bytes: rlim_t) {
             let workspace = try Workspace(), context = workspace.context()
             limitFileSize(4)
             var failure: SinkError?
-            do throws(SinkError) { _ = try context.createFile("csv", beginning: "seconds,peak\n") } catch { failure = error }
+            do throws(SinkError) { _ = try context.createFile("csv", beginning: "seconds,peak\n") } catch {
+                failure = error
+            }
             // Before any message, because the message may be written to a file.
             limitFileSize(.max)
             let error = try #require(failure)
@@ -55,7 +58,8 @@ private func limitFileSize(_ bytes: rlim_t) {
     @Test func `an existing file is never opened`() throws {
         let workspace = try Workspace()
         try workspace.plant("call.raw", "precious")
-        try FileManager.default.createSymbolicLink(atPath: workspace.file("call.link"), withDestinationPath: "/tmp/nowhere")
+        try FileManager.default.createSymbolicLink(
+            atPath: workspace.file("call.link"), withDestinationPath: "/tmp/nowhere")
         let context = workspace.context()
         for suffix in ["raw", "link"] {
             let error = #expect(throws: SinkError.self) { _ = try context.createFile(suffix) }
@@ -67,7 +71,9 @@ private func limitFileSize(_ bytes: rlim_t) {
     }
 
     @Test(arguments: ["", "json", "../x", "a/b", ".raw"])
-    func `an ending that could leave the directory or take the manifest's place is refused as a bug`(suffix: String) throws {
+    func `an ending that could leave the directory or take the manifest's place is refused as a bug`(suffix: String)
+        throws
+    {
         let workspace = try Workspace()
         let error = #expect(throws: SinkError.self) { _ = try workspace.context().createFile(suffix) }
         #expect(error?.blame == .bug)

@@ -48,7 +48,10 @@ import Testing
         #expect(recording.partName == nil)
         #expect(recording.sinks[0].files.map(\.name) == ["calls/a-1-z.pcm", "calls/a-2-z.pcm"])
         #expect(recording.sinks[1].files.map(\.name) == ["calls/a-1-z.probe-2.pcm"])
-        #expect(try bench.workspace.files() == [".partial", "calls/a-1-z.pcm", "calls/a-1-z.probe-2.pcm", "calls/a-2-z.pcm", "calls/a-z.json"])
+        #expect(
+            try bench.workspace.files() == [
+                ".partial", "calls/a-1-z.pcm", "calls/a-1-z.probe-2.pcm", "calls/a-2-z.pcm", "calls/a-z.json",
+            ])
     }
 
     @Test func `a failure in a pause repeats nothing of it, and lets nothing of it through`() async throws {
@@ -58,7 +61,8 @@ import Testing
         for chunk in 0..<12 {
             bench.session.pause((3..<9).contains(chunk))
             bench.receive(160)
-            expected += (3..<9).contains(chunk) ? [Int16](repeating: 0, count: 160) : ramp(chunk * 160..<(chunk + 1) * 160)
+            expected +=
+                (3..<9).contains(chunk) ? [Int16](repeating: 0, count: 160) : ramp(chunk * 160..<(chunk + 1) * 160)
         }
         // A sink that fails after the call's end is not tried again.
         try await until("it has taken all") { probe.life.withLock { $0.end.frames } == 1920 }
@@ -112,7 +116,9 @@ import Testing
     }
 
     @Test func `what is the options' fault is not tried again`() async throws {
-        let bench = try CallBench([(Probe(), #"{"fails": "write", "isHopeless": true, "retry": 0.01}"#), (Probe(), "{}")])
+        let bench = try CallBench([
+            (Probe(), #"{"fails": "write", "isHopeless": true, "retry": 0.01}"#), (Probe(), "{}"),
+        ])
         bench.receive(160)
         try await until("it has failed") { bench.log.values.contains { $0.hasPrefix("sink failed") } }
         #expect(!bench.log.values.contains("sink failed, and goes on after a while"))
@@ -122,7 +128,9 @@ import Testing
     }
 
     @Test func `a sink whose failure ends the call is not tried again`() async throws {
-        let bench = try CallBench([(Probe(), #"{"fails": "thirdWrite", "retry": 0.01, "onError": "stopCall"}"#), (Probe(), "{}")])
+        let bench = try CallBench([
+            (Probe(), #"{"fails": "thirdWrite", "retry": 0.01, "onError": "stopCall"}"#), (Probe(), "{}"),
+        ])
         for _ in 0..<5 { bench.receive(160) }
         try await until("it has failed") { bench.log.values.contains { $0.hasPrefix("sink failed") } }
         #expect(!bench.log.values.contains("sink failed, and goes on after a while"))
@@ -140,7 +148,9 @@ import Testing
     }
 
     @Test func `a pause is silence, or nothing, or the audio, as the entry says`() async throws {
-        let bench = try CallBench([(Probe(), "{}"), (Probe(), #"{"onPause": "skip"}"#), (Probe(), #"{"onPause": "record"}"#)])
+        let bench = try CallBench([
+            (Probe(), "{}"), (Probe(), #"{"onPause": "skip"}"#), (Probe(), #"{"onPause": "record"}"#),
+        ])
         bench.receive(1000)
         #expect(bench.session.pause(true))
         #expect(!bench.session.pause(true))

@@ -59,7 +59,8 @@ import Testing
     @Test func `the files, the ranges and the events agree on the frame at which the recording goes on`() async throws {
         let asked = Collected<Void>()
         let bench = try CallBench(
-            [(Probe(), "{}"), (Probe(), #"{"onPause": "skip"}"#), (Probe(), #"{"onPause": "record"}"#)], pauseGuard: 0.05,
+            [(Probe(), "{}"), (Probe(), #"{"onPause": "skip"}"#), (Probe(), #"{"onPause": "record"}"#)],
+            pauseGuard: 0.05,
             onDrain: { asked.append(()) })
         bench.receive(1000)
         bench.session.pause(true)
@@ -89,7 +90,11 @@ import Testing
         #expect(recording.sinks[2].ranges == Recording.Ranges())
         let all = ramp(0..<recording.framesReceived), after = Array(all[clear...])
         let heard = try recording.sinks.map { try $0.files.flatMap(bench.samples) }
-        let isRight = heard == [Array(all[..<1000]) + [Int16](repeating: 0, count: clear - 1000) + after, Array(all[..<1000]) + after, all]
+        let isRight =
+            heard == [
+                Array(all[..<1000]) + [Int16](repeating: 0, count: clear - 1000) + after, Array(all[..<1000]) + after,
+                all,
+            ]
         #expect(isRight)
     }
 
@@ -101,14 +106,18 @@ import Testing
         bench.session.pause(false)
         bench.receive(100)
         let recording = try await bench.end()
-        #expect(recording.events.map(\.type) == ["paused", "resumed"] && recording.events.map(\.frame.frames) == [100, 300])
+        #expect(
+            recording.events.map(\.type) == ["paused", "resumed"] && recording.events.map(\.frame.frames) == [100, 300])
         #expect(recording.sinks[0].ranges?.masked?.ranges == [100..<300])
     }
 
     @Test func `the log names the sinks that record in a pause`() async throws {
         let bench = try CallBench([(Probe(), "{}"), (Probe(), #"{"name": "all", "onPause": "record"}"#)])
         bench.session.pause(true)
-        #expect(bench.everything.values.contains { $0.contains("the recording is paused") && $0.contains(#""sinks.recording": all"#) })
+        #expect(
+            bench.everything.values.contains {
+                $0.contains("the recording is paused") && $0.contains(#""sinks.recording": all"#)
+            })
         #expect(bench.session.snapshot.sinks.map(\.recordsPauses) == [false, true])
         _ = try await bench.end()
     }
@@ -117,7 +126,9 @@ import Testing
 
     /// Returns true if a text is in the manifest, on disk or published, or in any log entry.
     private func isKept(_ text: String, _ bench: CallBench) throws -> Bool {
-        let manifests = try bench.workspace.files().filter { $0.hasSuffix(".json") }.map { try bench.workspace.text($0) }
+        let manifests = try bench.workspace.files().filter { $0.hasSuffix(".json") }.map {
+            try bench.workspace.text($0)
+        }
         return (manifests + bench.everything.values).contains { $0.contains(text) }
     }
 
@@ -133,12 +144,14 @@ import Testing
         bench.session.pause(false)
         // The audio is not clear of the pause yet.
         bench.session.note("dtmf", data: ["digit": "4711"])
-        await bench.recorder.note("input", data: ["dtmf": .object(["digits": "4711"])], of: CallFacts(carrier: "test", uuid: "U"))
+        await bench.recorder.note(
+            "input", data: ["dtmf": .object(["digits": "4711"])], of: CallFacts(carrier: "test", uuid: "U"))
         await bench.recorder.note("ringing", data: ["status": "ringing"], of: CallFacts(carrier: "test", uuid: "U"))
         bench.session.noteDrained()
         bench.receive(100)
         // The webhook is late, and the time of its digits is unknown.
-        let late = Recording.Event(frame: .start, at: Date(), type: "input", data: ["dtmf": .object(["digits": "4711"])])
+        let late = Recording.Event(
+            frame: .start, at: Date(), type: "input", data: ["dtmf": .object(["digits": "4711"])])
         #expect(bench.session.take(late, facts: CallFacts(carrier: "test", uuid: "U")) == nil)
         bench.session.note("dtmf", data: ["digit": "B-after"])
         let recording = try await bench.end()
@@ -149,7 +162,8 @@ import Testing
         #expect(try bench.recorder.store.manifest(named: "call").maskedEvents == 5)
     }
 
-    @Test func `digits that a webhook brings when a call is over that was paused to its end are not kept`() async throws {
+    @Test func `digits that a webhook brings when a call is over that was paused to its end are not kept`() async throws
+    {
         let bench = try CallBench([(Probe(), "{}")])
         bench.session.pause(true)
         _ = try await bench.end()
@@ -164,34 +178,44 @@ import Testing
 
     @Test(arguments: [
         ("audio:asr:done", #"{"body": {"results": [{"text": "4711"}]}}"#), ("custom", #"{"asr": {"results": "4711"}}"#),
-        ("transcribe", #"{"text": "4711"}"#), ("other", #"{"dtmf_digits": "4711"}"#), ("other", #"{"user_input": 4711}"#),
+        ("transcribe", #"{"text": "4711"}"#), ("other", #"{"dtmf_digits": "4711"}"#),
+        ("other", #"{"user_input": 4711}"#),
         ("DTMF_relay", #"{"Signal": "4711"}"#), ("other", #"{"payload": "{\"speechResult\": \"4711\"}"}"#),
         ("other", #"{"payload": " {digits: 4711"}"#),
     ])
     func `what a caller entered is known by its name, in whatever form`(type: String, data: String) throws {
-        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else { throw RecordingError("no object") }
+        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else {
+            throw RecordingError("no object")
+        }
         #expect(Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
     }
 
     @Test(arguments: [
-        ("completed", #"{"price": "0.01", "duration": "17", "network": "GB-FIXED", "text": "{not JSON"}"#), ("ringing", "{}"),
+        ("completed", #"{"price": "0.01", "duration": "17", "network": "GB-FIXED", "text": "{not JSON"}"#),
+        ("ringing", "{}"),
         ("answered", #"{"headers": {"list": [1, null, true]}}"#),
     ])
     func `what a carrier says of the call itself is no entry`(type: String, data: String) throws {
-        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else { throw RecordingError("no object") }
+        guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else {
+            throw RecordingError("no object")
+        }
         #expect(!Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
     }
 
     @Test func `what is typed long after a pause is kept`() {
         var recording = Recording(
-            id: RecordingID(), name: "n", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(), sinks: [])
-        let input = { (seconds: Double) in Recording.Event(frame: .start, at: Date() + seconds, type: "input", data: [:]) }
+            id: RecordingID(), name: "n", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(),
+            sinks: [])
+        let input = { (seconds: Double) in
+            Recording.Event(frame: .start, at: Date() + seconds, type: "input", data: [:])
+        }
         #expect(!recording.mayTellOfPause(input(0)))
         // Without a `resumed` event, the end of the pause is unknown.
         recording.events = [.init(frame: .start, at: Date(), type: "paused", data: [:])]
         #expect(recording.mayTellOfPause(input(40)))
         recording.events = [
-            .init(frame: .start, at: Date(), type: "paused", data: [:]), .init(frame: .start, at: Date(), type: "resumed", data: [:]),
+            .init(frame: .start, at: Date(), type: "paused", data: [:]),
+            .init(frame: .start, at: Date(), type: "resumed", data: [:]),
         ]
         #expect(recording.mayTellOfPause(input(20)) && !recording.mayTellOfPause(input(40)))
         #expect(!recording.mayTellOfPause(.init(frame: .start, at: Date(), type: "completed", data: ["digit": .null])))

@@ -22,7 +22,8 @@ import Testing
              "retry": \#(failures == 0 ? 0 : 0.01)}
             """#
         let probe = Probe()
-        let bench = try CallBench([(probe, entry), (Probe(), #"{"onPause": "record", "buffer": 600}"#)], registry: .doubling)
+        let bench = try CallBench(
+            [(probe, entry), (Probe(), #"{"onPause": "record", "buffer": 600}"#)], registry: .doubling)
         var pauses = FrameRanges(), position = 0, isPaused = false, stalls = 0
         func receive() {
             let frames = Int.random(in: 1...900, using: &random)
@@ -49,7 +50,9 @@ import Testing
                     }
                 }
                 probe.isHeld.store(false, ordering: .relaxed)
-                try await until("the sink is back") { bench.session.fanout.queues[0].queuedFrames == 0 || bench.state(0) == .failed }
+                try await until("the sink is back") {
+                    bench.session.fanout.queues[0].queuedFrames == 0 || bench.state(0) == .failed
+                }
             default: receive()
             }
         }
@@ -63,7 +66,9 @@ import Testing
         let totals: [Int] = [sink.silence, sink.masked ?? 0, sink.skipped ?? 0, sink.lost]
         #expect(lengths == totals)
         let all = [silence, masked, skipped, lost].reduce(FrameRanges()) { $0.union($1) }
-        #expect(all.frames == sink.silence + (sink.masked ?? 0) + (sink.skipped ?? 0) + sink.lost, "no frame is in two lists")
+        #expect(
+            all.frames == sink.silence + (sink.masked ?? 0) + (sink.skipped ?? 0) + sink.lost,
+            "no frame is in two lists")
         #expect(failures > 0 || sink.lost == 0 && sink.state == .complete && sink.error == nil, "\(sink.error ?? "")")
         #expect(stalls == 0 || failures > 0 || sink.stalls ?? 0 >= 1)
         // Exactly the paused audio is masked or skipped, except for frames in no file.
@@ -72,13 +77,15 @@ import Testing
         case "skip": #expect(skipped == pauses.subtracting(lost) && masked.isEmpty)
         default: #expect(masked.isEmpty && skipped.isEmpty)
         }
-        try expect(sink, of: recording, silent: silence.union(masked), absent: skipped.union(lost), samples: bench.samples)
+        try expect(
+            sink, of: recording, silent: silence.union(masked), absent: skipped.union(lost), samples: bench.samples)
         #expect(recording.sinks[1].state == .complete && recording.sinks[1].written == position)
     }
 
     /// Expects the ramp or silence in each file, frame for frame from its start. Together they hold all but `absent`.
     private func expect(
-        _ sink: Recording.Sink, of recording: Recording, silent: FrameRanges, absent: FrameRanges, samples: (Recording.File) throws -> [Int16]
+        _ sink: Recording.Sink, of recording: Recording, silent: FrameRanges, absent: FrameRanges,
+        samples: (Recording.File) throws -> [Int16]
     ) throws {
         var call = ramp(0..<recording.framesReceived)
         for range in silent.ranges { call.replaceSubrange(range, with: repeatElement(0, count: range.count)) }
@@ -87,7 +94,9 @@ import Testing
         var held = FrameRanges(), wrong: [String] = []
         for file in sink.files {
             let start = try #require(file.start?.frames), found = try samples(file), length = found.count / factor
-            let expected = call[min(start, call.count)..<min(start + length, call.count)].flatMap { repeatElement($0, count: factor) }
+            let expected = call[min(start, call.count)..<min(start + length, call.count)].flatMap {
+                repeatElement($0, count: factor)
+            }
             if found != expected { wrong.append("\(file.name) from \(start), \(length) frames") }
             held.insert(start..<start + length)
         }

@@ -80,7 +80,9 @@ import Testing
     @Test func `an event of one leg stays with it, though the other leg is in the same conversation`() async throws {
         for _ in 0..<10 {
             let sessions = ["A", "B"].map { recorder.startCall(facts($0, conversation: "C"), format: .telephone) {} }
-            for leg in ["A", "B"] { await recorder.note("answered", data: ["leg": .string(leg)], of: facts(leg, conversation: "C")) }
+            for leg in ["A", "B"] {
+                await recorder.note("answered", data: ["leg": .string(leg)], of: facts(leg, conversation: "C"))
+            }
             for (session, leg) in zip(sessions, ["A", "B"]) {
                 session.end("over")
                 #expect(try await recorder.record(session).get().events.map(\.data) == [["leg": .string(leg)]])
@@ -101,7 +103,9 @@ import Testing
     @Test func `late events from many sides at once are all kept`() async throws {
         let recording = try await record(facts("A"))
         await withTaskGroup { group in
-            for number in 0..<50 { group.addTask { await recorder.note("n", data: ["n": .integer(number)], of: facts("A")) } }
+            for number in 0..<50 {
+                group.addTask { await recorder.note("n", data: ["n": .integer(number)], of: facts("A")) }
+            }
         }
         #expect(try recorder.store.manifest(named: recording.name).events.count == 50)
     }
@@ -113,7 +117,9 @@ import Testing
             async let events: Void = {
                 for event in 0..<80 {
                     // The recorder keeps so many events for an unknown call. The rest are sent while the call is there.
-                    while event == Recorder.waitingEventLimit, recorder.index.count <= number, recorder.liveCalls.isEmpty { await Task.yield() }
+                    while event == Recorder.waitingEventLimit, recorder.index.count <= number,
+                        recorder.liveCalls.isEmpty
+                    { await Task.yield() }
                     await recorder.note("n", data: ["n": .integer(event)], of: call)
                     await Task.yield()
                 }
@@ -136,16 +142,21 @@ import Testing
         #expect(recorder.index.page(limit: 9, offset: 0).map(\.call.uuid) == ["A"])
     }
 
-    @Test func `a recorder that runs reads what was recorded before it, and keeps time until it is cancelled`() async throws {
+    @Test func `a recorder that runs reads what was recorded before it, and keeps time until it is cancelled`()
+        async throws
+    {
         let recording = try await record(facts("A"))
         let probe = Probe()
         var problems: [ConfigurationProblem] = []
         let plans = SinkPlan.read(
-            .array([.object(["type": "probe", "probe": .string(probe.name), "checkpoint": .number(0.1)])]), at: .root, registry: testRegistry,
+            .array([.object(["type": "probe", "probe": .string(probe.name), "checkpoint": .number(0.1)])]), at: .root,
+            registry: testRegistry,
             problems: &problems)
         let next = Recorder(store: recorder.store, plans: plans, registry: testRegistry, logger: silentLogger)
         let running = Task { await next.run() }
-        try await until("the older recording is known") { next.index.page(limit: 9, offset: 0).map(\.id) == [recording.id] }
+        try await until("the older recording is known") {
+            next.index.page(limit: 9, offset: 0).map(\.id) == [recording.id]
+        }
         let session = next.startCall(facts("B"), format: .telephone) {}
         async let result = next.record(session)
         _ = session.receive(ramp(0..<160))

@@ -6,7 +6,8 @@ import Testing
 @Suite struct RecordingIndexTests {
     func recording(_ name: String, endedAt seconds: Double?, uuid: String? = nil) -> Recording {
         var recording = Recording(
-            id: RecordingID(), name: name, call: CallFacts(carrier: "test", uuid: uuid, headers: ["x": 1]), format: .telephone,
+            id: RecordingID(), name: name, call: CallFacts(carrier: "test", uuid: uuid, headers: ["x": 1]),
+            format: .telephone,
             startedAt: Date(timeIntervalSince1970: 0), sinks: [])
         recording.endedAt = seconds.map(Date.init(timeIntervalSince1970:))
         recording.events = [.init(frame: .start, at: recording.startedAt, type: "dtmf", data: [:])]
@@ -15,7 +16,9 @@ import Testing
 
     @Test func `recordings are listed by their end, newest first, a page at a time`() {
         let index = RecordingIndex()
-        for (name, end) in [("b", 2), ("d", 4), ("a", 1), ("e", 5), ("c", 3)] as [(String, Double)] { index.add(recording(name, endedAt: end)) }
+        for (name, end) in [("b", 2), ("d", 4), ("a", 1), ("e", 5), ("c", 3)] as [(String, Double)] {
+            index.add(recording(name, endedAt: end))
+        }
         #expect(index.count == 5)
         #expect(index.page(limit: 10, offset: 0).map(\.name) == ["e", "d", "c", "b", "a"])
         #expect(index.page(limit: 2, offset: 1).map(\.name) == ["d", "c"])
@@ -31,7 +34,9 @@ import Testing
         var changed = one
         changed.framesReceived = 7
         index.add(changed)
-        #expect(index.page(limit: 2, offset: 0).map(\.framesReceived) == [7] && index.recording(one.id)?.framesReceived == 7)
+        #expect(
+            index.page(limit: 2, offset: 0).map(\.framesReceived) == [7] && index.recording(one.id)?.framesReceived == 7
+        )
         #expect(index.page(limit: 1, offset: 0).first?.events.isEmpty == true)
         #expect(index.page(limit: 1, offset: 0).first?.call.headers.isEmpty == true)
     }
@@ -48,12 +53,17 @@ import Testing
 
     @Test func `a recording is found by its identifier and by its name, whatever order they came in`() {
         let index = RecordingIndex()
-        let all = (0..<500).map { recording("name-\($0)", endedAt: Double(($0 * 7919) % 500), uuid: "uuid-\($0 % 250)") }
+        let all = (0..<500).map {
+            recording("name-\($0)", endedAt: Double(($0 * 7919) % 500), uuid: "uuid-\($0 % 250)")
+        }
         for one in all { index.add(one) }
-        #expect(all.allSatisfy { index.recording($0.id)?.name == $0.name && index.recording(named: $0.name)?.id == $0.id })
+        #expect(
+            all.allSatisfy { index.recording($0.id)?.name == $0.name && index.recording(named: $0.name)?.id == $0.id })
         #expect(index.recording(named: "name") == nil && index.recording(RecordingID()) == nil)
         for number in 0..<250 {
-            let newest = [all[number], all[number + 250]].max { $0.endedAt ?? .distantPast < $1.endedAt ?? .distantPast }
+            let newest = [all[number], all[number + 250]].max {
+                $0.endedAt ?? .distantPast < $1.endedAt ?? .distantPast
+            }
             #expect(index.name(of: CallFacts(carrier: "test", uuid: "uuid-\(number)")) == newest?.name)
         }
         let ends = index.page(limit: 500, offset: 0).compactMap(\.endedAt)
@@ -64,11 +74,16 @@ import Testing
         let workspace = try Workspace()
         let index = RecordingIndex()
         for name in ["a", "2026-11-22/b", "2026-11-22/deep/c"] {
-            try workspace.plant("\(name).json", String(decoding: try recording(name, endedAt: 1).encoded(), as: UTF8.self))
+            try workspace.plant(
+                "\(name).json", String(decoding: try recording(name, endedAt: 1).encoded(), as: UTF8.self))
         }
         let hidden = String(decoding: try recording("hidden", endedAt: 1).encoded(), as: UTF8.self)
-        for name in [".partial/x/hidden.json", "2026-11-22/.hidden.json", ".hidden.json"] { try workspace.plant(name, hidden) }
-        for (name, text) in [("notes.json", "{\"a\": 1}"), ("broken.json", "{"), ("a.wav", "audio"), ("2026-11-22/.DS_Store", "x")] {
+        for name in [".partial/x/hidden.json", "2026-11-22/.hidden.json", ".hidden.json"] {
+            try workspace.plant(name, hidden)
+        }
+        for (name, text) in [
+            ("notes.json", "{\"a\": 1}"), ("broken.json", "{"), ("a.wav", "audio"), ("2026-11-22/.DS_Store", "x"),
+        ] {
             try workspace.plant(name, text)
         }
         let known = recording("known", endedAt: 7)
@@ -76,7 +91,10 @@ import Testing
         try workspace.plant("known.json", String(decoding: try known.encoded(), as: UTF8.self))
         index.scan(workspace.path)
         index.scan(workspace.path)
-        #expect(index.page(limit: 10, offset: 0).map(\.name).sorted() == ["2026-11-22/b", "2026-11-22/deep/c", "a", "known"])
+        #expect(
+            index.page(limit: 10, offset: 0).map(\.name).sorted() == [
+                "2026-11-22/b", "2026-11-22/deep/c", "a", "known",
+            ])
         #expect(index.page(limit: 1, offset: 0).map(\.name) == ["known"])
         #expect(index.page(limit: 10, offset: 0).allSatisfy { $0.events.isEmpty })
         #expect(!index.isScanning)
@@ -90,7 +108,9 @@ import Testing
 
     @Test func `a scan that is repeated finds what came and what went`() throws {
         let workspace = try Workspace(), index = RecordingIndex()
-        for name in ["a", "day/b", "day/c", "day/deep/d", "other/e"] { try plant(recording(name, endedAt: 1), workspace) }
+        for name in ["a", "day/b", "day/c", "day/deep/d", "other/e"] {
+            try plant(recording(name, endedAt: 1), workspace)
+        }
         index.scan(workspace.path)
         #expect(names(index) == ["a", "day/b", "day/c", "day/deep/d", "other/e"])
         try FileManager.default.removeItem(atPath: workspace.file("other"))
@@ -103,7 +123,9 @@ import Testing
         #expect(names(index) == ["a", "new/f"] && index.count == 2)
     }
 
-    @Test func `a recording that was published between two scans leaves the list when it is deleted, and not before`() throws {
+    @Test func `a recording that was published between two scans leaves the list when it is deleted, and not before`()
+        throws
+    {
         let workspace = try Workspace(), index = RecordingIndex()
         index.scan(workspace.path)
         let one = recording("day/one", endedAt: 1)
@@ -119,7 +141,11 @@ import Testing
         #expect(index.count == 0)
     }
 
-    @Test func `a day that is moved to another disk stays in the list by its link, and a recording that moves is listed once`() throws {
+    @Test
+    func
+        `a day that is moved to another disk stays in the list by its link, and a recording that moves is listed once`()
+        throws
+    {
         let workspace = try Workspace(), disk = try Workspace(), index = RecordingIndex()
         let one = recording("day/one", endedAt: 1)
         try plant(one, workspace)

@@ -21,16 +21,19 @@ struct StoreBench {
         let id = RecordingID(), facts = CallFacts(carrier: "test"), startedAt = Date(timeIntervalSince1970: 0)
         let endings = texts.keys.sorted()
         var manifest = Recording(
-            id: id, name: store.template.name(id: id, call: facts, startedAt: startedAt), call: facts, format: .telephone,
+            id: id, name: store.template.name(id: id, call: facts, startedAt: startedAt), call: facts,
+            format: .telephone,
             startedAt: startedAt, sinks: endings.map { Recording.Sink(type: $0, name: $0, state: .recording) })
         let partial = try store.begin(manifest)
         for ending in endings {
-            let file = try OutputFile(name: "\(partial.stem).\(ending)", directory: partial.directory, mode: mode_t(store.fileMode))
+            let file = try OutputFile(
+                name: "\(partial.stem).\(ending)", directory: partial.directory, mode: mode_t(store.fileMode))
             try file.write(Data(texts[ending]!.utf8).bytes)
             try file.close()
         }
         for index in manifest.sinks.indices { manifest.sinks[index].state = .complete }
-        return FinishedCall(store: store, manifest: manifest, partial: partial, files: endings.map { ["\(partial.stem).\($0)"] })
+        return FinishedCall(
+            store: store, manifest: manifest, partial: partial, files: endings.map { ["\(partial.stem).\($0)"] })
     }
 
     /// Returns the files in the recordings directory, without those of unfinished calls.
@@ -57,7 +60,10 @@ struct FinishedCall {
     @Test func `a running call has its manifest in the partial directory, and nothing else is to be seen`() throws {
         let bench = try StoreBench()
         let call = try bench.call(["raw": "audio"])
-        #expect(try bench.workspace.files() == [".partial/\(call.manifest.id)/call.json", ".partial/\(call.manifest.id)/call.raw"])
+        #expect(
+            try bench.workspace.files() == [
+                ".partial/\(call.manifest.id)/call.json", ".partial/\(call.manifest.id)/call.raw",
+            ])
         var manifest = call.manifest
         manifest.framesReceived = 4711
         try bench.store.save(manifest, in: call.partial)
@@ -103,7 +109,8 @@ struct FinishedCall {
     }
 
     @Test(arguments: ["day/call.json", "day/call.flac", "day/call.raw"])
-    func `a name that is taken gives every file of the call a number, and nothing is overwritten`(taken: String) throws {
+    func `a name that is taken gives every file of the call a number, and nothing is overwritten`(taken: String) throws
+    {
         let bench = try StoreBench()
         try bench.workspace.plant(taken, "precious")
         let published = try bench.call().publish()
@@ -127,7 +134,8 @@ struct FinishedCall {
     @Test func `a link that leads nowhere is a taken name too`() throws {
         let bench = try StoreBench()
         try bench.workspace.plant("day/other", "x")
-        try FileManager.default.createSymbolicLink(atPath: bench.workspace.file("day/call.json"), withDestinationPath: "/nowhere/at/all")
+        try FileManager.default.createSymbolicLink(
+            atPath: bench.workspace.file("day/call.json"), withDestinationPath: "/nowhere/at/all")
         #expect(try bench.call().publish().name == "day/call-2")
     }
 
@@ -154,7 +162,10 @@ struct FinishedCall {
         let call = try bench.call()
         _ = try call.publish(keepPartial: true)
         let id = call.manifest.id
-        #expect(try bench.workspace.files() == [".partial/\(id)/call.json", "day/call.flac", "day/call.json", "day/call.raw"])
+        #expect(
+            try bench.workspace.files() == [
+                ".partial/\(id)/call.json", "day/call.flac", "day/call.json", "day/call.raw",
+            ])
     }
 
     @Test func `publishing that fails leaves no published name, and can be tried again`() throws {
@@ -164,7 +175,9 @@ struct FinishedCall {
         // A file disappears between sealing and publishing. Files linked before it must disappear again.
         let missing = call.partial.directory + "/call.raw"
         try FileManager.default.moveItem(atPath: missing, toPath: missing + ".away")
-        let error = #expect(throws: RecordingError.self) { _ = try bench.store.publish(sealed, from: call.partial, keepPartial: false) }
+        let error = #expect(throws: RecordingError.self) {
+            _ = try bench.store.publish(sealed, from: call.partial, keepPartial: false)
+        }
         #expect(error?.description.contains(missing) == true)
         #expect(try bench.published() == ["day"])
         try FileManager.default.moveItem(atPath: missing + ".away", toPath: missing)
@@ -204,7 +217,9 @@ struct FinishedCall {
     }
 
     /// Recoveries remove empty directories, and a call's directory is empty before its manifest is written.
-    @Test func `calls begin and are recorded while recoveries go over the unfinished ones without a pause`() async throws {
+    @Test func `calls begin and are recorded while recoveries go over the unfinished ones without a pause`()
+        async throws
+    {
         let bench = try StoreBench(template: "{id}")
         let recovery = Recovery(store: bench.store, registry: testRegistry, logger: silentLogger)
         let isDone = Collected<Void>()
@@ -243,7 +258,8 @@ struct FinishedCall {
     @Test func `a file that is not looked into is told apart: no repair in its sink, or no such sink`() throws {
         let bench = try StoreBench()
         _ = try bench.call(["meter": "levels", "stranger": "audio"])
-        let finding = try #require(Recovery(store: bench.store, registry: testRegistry, logger: silentLogger).run(dryRun: true).first)
+        let finding = try #require(
+            Recovery(store: bench.store, registry: testRegistry, logger: silentLogger).run(dryRun: true).first)
         #expect(
             finding.files.map(\.note) == [
                 "is published as it stands: sinks of type \"meter\" offer no repair",
@@ -273,7 +289,10 @@ struct FinishedCall {
     }
 
     /// As on exFAT. A directory cannot have a second link either, so a directory stands for such a file.
-    @Test func `where there are no second names, a file is renamed, never over another one, and gets its first name back`() throws {
+    @Test
+    func `where there are no second names, a file is renamed, never over another one, and gets its first name back`()
+        throws
+    {
         let workspace = try Workspace()
         try workspace.plant("partial/file/x", "audio")
         try workspace.plant("taken/x", "another")
@@ -290,7 +309,8 @@ struct FinishedCall {
         let call = try bench.call()
         let sealed = try call.seal()
         try FileManager.default.createDirectory(atPath: bench.workspace.file("day"), withIntermediateDirectories: true)
-        try FileManager.default.moveItem(atPath: call.partial.directory + "/call.flac", toPath: bench.workspace.file("day/call.flac"))
+        try FileManager.default.moveItem(
+            atPath: call.partial.directory + "/call.flac", toPath: bench.workspace.file("day/call.flac"))
         let published = try bench.store.publish(sealed, from: call.partial, keepPartial: false)
         #expect(published.name == "day/call")
         #expect(try bench.published() == ["day/call.flac", "day/call.json", "day/call.raw"])
@@ -299,7 +319,9 @@ struct FinishedCall {
         let again = try second.seal()
         try FileManager.default.removeItem(atPath: second.partial.directory + "/call.flac")
         try bench.workspace.plant("day/call-2.flac", "of another call")
-        #expect(throws: RecordingError.self) { _ = try bench.store.publish(again, from: second.partial, keepPartial: false) }
+        #expect(throws: RecordingError.self) {
+            _ = try bench.store.publish(again, from: second.partial, keepPartial: false)
+        }
         #expect(try bench.workspace.text("day/call-2.flac") == "of another call")
     }
 

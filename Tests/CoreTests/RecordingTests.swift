@@ -11,12 +11,15 @@ import Testing
             call: CallFacts(
                 carrier: "vonage", from: "447700900123", to: "441632960000", uuid: "aaaa", conversation: "CON-1",
                 headers: ["x": .object(["deep": .array([1, .number(0.5), .null, true])])]),
-            format: AudioFormat(sampleRate: 16000, channels: 2), startedAt: Date(timeIntervalSince1970: 1_795_385_700.25),
+            format: AudioFormat(sampleRate: 16000, channels: 2),
+            startedAt: Date(timeIntervalSince1970: 1_795_385_700.25),
             sinks: [
                 Recording.Sink(
                     type: "wav", name: "wav", state: .complete, written: 100, silence: 20, lost: 0,
-                    files: [.init(name: "2026-11-22/call.wav", bytes: 524, frames: 120, sha256: "ab")], details: ["level": 5]),
-                Recording.Sink(type: "flac", name: "flac-2", state: .failed, lost: 120, error: "no space", blame: .destination),
+                    files: [.init(name: "2026-11-22/call.wav", bytes: 524, frames: 120, sha256: "ab")],
+                    details: ["level": 5]),
+                Recording.Sink(
+                    type: "flac", name: "flac-2", state: .failed, lost: 120, error: "no space", blame: .destination),
             ])
         recording.endedAt = Date(timeIntervalSince1970: 1_795_385_701)
         recording.endReason = "the caller hung up"
@@ -24,7 +27,9 @@ import Testing
         recording.leftoverBytes = 3
         recording.malformedMessages = 2
         recording.droppedEvents = 1
-        recording.events = [.init(frame: FramePosition(60), at: recording.startedAt, type: "dtmf", data: ["digit": "5"])]
+        recording.events = [
+            .init(frame: FramePosition(60), at: recording.startedAt, type: "dtmf", data: ["digit": "5"])
+        ]
         return recording
     }
 
@@ -54,7 +59,9 @@ import Testing
     }
 
     @Test func `another version is refused by its number, whatever else it says`() throws {
-        for text in [#"{"version": 2, "layout": "unheard of"}"#, String(decoding: try Self.full().encoded(), as: UTF8.self)] {
+        for text in [
+            #"{"version": 2, "layout": "unheard of"}"#, String(decoding: try Self.full().encoded(), as: UTF8.self),
+        ] {
             let other = text.replacing(#""version" : 1"#, with: #""version" : 2"#)
             let error = #expect(throws: RecordingError.self) { try Recording(manifest: Data(other.utf8)) }
             #expect(error?.reason == "manifest version 2 is not 1")
@@ -79,16 +86,23 @@ import Testing
         #expect(id.description.hasPrefix(id.short))
         #expect(id.short.count == 8)
         #expect(RecordingID() != id)
-        for text in ["", "63f61863", String(repeating: "g", count: 32), String(repeating: "A", count: 32), "../" + String(repeating: "0", count: 29)]
-        {
+        for text in [
+            "", "63f61863", String(repeating: "g", count: 32), String(repeating: "A", count: 32),
+            "../" + String(repeating: "0", count: 29),
+        ] {
             #expect(RecordingID(text) == nil, "\(text)")
         }
     }
 
     @Test func `facts are completed, never replaced`() {
         var facts = CallFacts(carrier: "vonage", from: "1", headers: ["a": 1])
-        facts.complete(with: CallFacts(carrier: "other", from: "2", to: "3", uuid: "4", conversation: "5", headers: ["a": 2, "b": 3]))
-        #expect(facts == CallFacts(carrier: "vonage", from: "1", to: "3", uuid: "4", conversation: "5", headers: ["a": 1, "b": 3]))
+        facts.complete(
+            with: CallFacts(
+                carrier: "other", from: "2", to: "3", uuid: "4", conversation: "5", headers: ["a": 2, "b": 3]))
+        #expect(
+            facts
+                == CallFacts(
+                    carrier: "vonage", from: "1", to: "3", uuid: "4", conversation: "5", headers: ["a": 1, "b": 3]))
     }
 
     @Test func `an error has the system's words after its own`() {

@@ -5,14 +5,18 @@ import Testing
 
 /// Recovery of a dead program's call.
 @Suite struct RecoveryTests {
-    @Test func `silence stays silence, masked stays masked, what was skipped is in no file, and the rest is lost`() throws {
+    @Test func `silence stays silence, masked stays masked, what was skipped is in no file, and the rest is lost`()
+        throws
+    {
         let bench = try InterruptedBench()
-        var left = bench.sink("left", [("call.left.pcm", 0), ("call.left.part2.pcm", 400)]).with(silence: [50..<60], skipped: [300..<400])
+        var left = bench.sink("left", [("call.left.pcm", 0), ("call.left.part2.pcm", 400)]).with(
+            silence: [50..<60], skipped: [300..<400])
         left.onPause = .skip
         let full = bench.sink("probe", [("call.pcm", 0)]).with(silence: [100..<200, 900..<1000], masked: [300..<400])
         var manifest = bench.manifest([full, left], frames: 600)
         for (frame, type) in [(300, Recording.Event.paused), (400, Recording.Event.resumed)] {
-            manifest.events.append(.init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
+            manifest.events.append(
+                .init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
         }
         try bench.plant(manifest)
         try bench.plant("call.pcm", frames: 700)
@@ -40,7 +44,8 @@ import Testing
         skipping.onPause = .skip
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", nil)]), skipping], frames: 600)
         for (frame, type) in [(300, Recording.Event.paused), (400, Recording.Event.resumed)] {
-            manifest.events.append(.init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
+            manifest.events.append(
+                .init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
         }
         try bench.plant(manifest)
         try bench.plant("call.pcm", frames: 600)
@@ -53,7 +58,8 @@ import Testing
         #expect(sinks[1].ranges?.lost == FrameRanges([550..<600]))
     }
 
-    @Test func `a recovered call ends when it was last known to run, whenever it is repaired and however often`() throws {
+    @Test func `a recovered call ends when it was last known to run, whenever it is repaired and however often`() throws
+    {
         let bench = try InterruptedBench()
         try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)])], frames: 100))
         try bench.plant("call.pcm", frames: 100)
@@ -79,10 +85,15 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `a call waits for the disk that a file of it is on, and is whole when the disk is there`(hasMountPoint: Bool) throws {
+    func `a call waits for the disk that a file of it is on, and is whole when the disk is there`(hasMountPoint: Bool)
+        throws
+    {
         let bench = try InterruptedBench(), disk = try Workspace()
         let root = disk.file("mount")
-        try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("far", [("call.far.pcm", 0)], directories: [root])]))
+        try bench.plant(
+            bench.manifest([
+                bench.sink("probe", [("call.pcm", 0)]), bench.sink("far", [("call.far.pcm", 0)], directories: [root]),
+            ]))
         try bench.plant("call.pcm", frames: 100)
         if hasMountPoint { try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true) }
         let before = try bench.workspace.files()
@@ -101,10 +112,13 @@ import Testing
 
     @Test func `a named file that has gone makes its call wait, until an operator gives it up`() throws {
         let bench = try InterruptedBench()
-        try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])], frames: 100))
+        try bench.plant(
+            bench.manifest(
+                [bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])], frames: 100))
         try bench.plant("call.pcm", frames: 100)
         let finding = try #require(bench.recover().first)
-        #expect(finding.problems.count == 1 && finding.problems[0].contains("call.other.pcm") && finding.outcome == .waits)
+        #expect(
+            finding.problems.count == 1 && finding.problems[0].contains("call.other.pcm") && finding.outcome == .waits)
         #expect(bench.recover(settling: .only(RecordingID())).first?.outcome == .waits, "another call is settled")
         #expect(bench.recover(settling: .only(bench.id)).first?.outcome == .published)
         let recording = try bench.published()
@@ -115,9 +129,12 @@ import Testing
         #expect(bench.recover().isEmpty)
     }
 
-    @Test func `what cannot be repaired is published around once, named each time, and put aside when it is settled`() throws {
+    @Test func `what cannot be repaired is published around once, named each time, and put aside when it is settled`()
+        throws
+    {
         let bench = try InterruptedBench()
-        try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])]))
+        try bench.plant(
+            bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])]))
         try bench.plant("call.pcm", frames: 100)
         try bench.workspace.plant(bench.path("call.other.pcm") + "/inside", "a directory is no file")
         try bench.workspace.plant(bench.path("stranger.bin"), "what is this?")
@@ -129,7 +146,8 @@ import Testing
             #expect(try bench.workspace.data("day/call.json") == first)
         }
         let settled = try #require(bench.recover(settling: .all).first)
-        #expect(settled.problems.isEmpty && settled.setAside.map(\.name).sorted() == ["call.other.pcm", "stranger.bin"])
+        #expect(
+            settled.problems.isEmpty && settled.setAside.map(\.name).sorted() == ["call.other.pcm", "stranger.bin"])
         let place = ".callreel/unrepaired/\(bench.id)/"
         #expect(try bench.workspace.text(place + "stranger.bin") == "what is this?")
         #expect(try bench.workspace.text(place + "call.other.pcm/inside") == "a directory is no file")
@@ -165,17 +183,20 @@ import Testing
         manifest.sinks[0].lost = 100
         manifest.endedAt = manifest.startedAt
         try bench.workspace.plant("day/call.json", String(decoding: try manifest.encoded(), as: UTF8.self))
-        #expect(try FileSystem.link(bench.workspace.file(bench.path("call.pcm")), as: bench.workspace.file("day/call.pcm")))
+        #expect(
+            try FileSystem.link(bench.workspace.file(bench.path("call.pcm")), as: bench.workspace.file("day/call.pcm")))
         #expect(bench.recover().first?.problems == [])
         let recording = try bench.published()
-        #expect(recording.sinks[0].state == .recovered && recording.sinks[0].written == 100 && recording.sinks[0].lost == 0)
+        #expect(
+            recording.sinks[0].state == .recovered && recording.sinks[0].written == 100 && recording.sinks[0].lost == 0)
         #expect(recording.sinks[0].files.map(\.name) == ["day/call.pcm"])
         #expect(try bench.workspace.files() == [".partial", "day/call.json", "day/call.pcm"])
     }
 
     @Test func `files without a byte are nothing, and a call of nothing else is no call`() throws {
         let bench = try InterruptedBench()
-        try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])]))
+        try bench.plant(
+            bench.manifest([bench.sink("probe", [("call.pcm", 0)]), bench.sink("other", [("call.other.pcm", 0)])]))
         try bench.plant("call.pcm", frames: 100)
         try bench.plant("call.other.pcm", frames: 0)
         try bench.workspace.plant(".partial/\(RecordingID())/x.json", "")
@@ -188,7 +209,8 @@ import Testing
     @Test func `a directory of unfinished calls that cannot be read is a problem`() throws {
         let bench = try InterruptedBench()
         try FileManager.default.removeItem(atPath: bench.workspace.file(".partial"))
-        try FileManager.default.createSymbolicLink(atPath: bench.workspace.file(".partial"), withDestinationPath: ".partial")
+        try FileManager.default.createSymbolicLink(
+            atPath: bench.workspace.file(".partial"), withDestinationPath: ".partial")
         #expect(bench.recover().first?.problems.first?.contains(".partial") == true)
     }
 }
@@ -199,7 +221,8 @@ import Testing
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", 0)]).with(silence: [0..<10])], frames: 150)
         manifest.endedAt = Date(timeIntervalSince1970: 1_000_040)
         manifest.endReason = "the caller hung up"
-        manifest.events.append(.init(frame: FramePosition(7), at: manifest.startedAt, type: "dtmf", data: ["digit": "7"]))
+        manifest.events.append(
+            .init(frame: FramePosition(7), at: manifest.startedAt, type: "dtmf", data: ["digit": "7"]))
         manifest.sinks[0].state = .complete
         manifest.sinks[0].written = 140
         manifest.sinks[0].silence = 10
@@ -208,7 +231,9 @@ import Testing
     }
 
     @Test(arguments: ["call.json.new", "call.json.final", "call.json.final.new"])
-    func `the manifest that says most is taken, whatever it is called, and empty and torn ones are passed over`(name: String) throws {
+    func `the manifest that says most is taken, whatever it is called, and empty and torn ones are passed over`(
+        name: String
+    ) throws {
         let bench = try InterruptedBench()
         var last = ended(bench)
         if name.contains("final") {
@@ -223,7 +248,8 @@ import Testing
         try bench.plant("call.pcm", frames: 150)
         #expect(bench.recover().map(\.problems) == [[]])
         let recording = try bench.published()
-        #expect(recording.endReason == "the caller hung up" && recording.endedAt == Date(timeIntervalSince1970: 1_000_040))
+        #expect(
+            recording.endReason == "the caller hung up" && recording.endedAt == Date(timeIntervalSince1970: 1_000_040))
         #expect(recording.framesReceived == 150 && recording.events.map(\.type) == ["dtmf"])
         #expect(recording.sinks[0].state == .complete && recording.sinks[0].silence == 10)
         #expect(recording.sinks[0].files.map(\.name) == ["day/call.pcm"])
@@ -241,7 +267,8 @@ import Testing
 
     @Test func `a manifest of another version is left alone`() throws {
         let bench = try InterruptedBench()
-        let text = String(decoding: try bench.manifest([]).encoded(), as: UTF8.self).replacing("\"version\" : 1", with: "\"version\" : 2")
+        let text = String(decoding: try bench.manifest([]).encoded(), as: UTF8.self).replacing(
+            "\"version\" : 1", with: "\"version\" : 2")
         try bench.workspace.plant(bench.path("call.json"), text)
         try bench.plant("call.pcm", frames: 150)
         let before = try bench.workspace.files()
@@ -251,19 +278,25 @@ import Testing
 
     /// Numbers, paths and formats never written by Callreel.
     @Test(arguments: [
-        ("\"framesReceived\" : 600", "\"framesReceived\" : 9223372036854775807"), ("\"framesReceived\" : 600", "\"framesReceived\" : -600"),
+        ("\"framesReceived\" : 600", "\"framesReceived\" : 9223372036854775807"),
+        ("\"framesReceived\" : 600", "\"framesReceived\" : -600"),
         ("\"written\" : 0", "\"written\" : 9223372036854775807"), ("\"lost\" : 0", "\"lost\" : -9223372036854775808"),
-        ("\"sampleRate\" : 8000", "\"sampleRate\" : 1"), ("\"sampleRate\" : 8000", "\"sampleRate\" : 9223372036854775807"),
+        ("\"sampleRate\" : 8000", "\"sampleRate\" : 1"),
+        ("\"sampleRate\" : 8000", "\"sampleRate\" : 9223372036854775807"),
         ("\"channels\" : 1", "\"channels\" : 9223372036854775807"), ("\"bytes\" : 0", "\"bytes\" : -1"),
         ("\"start\" : 0", "\"start\" : 9223372036854775807"), ("\"start\" : 0", "\"start\" : -9223372036854775808"),
         ("\"frame\" : 300", "\"frame\" : 9223372036854775807"), ("\"frame\" : 300", "\"frame\" : -9223372036854775808"),
-        ("100,", "9223372036854775806,"), ("200", "9223372036854775807"), ("day/call\"", "../../call\""), ("day/call\"", "/day/call\""),
-        ("\"call.pcm\"", "\"../../call.pcm\""), ("\"malformedMessages\" : 0", "\"malformedMessages\" : -9223372036854775808"),
+        ("100,", "9223372036854775806,"), ("200", "9223372036854775807"), ("day/call\"", "../../call\""),
+        ("day/call\"", "/day/call\""),
+        ("\"call.pcm\"", "\"../../call.pcm\""),
+        ("\"malformedMessages\" : 0", "\"malformedMessages\" : -9223372036854775808"),
     ])
-    func `a damaged manifest traps nobody, and is no reason to lose the audio`(original: String, damaged: String) throws {
+    func `a damaged manifest traps nobody, and is no reason to lose the audio`(original: String, damaged: String) throws
+    {
         let bench = try InterruptedBench()
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", 0)]).with(silence: [100..<200])], frames: 600)
-        manifest.events.append(.init(frame: FramePosition(300), at: manifest.startedAt, type: Recording.Event.paused, data: [:]))
+        manifest.events.append(
+            .init(frame: FramePosition(300), at: manifest.startedAt, type: Recording.Event.paused, data: [:]))
         let text = String(decoding: try manifest.encoded(), as: UTF8.self)
         try #require(text.contains(original))
         let broken = text.replacing(original, with: damaged)

@@ -8,7 +8,9 @@ import Testing
 
     private func chunk(_ samples: [Int16]) -> PCMChunk { PCMChunk(samples: samples, format: .telephone, start: .start) }
 
-    private func place(of samples: [Int16]) -> UInt { unsafe samples.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) } }
+    private func place(of samples: [Int16]) -> UInt {
+        unsafe samples.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
+    }
 
     @Test func `the memory of a large chunk is used again when nobody has it any more`() {
         // Other tests may take the memory freed by this one, so it tries several times.

@@ -22,13 +22,17 @@ private struct House: Configurable {
 @Suite struct SecretTests {
     private static let text = "correct horse"
 
-    private func read<Group: Configurable>(_ text: String, _ type: Group.Type = Guarded.self) throws -> (Group, [String]) {
+    private func read<Group: Configurable>(_ text: String, _ type: Group.Type = Guarded.self) throws -> (
+        Group, [String]
+    ) {
         var problems: [ConfigurationProblem] = []
         let value = Group.read(try JSONValue(parsing: Data(text.utf8)), at: .root, problems: &problems)
         return (value, problems.map(\.description))
     }
 
-    private func value(_ secret: Secret?) throws -> String? { try secret?.value(at: ConfigurationPath.root.key("password")) }
+    private func value(_ secret: Secret?) throws -> String? {
+        try secret?.value(at: ConfigurationPath.root.key("password"))
+    }
 
     @Test func `a secret can be had, and not be seen`() throws {
         let (group, problems) = try read(#"{"password": "\#(Self.text)"}"#)
@@ -37,14 +41,18 @@ private struct House: Configurable {
         #expect(group.password.map { "\($0)" } == Secret.shown)
         var dumped = ""
         dump(group, to: &dumped)
-        for shown in ["\(group)", String(reflecting: group), dumped, JSONValue.object(group.json).json(), "\(group.password as Any)"] {
+        for shown in [
+            "\(group)", String(reflecting: group), dumped, JSONValue.object(group.json).json(),
+            "\(group.password as Any)",
+        ] {
             #expect(!shown.contains(Self.text), "\(shown)")
         }
         #expect(group.json["password"] == "(secret)" && Guarded().json["password"] == .null)
     }
 
     @Test(arguments: [
-        (#"{"password": "hunter2"}"#, "password: has less than 8 characters"), (#"{"password": ""}"#, "password: is empty; null is none"),
+        (#"{"password": "hunter2"}"#, "password: has less than 8 characters"),
+        (#"{"password": ""}"#, "password: is empty; null is none"),
         (#"{"password": ["hunter2"]}"#, "password: what stands here is not text in double quotes"),
         (#"{"password": "file:"}"#, #"password: names no file after "file:""#),
         (#""hunter2""#, "what stands here is not an object with keys such as password, places"),
@@ -59,7 +67,8 @@ private struct House: Configurable {
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appendingPathComponent("password")
         for (content, expected) in [
-            ("correct horse", "correct horse"), ("correct horse\n", "correct horse"), ("correct horse\r\n", "correct horse"),
+            ("correct horse", "correct horse"), ("correct horse\n", "correct horse"),
+            ("correct horse\r\n", "correct horse"),
             ("correct horse\n\n", "correct horse\n"), (" correct horse ", " correct horse "),
         ] {
             try Data(content.utf8).write(to: file)
@@ -71,7 +80,8 @@ private struct House: Configurable {
         }
         let group = try read(#"{"password": "file:\#(file.path)"}"#).0
         for (content, reason) in [
-            (Data("short\n".utf8), "has less than 8 characters"), (Data("\n".utf8), "is empty"), (Data([0xFF, 0xFE]), "is not a short text"),
+            (Data("short\n".utf8), "has less than 8 characters"), (Data("\n".utf8), "is empty"),
+            (Data([0xFF, 0xFE]), "is not a short text"),
             (Data(repeating: 0x61, count: 1 << 17), "is not a short text"), (nil, "does not exist"),
         ] {
             if let content { try content.write(to: file) } else { try FileManager.default.removeItem(at: file) }
@@ -84,7 +94,10 @@ private struct House: Configurable {
 
     @Test func `lists are checked one by one, and a group may be none or must be whole`() throws {
         #expect(try read(#"{"places": ["a", "b"]}"#).0.places == ["a", "b"])
-        #expect(try read(#"{"places": ["a", "", 3]}"#).1 == [#"places[1]: "" is empty"#, "places[2]: 3 is not text in double quotes"])
+        #expect(
+            try read(#"{"places": ["a", "", 3]}"#).1 == [
+                #"places[1]: "" is empty"#, "places[2]: 3 is not text in double quotes",
+            ])
         #expect(try read(#"{"places": "a"}"#).1 == [#"places: "a" is not a list in square brackets"#])
         #expect(try read("{}", House.self).0.guarded == nil)
         #expect(try read(#"{"guarded": null}"#, House.self).1.isEmpty)

@@ -4,7 +4,9 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct SinkDirectoryTests {
-    private func entry(_ directory: String, _ rest: String = "") -> String { #"{"directory": "\#(directory)"\#(rest)}"# }
+    private func entry(_ directory: String, _ rest: String = "") -> String {
+        #"{"directory": "\#(directory)"\#(rest)}"#
+    }
 
     @Test func `a sink's files grow and appear in its own directory, and the manifest says where`() async throws {
         let elsewhere = try Workspace()
@@ -28,7 +30,9 @@ import Testing
         try FileManager.default.createSymbolicLink(atPath: workspace.file("link"), withDestinationPath: workspace.path)
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("call"))
         #expect(store.root(nil) == nil)
-        for path in [workspace.path, workspace.path + "/", workspace.file("link"), workspace.file("x/..")] { #expect(store.root(path) == nil) }
+        for path in [workspace.path, workspace.path + "/", workspace.file("link"), workspace.file("x/..")] {
+            #expect(store.root(path) == nil)
+        }
         #expect(store.root(workspace.file("x")) == workspace.file("x"))
     }
 
@@ -45,7 +49,8 @@ import Testing
         #expect(try place.text(taken) == "another call")
         // A file that already had its name in the other directory does not keep it.
         #expect(try elsewhere.files() == [".partial", "call-2.pcm"] + (isSinks ? [taken] : []))
-        #expect(try bench.workspace.files() == [".partial", "call-2.json", "call-2.probe-2.pcm"] + (isSinks ? [] : [taken]))
+        #expect(
+            try bench.workspace.files() == [".partial", "call-2.json", "call-2.probe-2.pcm"] + (isSinks ? [] : [taken]))
     }
 
     /// One sink's directory is full or broken at the very end. The other sinks are published, and its audio waits.
@@ -84,16 +89,20 @@ import Testing
         let id = RecordingID()
         do {
             let manifest = Recording(
-                id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 0),
+                id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone,
+                startedAt: Date(timeIntervalSince1970: 0),
                 sinks: [
-                    Recording.Sink(type: "probe", name: "probe", state: .recording, directories: [elsewhere.path, elsewhere.file("second")]),
+                    Recording.Sink(
+                        type: "probe", name: "probe", state: .recording,
+                        directories: [elsewhere.path, elsewhere.file("second")]),
                     Recording.Sink(type: "probe", name: "probe-2", state: .recording),
                 ])
             _ = try store.begin(manifest)
         }
         try elsewhere.plant(".partial/\(id)/call.pcm", String(repeating: "ab", count: 100))
         try elsewhere.plant("second/.partial/\(id)/call.fallback.pcm", String(repeating: "cd", count: 50))
-        try workspace.plant(".partial/\(id)/call.probe-2.pcm", String(repeating: "ab", count: 100) + String(repeating: "cd", count: 50))
+        try workspace.plant(
+            ".partial/\(id)/call.probe-2.pcm", String(repeating: "ab", count: 100) + String(repeating: "cd", count: 50))
         let findings = Recovery(store: store, registry: testRegistry, logger: silentLogger).run()
         #expect(findings.map(\.problems) == [[]])
         let recording = try store.manifest(named: "call")
@@ -112,8 +121,12 @@ import Testing
         let id = RecordingID()
         _ = try store.begin(
             Recording(
-                id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 0),
-                sinks: [Recording.Sink(type: "probe", name: "probe", state: .recording, directories: [elsewhere.file("unmounted")])]))
+                id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone,
+                startedAt: Date(timeIntervalSince1970: 0),
+                sinks: [
+                    Recording.Sink(
+                        type: "probe", name: "probe", state: .recording, directories: [elsewhere.file("unmounted")])
+                ]))
         let finding = try #require(Recovery(store: store, registry: testRegistry, logger: silentLogger).run().first)
         #expect(finding.problems.contains { $0.contains(elsewhere.file("unmounted")) })
         #expect(try workspace.files().contains(".partial/\(id)/call.json"))
@@ -133,7 +146,8 @@ import Testing
         #expect(bench.recorder.plans[0].health.problem?.contains(workspace.file("file")) == true)
         if !isRequired { bench.session.end("over") }
         let recording = try await bench.published()
-        let reason = "the required sink probe cannot be opened: \(workspace.file("file")) is not a directory: Not a directory"
+        let reason =
+            "the required sink probe cannot be opened: \(workspace.file("file")) is not a directory: Not a directory"
         #expect(recording.endReason == (isRequired ? reason : "over"))
         #expect(recording.sinks.map(\.state) == [.failed, .complete])
         #expect(recording.sinks[1].written == recording.framesReceived)
@@ -148,7 +162,10 @@ import Testing
         }
         if policy == "continue" { bench.session.end("over") }
         let recording = try await bench.published()
-        #expect(recording.endReason == (policy == "continue" ? "over" : "the sink probe failed: told to fail in thirdWrite: No space left on device"))
+        #expect(
+            recording.endReason
+                == (policy == "continue"
+                    ? "over" : "the sink probe failed: told to fail in thirdWrite: No space left on device"))
         #expect(recording.sinks[1].state == .complete && recording.sinks[1].written == recording.framesReceived)
         expectClosedAccounts(recording)
     }
@@ -159,7 +176,9 @@ import Testing
         let probe = Probe()
         let bench = try CallBench([(probe, #"{"sync": \#(interval), "checkpoint": 0.1}"#)])
         bench.receive(160)
-        try await until("the file is there") { try bench.workspace.files().contains(".partial/\(bench.session.id)/call.pcm") }
+        try await until("the file is there") {
+            try bench.workspace.files().contains(".partial/\(bench.session.id)/call.pcm")
+        }
         try FileManager.default.removeItem(atPath: bench.workspace.file(".partial/\(bench.session.id)/call.pcm"))
         try await until("some checkpoints came") {
             bench.receive(1)

@@ -38,7 +38,9 @@ private struct MisnamedSink: IdleSink {
 
     @Test func `a type's schema has its own keys and those of every sink`() throws {
         let schema = try #require(testRegistry["meter"]?.schema)
-        guard case .object(let properties) = try #require(schema["properties"]) else { return #expect(Bool(false), "an object") }
+        guard case .object(let properties) = try #require(schema["properties"]) else {
+            return #expect(Bool(false), "an object")
+        }
         #expect(properties.keys.sorted() == (["type", "level", "unit"] + SinkEnvelope.fields.map(\.name)).sorted())
         #expect(properties["type"]?["const"] == "meter")
         #expect(schema["required"] == .array(["type"]))
@@ -88,16 +90,28 @@ private struct MisnamedSink: IdleSink {
         (#"["probe"]"#, #"sinks[0]: "probe" is not a sink such as {"type": "meter"}"#),
         (#"[{}]"#, "sinks[0].type: is missing; known types are meter, probe"),
         (#"[{"type": 5}]"#, "sinks[0].type: 5 is not a known type; known types are meter, probe"),
-        (#"[{"type": "metre"}]"#, #"sinks[0].type: "metre" is not a known type; known types are meter, probe; did you mean "meter"?"#),
+        (
+            #"[{"type": "metre"}]"#,
+            #"sinks[0].type: "metre" is not a known type; known types are meter, probe; did you mean "meter"?"#
+        ),
         (#"[{"type": "meter", "level": 12}]"#, "sinks[0].level: 12 is outside 0...8"),
         (#"[{"type": "meter", "levle": 1}]"#, #"sinks[0].levle: unknown key; did you mean "level"?"#),
         (#"[{"type": "meter", "bufer": 1}]"#, #"sinks[0].bufer: unknown key; did you mean "buffer"?"#),
         (#"[{"type": "meter", "buffer": 0.1}]"#, "sinks[0].buffer: 0.1 is outside 0.5...600.0"),
-        (#"[{"type": "meter", "name": "a/b"}]"#, #"sinks[0].name: "a/b" is not made of letters, digits, - and _ alone"#),
+        (
+            #"[{"type": "meter", "name": "a/b"}]"#,
+            #"sinks[0].name: "a/b" is not made of letters, digits, - and _ alone"#
+        ),
         (#"[{"type": "meter", "name": ""}]"#, #"sinks[0].name: "" is not made of letters, digits, - and _ alone"#),
         (#"[{"type": "meter", "name": "é"}]"#, #"sinks[0].name: "é" is not made of letters, digits, - and _ alone"#),
-        (#"[{"type": "meter"}, {"type": "probe", "name": "Meter"}]"#, #"sinks[1].name: "Meter" is the name of another sink already"#),
-        (#"[{"type": "meter", "name": "meter-2"}, {"type": "meter"}]"#, #"sinks[1].name: "meter-2" is the name of another sink already"#),
+        (
+            #"[{"type": "meter"}, {"type": "probe", "name": "Meter"}]"#,
+            #"sinks[1].name: "Meter" is the name of another sink already"#
+        ),
+        (
+            #"[{"type": "meter", "name": "meter-2"}, {"type": "meter"}]"#,
+            #"sinks[1].name: "meter-2" is the name of another sink already"#
+        ),
         (#"[{"type": "meter", "enabled": false, "level": 9}]"#, "sinks[0].level: 9 is outside 0...8"),
     ])
     func `a mistake is named with its place`(text: String, problem: String) throws {
@@ -106,11 +120,15 @@ private struct MisnamedSink: IdleSink {
 
     @Test func `mistakes of all entries are found at once`() throws {
         let problems = try read(#"[{"type": "x"}, {"type": "meter", "level": 9, "unit": 1, "nmae": "y"}, 5]"#).problems
-        #expect(problems.map { $0.prefix { $0 != ":" } } == ["sinks[0].type", "sinks[1].nmae", "sinks[1].level", "sinks[1].unit", "sinks[2]"])
+        #expect(
+            problems.map { $0.prefix { $0 != ":" } } == [
+                "sinks[0].type", "sinks[1].nmae", "sinks[1].level", "sinks[1].unit", "sinks[2]",
+            ])
     }
 
     @Test func `two of a type get different names and file stems`() throws {
-        let (plans, problems) = try read(#"[{"type": "probe"}, {"type": "meter"}, {"type": "probe"}, {"type": "probe", "name": "third"}]"#)
+        let (plans, problems) = try read(
+            #"[{"type": "probe"}, {"type": "meter"}, {"type": "probe"}, {"type": "probe", "name": "third"}]"#)
         #expect(problems.isEmpty)
         #expect(plans.map(\.name) == ["probe", "meter", "probe-2", "third"])
         #expect(plans.map(\.type) == ["probe", "meter", "probe", "probe"])
@@ -124,7 +142,8 @@ private struct MisnamedSink: IdleSink {
     }
 
     @Test(arguments: [
-        (#""directory": """#, "sinks[0].directory"), (#""fallback": "a\u0000b""#, "sinks[0].fallback"), (#""name": "Fallback""#, "sinks[0].name"),
+        (#""directory": """#, "sinks[0].directory"), (#""fallback": "a\u0000b""#, "sinks[0].fallback"),
+        (#""name": "Fallback""#, "sinks[0].name"),
         (#""directory": "/a", "fallback": "/a""#, "sinks[0].fallback"), (#""onError": "stop""#, "sinks[0].onError"),
         (#""sync": -1"#, "sinks[0].sync"), (#""required": 1"#, "sinks[0].required"),
     ])
@@ -135,7 +154,8 @@ private struct MisnamedSink: IdleSink {
 
     @Test func `what every sink has is read beside a sink's own options`() async throws {
         let (plans, problems) = try read(
-            #"[{"type": "meter", "name": "loud", "buffer": 2.5, "stallLimit": 3, "checkpoint": 4, "finishLimit": 5, "level": 8}]"#)
+            #"[{"type": "meter", "name": "loud", "buffer": 2.5, "stallLimit": 3, "checkpoint": 4, "finishLimit": 5, "level": 8}]"#
+        )
         #expect(problems.isEmpty)
         let plan = try #require(plans.first)
         #expect(plan.envelope.buffer == 2.5)

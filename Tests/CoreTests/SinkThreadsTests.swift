@@ -12,7 +12,9 @@ import Testing
         try await until("all are served") { clients.allSatisfy { $0.served == 100 } }
         #expect(clients.allSatisfy { $0.homes.count == 1 })
         // The sinks are spread over all threads.
-        #expect(clients.reduce(into: Set()) { $0.formUnion($1.homes) }.count == max(2, ProcessInfo.processInfo.activeProcessorCount))
+        #expect(
+            clients.reduce(into: Set()) { $0.formUnion($1.homes) }.count
+                == max(2, ProcessInfo.processInfo.activeProcessorCount))
     }
 
     @Test func `calls of a group share a thread, and groups are spread over all of them`() {
@@ -48,7 +50,8 @@ import Testing
     }
 
     @Test func `a sink with much to take lets the others have their turn`() async throws {
-        let threads = SinkThreads(name: "test"), gate = Gate(), probe = Probe(), seen = Collected<Int>(), workspace = try Workspace()
+        let threads = SinkThreads(name: "test"), gate = Gate(), probe = Probe(), seen = Collected<Int>(),
+            workspace = try Workspace()
         let thread = (0..<BlockingExecutor.coreCount).map { _ in threads.thread() }[0]
         thread.serve(Client(thread) { gate.wait() })
         let bench = QueueBench()
@@ -56,7 +59,9 @@ import Testing
         bench.queue.close()
         var options = ProbeOptions()
         options.probe = probe.name
-        SinkService<ProbeSink>.start(options, SinkJob(places: [workspace.place()], queue: bench.queue), on: threads) { _ in }
+        SinkService<ProbeSink>.start(options, SinkJob(places: [workspace.place()], queue: bench.queue), on: threads) {
+            _ in
+        }
         thread.serve(Client(thread) { seen.append(probe.samples.count) })
         gate.open()
         try await until("the sink is finished") { probe.isFinished }

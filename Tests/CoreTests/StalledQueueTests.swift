@@ -112,7 +112,8 @@ import Testing
         var position = 0
         for _ in 0..<5000 {
             let frames = Int.random(in: 1...1500, using: &generator)
-            let chunk = PCMChunk(samples: ramp(position..<position + frames), format: .telephone, start: FramePosition(position))
+            let chunk = PCMChunk(
+                samples: ramp(position..<position + frames), format: .telephone, start: FramePosition(position))
             position += frames
             if !queue.push(chunk) { _ = await waiting.next() }
             if Int.random(in: 0..<8, using: &generator) == 0 { await Task.yield() }

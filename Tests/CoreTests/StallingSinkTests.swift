@@ -59,9 +59,13 @@ import Testing
     }
 
     @Test(arguments: [Moment.open, .write, .finish])
-    func `a sink that never comes to its end is published as stalled, and the others are complete`(moment: Moment) async throws {
+    func `a sink that never comes to its end is published as stalled, and the others are complete`(moment: Moment)
+        async throws
+    {
         let stuck = Probe(), good = Probe()
-        let bench = try CallBench([(good, "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "\#(moment)"}"#)])
+        let bench = try CallBench([
+            (good, "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "\#(moment)"}"#),
+        ])
         for _ in 0..<10 { bench.receive(160) }
         bench.session.end("over")
         try await until("the sink is held, and the other one done") { stuck.isBlocked && bench.state(0) == .complete }
@@ -76,7 +80,10 @@ import Testing
         // Its file stays in place, because the sink may still write there. The published file has no other name.
         #expect(recording.sinks[1].files.isEmpty)
         let place = ".partial/\(recording.id)"
-        #expect(try bench.workspace.files().filter { $0.hasPrefix(place) } == ["\(place)/call.json", "\(place)/call.stuck.pcm"])
+        #expect(
+            try bench.workspace.files().filter { $0.hasPrefix(place) } == [
+                "\(place)/call.json", "\(place)/call.stuck.pcm",
+            ])
         // While the sink may write, its call is locked against repairs.
         #expect(try DirectoryLock(existing: bench.workspace.file(place)) == nil)
         let keeper = Task { await bench.recorder.finishWaiting() }
@@ -99,7 +106,9 @@ import Testing
 
     @Test func `a recording that is deleted while a sink of it hangs does not come back`() async throws {
         let stuck = Probe()
-        let bench = try CallBench([(Probe(), "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "write"}"#)])
+        let bench = try CallBench([
+            (Probe(), "{}"), (stuck, #"{"name": "stuck", "finishLimit": 1, "blocks": "write"}"#),
+        ])
         bench.receive(160)
         bench.session.end("over")
         try await until("the sink is held, and the other one done") { stuck.isBlocked && bench.state(0) == .complete }
@@ -113,14 +122,17 @@ import Testing
         try await until("the sink is gone") { stuck.isGone }
         let keeper = Task { await bench.recorder.finishWaiting() }
         defer { keeper.cancel() }
-        try await until("it is given up") { bench.log.values.contains("late files of a deleted recording stay where they are") }
+        try await until("it is given up") {
+            bench.log.values.contains("late files of a deleted recording stay where they are")
+        }
         #expect(try bench.workspace.files().filter { !$0.hasPrefix(".partial") }.isEmpty)
     }
 
     @Test func `a sink that was given up, and came to its end before the others did, is complete`() async throws {
         let first = Probe(), second = Probe()
         let bench = try CallBench([
-            (first, #"{"finishLimit": 1, "stallLimit": 0.1, "blocks": "finish"}"#), (second, #"{"finishLimit": 3600, "blocks": "finish"}"#),
+            (first, #"{"finishLimit": 1, "stallLimit": 0.1, "blocks": "finish"}"#),
+            (second, #"{"finishLimit": 3600, "blocks": "finish"}"#),
         ])
         bench.receive(160)
         bench.session.end("over")

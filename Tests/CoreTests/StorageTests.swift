@@ -5,9 +5,12 @@ import Testing
 @testable import CallreelCore
 
 @Suite struct StorageTests {
-    private func directory(_ path: String, mustExist: Bool = false, hangLimit: Duration = .seconds(60)) -> StorageDirectory {
+    private func directory(_ path: String, mustExist: Bool = false, hangLimit: Duration = .seconds(60))
+        -> StorageDirectory
+    {
         StorageDirectory(
-            path, mustExist: mustExist, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0), metrics: RecorderMetrics(NOOPMetricsHandler.instance),
+            path, mustExist: mustExist, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
+            metrics: RecorderMetrics(NOOPMetricsHandler.instance),
             hangLimit: hangLimit)
     }
 
@@ -29,17 +32,23 @@ import Testing
         place.look(silentLogger)
         #expect(place.refusal?.contains(workspace.file("mnt/archive")) == true)
         #expect(try workspace.files().isEmpty)
-        try FileManager.default.createDirectory(atPath: workspace.file("mnt/archive"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: workspace.file("mnt/archive"), withIntermediateDirectories: true)
         place.look(silentLogger)
         #expect(place.problem == nil)
     }
 
     /// As if the disk were unmounted under the program: /dev/shm is another file system.
-    @Test(.enabled(if: FileSystem.device("/dev/shm") != nil && FileSystem.device("/dev/shm") != FileSystem.device(NSTemporaryDirectory())))
+    @Test(
+        .enabled(
+            if: FileSystem.device("/dev/shm") != nil
+                && FileSystem.device("/dev/shm") != FileSystem.device(NSTemporaryDirectory())))
     func `another disk in the place of the first one is not recorded to, and the first one is known again`() throws {
         let workspace = try Workspace()
         let other = "/dev/shm/callreel-core-" + UUID().uuidString
-        for path in [workspace.file("disk"), other] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+        for path in [workspace.file("disk"), other] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
         defer { try? FileManager.default.removeItem(atPath: other) }
         func mount(_ path: String) throws {
             try? FileManager.default.removeItem(atPath: workspace.file("mnt"))
@@ -116,7 +125,9 @@ import Testing
             workspace.path, mustExist: false, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
             metrics: RecorderMetrics(NOOPMetricsHandler.instance), busyLimit: .milliseconds(50))
         let gate = Gate(), executor = BlockingExecutor(name: "test", threads: 2)
-        let long = Task { try await place.run(on: executor, takesLong: true) { () throws(RecordingError) in gate.wait() } }
+        let long = Task {
+            try await place.run(on: executor, takesLong: true) { () throws(RecordingError) in gate.wait() }
+        }
         try await until("it runs") { gate.waiting == 1 }
         try await Task.sleep(for: .milliseconds(100))
         #expect(place.delay == nil && !place.isStuck)
@@ -158,7 +169,8 @@ import Testing
         defer { gate.open() }
         var problems: [ConfigurationProblem] = []
         let probe = Probe()
-        let entry = #"[{"type": "probe", "probe": "\#(probe.name)", "directory": "\#(stuck.path)", "fallback": "\#(fallback.path)"}]"#
+        let entry =
+            #"[{"type": "probe", "probe": "\#(probe.name)", "directory": "\#(stuck.path)", "fallback": "\#(fallback.path)"}]"#
         let plans = SinkPlan.read(try .parse(entry), at: .root, registry: testRegistry, problems: &problems)
         #expect(problems.isEmpty)
         let recorder = Recorder(store: bench.recorder.store, plans: plans, registry: testRegistry, logger: silentLogger)
@@ -180,7 +192,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (ENOSPC, 0, "inode"), (ENOSPC, 5, "no space"), (EDQUOT, 5, "quota"), (EROFS, 5, "read-only"), (EMFILE, 5, "ulimit"), (ENFILE, 5, "file-max"),
+        (ENOSPC, 0, "inode"), (ENOSPC, 5, "no space"), (EDQUOT, 5, "quota"), (EROFS, 5, "read-only"),
+        (EMFILE, 5, "ulimit"), (ENFILE, 5, "file-max"),
         (EACCES, 5, "may not be written"),
     ])
     func `the cause is said in words`(number: Int32, files: Int, word: String) {
@@ -191,9 +204,12 @@ import Testing
 
     @Test func `what rehearsals of killed programs left is removed, and nothing else`() throws {
         let workspace = try Workspace()
-        for name in [".partial/probe-1/file", ".probe-1", ".partial/other/file", ".partial/probe-2/file"] { try workspace.plant(name, "x") }
+        for name in [".partial/probe-1/file", ".probe-1", ".partial/other/file", ".partial/probe-2/file"] {
+            try workspace.plant(name, "x")
+        }
         for name in [".partial/probe-1", ".probe-1", ".partial/other"] {
-            try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: workspace.file(name))
+            try FileManager.default.setAttributes(
+                [.modificationDate: Date(timeIntervalSinceNow: -120)], ofItemAtPath: workspace.file(name))
         }
         // One rehearsal runs.
         let lock = try DirectoryLock(existing: workspace.file(".partial/probe-2"))
@@ -207,7 +223,8 @@ import Testing
         Rehearsal.removeLeftovers(in: workspace.path)
         #expect(
             try workspace.files() == [
-                ".partial/new-probe-3/file", ".partial/opening-4/call.wav", ".partial/other/file", ".partial/probe-2/file", ".probe-2",
+                ".partial/new-probe-3/file", ".partial/opening-4/call.wav", ".partial/other/file",
+                ".partial/probe-2/file", ".probe-2",
             ])
         withExtendedLifetime(lock) {}
     }

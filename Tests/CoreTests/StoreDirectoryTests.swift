@@ -32,7 +32,9 @@ import Testing
                 umask(mask)
                 let bench = try StoreBench(mode: mode)
                 _ = try bench.call().publish()
-                for name in ["day/call.flac", "day/call.json", "day/call.raw"] { #expect(try bench.workspace.mode(name) == mode) }
+                for name in ["day/call.flac", "day/call.json", "day/call.raw"] {
+                    #expect(try bench.workspace.mode(name) == mode)
+                }
                 for name in ["day", ".partial"] { #expect(try bench.workspace.mode(name) == directoryMode) }
             }
         }
@@ -58,11 +60,13 @@ import Testing
 
     @Test func `a directory that must exist is not made`() throws {
         let workspace = try Workspace()
-        let store = RecordingStore(directory: workspace.file("mnt/recordings"), template: try NameTemplate("{id}"), mustExist: true)
+        let store = RecordingStore(
+            directory: workspace.file("mnt/recordings"), template: try NameTemplate("{id}"), mustExist: true)
         let error = #expect(throws: RecordingError.self) { try store.prepare() }
         #expect(error?.description.contains(workspace.file("mnt/recordings")) == true)
         #expect(try workspace.files().isEmpty)
-        try FileManager.default.createDirectory(atPath: workspace.file("mnt/recordings"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: workspace.file("mnt/recordings"), withIntermediateDirectories: true)
         try store.prepare()
     }
 
@@ -74,7 +78,9 @@ import Testing
         #expect(throws: RecordingError.self) { _ = try bench.call() }
         #expect(throws: RecordingError.self) { _ = try call.publish() }
         let path = bench.workspace.path
-        let error = #expect(throws: RecordingError.self) { try FileSystem.makeDirectories(path + "/day/call", below: path, mode: 0o750) }
+        let error = #expect(throws: RecordingError.self) {
+            try FileSystem.makeDirectories(path + "/day/call", below: path, mode: 0o750)
+        }
         #expect(error?.underlying == ENOENT)
         #expect(!FileSystem.exists(bench.workspace.path))
     }
@@ -92,7 +98,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a/b", "/base/a/b"), ("./a//b/", "/base/a/b"), ("../x", "/x"), ("../../..", "/"), ("/a/../b/.", "/b"), ("/", "/"), ("~/x", "/base/~/x"),
+        ("a/b", "/base/a/b"), ("./a//b/", "/base/a/b"), ("../x", "/x"), ("../../..", "/"), ("/a/../b/.", "/b"),
+        ("/", "/"), ("~/x", "/base/~/x"),
     ])
     func `a path is made absolute without a look at the disk`(path: String, absolute: String) {
         #expect(RecordingStore.absolute(path, from: "/base") == absolute)
@@ -102,7 +109,8 @@ import Testing
         let workspace = try Workspace()
         try FileManager.default.createDirectory(
             atPath: workspace.file("mine"), withIntermediateDirectories: false, attributes: [.posixPermissions: 0o711])
-        try RecordingStore(directory: workspace.file("mine"), template: try NameTemplate("{id}"), fileMode: 0o640).prepare()
+        try RecordingStore(directory: workspace.file("mine"), template: try NameTemplate("{id}"), fileMode: 0o640)
+            .prepare()
         #expect(try workspace.mode("mine") == 0o711)
     }
 
@@ -110,7 +118,8 @@ import Testing
         let workspace = try Workspace()
         try workspace.plant("target", "old")
         try workspace.plant("target.new", "half of")
-        try FileSystem.replace(workspace.file("target"), with: Data("new".utf8), mode: 0o640, through: workspace.file("target.new"))
+        try FileSystem.replace(
+            workspace.file("target"), with: Data("new".utf8), mode: 0o640, through: workspace.file("target.new"))
         #expect(try workspace.text("target") == "new")
         #expect(try workspace.files() == ["target"])
     }
@@ -131,7 +140,8 @@ import Testing
     @Test func `a link is not followed when a recording is sealed`() throws {
         let workspace = try Workspace()
         try workspace.plant("secret", "secret")
-        try FileManager.default.createSymbolicLink(atPath: workspace.file("link"), withDestinationPath: workspace.file("secret"))
+        try FileManager.default.createSymbolicLink(
+            atPath: workspace.file("link"), withDestinationPath: workspace.file("secret"))
         #expect(throws: RecordingError.self) { try FileSystem.seal(workspace.file("link")) }
     }
 }

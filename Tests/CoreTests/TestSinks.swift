@@ -68,7 +68,9 @@ final class Probe: Sendable {
     func reach(_ moment: Moment, _ options: ProbeOptions) throws(SinkError) {
         if options.blocks == moment { gate.wait() }
         if options.fails == moment {
-            throw SinkError(.write, "told to fail in \(moment)", underlying: 28, blame: options.isHopeless ? .options : .destination)
+            throw SinkError(
+                .write, "told to fail in \(moment)", underlying: 28, blame: options.isHopeless ? .options : .destination
+            )
         }
     }
 
@@ -197,7 +199,9 @@ struct ProbeSink: AudioSink, ~Copyable {
     }
 
     static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
-        guard let data = FileManager.default.contents(atPath: path) else { throw SinkError(.open, "cannot read \(path)") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw SinkError(.open, "cannot read \(path)")
+        }
         // A sample that begins no test's audio stands for an unusable header.
         if data.starts(with: [0x34, 0x12, 0x34, 0x12]) { throw SinkError(.open, "\(path) has no header") }
         return FileRepair(frames: data.count / format.bytesPerFrame)
@@ -235,7 +239,8 @@ final class MeterSink: AudioSink, Sendable {
 
     consuming func finish() async throws(SinkError) -> SinkReceipt {
         await Task.yield()
-        return SinkReceipt(frames: frames.load(ordering: .relaxed), details: ["level": .integer(level), "peak": .number(-.infinity)])
+        return SinkReceipt(
+            frames: frames.load(ordering: .relaxed), details: ["level": .integer(level), "peak": .number(-.infinity)])
     }
 }
 

@@ -28,7 +28,9 @@ import Testing
         #expect(Verification(directory: bench.workspace.path, registry: testRegistry).check(recording).problems.isEmpty)
     }
 
-    @Test func `a recording that cannot be published waits, is seen to wait, and is published once it can be`() async throws {
+    @Test func `a recording that cannot be published waits, is seen to wait, and is published once it can be`()
+        async throws
+    {
         let bench = try await failedCall()
         #expect(bench.recorder.unpublished?.count == 1)
         let warning = bench.recorder.readiness.warnings.first { $0.hasPrefix("1 recording waits to be published") }

@@ -12,17 +12,21 @@ import Testing
         try workspace.plant(name + ".pcm", String(decoding: audio, as: UTF8.self))
         var sink = Recording.Sink(type: "probe", name: "probe", state: .complete)
         let sealed = try FileSystem.measure(workspace.file(name + ".pcm"))
-        sink.files = [.init(name: name + ".pcm", bytes: sealed.bytes, frames: 100, start: .start, sha256: sealed.sha256)]
+        sink.files = [
+            .init(name: name + ".pcm", bytes: sealed.bytes, frames: 100, start: .start, sha256: sealed.sha256)
+        ]
         sink.written = 100
         var recording = Recording(
-            id: RecordingID(), name: name, call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(timeIntervalSince1970: 0),
+            id: RecordingID(), name: name, call: CallFacts(carrier: "test"), format: .telephone,
+            startedAt: Date(timeIntervalSince1970: 0),
             sinks: [sink])
         recording.framesReceived = 100
         change(&recording)
         try workspace.plant(name + ".json", String(decoding: try recording.encoded(), as: UTF8.self))
     }
 
-    private func verify(_ path: String, ignored: [String] = Verification.standardIgnored) throws -> Verification.Result {
+    private func verify(_ path: String, ignored: [String] = Verification.standardIgnored) throws -> Verification.Result
+    {
         let verification = Verification(directory: path, registry: testRegistry, ignored: ignored)
         let survey = try verification.survey()
         var result = survey.recordings.reduce(into: Verification.Result()) { $0.add(verification.check($1)) }
@@ -71,15 +75,20 @@ import Testing
         #expect(try verify(workspace.path).problems.map(\.file).sorted() == ["circle", "day/pipe.pcm", "nowhere"])
     }
 
-    @Test func `names that file systems keep for themselves are passed over, and those that the operator names`() throws {
+    @Test func `names that file systems keep for themselves are passed over, and those that the operator names`() throws
+    {
         let workspace = try Workspace()
         try publish("day/call", in: workspace)
-        for name in ["lost+found/#123", "@eaDir/x", "day/Thumbs.db", ".snapshot/old.wav"] { try workspace.plant(name, "x") }
+        for name in ["lost+found/#123", "@eaDir/x", "day/Thumbs.db", ".snapshot/old.wav"] {
+            try workspace.plant(name, "x")
+        }
         #expect(try verify(workspace.path).problems == [])
         try workspace.plant("notes/contract.pdf", "x")
         try workspace.plant("day/list.txt", "x")
         #expect(try verify(workspace.path).problems.map(\.file) == ["day/list.txt", "notes/contract.pdf"])
-        #expect(try verify(workspace.path, ignored: ["*.pdf", "list.txt", "lost+found", "@eaDir", "Thumbs.db"]).problems == [])
+        #expect(
+            try verify(workspace.path, ignored: ["*.pdf", "list.txt", "lost+found", "@eaDir", "Thumbs.db"]).problems
+                == [])
         #expect(try verify(workspace.path, ignored: []).problems.count == 5)
     }
 
@@ -109,8 +118,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "its silence ranges are 5 frames, not 0", "its lost ranges end at frame 160, behind the 150 received", "its ranges overlap",
-        "nothing accounts for the frames 100..<110, behind its last file", "10 frames that it does not hold are in its files",
+        "its silence ranges are 5 frames, not 0", "its lost ranges end at frame 160, behind the 150 received",
+        "its ranges overlap",
+        "nothing accounts for the frames 100..<110, behind its last file",
+        "10 frames that it does not hold are in its files",
         "call.pcm begins at frame 20, before", "10 silent frames are in no file",
     ])
     func `ranges that do not add up are found`(reason: String) throws {
@@ -152,9 +163,12 @@ import Testing
         let isOver = Mutex(false)
         async let recording: Void = BlockingExecutor(name: "record").run {
             for number in 0..<300 {
-                guard let published = try? bench.call(["raw": "raw \(number)", "flac": "flac \(number)"]).publish() else { continue }
+                guard let published = try? bench.call(["raw": "raw \(number)", "flac": "flac \(number)"]).publish()
+                else { continue }
                 guard number % 3 == 0 else { continue }
-                for ending in ["json", "raw", "flac"] { FileSystem.removeName(bench.workspace.file("\(published.name).\(ending)")) }
+                for ending in ["json", "raw", "flac"] {
+                    FileSystem.removeName(bench.workspace.file("\(published.name).\(ending)"))
+                }
             }
             isOver.withLock { $0 = true }
         }

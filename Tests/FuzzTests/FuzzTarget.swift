@@ -37,7 +37,9 @@ enum FuzzTarget: String, CaseIterable {
     /// Decodes in pieces of one byte and of seven, with the same result as at once. TCP's cuts must not change a call.
     private static func checkFrames(_ bytes: [UInt8]) {
         let whole = FrameLog.decode(bytes, pieces: max(1, bytes.count))
-        for pieces in [1, 7] { precondition(FrameLog.decode(bytes, pieces: pieces) == whole, "pieces of \(pieces) say something else") }
+        for pieces in [1, 7] {
+            precondition(FrameLog.decode(bytes, pieces: pieces) == whole, "pieces of \(pieces) say something else")
+        }
     }
 
     private static func checkMessages(_ bytes: [UInt8]) {
@@ -65,7 +67,8 @@ enum FuzzTarget: String, CaseIterable {
 
     /// Checks that no name leaves the directory, hides, or is too long for a file system.
     private static func checkName(_ bytes: [UInt8]) {
-        var lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        var lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+            String.init)
         guard let template = try? NameTemplate(lines.removeFirst()) else { return }
         lines += Array(repeating: "", count: 5)
         let call = CallFacts(carrier: lines[0], from: lines[1], to: lines[2], uuid: lines[3], conversation: lines[4])
@@ -82,16 +85,24 @@ enum FuzzTarget: String, CaseIterable {
         _ bytes: [UInt8], of sink: Sink.Type, format: AudioFormat = AudioFormat(sampleRate: 16000)
     ) {
         let path = scratch
-        guard (try? Data(bytes).write(to: URL(fileURLWithPath: path))) != nil else { preconditionFailure("cannot write \(path)") }
+        guard (try? Data(bytes).write(to: URL(fileURLWithPath: path))) != nil else {
+            preconditionFailure("cannot write \(path)")
+        }
         defer { try? FileManager.default.removeItem(atPath: path) }
         let dry = try? sink.repair(path, format: format, dryRun: true)
         precondition(FileManager.default.contents(atPath: path) == Data(bytes), "a dry run has changed the file")
         let first = try? sink.repair(path, format: format, dryRun: false)
-        precondition(dry?.frames == first?.frames, "a dry run promised \(String(describing: dry)), and it became \(String(describing: first))")
+        precondition(
+            dry?.frames == first?.frames,
+            "a dry run promised \(String(describing: dry)), and it became \(String(describing: first))")
         let repaired = FileManager.default.contents(atPath: path)
-        guard let first else { return precondition(repaired == Data(bytes), "a file that cannot be repaired was changed") }
+        guard let first else {
+            return precondition(repaired == Data(bytes), "a file that cannot be repaired was changed")
+        }
         let second = try? sink.repair(path, format: format, dryRun: false)
-        precondition(second?.frames == first.frames && second?.change == nil, "the second repair found \(String(describing: second))")
+        precondition(
+            second?.frames == first.frames && second?.change == nil,
+            "the second repair found \(String(describing: second))")
         precondition(FileManager.default.contents(atPath: path) == repaired, "the second repair has changed the file")
         _ = try? sink.decode(path, format: format) { _ in }
     }
@@ -105,7 +116,9 @@ private final class FrameLog: WebSocketReceiver, Equatable {
     private var lines: [String] = []
     private var binary: [UInt8] = []
 
-    static func == (left: FrameLog, right: FrameLog) -> Bool { left.lines == right.lines && left.binary == right.binary }
+    static func == (left: FrameLog, right: FrameLog) -> Bool {
+        left.lines == right.lines && left.binary == right.binary
+    }
 
     static func decode(_ bytes: [UInt8], pieces: Int) -> FrameLog {
         let log = FrameLog()
@@ -114,7 +127,9 @@ private final class FrameLog: WebSocketReceiver, Equatable {
             for start in stride(from: 0, to: bytes.count, by: pieces) {
                 let piece = Array(bytes[start..<min(start + pieces, bytes.count)])
                 let outcome: Result<Void, WebSocketError> = unsafe piece.withUnsafeBytes { buffer in
-                    do throws(WebSocketError) { return .success(unsafe try decoder.decode(buffer, into: log)) } catch { return .failure(error) }
+                    do throws(WebSocketError) { return .success(unsafe try decoder.decode(buffer, into: log)) } catch {
+                        return .failure(error)
+                    }
                 }
                 try outcome.get()
             }
@@ -129,5 +144,7 @@ private final class FrameLog: WebSocketReceiver, Equatable {
     func receive(text: [UInt8]) { lines.append("text \(text)") }
     func receive(ping payload: [UInt8]) { lines.append("ping \(payload)") }
     func receive(pong payload: [UInt8]) { lines.append("pong \(payload)") }
-    func receive(close code: WebSocketError.Code?, reason: String) { lines.append("close \(code?.rawValue ?? 0) \(reason)") }
+    func receive(close code: WebSocketError.Code?, reason: String) {
+        lines.append("close \(code?.rawValue ?? 0) \(reason)")
+    }
 }

@@ -6,7 +6,9 @@ import Foundation
 private let target: FuzzTarget = {
     let name = ProcessInfo.processInfo.environment["CALLREEL_FUZZ"] ?? "nothing"
     guard let target = FuzzTarget(rawValue: name) else {
-        fatalError("CALLREEL_FUZZ is \(name), which is not one of \(FuzzTarget.allCases.map(\.rawValue).joined(separator: ", "))")
+        fatalError(
+            "CALLREEL_FUZZ is \(name), which is not one of \(FuzzTarget.allCases.map(\.rawValue).joined(separator: ", "))"
+        )
     }
     return target
 }()
@@ -21,7 +23,8 @@ public func tryOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
 /// Runs libFuzzer's own loop (compiler-rt, FuzzerInterface.h). It takes the arguments, and returns when it is done.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
-    _ count: UnsafeMutablePointer<Int32>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ count: UnsafeMutablePointer<Int32>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
     _ callback: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
 ) -> Int32
 

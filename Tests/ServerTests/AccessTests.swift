@@ -23,15 +23,21 @@ import Testing
             #expect(try await PythonCall(server.cable, pcm: pcm).place()[0].code == 1000)
             let recording = try await server.finished()[0]
             let file = try #require(recording.sinks.first?.files.first?.name)
-            let paths = ["/", "/page.js", "/page.css", "/api/calls", "/recordings/\(file)", "/recordings/\(recording.name).json", "/metrics"]
+            let paths = [
+                "/", "/page.js", "/page.css", "/api/calls", "/recordings/\(file)", "/recordings/\(recording.name).json",
+                "/metrics",
+            ]
             let hidden = [
                 "/recordings/nothing", "/nothing", "//", "/webhooks/../api/calls", "/webhooks/answer/../../api/calls",
-                "/webhooks/answer/x", "/%61pi/calls", "/cable/../api/calls", "/healthz/../recordings/\(file)", "/API/calls",
+                "/webhooks/answer/x", "/%61pi/calls", "/cable/../api/calls", "/healthz/../recordings/\(file)",
+                "/API/calls",
             ]
             for path in paths + hidden {
                 for wrong in [
-                    [], ["-u", "anna:wrong"], ["-u", "eve:\(Self.password)"], ["-u", "anna:"], ["-u", "anna:\(Self.token)"],
-                    ["-H", "Authorization: Bearer wrong"], ["-H", "Authorization: Bearer "], ["-H", "Authorization: Bearer \(Self.password)"],
+                    [], ["-u", "anna:wrong"], ["-u", "eve:\(Self.password)"], ["-u", "anna:"],
+                    ["-u", "anna:\(Self.token)"],
+                    ["-H", "Authorization: Bearer wrong"], ["-H", "Authorization: Bearer "],
+                    ["-H", "Authorization: Bearer \(Self.password)"],
                     ["-H", "Authorization: Basic ???"], ["-H", "Authorization: Digest x"],
                     ["-H", "Authorization: Bearer \(Self.token)", "-H", "Authorization: Bearer wrong"],
                 ] where wrong.isEmpty || paths.contains(path) {
@@ -45,10 +51,13 @@ import Testing
                 }
                 guard paths.contains(path) else { continue }
                 for right in [
-                    ["-u", "anna:\(Self.password)"], ["-H", "Authorization: Bearer \(Self.token)"], ["-H", "authorization: bearer \(Self.token)"],
+                    ["-u", "anna:\(Self.password)"], ["-H", "Authorization: Bearer \(Self.token)"],
+                    ["-H", "authorization: bearer \(Self.token)"],
                 ] {
                     let answer = try await Program("curl").output(
-                        ["-s", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"] + right + [server.http + path])
+                        ["-s", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}"] + right + [
+                            server.http + path
+                        ])
                     #expect(String(decoding: answer, as: UTF8.self) == "200", "\(path) \(right)")
                 }
             }
@@ -71,18 +80,23 @@ import Testing
     @Test func `one of the two is enough, and only that one is asked for`() async throws {
         try await TestServer.run(more: #", "access": {"token": "\#(Self.token)"}"#) { server in
             let answer = try await curl("-u", "callreel:" + Self.token, server.http + "/")
-            #expect(answer.hasPrefix("HTTP/1.1 401") && answer.contains("Bearer realm") && !answer.contains("Basic realm"))
-            #expect(try await curl("-H", "Authorization: Bearer " + Self.token, server.http + "/").hasPrefix("HTTP/1.1 200"))
+            #expect(
+                answer.hasPrefix("HTTP/1.1 401") && answer.contains("Bearer realm") && !answer.contains("Basic realm"))
+            #expect(
+                try await curl("-H", "Authorization: Bearer " + Self.token, server.http + "/").hasPrefix("HTTP/1.1 200")
+            )
         }
         try await TestServer.run(more: #", "access": {"password": "\#(Self.password)"}"#) { server in
             let answer = try await curl("-H", "Authorization: Bearer " + Self.password, server.http + "/")
-            #expect(answer.hasPrefix("HTTP/1.1 401") && !answer.contains("Bearer realm") && answer.contains("Basic realm"))
+            #expect(
+                answer.hasPrefix("HTTP/1.1 401") && !answer.contains("Bearer realm") && answer.contains("Basic realm"))
             #expect(try await curl("-u", "callreel:" + Self.password, server.http + "/").hasPrefix("HTTP/1.1 200"))
         }
     }
 
     @Test func `a password and a token are changed while both of each are in use`() async throws {
-        let both = #", "access": {"password": ["new password", "old password"], "token": ["new-token-0123456789", "old-token-0123456789"]}"#
+        let both =
+            #", "access": {"password": ["new password", "old password"], "token": ["new-token-0123456789", "old-token-0123456789"]}"#
         try await TestServer.run(more: both) { server in
             for password in ["new password", "old password"] {
                 let answer = try await curl("-u", "callreel:" + password, server.http + "/api/calls")
@@ -103,7 +117,8 @@ import Testing
         for access in [Self.guarded, ""] {
             try await TestServer.run(vonage: #"{"talk": ""}"#, more: access) { server in
                 for (path, status) in [
-                    ("/webhooks/answer", 200), ("/webhooks/answer/", 200), ("//webhooks//answer//", 200), ("/healthz/", 200), ("/readyz//", 200),
+                    ("/webhooks/answer", 200), ("/webhooks/answer/", 200), ("//webhooks//answer//", 200),
+                    ("/healthz/", 200), ("/readyz//", 200),
                     ("/webhooks/event/", 204), ("/cable/", 426), ("/api/calls/", access.isEmpty ? 200 : 401),
                 ] {
                     let answer = try await curl(server.http + path)
@@ -117,11 +132,13 @@ import Testing
         for (trusted, client, isSecure) in [(#"["127.0.0.0/8"]"#, "198.51.100.7", true), ("[]", "127.0.0.1", false)] {
             let book = LogBook()
             try await TestServer.run(
-                listen: #", "trustedProxies": \#(trusted)"#, vonage: #"{"signatureSecret": "s"}"#, more: Self.guarded, logger: book.logger
+                listen: #", "trustedProxies": \#(trusted)"#, vonage: #"{"signatureSecret": "s"}"#, more: Self.guarded,
+                logger: book.logger
             ) { server in
                 let headers = ["-H", "X-Forwarded-For: 1.1.1.1, 198.51.100.7", "-H", "X-Forwarded-Proto: https"]
                 let upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
-                let answer = try await Program("curl").run(["-s", "-i", "-u", "a:b"] + headers + [server.http + "/"]).text.lowercased()
+                let answer = try await Program("curl").run(["-s", "-i", "-u", "a:b"] + headers + [server.http + "/"])
+                    .text.lowercased()
                 #expect(answer.contains("strict-transport-security") == isSecure)
                 _ = try await Program("curl").run(["-s"] + headers + [server.http + "/webhooks/answer"])
                 _ = try await Program("curl").run(["-s", "--http1.1"] + headers + upgrade + [server.http + "/cable"])
@@ -134,21 +151,28 @@ import Testing
     }
 
     @Test(arguments: [
-        ("0.0.0.0", "{}", false), ("::", "{}", false), ("192.0.2.1", "{}", false), ("0.0.0.0", #"{"allowOpen": true}"#, true),
-        ("0.0.0.0", #"{"password": "correct horse"}"#, true), ("0.0.0.0", #"{"token": "0123456789abcdef"}"#, true), ("127.0.0.1", "{}", true),
+        ("0.0.0.0", "{}", false), ("::", "{}", false), ("192.0.2.1", "{}", false),
+        ("0.0.0.0", #"{"allowOpen": true}"#, true),
+        ("0.0.0.0", #"{"password": "correct horse"}"#, true), ("0.0.0.0", #"{"token": "0123456789abcdef"}"#, true),
+        ("127.0.0.1", "{}", true),
         ("::1", "{}", true), ("localhost", "{}", true),
     ])
-    func `a server that others reach does not start without a password`(host: String, access: String, starts: Bool) throws {
+    func `a server that others reach does not start without a password`(host: String, access: String, starts: Bool)
+        throws
+    {
         var problems: [ConfigurationProblem] = []
         let text = #"{"listen": {"host": "\#(host)"}, "access": \#(access), "sinks": [{"type": "raw"}]}"#
-        let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
+        let configuration = Configuration(
+            try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
         #expect(problems.isEmpty)
         do {
             _ = try CallreelService(configuration: configuration, logger: LogBook().logger)
             #expect(starts)
         } catch {
             #expect(!starts)
-            for word in [host, "access.password", "access.token", "access.allowOpen"] { #expect("\(error)".contains(word), "\(error)") }
+            for word in [host, "access.password", "access.token", "access.allowOpen"] {
+                #expect("\(error)".contains(word), "\(error)")
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ import Testing
     private let moment = ContinuousClock.now
 
     /// Returns the reason for refusing a token, or nil if it is accepted.
-    private func refusal(_ tokens: CallTokens, _ uri: String, after seconds: Double = 0, clockSetBy step: Double = 0) -> String? {
+    private func refusal(_ tokens: CallTokens, _ uri: String, after seconds: Double = 0, clockSetBy step: Double = 0)
+        -> String?
+    {
         do throws(Unauthorized) {
             try tokens.redeem(uri, now: start + seconds + step, at: moment + .seconds(seconds))
             return nil
@@ -28,7 +30,8 @@ import Testing
         #expect(refusal(tokens, two, after: 61) == "the call's token has expired")
         #expect(refusal(tokens, two, after: 59) == nil)
         #expect(
-            refusal(CallTokens(keys: [], lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start)) == "the call's token is not one of ours"
+            refusal(CallTokens(keys: [], lifetime: 60), "/cable?token=" + tokens.issue(for: "u", now: start))
+                == "the call's token is not one of ours"
         )
         let key = String(repeating: "k", count: 32)
         let before = CallTokens(keys: [key], lifetime: 60).issue(for: "u", now: start)
@@ -48,19 +51,25 @@ import Testing
         let key = String(repeating: "k", count: 32)
         let one = CallTokens(keys: [key], lifetime: 60), other = CallTokens(keys: [key], lifetime: 60)
         #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 59) == nil)
-        #expect(refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 60) == "the call's token has expired")
+        #expect(
+            refusal(other, "/cable?token=" + one.issue(for: "u", now: start), after: 60)
+                == "the call's token has expired")
     }
 
     @Test func `no character of a token can be changed`() {
         let tokens = CallTokens(keys: [], lifetime: 60)
         let token = tokens.issue(for: "u", now: start)
-        #expect(token.count == 96 && token.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) })
+        #expect(
+            token.count == 96 && token.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) })
         for index in token.indices {
             var changed = token
             changed.replaceSubrange(index...index, with: token[index] == "A" ? "B" : "A")
             #expect(refusal(tokens, "/cable?token=" + changed) == "the call's token is not one of ours")
         }
-        for nonsense in ["", "x", String(repeating: "A", count: 96), String(repeating: "=", count: 96), token + "A", String(token.dropLast())] {
+        for nonsense in [
+            "", "x", String(repeating: "A", count: 96), String(repeating: "=", count: 96), token + "A",
+            String(token.dropLast()),
+        ] {
             #expect(refusal(tokens, "/cable?token=" + nonsense) == "the call's token is not one of ours")
         }
         for uri in ["/cable", "/cable?", "/cable?Token=" + token, "/cable?xtoken=" + token, "/cable/token=" + token] {
@@ -90,13 +99,16 @@ import Testing
         #expect(refusal(CallTokens(keys: [new, old], lifetime: 60), "/cable?token=" + before) == nil)
         let after = CallTokens(keys: [new, old], lifetime: 60).issue(for: "u", now: start)
         #expect(refusal(CallTokens(keys: [new], lifetime: 60), "/cable?token=" + after) == nil)
-        #expect(refusal(CallTokens(keys: [old], lifetime: 60), "/cable?token=" + after) == "the call's token is not one of ours")
+        #expect(
+            refusal(CallTokens(keys: [old], lifetime: 60), "/cable?token=" + after)
+                == "the call's token is not one of ours")
     }
 
     // MARK: - The real server
 
     private func endpoint(_ server: TestServer, _ query: String) async throws -> JSONValue {
-        let ncco = try JSONValue(parsing: try await Program("curl").output(["-s", server.http + "/webhooks/answer?" + query]))
+        let ncco = try JSONValue(
+            parsing: try await Program("curl").output(["-s", server.http + "/webhooks/answer?" + query]))
         return try #require(ncco.elements.last?["endpoint"]?.elements.first)
     }
 
@@ -118,7 +130,9 @@ import Testing
             // Another call's token, and a call that does not state its ID.
             for (uuid, other) in [("u-2", #", "uuid": "u-9""#), ("u-3", "")] {
                 let stolen = try #require(try await endpoint(server, "uuid=\(uuid)")["uri"]?.string)
-                let ending = try await PythonCall(stolen, ["handshake": .string(PythonCall.handshake(16000, other)), "wait": true]).place()[0]
+                let ending = try await PythonCall(
+                    stolen, ["handshake": .string(PythonCall.handshake(16000, other)), "wait": true]
+                ).place()[0]
                 #expect(ending.code == 1008 && ending.reason?.contains("token") == true)
             }
             #expect(server.directory.files(in: "recordings").isEmpty)
@@ -128,9 +142,13 @@ import Testing
             #expect(try await PythonCall(url, pcm: pcm, ["handshake": mine]).place()[0].code == 1000)
             #expect(try await PythonCall(url, ["handshake": mine]).place()[0].status == 401)
             // The carrier repeats the address in its events.
-            let event = JSONValue.object(["uuid": "leg", "headers": .object(["uuid": "u-1"]), "to": .string(url), "status": "disconnected"])
+            let event = JSONValue.object([
+                "uuid": "leg", "headers": .object(["uuid": "u-1"]), "to": .string(url), "status": "disconnected",
+            ])
             try await Program("curl").output(["-s", "--data-raw", event.json(), server.http + "/webhooks/event"])
-            let recording = try await eventually("the event") { try await server.finished().first { !$0.events.isEmpty } }
+            let recording = try await eventually("the event") {
+                try await server.finished().first { !$0.events.isEmpty }
+            }
             #expect(recording.framesReceived == 176_000)
             #expect(recording.events[0].data["to"] == .string(bare))
             let token = try #require(url.split(separator: "=").last)
@@ -153,7 +171,9 @@ import Testing
     @Test func `a token outlives the server if its key does`() async throws {
         let key = String(repeating: "0123456789abcdef", count: 2)
         for (vonage, status) in [(#"{"tokenKey": "\#(key)"}"#, nil), ("{}", 401)] {
-            let url = try await TestServer.run(vonage: vonage) { server in try #require(try await endpoint(server, "from=1")["uri"]?.string) }
+            let url = try await TestServer.run(vonage: vonage) { server in
+                try #require(try await endpoint(server, "from=1")["uri"]?.string)
+            }
             try await TestServer.run(vonage: vonage) { server in
                 let query = try #require(url.split(separator: "?").last)
                 #expect(try await PythonCall(server.endpoint + "?" + query).place()[0].status == status)
@@ -164,7 +184,8 @@ import Testing
     @Test func `the answer tells somebody without a token what to do`() async throws {
         try await TestServer.run(vonage: "{}") { server in
             let answer = try await Program("curl").run([
-                "-s", "-i", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H",
+                "-s", "-i", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H",
+                "Sec-WebSocket-Version: 13", "-H",
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", server.http + "/cable",
             ]).text
             #expect(answer.hasPrefix("HTTP/1.1 401"))

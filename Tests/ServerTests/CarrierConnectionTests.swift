@@ -29,7 +29,8 @@ import Testing
         defer { program.signal(SIGKILL) }
         let instructions = CallInstructions(url: url, format: AudioFormat(sampleRate: 16000))
         let error = await #expect(throws: CallerError.self) {
-            _ = try await CarrierConnection.open(instructions, as: CarrierIdentity(), patience: .init(answer: 1, write: 60))
+            _ = try await CarrierConnection.open(
+                instructions, as: CarrierIdentity(), patience: .init(answer: 1, write: 60))
         }
         #expect(error?.description.contains("has not answered for 1 seconds") == true, "\(String(describing: error))")
     }

@@ -24,7 +24,9 @@ import Testing
         }
     }
 
-    @Test func `another client's messages come back as they were sent, of any size, whole or in fragments`() async throws {
+    @Test func `another client's messages come back as they were sent, of any size, whole or in fragments`()
+        async throws
+    {
         try await TestServer.run(vonage: TestServer.trusting, more: Self.room) { server in
             let output = try await Judge.python(
                 """

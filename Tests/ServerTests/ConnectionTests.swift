@@ -8,8 +8,14 @@ import Testing
 /// Less common uses of HTTP connections, by an independent client.
 @Suite struct ConnectionTests {
     /// Returns the client's view of one action.
-    private func deed(_ name: String, _ server: TestServer, _ target: String? = nil, _ more: String...) async throws -> JSONValue {
-        let arguments = [Speech.fixture("connection_client.py"), name, "127.0.0.1", String(server.address.port), target ?? server.target] + more
+    private func deed(_ name: String, _ server: TestServer, _ target: String? = nil, _ more: String...) async throws
+        -> JSONValue
+    {
+        let arguments =
+            [
+                Speech.fixture("connection_client.py"), name, "127.0.0.1", String(server.address.port),
+                target ?? server.target,
+            ] + more
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
@@ -18,7 +24,9 @@ import Testing
         // On a busy machine the limits of a test also slow its own questions.
         try await eventually("the count of \(reason)") {
             let text = try await Program("curl").run(["-s", "--max-time", "20", server.http + "/metrics"]).text
-            let line = text.split(separator: "\n").first { $0.hasPrefix("callreel_refused_total{reason=\"\(reason)\"}") }
+            let line = text.split(separator: "\n").first {
+                $0.hasPrefix("callreel_refused_total{reason=\"\(reason)\"}")
+            }
             return line.flatMap { Int($0.split(separator: " ")[1]) }
         }
     }
@@ -56,7 +64,8 @@ import Testing
             let once = try await deed("HTTP/1.0", server, "/healthz")
             #expect(once.json() == #"{"chunked":false,"connection":"close","ended":true,"status":200}"#)
             let kept = try await deed("HTTP/1.0 kept alive", server, "/healthz")
-            #expect(kept.json() == #"{"again":200,"chunked":false,"connection":"keep-alive","ended":true,"status":200}"#)
+            #expect(
+                kept.json() == #"{"again":200,"chunked":false,"connection":"keep-alive","ended":true,"status":200}"#)
             let found1 = try await deed("close", server)
             #expect(found1.json() == #"{"ended":true,"status":200}"#)
         }
@@ -87,13 +96,18 @@ import Testing
         }
     }
 
-    @Test func `a file that becomes shorter ends its connection, and no other response stands in its body`() async throws {
+    @Test func `a file that becomes shorter ends its connection, and no other response stands in its body`()
+        async throws
+    {
         try await TestServer.run { server in
             // Larger than all buffers on the way.
             let target = try await server.largeFile(64 << 20)
             let recording = try await server.finished()[0]
-            let names = recording.sinks.flatMap(\.files).map(\.name).filter { target.hasSuffix($0.split(separator: "/").last ?? "?") }
-            let found = try await deed("shrinking", server, target, server.recordings + "/" + (try #require(names.first)))
+            let names = recording.sinks.flatMap(\.files).map(\.name).filter {
+                target.hasSuffix($0.split(separator: "/").last ?? "?")
+            }
+            let found = try await deed(
+                "shrinking", server, target, server.recordings + "/" + (try #require(names.first)))
             #expect(found["status"] == 200 && found["isShort"] == true && found["mixed"] == false, "\(found)")
         }
     }
@@ -126,11 +140,14 @@ import Testing
         let directory = TemporaryDirectory()
         let pair = try await TestCertificate.make(in: directory)
         let book = LogBook()
-        try await TestServer.run(listen: pair.listen, more: #", "limits": {"handshakeTimeout": 1}"#, in: directory, logger: book.logger) { server in
+        try await TestServer.run(
+            listen: pair.listen, more: #", "limits": {"handshakeTimeout": 1}"#, in: directory, logger: book.logger
+        ) { server in
             let found7 = try await deed("silent", server)
             #expect(found7.json() == #"{"ended":true,"status":null}"#)
         }
-        #expect(book.text.contains("connection refused client.address=127.0.0.1 reason=the request did not come in time"))
+        #expect(
+            book.text.contains("connection refused client.address=127.0.0.1 reason=the request did not come in time"))
     }
 
     @Test func `a client that reads slowly and never stops gets the whole file`() async throws {
@@ -145,7 +162,9 @@ import Testing
     @Test func `bad upgrades take no place of a call`() async throws {
         try await TestServer.run(more: #", "limits": {"calls": 1}"#) { server in
             let found = try await deed("bad then good", server)
-            #expect(found["bad"] == .array([401, 401, 401, 401, 401]) && found["good"] == 101 && found["code"] == 1000, "\(found)")
+            #expect(
+                found["bad"] == .array([401, 401, 401, 401, 401]) && found["good"] == 101 && found["code"] == 1000,
+                "\(found)")
         }
     }
 
@@ -189,14 +208,17 @@ import Testing
             let wrong = try await Program("curl").run(["-Z"] + status + ["callreel:wrong", server.http + "/?[1-8]"])
             #expect(wrong.text.contains("401") && wrong.text.contains("429"), "\(wrong.text)")
             _ = try await eventually("the right password's turn") {
-                try await Program("curl").run(status + ["callreel:correct horse", server.http + "/"]).text == "200\n" ? true : nil
+                try await Program("curl").run(status + ["callreel:correct horse", server.http + "/"]).text == "200\n"
+                    ? true : nil
             }
         }
     }
 
     @Test func `a call's target may be absolute, and may have a slash at its end`() async throws {
         try await TestServer.run { server in
-            for target in ["http://calls.example.com" + server.target, server.target.replacing("/cable?", with: "/cable/?")] {
+            for target in [
+                "http://calls.example.com" + server.target, server.target.replacing("/cable?", with: "/cable/?"),
+            ] {
                 let found = try await deed("call behind a request", server, target)
                 #expect(found["statuses"] == .array([200, 101]) && found["code"] == 1000, "\(found)")
             }
@@ -206,11 +228,13 @@ import Testing
     @Test(arguments: ["{}", TestServer.trusting])
     func `a caller who hears the greeting is still taken while the server ends`(vonage: String) async throws {
         try await TestServer.run(listen: #", "drainTimeout": 60"#, vonage: vonage) { server in
-            let ncco = try JSONValue(parsing: try await Program("curl").output(["-s", server.http + "/webhooks/answer?uuid=u-1"]))
+            let ncco = try JSONValue(
+                parsing: try await Program("curl").output(["-s", server.http + "/webhooks/answer?uuid=u-1"]))
             let uri = try #require(ncco.elements.last?["endpoint"]?.elements.first?["uri"]?.string)
             await server.shutDown()
             _ = try await eventually("a server that drains") {
-                try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", server.http + "/readyz"]).text == "503" ? true : nil
+                try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", server.http + "/readyz"])
+                    .text == "503" ? true : nil
             }
             let answer = try await Program("curl").run(["-s", "-i", server.http + "/webhooks/answer?uuid=u-2"]).text
             #expect(answer.hasPrefix("HTTP/1.1 503"))

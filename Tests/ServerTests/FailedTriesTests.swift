@@ -55,7 +55,9 @@ import Testing
     }
 
     @Test func `many addresses take no more memory than some`() {
-        for number in 0..<6000 { _ = tries.failed("10.\(number >> 16).\(number >> 8 & 255).\(number & 255)", now: start) }
+        for number in 0..<6000 {
+            _ = tries.failed("10.\(number >> 16).\(number >> 8 & 255).\(number & 255)", now: start)
+        }
         #expect(tries.count <= FailedTries.addressLimit)
     }
 }

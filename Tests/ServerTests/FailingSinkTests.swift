@@ -12,8 +12,11 @@ import Testing
     }
 
     private func place(_ entry: String) async throws -> (endings: [PythonCall.Ending], recording: Recording) {
-        try await TestServer.run(sinks: #"[{"type": "raw"}, {"type": "broken", \#(entry)}]"#, registry: registry) { server in
-            let endings = try await PythonCall(server.cable, pcm: Speech.path, ["wait": .boolean(!entry.contains("continue"))]).place()
+        try await TestServer.run(sinks: #"[{"type": "raw"}, {"type": "broken", \#(entry)}]"#, registry: registry) {
+            server in
+            let endings = try await PythonCall(
+                server.cable, pcm: Speech.path, ["wait": .boolean(!entry.contains("continue"))]
+            ).place()
             return (endings, try await server.finished()[0])
         }
     }

@@ -43,7 +43,8 @@ import Testing
             // By recording and sink, and under the links of earlier versions.
             for (index, url) in (links + names.map { server.http + "/recordings/" + $0 }).enumerated() {
                 let file = files[index % names.count]
-                let onDisk = try Data(contentsOf: URL(fileURLWithPath: server.recordings + "/" + names[index % names.count]))
+                let onDisk = try Data(
+                    contentsOf: URL(fileURLWithPath: server.recordings + "/" + names[index % names.count]))
                 #expect(try await curl([url]).output == onDisk)
                 #expect(file["bytes"] == .integer(onDisk.count))
                 let head = try await curl(["-I", url]).text.lowercased()
@@ -68,12 +69,20 @@ import Testing
                 // The server sends only files that the client does not have. Dates are read with any case.
                 let tag = try value("etag"),
                     date = try #require(
-                        try await curl(["-I", url]).text.split(separator: "\r\n").first { $0.lowercased().hasPrefix("last-modified") }?.dropFirst(15))
+                        try await curl(["-I", url]).text.split(separator: "\r\n").first {
+                            $0.lowercased().hasPrefix("last-modified")
+                        }?.dropFirst(15))
                 #expect(tag.hasPrefix("\""))
-                for known in ["If-None-Match: \(tag)", "If-None-Match: W/\"x\", W/\(tag)", "If-None-Match: *", "If-Modified-Since: \(date)"] {
+                for known in [
+                    "If-None-Match: \(tag)", "If-None-Match: W/\"x\", W/\(tag)", "If-None-Match: *",
+                    "If-Modified-Since: \(date)",
+                ] {
                     #expect(try await status("-H", known, url) == "304", "\(known)")
                 }
-                for other in ["If-None-Match: \"x\"", "If-Modified-Since: Tue, 01 Jan 2019 00:00:00 GMT", "If-Modified-Since: nonsense"] {
+                for other in [
+                    "If-None-Match: \"x\"", "If-Modified-Since: Tue, 01 Jan 2019 00:00:00 GMT",
+                    "If-Modified-Since: nonsense",
+                ] {
                     #expect(try await status("-H", other, url) == "200", "\(other)")
                 }
                 #expect(try await status("-r", "0-9", "-H", "If-Range: \(tag)", url) == "206")
@@ -81,22 +90,29 @@ import Testing
             }
             let manifest = server.http + (recording["manifestURL"]?.string ?? "")
             #expect(try await json(manifest)["framesReceived"] == 176_000)
-            #expect(try await json(server.http + "/recordings/\(recording["name"]?.string ?? "").json")["framesReceived"] == 176_000)
+            #expect(
+                try await json(server.http + "/recordings/\(recording["name"]?.string ?? "").json")["framesReceived"]
+                    == 176_000)
 
             // Secrets beside the directory, a link out of it, and unpublished files.
             try Data("secret".utf8).write(to: URL(fileURLWithPath: server.directory.path + "/secret.wav"))
             try FileManager.default.createSymbolicLink(
                 atPath: server.recordings + "/link.wav", withDestinationPath: server.directory.path + "/secret.wav")
-            try FileManager.default.createSymbolicLink(atPath: server.recordings + "/folder", withDestinationPath: server.directory.path)
-            try FileManager.default.createDirectory(atPath: server.recordings + "/.partial/x", withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(
+                atPath: server.recordings + "/folder", withDestinationPath: server.directory.path)
+            try FileManager.default.createDirectory(
+                atPath: server.recordings + "/.partial/x", withIntermediateDirectories: true)
             try Data("partial".utf8).write(to: URL(fileURLWithPath: server.recordings + "/.partial/x/y.wav"))
             for path in [
-                "/recordings/../secret.wav", "/recordings/%2e%2e/secret.wav", "/recordings/..%2fsecret.wav", "/recordings/link.wav",
-                "/recordings/folder/secret.wav", "/recordings/.partial/x/y.wav", "/recordings/%2epartial/x/y.wav", "/recordings//etc/passwd",
+                "/recordings/../secret.wav", "/recordings/%2e%2e/secret.wav", "/recordings/..%2fsecret.wav",
+                "/recordings/link.wav",
+                "/recordings/folder/secret.wav", "/recordings/.partial/x/y.wav", "/recordings/%2epartial/x/y.wav",
+                "/recordings//etc/passwd",
                 "/recordings/", "/recordings", "/recordings/x%00.wav", "/recordings/....//secret.wav", "/secret.wav",
                 "/api/recordings/\(recording["id"]?.string ?? "")/files/wav/secret.wav",
                 "/api/recordings/\(recording["id"]?.string ?? "")/files/wav/..%2fsecret.wav",
-                "/api/recordings/\(recording["id"]?.string ?? "")/files/%2e%2e/secret.wav", "/api/recordings/..%2fsecret/manifest",
+                "/api/recordings/\(recording["id"]?.string ?? "")/files/%2e%2e/secret.wav",
+                "/api/recordings/..%2fsecret/manifest",
             ] {
                 let answer = try await curl(["-w", "%{http_code}", server.http + path]).text
                 #expect(answer.hasSuffix("404") || answer.hasSuffix("400"), "\(path): \(answer)")
@@ -107,7 +123,8 @@ import Testing
 
     @Test func `the answer webhook returns an NCCO that brings the call here, asked either way`() async throws {
         try await TestServer.run { server in
-            let facts = "from=447700900000&to=442079460000&conversation_uuid=CON-aaaa&uuid=aaaa-bbbb&SipHeader_X-UserId=1938ND9"
+            let facts =
+                "from=447700900000&to=442079460000&conversation_uuid=CON-aaaa&uuid=aaaa-bbbb&SipHeader_X-UserId=1938ND9"
             let asked = try await json(server.http + "/webhooks/answer?" + facts)
             let posted = try await json(
                 "-H", "Content-Type: application/json", "-d",
@@ -115,7 +132,9 @@ import Testing
                 server.http + "/webhooks/answer")
             // All but the token, which is a new one each time.
             #expect(asked.elements[0] == posted.elements[0])
-            #expect(asked.elements[1]["endpoint"]?.elements.first?["headers"] == posted.elements[1]["endpoint"]?.elements.first?["headers"])
+            #expect(
+                asked.elements[1]["endpoint"]?.elements.first?["headers"]
+                    == posted.elements[1]["endpoint"]?.elements.first?["headers"])
             #expect(asked.elements.map { $0["action"] } == ["talk", "connect"])
             #expect(asked.elements[0]["text"] == "This call is being recorded.")
             let endpoint = try #require(asked.elements[1]["endpoint"]?.elements.first)
@@ -124,9 +143,13 @@ import Testing
             #expect(endpoint["content-type"] == "audio/l16;rate=16000")
             #expect(
                 endpoint["headers"]
-                    == .object(["uuid": "aaaa-bbbb", "conversation_uuid": "CON-aaaa", "from": "447700900000", "to": "442079460000"]))
+                    == .object([
+                        "uuid": "aaaa-bbbb", "conversation_uuid": "CON-aaaa", "from": "447700900000",
+                        "to": "442079460000",
+                    ]))
             #expect(try await status("-d", "not JSON", server.http + "/webhooks/answer") == "400")
-            let long = try await json(server.http + "/webhooks/answer?uuid=u&to=1&from=" + String(repeating: "9", count: 600))
+            let long = try await json(
+                server.http + "/webhooks/answer?uuid=u&to=1&from=" + String(repeating: "9", count: 600))
             let headers = try #require(long.elements[1]["endpoint"]?.elements.first?["headers"])
             #expect(headers.json().utf8.count <= 512 && headers["uuid"] == "u")
         }
@@ -134,7 +157,9 @@ import Testing
 
     @Test func `a public URL and a silent greeting are used as configured`() async throws {
         let vonage = #"{"talk": "", "sampleRate": 8000, "path": "/media/in", "requireToken": false}"#
-        try await TestServer.run(vonage: vonage, more: #", "publicURL": "HTTPS://Calls.example.com//phone/", "access": {"allowOpen": true}"#) {
+        try await TestServer.run(
+            vonage: vonage, more: #", "publicURL": "HTTPS://Calls.example.com//phone/", "access": {"allowOpen": true}"#
+        ) {
             server in
             let ncco = try await json(server.http + "/webhooks/answer?uuid=u")
             #expect(ncco.elements.count == 1)
@@ -146,21 +171,31 @@ import Testing
 
     @Test func `events before, during and after a call are kept with it, once each`() async throws {
         try await TestServer.run { server in
-            func event(_ body: String) async throws { #expect(try await status("-d", body, server.http + "/webhooks/event") == "204") }
+            func event(_ body: String) async throws {
+                #expect(try await status("-d", body, server.http + "/webhooks/event") == "204")
+            }
             _ = try await json(server.http + "/webhooks/answer?uuid=u1&conversation_uuid=c1&from=111&to=222")
-            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"ringing","from":"111","to":"222","timestamp":"t1"}"#)
+            try await event(
+                #"{"uuid":"u1","conversation_uuid":"c1","status":"ringing","from":"111","to":"222","timestamp":"t1"}"#)
             let handshake = PythonCall.handshake(16000, #", "uuid": "u1", "conversation_uuid": "c1""#)
             let call = try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start()
             _ = try await eventually("a live call") {
                 let live = try await json(server.http + "/api/calls")["live"]?.elements
                 return live?.first?["from"] == "111" ? true : nil
             }
-            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#)
-            try await event(#"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#)
-            #expect(try await status(server.http + "/webhooks/event?uuid=u1&status=human") == "204")
-            try await event(#"{"reason":"Connection closed.","original_request":{"url":"https://x","type":"event"},"conversation_uuid":"c1"}"#)
             try await event(
-                #"{"uuid":"other","to":"ws://x/cable","from":"9","status":"disconnected","headers":{"uuid":"u1"},"conversation_uuid":"c1"}"#)
+                #"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#
+            )
+            try await event(
+                #"{"uuid":"u1","conversation_uuid":"c1","status":"answered","rate":"0.1","network":null,"timestamp":"t2"}"#
+            )
+            #expect(try await status(server.http + "/webhooks/event?uuid=u1&status=human") == "204")
+            try await event(
+                #"{"reason":"Connection closed.","original_request":{"url":"https://x","type":"event"},"conversation_uuid":"c1"}"#
+            )
+            try await event(
+                #"{"uuid":"other","to":"ws://x/cable","from":"9","status":"disconnected","headers":{"uuid":"u1"},"conversation_uuid":"c1"}"#
+            )
             try await event(#"{"uuid":"stranger","status":"answered"}"#)
             call.signal(SIGKILL)
             let first = try await server.finished()[0]
@@ -168,9 +203,13 @@ import Testing
             #expect(first.events.map(\.type) == ["ringing", "answered", "human", "fallback", "disconnected"])
             #expect(first.events[1].data["network"] == .null)
             #expect(first.sinks.allSatisfy { $0.state == .empty && $0.files.isEmpty })
-            for _ in 0..<2 { try await event(#"{"uuid":"u1","status":"completed","duration":"2","price":"0.0001","conversation_uuid":"c1"}"#) }
+            for _ in 0..<2 {
+                try await event(
+                    #"{"uuid":"u1","status":"completed","duration":"2","price":"0.0001","conversation_uuid":"c1"}"#)
+            }
             let last = try await server.finished()[0]
-            #expect(last.events.map(\.type) == ["ringing", "answered", "human", "fallback", "disconnected", "completed"])
+            #expect(
+                last.events.map(\.type) == ["ringing", "answered", "human", "fallback", "disconnected", "completed"])
             #expect(try await status("-d", "{", server.http + "/webhooks/event") == "400")
             #expect(try await status("-d", "{}", server.http + "/webhooks/event") == "204")
             #expect(try await status("-X", "PUT", server.http + "/webhooks/event") != "204")
@@ -179,11 +218,14 @@ import Testing
 
     @Test func `two legs of one conversation keep their own events`() async throws {
         try await TestServer.run { server in
-            func event(_ body: String) async throws { #expect(try await status("-d", body, server.http + "/webhooks/event") == "204") }
+            func event(_ body: String) async throws {
+                #expect(try await status("-d", body, server.http + "/webhooks/event") == "204")
+            }
             var calls: [RunningProgram] = []
             for leg in ["a", "b"] {
                 let handshake = PythonCall.handshake(16000, #", "uuid": "\#(leg)", "conversation_uuid": "c""#)
-                calls.append(try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start())
+                calls.append(
+                    try await PythonCall(server.cable, ["handshake": .string(handshake), "hold": true]).start())
             }
             // Before both legs are up, an event of one leg would be taken for the other, live leg.
             _ = try await eventually("both legs that are up") {
@@ -191,7 +233,9 @@ import Testing
             }
             for number in 0..<5 {
                 for leg in ["b", "a"] {
-                    try await event(#"{"uuid":"\#(leg)","conversation_uuid":"c","status":"answered","n":\#(number),"from":"\#(leg)\#(leg)"}"#)
+                    try await event(
+                        #"{"uuid":"\#(leg)","conversation_uuid":"c","status":"answered","n":\#(number),"from":"\#(leg)\#(leg)"}"#
+                    )
                 }
             }
             for call in calls { call.signal(SIGKILL) }
@@ -239,7 +283,8 @@ import Testing
             let address = server.http + "/api/calls/\(live["id"]?.string ?? "")"
             #expect(try await status("-X", "POST", "-H", "Sec-Fetch-Site: cross-site", address + "/pause") == "403")
             #expect(try await json("-X", "POST", address + "/resume")["paused"] == false)
-            #expect(try await json("-X", "POST", "-H", "Sec-Fetch-Site: same-origin", address + "/pause")["paused"] == true)
+            #expect(
+                try await json("-X", "POST", "-H", "Sec-Fetch-Site: same-origin", address + "/pause")["paused"] == true)
             #expect(try await status(address + "/pause") == "404")
             #expect(try await status("-X", "POST", server.http + "/api/calls/nobody/pause") == "404")
             #expect(try await json(server.http + "/api/calls")["live"]?.elements.first?["paused"] == true)

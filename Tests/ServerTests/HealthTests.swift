@@ -14,7 +14,9 @@ import Testing
         return (answer.status, try JSONValue(parsing: Data(answer.body)))
     }
 
-    private func texts(_ value: JSONValue?) -> [String] { (value?.elements ?? []).compactMap { $0.string ?? $0["reason"]?.string } }
+    private func texts(_ value: JSONValue?) -> [String] {
+        (value?.elements ?? []).compactMap { $0.string ?? $0["reason"]?.string }
+    }
 
     /// Returns a server's samples as `name{label=value}` and number, read by the Prometheus project's own parser.
     private func metrics(_ server: TestServer) async throws -> [String: Double] {
@@ -38,7 +40,9 @@ import Testing
     @Test func `what was recorded is in the metrics to the frame`() async throws {
         try await TestServer.run(sinks: #"[{"type": "wav"}, {"type": "flac", "name": "small"}]"#) { server in
             let before = try await metrics(server)
-            #expect(before["callreel_calls_started_total"] == 0 && before["callreel_refused_total{reason=draining}"] == 0, "\(before)")
+            #expect(
+                before["callreel_calls_started_total"] == 0 && before["callreel_refused_total{reason=draining}"] == 0,
+                "\(before)")
             _ = try await PythonCall(server.cable, pcm: Speech.path).place()
             let recording = try await server.finished()[0]
             let after = try await eventually("a call that is counted") {
@@ -49,7 +53,9 @@ import Testing
             #expect(frames > 176_000 && after["callreel_frames_received_total"] == frames)
             for sink in ["{sink=wav}{type=wav}", "{sink=small}{type=flac}"] {
                 #expect(after["callreel_sink_frames_written_total\(sink)"] == frames)
-                #expect(after["callreel_sink_frames_lost_total\(sink)"] == 0 && after["callreel_sink_failures_total\(sink)"] == 0)
+                #expect(
+                    after["callreel_sink_frames_lost_total\(sink)"] == 0
+                        && after["callreel_sink_failures_total\(sink)"] == 0)
                 #expect(after["callreel_sink_write_seconds_count\(sink)"] ?? 0 >= 1)
                 #expect(after["callreel_sink_lag_seconds_sum\(sink)"] ?? 0 > 0)
                 #expect(after["callreel_sink_finish_seconds_count\(sink)"] == 1)
@@ -92,13 +98,16 @@ import Testing
     @Test func `calls are refused while a required sink cannot open, and taken when it can again`() async throws {
         let directory = TemporaryDirectory(), place = directory.path + "/archive"
         try Data("in the way".utf8).write(to: URL(fileURLWithPath: place))
-        let sinks = #"[{"type": "raw"}, {"type": "wav", "name": "archive", "required": true, "directory": "\#(place)"}]"#
+        let sinks =
+            #"[{"type": "raw"}, {"type": "wav", "name": "archive", "required": true, "directory": "\#(place)"}]"#
         try await TestServer.run(sinks: sinks) { server in
             let reasons = try await eventually("a server that is not ready") {
                 let (status, value) = try await readiness(server)
                 return status == 503 && value["ready"] == false ? texts(value["obstacles"]) : nil
             }
-            #expect(reasons.count == 1 && reasons[0].contains("required sink archive") && reasons[0].contains(place), "\(reasons)")
+            #expect(
+                reasons.count == 1 && reasons[0].contains("required sink archive") && reasons[0].contains(place),
+                "\(reasons)")
             let answer = try await get(server.http + "/webhooks/answer?uuid=u1")
             #expect(answer.status == 503 && String(decoding: answer.body, as: UTF8.self).contains("archive"))
             #expect(try await PythonCall(server.cable).place().map(\.status) == [503])
@@ -108,7 +117,9 @@ import Testing
             #expect(texts(shown["obstacles"]) == reasons)
 
             try FileManager.default.removeItem(atPath: place)
-            _ = try await eventually("a server that is ready again") { try await readiness(server).status == 200 ? true : nil }
+            _ = try await eventually("a server that is ready again") {
+                try await readiness(server).status == 200 ? true : nil
+            }
             #expect(try await PythonCall(server.cable, pcm: Speech.path).place().map(\.code) == [1000])
             #expect(try await server.finished()[0].sinks.map(\.state) == [.complete, .complete])
         }
@@ -119,11 +130,17 @@ import Testing
             #expect(try await readiness(server).status == 200)
             let call = try await PythonCall(server.cable, ["hold": true]).start()
             let (status, value) = try await readiness(server)
-            #expect(status == 503 && value["ready"] == false && value["obstacles"]?.elements.map { $0["kind"] } == ["calls"], "\(value)")
-            #expect(texts(try JSONValue(parsing: Data(try await get(server.http + "/api/calls").body))["obstacles"]).count == 1)
+            #expect(
+                status == 503 && value["ready"] == false
+                    && value["obstacles"]?.elements.map { $0["kind"] } == ["calls"], "\(value)")
+            #expect(
+                texts(try JSONValue(parsing: Data(try await get(server.http + "/api/calls").body))["obstacles"]).count
+                    == 1)
             #expect(try await get(server.http + "/webhooks/answer?uuid=u").status == 503)
             call.signal(SIGKILL)
-            _ = try await eventually("a server that is ready again") { try await readiness(server).status == 200 ? true : nil }
+            _ = try await eventually("a server that is ready again") {
+                try await readiness(server).status == 200 ? true : nil
+            }
         }
     }
 
@@ -134,7 +151,9 @@ import Testing
             #"[{"type": "raw", "directory": "\#(place)"}, {"type": "wav", "name": "secret-name", "required": true, "directory": "\#(place)"}]"#
         try await TestServer.run(sinks: sinks, more: #", "access": {"password": "correct horse"}"#) { server in
             func ask(_ more: String...) async throws -> String {
-                try await Program("curl").run(["-s", "--max-time", "20", "-w", " %{http_code}"] + more + [server.http + "/readyz"]).text
+                try await Program("curl").run(
+                    ["-s", "--max-time", "20", "-w", " %{http_code}"] + more + [server.http + "/readyz"]
+                ).text
             }
             let told = try await eventually("a server that is not ready") {
                 let text = try await ask()
@@ -142,8 +161,12 @@ import Testing
             }
             #expect(told.contains(#""kind":"sink""#) && !told.contains("/") && !told.contains("secret-name"), "\(told)")
             let known = try await ask("-u", "callreel:correct horse")
-            #expect(known.hasSuffix("503") && known.contains(place) && known.contains("secret-name") && known.contains("warnings"), "\(known)")
-            let answer = try await Program("curl").run(["-s", "-w", " %{http_code}", server.http + "/webhooks/answer?uuid=u"]).text
+            #expect(
+                known.hasSuffix("503") && known.contains(place) && known.contains("secret-name")
+                    && known.contains("warnings"), "\(known)")
+            let answer = try await Program("curl").run([
+                "-s", "-w", " %{http_code}", server.http + "/webhooks/answer?uuid=u",
+            ]).text
             #expect(answer.hasSuffix("503") && !answer.contains(place) && !answer.contains("secret-name"), "\(answer)")
             let upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"]
             let key = ["-H", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", server.http + server.target]
@@ -168,13 +191,17 @@ import Testing
     }
 
     @Test func `a full disk keeps new calls out, and a running one goes on to its end`() async throws {
-        let free = try #require(try FileManager.default.attributesOfFileSystem(forPath: NSTemporaryDirectory())[.systemFreeSize] as? NSNumber)
+        let free = try #require(
+            try FileManager.default.attributesOfFileSystem(forPath: NSTemporaryDirectory())[.systemFreeSize]
+                as? NSNumber)
         // More free space than any disk has.
         let tooMuch = free.intValue / 1_000_000 * 2 + 1000
-        let marks = #", "recordings": {"directory": "DIR/recordings", "lowSpace": \#(tooMuch), "criticalSpace": CRITICAL}"#
+        let marks =
+            #", "recordings": {"directory": "DIR/recordings", "lowSpace": \#(tooMuch), "criticalSpace": CRITICAL}"#
         for isCritical in [true, false] {
             let directory = TemporaryDirectory()
-            let more = marks.replacing("DIR", with: directory.path).replacing("CRITICAL", with: isCritical ? "\(tooMuch)" : "0")
+            let more = marks.replacing("DIR", with: directory.path).replacing(
+                "CRITICAL", with: isCritical ? "\(tooMuch)" : "0")
             try await TestServer.run(more: more, in: directory) { server in
                 let value = try await eventually("a look at the disk") {
                     let (_, value) = try await readiness(server)

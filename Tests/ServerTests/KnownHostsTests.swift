@@ -11,7 +11,9 @@ import Testing
 
     /// Returns status and body of a request.
     private func curl(_ arguments: String...) async throws -> (status: String, text: String) {
-        let text = try await Program("curl").run(["-s", "--max-time", "20", "--path-as-is", "-w", "\n%{http_code}"] + arguments).text
+        let text = try await Program("curl").run(
+            ["-s", "--max-time", "20", "--path-as-is", "-w", "\n%{http_code}"] + arguments
+        ).text
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         return (String(lines.last ?? ""), lines.dropLast().joined(separator: "\n"))
     }
@@ -23,8 +25,13 @@ import Testing
             let recording = try await server.finished()[0]
             let listed = try JSONValue(parsing: Data(try await curl(server.http + "/api/calls").text.utf8))
             let file = try #require(listed["recordings"]?.elements.first?["files"]?.elements.first?["url"]?.string)
-            let paths = ["/", "/page.js", "/api/calls", file, "/recordings/\(recording.name).json", "/metrics", "/nothing"]
-            for host in ["evil.example", "evil.example:\(server.address.port)", "127.0.0.1.evil.example", "localhost.evil.example", "evil.example."] {
+            let paths = [
+                "/", "/page.js", "/api/calls", file, "/recordings/\(recording.name).json", "/metrics", "/nothing",
+            ]
+            for host in [
+                "evil.example", "evil.example:\(server.address.port)", "127.0.0.1.evil.example",
+                "localhost.evil.example", "evil.example.",
+            ] {
                 for path in paths {
                     let answer = try await curl("-H", "Host: \(host)", server.http + path)
                     #expect(answer.status == "421" && answer.text.contains("access.hosts"), "\(host) \(path) \(answer)")
@@ -34,22 +41,31 @@ import Testing
                 #expect(try await curl("--request-target", "http://\(host)/api/calls", server.http).status == "421")
                 #expect(try await curl("-H", "Host: \(host)", server.http + "/healthz").status == "200")
             }
-            for host in ["localhost", "LOCALHOST.:1", "app.localhost", "127.0.0.1", "[::1]:80", "192.0.2.7", "recorder.lan:9292", "recorder:9292"] {
+            for host in [
+                "localhost", "LOCALHOST.:1", "app.localhost", "127.0.0.1", "[::1]:80", "192.0.2.7", "recorder.lan:9292",
+                "recorder:9292",
+            ] {
                 #expect(try await curl("-H", "Host: \(host)", server.http + "/api/calls").status == "200", "\(host)")
-                #expect(try await curl("--request-target", "http://\(host)/api/calls", "-H", "Host: evil.example", server.http).status == "200")
+                #expect(
+                    try await curl(
+                        "--request-target", "http://\(host)/api/calls", "-H", "Host: evil.example", server.http
+                    ).status == "200")
             }
             // Carriers may use any host name, and see no recordings.
             #expect(try await curl("-H", "Host: evil.example", server.http + "/webhooks/answer").status == "200")
             #expect(try await curl("-H", "Host: evil.example", server.http + "/metrics/").status == "421")
             let metrics = try await curl(server.http + "/metrics").text
-            #expect(metrics.contains(#"callreel_refused_total{reason="host"} "#) && !metrics.contains(#"callreel_refused_total{reason="host"} 0"#))
+            #expect(
+                metrics.contains(#"callreel_refused_total{reason="host"} "#)
+                    && !metrics.contains(#"callreel_refused_total{reason="host"} 0"#))
         }
         #expect(book.text.contains("request refused") && book.text.contains("evil.example"))
     }
 
     @Test func `with a password any name will do`() async throws {
         try await TestServer.run(more: #", "access": {"password": "\#(Self.password)"}"#) { server in
-            let answer = try await curl("-u", "callreel:\(Self.password)", "-H", "Host: calls.example.net", server.http + "/api/calls")
+            let answer = try await curl(
+                "-u", "callreel:\(Self.password)", "-H", "Host: calls.example.net", server.http + "/api/calls")
             #expect(answer.status == "200")
             #expect(try await curl("-H", "Host: calls.example.net", server.http + "/api/calls").status == "401")
         }
@@ -64,22 +80,29 @@ import Testing
                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
             ]
             for (origin, isOurs) in [
-                ("https://evil.example", false), ("null", false), ("http://127.0.0.1:1", false), ("http://localhost:\(server.address.port)", false),
-                ("https://calls.example.com.evil.example", false), ("https://calls.example.com", true), (own, true), (own.uppercased(), true),
+                ("https://evil.example", false), ("null", false), ("http://127.0.0.1:1", false),
+                ("http://localhost:\(server.address.port)", false),
+                ("https://calls.example.com.evil.example", false), ("https://calls.example.com", true), (own, true),
+                (own.uppercased(), true),
             ] {
                 let header = ["-H", "Origin: \(origin)", "-u", "callreel:\(Self.password)"]
                 let pause = try await Program("curl").run(
-                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"] + header + [own + "/api/calls/nobody/pause"]
+                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"] + header + [
+                        own + "/api/calls/nobody/pause"
+                    ]
                 ).text
                 #expect(pause == (isOurs ? "404" : "403"), "\(origin): \(pause)")
                 for path in ["/webhooks/event", "/webhooks/answer", "/api/calls"] {
                     let answer = try await Program("curl").run(
-                        ["-s", "-o", "/dev/null", "-w", "%{http_code}"] + header + (path.contains("event") ? ["-d", "{}"] : []) + [own + path]
+                        ["-s", "-o", "/dev/null", "-w", "%{http_code}"] + header
+                            + (path.contains("event") ? ["-d", "{}"] : []) + [own + path]
                     ).text
                     #expect((answer == "403") == !isOurs, "\(origin) \(path): \(answer)")
                 }
                 let call = try await Program("curl").run(
-                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "4", "--http1.1"] + ["-H", "Origin: \(origin)"] + upgrade + [
+                    ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "4", "--http1.1"] + [
+                        "-H", "Origin: \(origin)",
+                    ] + upgrade + [
                         own + "/cable"
                     ]
                 ).text
@@ -92,7 +115,8 @@ import Testing
         try await TestServer.run { server in
             let own = "http://127.0.0.1:\(server.address.port)"
             let answer = try await Program("curl").run([
-                "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--http1.1", "-H", "Host: evil.example:1", "-H",
+                "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--http1.1", "-H",
+                "Host: evil.example:1", "-H",
                 "Origin: http://evil.example:1",
                 "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13", "-H",
                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
@@ -100,7 +124,10 @@ import Testing
             ]).text
             #expect(answer == "421")
             #expect(
-                try await curl("-H", "Host: evil.example:1", "-H", "Origin: http://evil.example:1", "-d", "{}", own + "/webhooks/event").status
+                try await curl(
+                    "-H", "Host: evil.example:1", "-H", "Origin: http://evil.example:1", "-d", "{}",
+                    own + "/webhooks/event"
+                ).status
                     == "421")
         }
     }
@@ -109,22 +136,29 @@ import Testing
 
     @Test(
         arguments: [
-            (#""publicURL": "https://calls.example.com""#, "calls.example.com"), (#""publicURL": "http://192.0.2.7:9292""#, "192.0.2.7"),
-            (#""listen": {"trustedProxies": ["127.0.0.1"]}"#, "listen.trustedProxies"), (#""listen": {"host": "::"}"#, "::"),
+            (#""publicURL": "https://calls.example.com""#, "calls.example.com"),
+            (#""publicURL": "http://192.0.2.7:9292""#, "192.0.2.7"),
+            (#""listen": {"trustedProxies": ["127.0.0.1"]}"#, "listen.trustedProxies"),
+            (#""listen": {"host": "::"}"#, "::"),
             (#""publicURL": "http://localhost:9292""#, nil), (#""publicURL": "http://[::1]:9292/phone""#, nil),
         ] as [(String, String?)])
-    func `a server that a proxy or a tunnel makes public does not start without a password`(more: String, named: String?) throws {
+    func `a server that a proxy or a tunnel makes public does not start without a password`(
+        more: String, named: String?
+    ) throws {
         for access in [#"{"allowOpen": true}"#, #"{"password": "\#(Self.password)"}"#, "{}"] {
             var problems: [ConfigurationProblem] = []
             let text = #"{\#(more), "access": \#(access), "sinks": [{"type": "raw"}]}"#
-            let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
+            let configuration = Configuration(
+                try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
             #expect(problems.isEmpty, "\(problems)")
             let exposure = configuration.exposure?.description
             if access == "{}", let named {
                 for word in [named, "access.password", "access.token", "access.allowOpen"] {
                     #expect(exposure?.contains(word) == true, "\(exposure ?? "nothing")")
                 }
-                #expect(throws: ServiceError.self) { try CallreelService(configuration: configuration, logger: LogBook().logger) }
+                #expect(throws: ServiceError.self) {
+                    try CallreelService(configuration: configuration, logger: LogBook().logger)
+                }
             } else {
                 #expect(exposure == nil)
             }
@@ -138,7 +172,10 @@ import Testing
         let more = #", "publicURL": "https://old.example.com", "access": {"password": "\#(Self.password)"}"#
         try await TestServer.run(more: more, logger: book.logger) { server in
             func warnings() async throws -> String {
-                try JSONValue(parsing: Data(try await curl("-u", "callreel:\(Self.password)", server.http + "/api/calls").text.utf8))["warnings"]?
+                try JSONValue(
+                    parsing: Data(
+                        try await curl("-u", "callreel:\(Self.password)", server.http + "/api/calls").text.utf8))[
+                        "warnings"]?
                     .json() ?? ""
             }
             _ = try await curl(server.http + "/webhooks/answer")
@@ -151,6 +188,8 @@ import Testing
             _ = try await curl("-H", "Host: old.example.com", server.http + "/webhooks/answer")
             #expect(try await warnings() == "[]")
         }
-        #expect(book.lines.count { $0.contains("webhook came for another host") && $0.contains("https://new.example.com") } == 1)
+        #expect(
+            book.lines.count { $0.contains("webhook came for another host") && $0.contains("https://new.example.com") }
+                == 1)
     }
 }

@@ -8,14 +8,22 @@ import Testing
 /// Tests each limit with a real server and a hostile client. Afterwards the server must still take a good call.
 @Suite(.serialized) struct LimitsTests {
     /// Returns the client's view of one action.
-    private func deed(_ name: String, _ server: TestServer, _ number: Int = 0, target: String = "/") async throws -> JSONValue {
-        let arguments = [Speech.fixture("hostile_client.py"), name, "127.0.0.1", String(server.address.port), String(number), target]
+    private func deed(_ name: String, _ server: TestServer, _ number: Int = 0, target: String = "/") async throws
+        -> JSONValue
+    {
+        let arguments = [
+            Speech.fixture("hostile_client.py"), name, "127.0.0.1", String(server.address.port), String(number), target,
+        ]
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
     /// Opens connections without sending a byte. They stay until the program ends.
-    private func openMany(_ number: Int, _ server: TestServer) async throws -> (program: RunningProgram, found: JSONValue) {
-        let arguments = [Speech.fixture("hostile_client.py"), "many", "127.0.0.1", String(server.address.port), String(number)]
+    private func openMany(_ number: Int, _ server: TestServer) async throws -> (
+        program: RunningProgram, found: JSONValue
+    ) {
+        let arguments = [
+            Speech.fixture("hostile_client.py"), "many", "127.0.0.1", String(server.address.port), String(number),
+        ]
         let program = try Program("python3").start(arguments)
         let found = try await eventually("\(number) connections") {
             program.text.hasSuffix("\n") ? try JSONValue(parsing: Data(program.text.utf8)) : nil
@@ -32,7 +40,9 @@ import Testing
 
     /// Runs a server with its own limits. After the body, it must still record a good call that was up all the time.
     private func run(_ limits: String, _ body: @Sendable (TestServer) async throws -> Void) async throws {
-        try await TestServer.run(sinks: #"[{"type": "raw"}]"#, vonage: TestServer.trusting, more: #", "limits": {\#(limits)}"#) { server in
+        try await TestServer.run(
+            sinks: #"[{"type": "raw"}]"#, vonage: TestServer.trusting, more: #", "limits": {\#(limits)}"#
+        ) { server in
             let pcm = server.directory.path + "/speech.pcm"
             try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
             let good = try await PythonCall(server.cable, pcm: pcm, rate: 16000, ["hold": true]).start()
@@ -45,10 +55,13 @@ import Testing
         }
     }
 
-    @Test func `calls over the limit get 503 at the answer and at the upgrade, and the next one when there is room`() async throws {
+    @Test func `calls over the limit get 503 at the answer and at the upgrade, and the next one when there is room`()
+        async throws
+    {
         try await TestServer.run(more: #", "limits": {"calls": 2}"#) { server in
             let calls = [
-                try await PythonCall(server.cable, ["hold": true]).start(), try await PythonCall(server.cable, ["hold": true]).start(),
+                try await PythonCall(server.cable, ["hold": true]).start(),
+                try await PythonCall(server.cable, ["hold": true]).start(),
             ]
             #expect(try await PythonCall(server.cable).place().map(\.status) == [503])
             let answer = try await Program("curl").run(["-s", "-i", server.http + "/webhooks/answer?uuid=u"]).text
@@ -62,7 +75,9 @@ import Testing
     }
 
     @Test(arguments: [("address", #""connectionsPerAddress": 20"#), ("connections", #""connections": 20"#)])
-    func `connections over the limit get 503, and count no more when they are closed`(reason: String, limit: String) async throws {
+    func `connections over the limit get 503, and count no more when they are closed`(reason: String, limit: String)
+        async throws
+    {
         try await run(limit) { server in
             // One place is the good call's.
             let (program, found) = try await openMany(40, server)
@@ -73,7 +88,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["slow head", "slow body", "silence"]) func `a request that does not come in time is cut off`(name: String) async throws {
+    @Test(arguments: ["slow head", "slow body", "silence"]) func `a request that does not come in time is cut off`(
+        name: String
+    ) async throws {
         try await run(#""handshakeTimeout": 1"#) { server in
             let found = try await deed(name, server)
             if name != "slow body" { #expect(found["status"] == 408, "\(found)") }
@@ -82,7 +99,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["large header", "large target"]) func `a header that is too large is refused`(name: String) async throws {
+    @Test(arguments: ["large header", "large target"]) func `a header that is too large is refused`(name: String)
+        async throws
+    {
         try await run(#""headerBytes": 4096"#) { server in
             for (size, isRefused) in [(3000, false), (5000, true), (3_000_000, true)] {
                 let found = try await deed(name, server, size)
@@ -96,9 +115,11 @@ import Testing
         try await run(#""bodyBytes": 2000"#) { server in
             let body = server.directory.path + "/body"
             for (size, status) in [(1900, "204"), (2100, "413"), (5_000_000, "413")] {
-                try Data((#"{"a":""# + String(repeating: "x", count: size - 8) + #""}"#).utf8).write(to: URL(fileURLWithPath: body))
+                try Data((#"{"a":""# + String(repeating: "x", count: size - 8) + #""}"#).utf8).write(
+                    to: URL(fileURLWithPath: body))
                 let found = try await Program("curl").run([
-                    "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Expect:", "--data-binary", "@" + body, server.http + "/webhooks/event",
+                    "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Expect:", "--data-binary", "@" + body,
+                    server.http + "/webhooks/event",
                 ])
                 #expect(found.text == status)
             }
@@ -109,7 +130,8 @@ import Testing
     @Test func `messages over the configured sizes end the call with 1009`() async throws {
         try await run(#""textMessageBytes": 2000, "binaryMessageBytes": 3000"#) { server in
             let pcm = server.directory.path + "/speech.pcm"
-            let large = try await PythonCall(server.cable, pcm: pcm, ["cuts": .array([3000, 3001]), "wait": true]).place()[0]
+            let large = try await PythonCall(server.cable, pcm: pcm, ["cuts": .array([3000, 3001]), "wait": true])
+                .place()[0]
             #expect(large.code == 1009 && large.reason?.contains("3000 bytes") == true)
             let texts: JSONValue = .array([.array([0, .string(String(repeating: "x", count: 2001))])])
             #expect(try await PythonCall(server.cable, ["texts": texts, "wait": true]).place().map(\.code) == [1009])
@@ -140,7 +162,8 @@ import Testing
             #expect(found["code"] == 1008 && found["reason"] == "no call may last longer than 1 second", "\(found)")
             let recording = try await server.finished()[0]
             #expect(recording.endReason == "the call reached the longest time that calls may last, 1 second")
-            #expect(recording.framesReceived == 800 && recording.sinks.map(\.state) == [.complete, .complete, .complete])
+            #expect(
+                recording.framesReceived == 800 && recording.sinks.map(\.state) == [.complete, .complete, .complete])
             #expect(try await counted("call_length", server) == 1)
         }
     }

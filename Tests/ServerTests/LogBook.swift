@@ -28,7 +28,9 @@ final class LogBook: Sendable {
 
         func log(event: LogEvent) {
             let all = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-            book.kept.withLock { $0.append((["\(event.message)"] + all.map { "\($0.key)=\($0.value)" }).joined(separator: " ")) }
+            book.kept.withLock {
+                $0.append((["\(event.message)"] + all.map { "\($0.key)=\($0.value)" }).joined(separator: " "))
+            }
         }
     }
 }

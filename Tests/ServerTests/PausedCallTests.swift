@@ -20,16 +20,22 @@ import Testing
 
     /// The short guard is longer than the audio after the resume's answer, and shorter than the unread audio before it.
     @Test(arguments: [false, true], [Recorder.pauseGuard, 0.15])
-    func `nothing that was spoken or typed in a pause is kept, though it was read after the resume`(isEncrypted: Bool, pauseGuard: Double)
+    func `nothing that was spoken or typed in a pause is kept, though it was read after the resume`(
+        isEncrypted: Bool, pauseGuard: Double
+    )
         async throws
     {
         let book = LogBook()
-        let sinks = #"[{"type": "wav"}, {"type": "wav", "name": "cut", "onPause": "skip"}, {"type": "wav", "name": "all", "onPause": "record"}]"#
+        let sinks =
+            #"[{"type": "wav"}, {"type": "wav", "name": "cut", "onPause": "skip"}, {"type": "wav", "name": "all", "onPause": "record"}]"#
         let directory = TemporaryDirectory()
         let pair = isEncrypted ? try await TestCertificate.make(in: directory) : nil
         let more = #", "recordings": {"directory": "\#(directory.path)/recordings", "pauseGuard": \#(pauseGuard)}"#
-        try await TestServer.run(sinks: sinks, listen: pair?.listen ?? "", more: more, in: directory, logger: book.logger) { server in
-            let addresses = isEncrypted ? ["wss" + server.cable.dropFirst(2), server.https] : [server.cable, server.http]
+        try await TestServer.run(
+            sinks: sinks, listen: pair?.listen ?? "", more: more, in: directory, logger: book.logger
+        ) { server in
+            let addresses =
+                isEncrypted ? ["wss" + server.cable.dropFirst(2), server.https] : [server.cable, server.http]
             let output = try await Program("python3").output(
                 [Speech.fixture("pausing_client.py")] + addresses + ["3"] + (pair.map { [$0.certificate] } ?? []))
             let answers = try JSONValue(parsing: output).elements

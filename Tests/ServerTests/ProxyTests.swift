@@ -15,7 +15,9 @@ import Testing
     }
 
     /// Starts a proxy in front of a server.
-    private func start(_ name: String, _ port: Int, to server: TestServer, _ pair: TestCertificate) throws -> RunningProgram {
+    private func start(_ name: String, _ port: Int, to server: TestServer, _ pair: TestCertificate) throws
+        -> RunningProgram
+    {
         let folder = server.directory.path, file = folder + "/proxy.conf"
         if name == "nginx" {
             let text = """
@@ -41,8 +43,11 @@ import Testing
             return try Program("nginx").start(["-p", folder, "-c", file])
         }
         let both = folder + "/both.pem"
-        try Data((String(contentsOfFile: pair.certificate, encoding: .utf8) + String(contentsOfFile: pair.key, encoding: .utf8)).utf8)
-            .write(to: URL(fileURLWithPath: both))
+        try Data(
+            (String(contentsOfFile: pair.certificate, encoding: .utf8)
+                + String(contentsOfFile: pair.key, encoding: .utf8)).utf8
+        )
+        .write(to: URL(fileURLWithPath: both))
         let text = """
             defaults
               mode http
@@ -63,13 +68,16 @@ import Testing
         return try Program("haproxy").start(["-db", "-f", file])
     }
 
-    @Test(arguments: ["nginx", "haproxy"]) func `calls come through a proxy that uses its connections again`(name: String) async throws {
+    @Test(arguments: ["nginx", "haproxy"]) func `calls come through a proxy that uses its connections again`(
+        name: String
+    ) async throws {
         let directory = TemporaryDirectory(), book = LogBook()
         let pair = try await TestCertificate.make(in: directory)
         let pcm = directory.path + "/speech.pcm"
         try await Speech.pcm().write(to: URL(fileURLWithPath: pcm))
         try await TestServer.run(
-            listen: #", "trustedProxies": ["127.0.0.1"]"#, more: #", "access": {"allowOpen": true}"#, in: directory, logger: book.logger
+            listen: #", "trustedProxies": ["127.0.0.1"]"#, more: #", "access": {"allowOpen": true}"#, in: directory,
+            logger: book.logger
         ) { server in
             let port = try await freePort()
             let proxy = try start(name, port, to: server, pair)
@@ -78,13 +86,17 @@ import Testing
             func ask(_ path: String) async throws -> Program.Result {
                 try await Program("curl").run(["-s", "--cacert", pair.certificate, "--max-time", "20", https + path])
             }
-            _ = try await eventually("a proxy that answers") { try await ask("/healthz").text == "alive\n" ? true : nil }
+            _ = try await eventually("a proxy that answers") {
+                try await ask("/healthz").text == "alive\n" ? true : nil
+            }
             for number in 1...3 {
                 let ncco = try JSONValue(parsing: try await ask("/webhooks/answer?uuid=u-\(number)").output)
                 let uri = try #require(ncco.elements.last?["endpoint"]?.elements.first?["uri"]?.string)
                 let query = try #require(uri.split(separator: "?").last)
                 let hello = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u-\#(number)""#))
-                let call = PythonCall("wss://127.0.0.1:\(port)/cable?\(query)", pcm: pcm, ["handshake": hello, "ca": .string(pair.certificate)])
+                let call = PythonCall(
+                    "wss://127.0.0.1:\(port)/cable?\(query)", pcm: pcm,
+                    ["handshake": hello, "ca": .string(pair.certificate)])
                 #expect(try await call.place().map(\.code) == [1000], "call \(number)")
             }
             let recordings = try await server.finished(3)

@@ -44,9 +44,11 @@ import Testing
         let policy = WebSocketPolicy(.init(), limits)
         let started = channel.eventLoop.makePromise(of: CallSession?.self)
         let call = CallConsumer(
-            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: book.logger), dialect: VonageDialect(),
+            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: book.logger),
+            dialect: VonageDialect(),
             aheadLimit: policy.aheadLimit, started: started, logger: book.logger)
-        try channel.pipeline.syncOperations.addHandler(WebSocketHandler(consumer: call, policy: policy, socket: ends[0]) { _ in })
+        try channel.pipeline.syncOperations.addHandler(
+            WebSocketHandler(consumer: call, policy: policy, socket: ends[0]) { _ in })
         // NIO reads all bytes before the call begins.
         try channel.writeInbound(frame(.text, Array(PythonCall.handshake(8000).utf8)))
         session = try started.futureResult.wait()
@@ -66,7 +68,9 @@ import Testing
         return bytes.dropFirst(max(0, sent))
     }
 
-    private func advance(_ milliseconds: Int64) { channel.embeddedEventLoop.advanceTime(by: .milliseconds(milliseconds)) }
+    private func advance(_ milliseconds: Int64) {
+        channel.embeddedEventLoop.advanceTime(by: .milliseconds(milliseconds))
+    }
 
     @Test func `frames are read from the socket once in each interval`() throws {
         try start()
@@ -106,7 +110,9 @@ import Testing
         #expect(!channel.isActive)
     }
 
-    @Test(arguments: [2.0, nil]) func `a call that is far ahead of the clock is read at the pace of time`(limit: Double?) throws {
+    @Test(arguments: [2.0, nil]) func `a call that is far ahead of the clock is read at the pace of time`(
+        limit: Double?
+    ) throws {
         try start(aheadOfTime: limit)
         let frames = 8000 * 12
         let one = Array(buffer: frame(.binary, [UInt8](repeating: 1, count: 320)))

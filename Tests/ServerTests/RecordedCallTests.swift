@@ -34,7 +34,9 @@ import Testing
         }
     }
 
-    @Test(arguments: AudioFormat.supportedSampleRates) func `the same PCM comes out of every format at every rate`(rate: Int) async throws {
+    @Test(arguments: AudioFormat.supportedSampleRates) func `the same PCM comes out of every format at every rate`(
+        rate: Int
+    ) async throws {
         try await TestServer.run { server in
             let (path, pcm) = try await pcmFile(server)
             #expect(pcm.count == 352_000)
@@ -95,7 +97,10 @@ import Testing
             let (path, pcm) = try await pcmFile(server)
             let endings = try await PythonCall(
                 server.cable, pcm: path,
-                ["calls": 20, "cuts": .array([641, 1279, 3]), "urls": .array((0..<20).map { _ in .string(server.cable) })]
+                [
+                    "calls": 20, "cuts": .array([641, 1279, 3]),
+                    "urls": .array((0..<20).map { _ in .string(server.cable) }),
+                ]
             ).place()
             #expect(endings.map(\.code) == Array(repeating: 1000, count: 20))
             let recordings = try await server.finished(20)
@@ -108,7 +113,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["abort", "eof"]) func `a call that ends without a closing handshake keeps every frame`(end: String) async throws {
+    @Test(arguments: ["abort", "eof"]) func `a call that ends without a closing handshake keeps every frame`(
+        end: String
+    ) async throws {
         try await TestServer.run { server in
             let (path, pcm) = try await pcmFile(server)
             _ = try await PythonCall(server.cable, pcm: path, ["end": .string(end), "texts": .array([])]).place()
@@ -129,7 +136,9 @@ import Testing
         let files = directory.files(in: "recordings").filter { !$0.hasPrefix(".") }
         #expect(files.map { ($0 as NSString).pathExtension } == ["flac", "json", "raw", "wav"])
         let raw = try #require(files.first { $0.hasSuffix(".raw") })
-        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw)) == (try await Speech.pcm()))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + raw))
+                == (try await Speech.pcm()))
     }
 
     @Test func `audio that comes as base64 text is audio`() async throws {

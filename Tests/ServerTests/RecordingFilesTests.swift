@@ -46,16 +46,22 @@ import Testing
             _ = try await server.finished()
             let files = try await listed(server)["files"]?.elements ?? []
             let types = files.compactMap { $0["mediaType"]?.string }
-            #expect(types == ["audio/mpeg", "audio/ogg; codecs=opus", "audio/ogg; codecs=vorbis", "audio/wav", "audio/wav", "audio/wav"], "\(types)")
+            #expect(
+                types == [
+                    "audio/mpeg", "audio/ogg; codecs=opus", "audio/ogg; codecs=vorbis", "audio/wav", "audio/wav",
+                    "audio/wav",
+                ], "\(types)")
             for file in files {
-                let url = server.http + (try #require(file["url"]?.string)), type = try #require(file["mediaType"]?.string)
+                let url = server.http + (try #require(file["url"]?.string)),
+                    type = try #require(file["mediaType"]?.string)
                 #expect(try await curl("-I", url).text.lowercased().contains("content-type: \(type)\r\n"))
                 let copy = directory.path + "/copy"
                 try await curl(url).output.write(to: URL(fileURLWithPath: copy))
                 let decoded = try await Program("ffprobe").run(
                     ["-v", "error", "-show_entries", "stream=codec_name", "-of", "default=nw=1:nk=1", copy]).text
                 #expect(
-                    ["mp3", "opus", "vorbis", "pcm_s16le"].contains(decoded.trimmingCharacters(in: .whitespacesAndNewlines)), "\(url) \(decoded)")
+                    ["mp3", "opus", "vorbis", "pcm_s16le"].contains(
+                        decoded.trimmingCharacters(in: .whitespacesAndNewlines)), "\(url) \(decoded)")
                 #expect(try Data(contentsOf: URL(fileURLWithPath: copy)).count == Int(file["bytes"]?.double ?? -1))
             }
         }
@@ -64,14 +70,19 @@ import Testing
     @Test func `a manifest that names files elsewhere does not open them`() async throws {
         let directory = TemporaryDirectory()
         try Data("secret".utf8).write(to: URL(fileURLWithPath: directory.path + "/secret.wav"))
-        try FileManager.default.createDirectory(atPath: directory.path + "/recordings/.partial", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: directory.path + "/recordings/.partial", withIntermediateDirectories: true)
         try Data("secret".utf8).write(to: URL(fileURLWithPath: directory.path + "/recordings/.hidden.wav"))
         let id = RecordingID()
         let names: [(String, String?)] = [
-            ("secret.wav", directory.path), ("hostname", "/etc"), ("recordings/known.wav", directory.path), (".hidden.wav", nil),
+            ("secret.wav", directory.path), ("hostname", "/etc"), ("recordings/known.wav", directory.path),
+            (".hidden.wav", nil),
         ]
         let files = names.map { name, directory -> JSONValue in
-            .object(["name": .string(name), "bytes": 6].merging(directory.map { ["directory": .string($0)] } ?? [:]) { _, new in new })
+            .object(
+                ["name": .string(name), "bytes": 6].merging(directory.map { ["directory": .string($0)] } ?? [:]) {
+                    _, new in new
+                })
         }
         let manifest = """
             {"version": 1, "id": "\(id)", "name": "forged", "call": {"carrier": "test", "headers": {}}, "format": {"sampleRate": 16000, "channels": 1},
@@ -82,22 +93,32 @@ import Testing
         try manifest.write(toFile: directory.path + "/recordings/forged.json", atomically: true, encoding: .utf8)
         try await TestServer.run(in: directory) { server in
             let shown = try await listed(server)
-            #expect(shown["files"]?.elements.count == names.count && shown["files"]?.elements.allSatisfy { $0["url"] == .null } == true)
+            #expect(
+                shown["files"]?.elements.count == names.count
+                    && shown["files"]?.elements.allSatisfy { $0["url"] == .null } == true)
             for name in ["secret.wav", "hostname", "known.wav", ".hidden.wav", "..%2fsecret.wav"] {
-                let answer = try await curl("-w", "%{http_code}", server.http + "/api/recordings/\(id)/files/wav/\(name)").text
+                let answer = try await curl(
+                    "-w", "%{http_code}", server.http + "/api/recordings/\(id)/files/wav/\(name)"
+                ).text
                 #expect(answer.hasSuffix("404") && !answer.contains("secret"), "\(name): \(answer)")
             }
         }
     }
 
-    @Test func `the page and its files are found under a path of their own, whether the proxy takes it away or not`() async throws {
+    @Test func `the page and its files are found under a path of their own, whether the proxy takes it away or not`()
+        async throws
+    {
         let more = #", "publicURL": "https://calls.example.com/phone", "access": {"allowOpen": true}"#
         try await TestServer.run(vonage: #"{"talk": ""}"#, more: more) { server in
             for prefix in ["", "/phone"] {
                 for path in ["/", "/page.js", "/page.css", "/api/calls", "/webhooks/answer", "/healthz"] {
-                    #expect(try await curl("-o", "/dev/null", "-w", "%{http_code}", server.http + prefix + path).text == "200", "\(prefix)\(path)")
+                    #expect(
+                        try await curl("-o", "/dev/null", "-w", "%{http_code}", server.http + prefix + path).text
+                            == "200", "\(prefix)\(path)")
                 }
-                #expect(try await curl("-o", "/dev/null", "-w", "%{http_code}", server.http + prefix + "/cable").text == "426")
+                #expect(
+                    try await curl("-o", "/dev/null", "-w", "%{http_code}", server.http + prefix + "/cable").text
+                        == "426")
             }
             let moved = try await curl("-i", server.http + "/phone").text.lowercased()
             #expect(moved.hasPrefix("http/1.1 308") && moved.contains("location: /phone/\r\n"))
@@ -111,7 +132,8 @@ import Testing
             let query = try #require(uri.split(separator: "?").last)
             let handshake = JSONValue.string(PythonCall.handshake(16000, #", "uuid": "u""#))
             let call = try await PythonCall(
-                server.endpoint.replacing("/cable", with: "/phone/cable") + "?" + query, pcm: Speech.path, ["handshake": handshake]
+                server.endpoint.replacing("/cable", with: "/phone/cable") + "?" + query, pcm: Speech.path,
+                ["handshake": handshake]
             ).place()[0]
             #expect(call.code == 1000)
         }
@@ -119,7 +141,8 @@ import Testing
 
     @Test func `the page's test command works wherever the program is`() async throws {
         try await TestServer.run { server in
-            let command = try #require(try JSONValue(parsing: try await curl(server.http + "/api/calls").output)["testCommand"]?.string)
+            let command = try #require(
+                try JSONValue(parsing: try await curl(server.http + "/api/calls").output)["testCommand"]?.string)
             #expect(command.hasSuffix(" call --to \(server.http)/webhooks/answer"))
             let program = command.prefix { $0 != " " }
             #expect(program.hasPrefix("/") || !program.contains("/"), "\(command)")

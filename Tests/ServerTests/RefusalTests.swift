@@ -11,10 +11,13 @@ import Testing
     }
 
     private static let upgrade = [
-        "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     ]
 
-    private func ask(_ url: String, method: String = "GET", without: String? = nil, with extra: [String] = []) async throws -> String {
+    private func ask(_ url: String, method: String = "GET", without: String? = nil, with extra: [String] = [])
+        async throws -> String
+    {
         let headers = Self.upgrade.filter { without == nil || !$0.hasPrefix(without ?? "") } + extra
         return try await Program("curl").run(
             ["-s", "-i", "--http1.1", "--max-time", "20", "-X", method] + headers.flatMap { ["-H", $0] } + [url]
@@ -25,14 +28,19 @@ import Testing
         try await TestServer.run { server in
             let cable = server.http + "/cable"
             let wrongPath = try await ask(server.http + "/cables")
-            #expect(wrongPath.hasPrefix("HTTP/1.1 404") && wrongPath.contains("/cables") && wrongPath.contains("/cable\n"))
+            #expect(
+                wrongPath.hasPrefix("HTTP/1.1 404") && wrongPath.contains("/cables") && wrongPath.contains("/cable\n"))
             #expect(try await ask(server.http + "/cable/../..", with: []).hasPrefix("HTTP/1.1 404"))
             let post = try await ask(cable, method: "POST")
             #expect(post.hasPrefix("HTTP/1.1 405") && post.contains("allow: GET") && post.contains("POST"))
             let version = try await ask(cable, without: "Sec-WebSocket-Version", with: ["Sec-WebSocket-Version: 8"])
-            #expect(version.hasPrefix("HTTP/1.1 426") && version.contains("sec-websocket-version: 13") && version.contains("\"8\""))
+            #expect(
+                version.hasPrefix("HTTP/1.1 426") && version.contains("sec-websocket-version: 13")
+                    && version.contains("\"8\""))
             #expect(try await ask(cable, without: "Sec-WebSocket-Key").hasPrefix("HTTP/1.1 400"))
-            #expect(try await ask(cable, without: "Sec-WebSocket-Key", with: ["Sec-WebSocket-Key: c2hvcnQ="]).hasPrefix("HTTP/1.1 400"))
+            #expect(
+                try await ask(cable, without: "Sec-WebSocket-Key", with: ["Sec-WebSocket-Key: c2hvcnQ="]).hasPrefix(
+                    "HTTP/1.1 400"))
             #expect(try await ask(cable, without: "Connection", with: ["Connection: close"]).hasPrefix("HTTP/1.1 400"))
             #expect(try await curl(cable).hasPrefix("HTTP/1.1 426"))
             // The server still takes a call after all of that.
@@ -43,9 +51,12 @@ import Testing
     @Test(arguments: [
         (JSONValue.null, true, 1008, "before the handshake"), ("nonsense", false, 1007, "JSON"),
         (#"{"event":"websocket:connected"}"#, false, 1008, "content-type"),
-        (#"{"content-type":"audio/l16;rate=44100"}"#, false, 1003, "44100"), (#"{"content-type":"audio/mpeg"}"#, false, 1003, "audio/mpeg"),
+        (#"{"content-type":"audio/l16;rate=44100"}"#, false, 1003, "44100"),
+        (#"{"content-type":"audio/mpeg"}"#, false, 1003, "audio/mpeg"),
     ])
-    func `a call that cannot be recorded is closed with a code and the value`(handshake: JSONValue, audio: Bool, code: Int, names: String)
+    func `a call that cannot be recorded is closed with a code and the value`(
+        handshake: JSONValue, audio: Bool, code: Int, names: String
+    )
         async throws
     {
         try await TestServer.run { server in
@@ -113,7 +124,9 @@ import Testing
                 try FileManager.default.removeItem(atPath: partial)
                 try FileManager.default.moveItem(atPath: aside, toPath: partial)
                 _ = try await eventually("readiness") {
-                    try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", server.http + "/readyz"]).text == "200" ? true : nil
+                    try await Program("curl").run([
+                        "-s", "-o", "/dev/null", "-w", "%{http_code}", server.http + "/readyz",
+                    ]).text == "200" ? true : nil
                 }
             }
             Issue.record("the server noticed it before each of 20 calls")
@@ -122,16 +135,22 @@ import Testing
 
     @Test func `other upgrades that a client offers are not taken up, and its request is answered`() async throws {
         try await TestServer.run { server in
-            let answer = try await Program("curl").run(["-s", "-i", "--http2", "--max-time", "20", server.http + "/webhooks/answer?uuid=u"]).text
+            let answer = try await Program("curl").run([
+                "-s", "-i", "--http2", "--max-time", "20", server.http + "/webhooks/answer?uuid=u",
+            ]).text
             #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("connect"))
             let body = try await Program("curl").run(
-                ["-s", "-i", "--max-time", "20", "-X", "GET", "-d", "x"] + Self.upgrade.flatMap { ["-H", $0] } + [server.http + "/cable"]
+                ["-s", "-i", "--max-time", "20", "-X", "GET", "-d", "x"] + Self.upgrade.flatMap { ["-H", $0] } + [
+                    server.http + "/cable"
+                ]
             ).text
             #expect(body.hasPrefix("HTTP/1.1 400") && body.contains("no body"))
         }
     }
 
-    @Test func `connections that say nothing, or never end their request, do not hold up the server's end`() async throws {
+    @Test func `connections that say nothing, or never end their request, do not hold up the server's end`()
+        async throws
+    {
         let idle = try await TestServer.run { server in
             let program = try Program("python3").start([
                 "-c",
@@ -159,7 +178,8 @@ import Testing
     @Test func `a message of arrays in arrays is refused at once`() async throws {
         try await TestServer.run { server in
             let deep = String(repeating: "[", count: 30_000)
-            let ending = try await PythonCall(server.cable, ["handshake": .string(#"{"a":"# + deep), "wait": true]).place()[0]
+            let ending = try await PythonCall(server.cable, ["handshake": .string(#"{"a":"# + deep), "wait": true])
+                .place()[0]
             #expect(ending.code == 1007 && ending.reason?.contains("inside each other") == true)
             #expect(try await PythonCall(server.cable).place().map(\.code) == [1000])
         }

@@ -13,7 +13,9 @@ import Testing
             let page = try await Program("curl").output(["-s", "-i", "--cacert", pair.certificate, server.https + "/"])
             let text = String(decoding: page, as: UTF8.self).lowercased()
             #expect(text.hasPrefix("http/1.1 200") && text.contains("strict-transport-security: max-age="))
-            let ncco = try await Program("curl").output(["-s", "--cacert", pair.certificate, server.https + "/webhooks/answer"])
+            let ncco = try await Program("curl").output([
+                "-s", "--cacert", pair.certificate, server.https + "/webhooks/answer",
+            ])
             #expect(String(decoding: ncco, as: UTF8.self).contains("wss://127.0.0.1:\(server.address.port)/cable"))
             let pcm = server.directory.path + "/speech.pcm"
             let speech = try await Speech.pcm()
@@ -22,16 +24,24 @@ import Testing
             // Closed properly, cut off, and with messages of every length.
             let ways: [[String: JSONValue]] = [["cuts": "odd"], ["end": "abort"], [:]]
             for (index, more) in ways.enumerated() {
-                let ending = try await PythonCall(wss + server.target, pcm: pcm, more.merging(["ca": .string(pair.certificate)]) { $1 }).place()[0]
+                let ending = try await PythonCall(
+                    wss + server.target, pcm: pcm, more.merging(["ca": .string(pair.certificate)]) { $1 }
+                ).place()[0]
                 if more["end"] == nil { #expect(ending.code == 1000) }
                 #expect(try await server.finished(index + 1).count == index + 1)
             }
             for recording in try await server.finished(3) {
                 let data = try Data(contentsOf: URL(fileURLWithPath: server.file("raw", of: recording)))
-                #expect(recording.endReason == "the carrier closed the call" ? data == speech : data == speech.prefix(data.count))
+                #expect(
+                    recording.endReason == "the carrier closed the call"
+                        ? data == speech : data == speech.prefix(data.count))
             }
             let twenty = try await PythonCall(
-                wss, pcm: pcm, ["ca": .string(pair.certificate), "calls": 20, "urls": .array((0..<20).map { _ in .string(wss + server.target) })]
+                wss, pcm: pcm,
+                [
+                    "ca": .string(pair.certificate), "calls": 20,
+                    "urls": .array((0..<20).map { _ in .string(wss + server.target) }),
+                ]
             ).place()
             #expect(twenty.map(\.code) == Array(repeating: 1000, count: 20))
             for recording in try await server.finished(23) where recording.call.from != nil {
@@ -48,7 +58,9 @@ import Testing
             let target = "127.0.0.1:\(server.address.port)"
             for (version, works) in [("-tls1", false), ("-tls1_1", false), ("-tls1_2", true), ("-tls1_3", true)] {
                 // Security level 0, so that the client does not refuse.
-                let result = try await Program("openssl").run(["s_client", "-connect", target, version, "-cipher", "ALL:@SECLEVEL=0"])
+                let result = try await Program("openssl").run([
+                    "s_client", "-connect", target, version, "-cipher", "ALL:@SECLEVEL=0",
+                ])
                 #expect((result.status == 0) == works, "\(version): \(result.text) \(result.errors)")
                 #expect(result.text.contains("BEGIN CERTIFICATE") == works, "\(version)")
             }

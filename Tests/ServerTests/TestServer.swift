@@ -43,18 +43,21 @@ struct TestServer: Sendable {
     ///   - listen: further keys of `listen`, each with a comma before it.
     ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
-        sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = "{}", more: String = "",
+        sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = "{}",
+        more: String = "",
         echoPath: String? = "/echo", in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
-        let recordings = more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
+        let recordings =
+            more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         // The server would wait for answered callers that never come.
         let drain = listen.contains("\"drainTimeout\"") ? "" : #", "drainTimeout": 0"#
         let text = """
             {"listen": {"port": 0\(drain)\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
-        let configuration = Configuration(try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
+        let configuration = Configuration(
+            try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
         let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) { address in
@@ -63,10 +66,14 @@ struct TestServer: Sendable {
         }
         let group = ServiceGroup(configuration: .init(services: [service], logger: quiet))
         async let running: Void = group.run()
-        guard let address = await addresses.first(where: { _ in true }) else { throw NeverHappened(description: "the server's start") }
+        guard let address = await addresses.first(where: { _ in true }) else {
+            throw NeverHappened(description: "the server's start")
+        }
         let outcome: Swift.Result<Result, any Error>
         do {
-            let server = TestServer(directory: directory, address: address, tokens: service.door.tokens) { await group.triggerGracefulShutdown() }
+            let server = TestServer(directory: directory, address: address, tokens: service.door.tokens) {
+                await group.triggerGracefulShutdown()
+            }
             outcome = .success(try await body(server))
         } catch {
             outcome = .failure(error)
@@ -83,7 +90,9 @@ struct TestServer: Sendable {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
             guard manifests.count >= count else { return nil }
-            return try manifests.map { try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: recordings + "/" + $0))) }
+            return try manifests.map {
+                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: recordings + "/" + $0)))
+            }
         }
     }
 
@@ -91,12 +100,18 @@ struct TestServer: Sendable {
     func largeFile(_ bytes: Int) async throws -> String {
         let call = PythonCall.handshake(16000, #", "uuid": "large""#)
         _ = try await PythonCall(cable, pcm: Speech.path, ["handshake": .string(call)]).place()
-        let recording = try await eventually("the large call") { try await finished().first { $0.call.uuid == "large" } }
-        guard let name = recording.sinks.first?.files.first?.name else { throw NeverHappened(description: "a file in \(recording.name)") }
+        let recording = try await eventually("the large call") {
+            try await finished().first { $0.call.uuid == "large" }
+        }
+        guard let name = recording.sinks.first?.files.first?.name else {
+            throw NeverHappened(description: "a file in \(recording.name)")
+        }
         try Data(count: bytes).write(to: URL(fileURLWithPath: recordings + "/" + name))
         // The recording is listed a moment after its manifest is published.
         _ = try await eventually("the large file") {
-            let status = try await Program("curl").run(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-I", http + "/recordings/" + name]).text
+            let status = try await Program("curl").run([
+                "-s", "-o", "/dev/null", "-w", "%{http_code}", "-I", http + "/recordings/" + name,
+            ]).text
             return status == "200" ? true : nil
         }
         return "/recordings/" + name
@@ -136,7 +151,9 @@ struct PythonCall: Sendable {
 
     /// Places the call and waits for its end.
     func place() async throws -> [Ending] {
-        let output = try await Program("python3").output([Speech.fixture("vonage_client.py"), JSONValue.object(job).json()])
+        let output = try await Program("python3").output([
+            Speech.fixture("vonage_client.py"), JSONValue.object(job).json(),
+        ])
         return try JSONDecoder().decode([Ending].self, from: output)
     }
 

@@ -28,8 +28,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""from":"1","from":"2""#, "2"), (#""from":+49123456789"#, "+49123456789"), (#""from":0049123456789"#, "0049123456789"),
-        (#""from":12345678901234567890123"#, "12345678901234567890123"), (#""from":"1","x":1e999"#, "1"), ("\"from\":\"a\tb\"", "a\tb"),
+        (#""from":"1","from":"2""#, "2"), (#""from":+49123456789"#, "+49123456789"),
+        (#""from":0049123456789"#, "0049123456789"),
+        (#""from":12345678901234567890123"#, "12345678901234567890123"), (#""from":"1","x":1e999"#, "1"),
+        ("\"from\":\"a\tb\"", "a\tb"),
     ])
     func `a handshake with a key that stands twice or an odd number is taken`(more: String, from: String) throws {
         let text = #"{"event":"websocket:connected","content-type":"audio/l16;rate=16000",\#(more)}"#
@@ -46,9 +48,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("hello", 1007, "hello"), ("", 1007, "JSON"), ("[1]", 1008, "[1]"), (#"{"event":"websocket:dtmf","digit":"1"}"#, 1008, "websocket:dtmf"),
-        (#"{"event":"websocket:connected"}"#, 1008, "content-type"), (#"{"content-type":"audio/ogg"}"#, 1003, "audio/ogg"),
-        (#"{"content-type":"audio/l16"}"#, 1003, "missing"), (#"{"content-type":"audio/l16;rate=11025"}"#, 1003, "11025"),
+        ("hello", 1007, "hello"), ("", 1007, "JSON"), ("[1]", 1008, "[1]"),
+        (#"{"event":"websocket:dtmf","digit":"1"}"#, 1008, "websocket:dtmf"),
+        (#"{"event":"websocket:connected"}"#, 1008, "content-type"),
+        (#"{"content-type":"audio/ogg"}"#, 1003, "audio/ogg"),
+        (#"{"content-type":"audio/l16"}"#, 1003, "missing"),
+        (#"{"content-type":"audio/l16;rate=11025"}"#, 1003, "11025"),
         (#"{"content-type":"audio/l16;rate=fast"}"#, 1003, "fast"), (#"{"content-type":16000}"#, 1003, "16000"),
         (#"{"content-type":"audio/l16;rate=16000;channels=2"}"#, 1003, "2 channels"),
     ])
@@ -72,11 +77,16 @@ import Testing
     }
 
     @Test func `other messages are events, and what cannot be understood is not fatal`() throws {
-        guard case .event("cleared", [:]) = try understand(Self.handshake, #"{"event":"websocket:cleared"}"#) else { throw Unexpected("cleared") }
-        guard case .event("media:update", let data) = try understand(Self.handshake, #"{"event":"websocket:media:update","active":false}"#)
+        guard case .event("cleared", [:]) = try understand(Self.handshake, #"{"event":"websocket:cleared"}"#) else {
+            throw Unexpected("cleared")
+        }
+        guard
+            case .event("media:update", let data) = try understand(
+                Self.handshake, #"{"event":"websocket:media:update","active":false}"#)
         else { throw Unexpected("update") }
         #expect(data == ["active": false])
-        for text in ["nonsense", "7", #"{"a":1}"#, #"{"event":"websocket:dtmf"}"#, #"{"audio":"***"}"#, Self.handshake] {
+        for text in ["nonsense", "7", #"{"a":1}"#, #"{"event":"websocket:dtmf"}"#, #"{"audio":"***"}"#, Self.handshake]
+        {
             guard case .malformed = try understand(Self.handshake, text) else { throw Unexpected(text) }
         }
     }

@@ -19,7 +19,9 @@ private final class Collector: WebSocketReceiver {
     }
     func receive(ping payload: [UInt8]) { log.append("ping \(payload)") }
     func receive(pong payload: [UInt8]) { log.append("pong \(payload)") }
-    func receive(close code: WebSocketError.Code?, reason: String) { log.append("close \(code?.rawValue ?? 0) \(reason)") }
+    func receive(close code: WebSocketError.Code?, reason: String) {
+        log.append("close \(code?.rawValue ?? 0) \(reason)")
+    }
 }
 
 @Suite struct WebSocketFrameDecoderTests {
@@ -71,14 +73,17 @@ private final class Collector: WebSocketReceiver {
     func `a stream cut anywhere means the same`(pieces: Int) {
         let audio = (0..<70_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let stream =
-            frame(0x82, Array(audio[..<640])) + frame(0x82, []) + frame(0x89, [1, 2]) + frame(0x02, Array(audio[640..<767]))
+            frame(0x82, Array(audio[..<640])) + frame(0x82, []) + frame(0x89, [1, 2])
+            + frame(0x02, Array(audio[640..<767]))
             + frame(0x8A, []) + frame(0x00, Array(audio[767..<800])) + frame(0x80, []) + frame(0x81, Array("grüß".utf8))
-            + frame(0x82, Array(audio[800...]), key: [0, 0xFF, 0, 1]) + frame(0x88, [0x03, 0xE8] + Array("bye".utf8)) + frame(0x82, [9])
+            + frame(0x82, Array(audio[800...]), key: [0, 0xFF, 0, 1]) + frame(0x88, [0x03, 0xE8] + Array("bye".utf8))
+            + frame(0x82, [9])
         let collector = decode(stream, pieces: pieces)
         #expect(collector.binary == audio)
         #expect(
             collector.log == [
-                "binary 640", "binary 640", "ping [1, 2]", "pong []", "binary 800", "text grüß", "binary 70000", "close 1000 bye",
+                "binary 640", "binary 640", "ping [1, 2]", "pong []", "binary 800", "text grüß", "binary 70000",
+                "close 1000 bye",
             ])
     }
 
@@ -110,7 +115,8 @@ private final class Collector: WebSocketReceiver {
 
     @Test func `text that is not UTF-8 fails at its first wrong byte`() {
         let wrong: [[UInt8]] = [
-            [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
+            [0x80], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80],
+            [0xF0, 0x8F, 0xBF, 0xBF],
             [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xC3, 0x28], [0xFE], [0xFF], [0xE2, 0x28, 0xA1],
         ]
         for bytes in wrong {
@@ -133,12 +139,14 @@ private final class Collector: WebSocketReceiver {
         #expect(decode([0x82, 0xFF, 0, 0, 0, 0, 0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]).log == ["error 1009"])
     }
 
-    @Test(arguments: [0, 1, 125, 126, 127, 65535, 65536]) func `what the encoder writes, the decoder reads`(count: Int) {
+    @Test(arguments: [0, 1, 125, 126, 127, 65535, 65536]) func `what the encoder writes, the decoder reads`(count: Int)
+    {
         let payload = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         for (writer, reader) in [(WebSocketRole.client, WebSocketRole.server), (.server, .client)] {
             var buffer = ByteBuffer()
             WebSocketFrameEncoder(role: writer).write(.binary, payload, to: &buffer)
-            WebSocketFrameEncoder(role: writer).writeClose(.tooBig, reason: String(repeating: "ü", count: 200), to: &buffer)
+            WebSocketFrameEncoder(role: writer).writeClose(
+                .tooBig, reason: String(repeating: "ü", count: 200), to: &buffer)
             let collector = decode(Array(buffer.readableBytesView), role: reader)
             #expect(collector.binary == payload)
             #expect(collector.log == ["binary \(count)", "close 1009 " + String(repeating: "ü", count: 61)])

@@ -32,7 +32,8 @@ private final class Counted: Sendable {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let store = RecordingStore(directory: directory.path, template: try NameTemplate("{id}"))
         let call = CallConsumer(
-            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger), dialect: VonageDialect(),
+            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger),
+            dialect: VonageDialect(),
             started: started, logger: logger)
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(consumer: call, policy: WebSocketPolicy(.init(), .init()), onRefusal: refusals.add))
@@ -53,7 +54,9 @@ private final class Counted: Sendable {
     /// Returns the first byte of every frame sent by the server since the last look.
     private func sent() throws -> [UInt8] {
         var frames: [UInt8] = []
-        while let buffer = try channel.readOutbound(as: ByteBuffer.self) { frames.append(buffer.getInteger(at: 0) ?? 0) }
+        while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
+            frames.append(buffer.getInteger(at: 0) ?? 0)
+        }
         return frames
     }
 

@@ -82,7 +82,9 @@ import Testing
                 umask(0o022)
                 #expect(context.createdFiles.count == 4)
                 for name in context.createdFiles {
-                    let mode = try FileManager.default.attributesOfItem(atPath: workspace.file(name))[.posixPermissions] as? Int
+                    let mode =
+                        try FileManager.default.attributesOfItem(atPath: workspace.file(name))[.posixPermissions]
+                        as? Int
                     #expect(mode == 0o640, "\(name) with umask \(mask)")
                 }
             }
@@ -94,7 +96,8 @@ import Testing
         #expect(types.map(\.type) == ["exec", "flac", "raw", "sndfile", "wav"])
         #expect(
             types.map { $0.options.map(\.name) } == [
-                ["command", "input", "extension", "environment", "deadline"], ["level", "blockSize", "verify", "padding"],
+                ["command", "input", "extension", "environment", "deadline"],
+                ["level", "blockSize", "verify", "padding"],
                 [], ["format", "encoding", "quality"], ["encoding"],
             ])
         #expect(types.allSatisfy { !$0.summary.isEmpty })
@@ -104,9 +107,18 @@ import Testing
         (#"{"type": "flac", "level": 12}"#, "sinks[0].level: 12 is outside 0...8"),
         (#"{"type": "flac", "blockSize": 15}"#, "sinks[0].blockSize: 15 is outside 16...4608"),
         (#"{"type": "flac", "padding": 1048577}"#, "sinks[0].padding: 1048577 is outside 0...1048576"),
-        (#"{"type": "wav", "encoding": "pcm61"}"#, #"sinks[0].encoding: "pcm61" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#),
-        (#"{"type": "sndfile", "format": "ogg"}"#, #"sinks[0].format: "ogg" is not one of opus, vorbis, mp3, caf, aiff, w64, rf64, au"#),
-        (#"{"type": "sndfile", "encoding": "alac"}"#, #"sinks[0].encoding: "alac" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#),
+        (
+            #"{"type": "wav", "encoding": "pcm61"}"#,
+            #"sinks[0].encoding: "pcm61" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#
+        ),
+        (
+            #"{"type": "sndfile", "format": "ogg"}"#,
+            #"sinks[0].format: "ogg" is not one of opus, vorbis, mp3, caf, aiff, w64, rf64, au"#
+        ),
+        (
+            #"{"type": "sndfile", "encoding": "alac"}"#,
+            #"sinks[0].encoding: "alac" is not one of pcm16, pcm24, float, ulaw, alaw; did you"#
+        ),
         (#"{"type": "sndfile", "quality": 1.1}"#, "sinks[0].quality: 1.1 is outside 0.0...1.0"),
         (#"{"type": "sndfile", "quality": "good"}"#, #"sinks[0].quality: "good" is not a number in 0.0...1.0"#),
         (#"{"type": "raw", "encoding": "pcm16"}"#, "sinks[0].encoding: unknown key; known keys are"),

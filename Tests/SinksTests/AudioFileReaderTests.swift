@@ -23,12 +23,15 @@ import Testing
     /// Makes a tone with sox. The arguments after the path are sox's own.
     private func tone(_ path: String, rate: Int, channels: Int = 1, _ hertz: Int = 1000, bits: String = "16") throws {
         let made = try Tool.run(
-            "sox", "-D", "-n", "-r", "\(rate)", "-c", "\(channels)", "-b", bits, path, "synth", "2", "sine", "\(hertz)", "vol", "0.5")
+            "sox", "-D", "-n", "-r", "\(rate)", "-c", "\(channels)", "-b", bits, path, "synth", "2", "sine", "\(hertz)",
+            "vol", "0.5")
         #expect(made.status == 0, "\(made.errors)")
     }
 
     /// Measures one channel: the frequency by its upward zero crossings, and the level against full scale.
-    private func measure(_ samples: [Int16], _ format: AudioFormat, channel: Int = 0) throws -> (hertz: Double, level: Double) {
+    private func measure(_ samples: [Int16], _ format: AudioFormat, channel: Int = 0) throws -> (
+        hertz: Double, level: Double
+    ) {
         let values = stride(from: channel, to: samples.count, by: format.channels).map { Double(samples[$0]) }
         var crossings: [Double] = []
         for index in 1..<values.count where values[index - 1] < 0 && values[index] >= 0 {
@@ -60,7 +63,8 @@ import Testing
         for encoding in [WAVEncoding.pcm16, .pcm24, .float] {
             var options = WAVOptions()
             options.encoding = encoding
-            _ = try await record(WAVSink.self, samples, workspace.context(format, stem: encoding.rawValue), options: options)
+            _ = try await record(
+                WAVSink.self, samples, workspace.context(format, stem: encoding.rawValue), options: options)
             expectSame(try read(workspace.file("\(encoding).wav"), as: format), samples, "\(encoding)")
         }
     }
@@ -94,9 +98,11 @@ import Testing
 
     @Test func `two channels become their average, and one becomes two alike`() throws {
         let workspace = try Workspace()
-        let stereo = workspace.file("stereo.wav"), silent = workspace.file("silent.wav"), both = workspace.file("both.wav")
+        let stereo = workspace.file("stereo.wav"), silent = workspace.file("silent.wav"),
+            both = workspace.file("both.wav")
         try tone(stereo, rate: 16000)
-        #expect(try Tool.run("sox", "-D", "-n", "-r", "16000", "-c", "1", "-b", "16", silent, "trim", "0", "2").status == 0)
+        #expect(
+            try Tool.run("sox", "-D", "-n", "-r", "16000", "-c", "1", "-b", "16", silent, "trim", "0", "2").status == 0)
         #expect(try Tool.run("sox", "-M", stereo, silent, both).status == 0)
         let mono = AudioFormat(sampleRate: 16000), pair = AudioFormat(sampleRate: 16000, channels: 2)
         let mixed = try read(both, as: mono)
@@ -158,7 +164,8 @@ import Testing
 
     @Test func `a file that is not audio is named, with the reason`() throws {
         let workspace = try Workspace()
-        let text = workspace.file("notes.txt"), missing = workspace.file("missing.wav"), empty = workspace.file("empty.wav")
+        let text = workspace.file("notes.txt"), missing = workspace.file("missing.wav"),
+            empty = workspace.file("empty.wav")
         try Data("Dear diary, today nobody called.\n".utf8).write(to: URL(fileURLWithPath: text))
         try Data().write(to: URL(fileURLWithPath: empty))
         let foreign = "not a sound file that libsndfile reads"

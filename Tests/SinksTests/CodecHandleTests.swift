@@ -7,7 +7,9 @@ import Testing
 /// The handles over libsndfile and libFLAC remember the error "no space left". Both libraries forget it.
 @Suite struct CodecHandleTests {
     /// Gives a body the descriptor of a new file, and a function that makes its device full.
-    private func withDescriptorThatFillsUp(_ body: (_ descriptor: Int32, _ fill: () throws -> Void) throws -> Void) throws {
+    private func withDescriptorThatFillsUp(_ body: (_ descriptor: Int32, _ fill: () throws -> Void) throws -> Void)
+        throws
+    {
         let workspace = try Workspace()
         let path = workspace.file("file")
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
@@ -39,14 +41,16 @@ import Testing
             #expect(header?.systemError == ENOSPC)
             let frames = #expect(throws: CodecFailure.self) { try sound.write([4].span) }
             #expect(frames?.systemError == ENOSPC)
-            #expect(frames?.sinkError(.write, "cannot write x").description == "cannot write x: No space left on device")
+            #expect(
+                frames?.sinkError(.write, "cannot write x").description == "cannot write x: No space left on device")
         }
     }
 
     @Test func `a FLAC whose last block or header cannot be written is an error`() throws {
         try withDescriptorThatFillsUp { descriptor, fill in
             var encoder = try FLACEncoder(
-                descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [], padding: 0)
+                descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [],
+                padding: 0)
             try encoder.write([1, 2, 3].span)
             try fill()
             do throws(CodecFailure) {
@@ -71,7 +75,8 @@ import Testing
             #expect(fcntl(descriptor, F_GETFD) >= 0, "the descriptor was closed by somebody else")
             do throws(CodecFailure) {
                 _ = try FLACEncoder(
-                    descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [], padding: 0)
+                    descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [],
+                    padding: 0)
                 Issue.record("began a FLAC on a full device")
             } catch {
                 #expect(error.systemError == ENOSPC)
@@ -85,7 +90,9 @@ import Testing
                 descriptor: descriptor, format: format, level: 5, blockSize: 16, verify: true, comments: [], padding: 0)
             try fill()
             for _ in 0..<2 {
-                let failure = #expect(throws: CodecFailure.self) { try encoder.write([Int16](repeating: 7, count: 100).span) }
+                let failure = #expect(throws: CodecFailure.self) {
+                    try encoder.write([Int16](repeating: 7, count: 100).span)
+                }
                 #expect(failure?.systemError == ENOSPC)
             }
         }

@@ -9,7 +9,9 @@ import Testing
     private let format = AudioFormat(sampleRate: 16000, channels: 2)
 
     @Test(arguments: RepairTests.sinks, [AudioFormat(sampleRate: 8000), AudioFormat(sampleRate: 24000, channels: 2)])
-    func `a healthy file gives the call's own samples, or says that it cannot`(sink: RepairableSink, format: AudioFormat) async throws {
+    func `a healthy file gives the call's own samples, or says that it cannot`(
+        sink: RepairableSink, format: AudioFormat
+    ) async throws {
         let workspace = try Workspace()
         let isLossless = !sink.testDescription.hasSuffix("law")
         for frames in [0, 1, 575, 16_385, 40_000] {
@@ -70,7 +72,9 @@ import Testing
         let file = try FLACFile(try workspace.write(data, sink.name), format: format)
         var dice = Dice(12)
         for _ in 0..<100 {
-            try expectRefusal(sink, data.prefix(Int.random(in: file.audioOffset..<data.count, using: &dice)), "; it states 10000 frames")
+            try expectRefusal(
+                sink, data.prefix(Int.random(in: file.audioOffset..<data.count, using: &dice)),
+                "; it states 10000 frames")
         }
         for bit in 0..<128 {
             var broken = data
@@ -94,10 +98,12 @@ import Testing
         let data = try await sink.finished(testSignal(frames: 1000, format), format)
         for cut in 1...20 { try expectRefusal(sink, data.dropLast(cut), "header and its length do not agree") }
         try expectRefusal(sink, data + [1, 2, 3], "header and its length do not agree")
-        try expectRefusal(sink, try await sink.killed(testSignal(frames: 1000, format), format, 0.5), "from 500 to 1000 frames")
+        try expectRefusal(
+            sink, try await sink.killed(testSignal(frames: 1000, format), format, 0.5), "from 500 to 1000 frames")
     }
 
     @Test func `a raw file of broken frames is found`() async throws {
-        try expectRefusal(RepairableSink(RawSink.self), Data(count: 7), "7 bytes are not whole frames of 16000 Hz, 2 channels")
+        try expectRefusal(
+            RepairableSink(RawSink.self), Data(count: 7), "7 bytes are not whole frames of 16000 Hz, 2 channels")
     }
 }

@@ -7,16 +7,24 @@ import Testing
 /// The framework's part of a sink entry, checked by the files of built-in sinks.
 @Suite struct EnvelopeTests {
     /// Records the samples with these entries, and returns the manifest.
-    private func record(_ samples: [Int16], _ format: AudioFormat, _ sinks: String, in workspace: Workspace) async throws -> Recording {
+    private func record(_ samples: [Int16], _ format: AudioFormat, _ sinks: String, in workspace: Workspace)
+        async throws -> Recording
+    {
         var problems: [ConfigurationProblem] = []
-        let plans = SinkPlan.read(try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, format: format, problems: &problems)
+        let plans = SinkPlan.read(
+            try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, format: format, problems: &problems
+        )
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("call-{part}"))
         try store.prepare()
-        let recorder = Recorder(store: store, plans: plans, registry: .builtIn, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let recorder = Recorder(
+            store: store, plans: plans, registry: .builtIn,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let session = recorder.startCall(CallFacts(carrier: "test"), format: format, onRoom: {})
         async let result = recorder.record(session)
-        for start in stride(from: 0, to: samples.count, by: 1600) { _ = session.receive(Array(samples[start..<min(start + 1600, samples.count)])) }
+        for start in stride(from: 0, to: samples.count, by: 1600) {
+            _ = session.receive(Array(samples[start..<min(start + 1600, samples.count)]))
+        }
         session.end("over")
         return try await result.get()
     }
@@ -25,12 +33,15 @@ import Testing
         Verification(directory: workspace.path, registry: .builtIn).check(recording).problems.map(\.description)
     }
 
-    @Test func `the parts of every format joined are the call, each opens by itself, and verification agrees`() async throws {
+    @Test func `the parts of every format joined are the call, each opens by itself, and verification agrees`()
+        async throws
+    {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 8000)
         let samples = testSignal(frames: 20_123, format)
         let recording = try await record(
-            samples, format, #"[{"type": "wav", "partLength": 1}, {"type": "flac", "partLength": 1}, {"type": "raw", "partLength": 1}]"#,
+            samples, format,
+            #"[{"type": "wav", "partLength": 1}, {"type": "flac", "partLength": 1}, {"type": "raw", "partLength": 1}]"#,
             in: workspace)
         #expect(recording.sinks.map(\.state) == [.complete, .complete, .complete])
         #expect(recording.sinks.map { $0.files.map(\.frames) } == Array(repeating: [8000, 8000, 4123], count: 3))
@@ -43,7 +54,9 @@ import Testing
     }
 
     @Test(arguments: [(16000, 1, 8000, 2), (8000, 2, 16000, 1), (16000, 1, 44100, 1)])
-    func `a sink gets the rate and the channels that it asks for`(rate: Int, channels: Int, wantedRate: Int, wantedChannels: Int) async throws {
+    func `a sink gets the rate and the channels that it asks for`(
+        rate: Int, channels: Int, wantedRate: Int, wantedChannels: Int
+    ) async throws {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: rate, channels: channels)
         // A quarter of full scale at 400 Hz, the same in both channels, so that mixing changes nothing.
@@ -52,7 +65,8 @@ import Testing
             [Int16](repeating: Int16(8192 * sin(Double(frame) * 2 * .pi * 400 / Double(rate))), count: channels)
         }
         let recording = try await record(
-            samples, format, #"[{"type": "wav"}, {"type": "wav", "sampleRate": \#(wantedRate), "channels": \#(wantedChannels), "partLength": 1}]"#,
+            samples, format,
+            #"[{"type": "wav"}, {"type": "wav", "sampleRate": \#(wantedRate), "channels": \#(wantedChannels), "partLength": 1}]"#,
             in: workspace)
         let sink = recording.sinks[1]
         #expect(recording.sinks.map(\.state) == [.complete, .complete])

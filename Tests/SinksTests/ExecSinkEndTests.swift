@@ -12,7 +12,9 @@ extension ExecSinkTests {
         ("exit 3", "ended with status 3 before its input did"), ("exit 0", "ended with status 0 before its input did"),
         ("kill -9 $$", "was ended by signal 9 before its input did"), ("exec <&-; sleep 1; exit 4", ""),
     ])
-    func `a program that ends early is an error with its status and its last words`(script: String, reason: String) async throws {
+    func `a program that ends early is an error with its status and its last words`(script: String, reason: String)
+        async throws
+    {
         let command = options(["sh", "-c", "echo the reason >&2; \(script)"])
         var sink = try await ExecSink(options: command, context: try Workspace().context(format))
         var failure: SinkError?
@@ -31,33 +33,41 @@ extension ExecSinkTests {
     @Test func `a program that ends before a short call does is an error at the end`() async throws {
         for script in ["exit 0", "exec <&-; exec sleep 2"] {
             let error = await #expect(throws: SinkError.self) {
-                var sink = try await ExecSink(options: options(["sh", "-c", script]), context: try Workspace().context(format))
+                var sink = try await ExecSink(
+                    options: options(["sh", "-c", script]), context: try Workspace().context(format))
                 try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
                 await reached { await (try? checkpoint(&sink)) == nil || script != "exit 0" }
                 if script != "exit 0" { try await Task.sleep(for: .milliseconds(300)) }
                 _ = try sink.finish()
             }
-            #expect(error?.description.contains("before its") == true || error?.description.contains("before its end") == true, "\(error)")
+            #expect(
+                error?.description.contains("before its") == true
+                    || error?.description.contains("before its end") == true, "\(error)")
         }
     }
 
     @Test func `a checkpoint sees that the program has ended`() async throws {
-        var sink = try await ExecSink(options: options(["sh", "-c", "exit 3"]), context: try Workspace().context(format))
+        var sink = try await ExecSink(
+            options: options(["sh", "-c", "exit 3"]), context: try Workspace().context(format))
         try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
         var failure: SinkError?
         await reached {
             do throws(SinkError) { try await checkpoint(&sink) } catch { failure = error }
             return failure != nil
         }
-        #expect(failure?.code == .checkpoint && failure?.description == "\"sh\" ended with status 3 before its input did")
+        #expect(
+            failure?.code == .checkpoint && failure?.description == "\"sh\" ended with status 3 before its input did")
     }
 
-    @Test func `a program that is slow and takes something all the time is waited for, longer than its deadline`() async throws {
+    @Test func `a program that is slow and takes something all the time is waited for, longer than its deadline`()
+        async throws
+    {
         // One write of a megabyte, of which the pipe holds a part: sixteen steps of a quarter of a second.
         let script = "for step in $(seq 16); do head -c 65536 > /dev/null; sleep 0.25; done; exec cat > /dev/null"
         let command = options(["sh", "-c", script]) { $0.deadline = 2.5 }
         let samples = testSignal(frames: 560_000, format)
-        let receipt = try await record(ExecSink.self, samples, try Workspace().context(format), options: command, chunkFrames: samples.count)
+        let receipt = try await record(
+            ExecSink.self, samples, try Workspace().context(format), options: command, chunkFrames: samples.count)
         #expect(receipt.frames == samples.count)
     }
 
@@ -82,7 +92,9 @@ extension ExecSinkTests {
         #expect(error?.code == .finish)
     }
 
-    @Test func `a program that takes no input is ended when its deadline is over, and nothing of it stays`() async throws {
+    @Test func `a program that takes no input is ended when its deadline is over, and nothing of it stays`()
+        async throws
+    {
         let workspace = try Workspace(), path = workspace.file("pid")
         let command = options(["sh", "-c", "echo $$ > \(path); trap '' PIPE; exec sleep 600"]) { $0.deadline = 0.5 }
         do {
@@ -104,12 +116,15 @@ extension ExecSinkTests {
                 let command = options(["sh", "-c", "echo $$ > \(path); \(script)"]) { $0.deadline = 0.3 }
                 _ = try await record(ExecSink.self, [1], workspace.context(format), options: command)
             }
-            #expect(error?.description.hasPrefix("\"sh\" did not end within 0.3 seconds after its input, and was ended") == true, "\(error)")
+            #expect(
+                error?.description.hasPrefix("\"sh\" did not end within 0.3 seconds after its input, and was ended")
+                    == true, "\(error)")
             try await expectGone(path)
         }
     }
 
-    @Test(arguments: ["", "trap '' TERM; "]) func `what a program leaves running is ended with it, though it keeps the pipes open`(trap: String)
+    @Test(arguments: ["", "trap '' TERM; "])
+    func `what a program leaves running is ended with it, though it keeps the pipes open`(trap: String)
         async throws
     {
         let workspace = try Workspace(), path = workspace.file("pid")
@@ -165,7 +180,9 @@ extension ExecSinkTests {
         #expect(kill(pid, 0) != 0 && errno == ESRCH)
     }
 
-    private func descriptors() -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] }
+    private func descriptors() -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    }
 }
 
 /// Waits up to a minute for a condition.

@@ -24,9 +24,12 @@ extension ExecSinkTests {
     ])
     func `what cannot be ended changes nothing any more, and the sink has failed`(script: String) async throws {
         let workspace = try Workspace(), pid = workspace.file("pid")
-        let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5) }
+        let command = options(["sh", "-c", script, "sh", "{output}", pid]) {
+            ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5)
+        }
         let error = await #expect(throws: SinkError.self) {
-            _ = try await record(ExecSink.self, [Int16](repeating: 0x4141, count: 4000), workspace.context(format), options: command)
+            _ = try await record(
+                ExecSink.self, [Int16](repeating: 0x4141, count: 4000), workspace.context(format), options: command)
         }
         #expect(error?.description.contains("left something running that still had") == true, "\(error)")
         let id = try #require(pid_t(String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(in: .newlines)))
@@ -44,7 +47,9 @@ extension ExecSinkTests {
         let workspace = try Workspace(), pid = workspace.file("pid")
         let reader = #"exec 3< "$1"; echo $$ > "$2"; sleep 0.6; echo late >> /proc/self/fd/3; sleep 30"#
         let script = #"cat > "$1"; setsid sh -c '\#(reader)' sh "$1" "$2" & while ! test -s "$2"; do sleep 0.05; done"#
-        let command = options(["sh", "-c", script, "sh", "{output}", pid]) { ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5) }
+        let command = options(["sh", "-c", script, "sh", "{output}", pid]) {
+            ($0.input, $0.extension, $0.deadline) = (.pcm, "txt", 5)
+        }
         _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
         let id = try #require(pid_t(String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(in: .newlines)))
         try await Task.sleep(for: .milliseconds(900))
@@ -65,7 +70,9 @@ extension ExecSinkTests {
 
     @Test func `a file that says that it is larger than it is makes the sink fail`() async throws {
         let workspace = try Workspace()
-        let command = options(["sh", "-c", #"cat > "$1"; truncate -s 3G "$1""#, "sh", "{output}"]) { ($0.input, $0.extension) = (.pcm, "txt") }
+        let command = options(["sh", "-c", #"cat > "$1"; truncate -s 3G "$1""#, "sh", "{output}"]) {
+            ($0.input, $0.extension) = (.pcm, "txt")
+        }
         let error = await #expect(throws: SinkError.self) {
             _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
         }
@@ -81,10 +88,13 @@ extension ExecSinkTests {
 
     @Test func `what opens the file by its name later finds no file`() async throws {
         let workspace = try Workspace(), note = workspace.file("note")
-        let script = #"cat > "$1"; setsid sh -c 'exec 2> /dev/null; sleep 0.6; echo late >> "$1" || echo refused > "$2"' sh "$1" "$2" & sleep 0.1"#
+        let script =
+            #"cat > "$1"; setsid sh -c 'exec 2> /dev/null; sleep 0.6; echo late >> "$1" || echo refused > "$2"' sh "$1" "$2" & sleep 0.1"#
         let command = options(["sh", "-c", script, "sh", "{output}", note]) { ($0.input, $0.extension) = (.pcm, "txt") }
         _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
-        for _ in 0..<300 where !FileManager.default.fileExists(atPath: note) { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<300 where !FileManager.default.fileExists(atPath: note) {
+            try await Task.sleep(for: .milliseconds(20))
+        }
         #expect(try String(contentsOfFile: note, encoding: .utf8) == "refused\n")
         #expect(try contents(workspace.file("call.txt")).count == 2)
         #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).sorted() == ["call.txt", "note"])
@@ -92,14 +102,18 @@ extension ExecSinkTests {
 
     @Test func `what else a program leaves beside its file is removed with it`() async throws {
         let workspace = try Workspace()
-        let command = options(["sh", "-c", #"cat > "$1"; mkdir "$1.more"; echo x > "$1.more/pass.log""#, "sh", "{output}"]) {
+        let command = options([
+            "sh", "-c", #"cat > "$1"; mkdir "$1.more"; echo x > "$1.more/pass.log""#, "sh", "{output}",
+        ]) {
             ($0.input, $0.extension) = (.pcm, "txt")
         }
         _ = try await record(ExecSink.self, [0x4141], workspace.context(format), options: command)
         #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path) == ["call.txt"])
     }
 
-    @Test(arguments: [false, true]) func `a file that a dead server had lent is taken back before it is published`(isReplaced: Bool) throws {
+    @Test(arguments: [false, true]) func `a file that a dead server had lent is taken back before it is published`(
+        isReplaced: Bool
+    ) throws {
         let workspace = try Workspace(), path = try workspace.write(Data("audio".utf8), "call.mp3")
         let file = LentFile(path)
         try file.lend()
@@ -131,14 +145,17 @@ extension ExecSinkTests {
             #expect(unsafe getrlimit(resource, &limit) == 0 && limit.rlim_cur == limit.rlim_max)
             var options = ExecOptions()
             options.command = ["sh", "-c", "cat > /dev/null; ulimit -n; echo \"$0 $1\"; env", "a name", "{from} *"]
-            let receipt = try await record(ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
+            let receipt = try await record(
+                ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
             let said = receipt.details["stdout"]?.string ?? ""
             #expect(said.hasPrefix("777\na name 447700900123 *\n"), "\(said)")
             let variables = said.split(separator: "\n").dropFirst(2).map { String($0.prefix { $0 != "=" }) }
-            #expect(Set(variables).subtracting(["PWD", "_", "SHLVL"]).isSubset(of: ProgramEnvironment.usual), "\(said)")
+            #expect(
+                Set(variables).subtracting(["PWD", "_", "SHLVL"]).isSubset(of: ProgramEnvironment.usual), "\(said)")
             options.command = ["no-such-program"]
             await #expect(throws: SinkError.self) {
-                _ = try await record(ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
+                _ = try await record(
+                    ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
             }
         }
     }
@@ -149,15 +166,19 @@ extension ExecSinkTests {
             typealias Control = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
             let control = unsafe unsafeBitCast(try #require(unsafe dlsym(nil, "prctl")), to: Control.self)
             #expect(control(36, 1, 0, 0, 0) == 0, "PR_SET_CHILD_SUBREAPER")
-            func dead() -> [pid_t] { ProcessEntry.all()?.filter { $0.isZombie && $0.parent == getpid() }.map(\.id) ?? [] }
+            func dead() -> [pid_t] {
+                ProcessEntry.all()?.filter { $0.isZombie && $0.parent == getpid() }.map(\.id) ?? []
+            }
             var options = ExecOptions()
             options.command = ["sh", "-c", "(sleep 0.2 &); cat > /dev/null"]
             for _ in 0..<3 {
-                _ = try await record(ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
+                _ = try await record(
+                    ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
             }
             #expect(dead().isEmpty)
             options.command = ["sh", "-c", "setsid sleep 0.2 & cat > /dev/null"]
-            _ = try await record(ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
+            _ = try await record(
+                ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
             for _ in 0..<300 where dead().isEmpty { try await Task.sleep(for: .milliseconds(20)) }
             #expect(dead().count == 1)
             let seen = OrphanReaper.look(after: [])
@@ -165,7 +186,8 @@ extension ExecSinkTests {
             #expect(dead().isEmpty)
             // A program has ended, and its sink has not reaped it yet. The reaper leaves it to the sink.
             options.command = ["sh", "-c", "exit 3"]
-            var sink = try await ExecSink(options: options, context: try Workspace().context(AudioFormat(sampleRate: 16000)))
+            var sink = try await ExecSink(
+                options: options, context: try Workspace().context(AudioFormat(sampleRate: 16000)))
             try sink.write(PCMChunk(samples: [1], format: AudioFormat(sampleRate: 16000), start: FramePosition(0)))
             for _ in 0..<20 { _ = OrphanReaper.look(after: OrphanReaper.look(after: [])) }
             do throws(SinkError) {

@@ -9,13 +9,18 @@ import Testing
     private let sink = RepairableSink(FLACSink.self)
 
     /// Returns the offset of the audio: behind STREAMINFO, tags and padding.
-    private func audioOffset(_ path: String, _ format: AudioFormat) throws -> Int { try FLACFile(path, format: format).audioOffset }
+    private func audioOffset(_ path: String, _ format: AudioFormat) throws -> Int {
+        try FLACFile(path, format: format).audioOffset
+    }
 
     @Test(arguments: [0.5, 1])
-    func `speech cut anywhere passes the reference decoder, MD5 and all, and lacks at most one block`(checkpointed: Double) async throws {
+    func `speech cut anywhere passes the reference decoder, MD5 and all, and lacks at most one block`(
+        checkpointed: Double
+    ) async throws {
         let format = AudioFormat(sampleRate: 16000)
         let speech = Array(try Tool.sox(speechPath).dropFirst(40_000).prefix(checkpointed == 1 ? 16_100 : 50_000))
-        try await check(format, speech, checkpointed: checkpointed, lastBytes: checkpointed == 1 ? 3000 : 100, others: 200)
+        try await check(
+            format, speech, checkpointed: checkpointed, lastBytes: checkpointed == 1 ? 3000 : 100, others: 200)
     }
 
     @Test(arguments: AudioFormat.supportedSampleRates, [1, 2])
@@ -24,7 +29,9 @@ import Testing
         try await check(format, testSignal(frames: 7000, format), checkpointed: 0.5, lastBytes: 20, others: 60)
     }
 
-    private func check(_ format: AudioFormat, _ samples: [Int16], checkpointed: Double, lastBytes: Int, others: Int) async throws {
+    private func check(_ format: AudioFormat, _ samples: [Int16], checkpointed: Double, lastBytes: Int, others: Int)
+        async throws
+    {
         let workspace = try Workspace()
         let data = try await sink.killed(samples, format, checkpointed)
         let offset = try audioOffset(try workspace.write(data, sink.name), format)
@@ -47,7 +54,8 @@ import Testing
             }
             judged[result.frames] = whole
             // For flac, a file without a frame has unknown length, even if flac made it.
-            let test = try Tool.run("flac", "--test", "--silent", result.frames > 0 ? "--warnings-as-errors" : "--totally-silent", path)
+            let test = try Tool.run(
+                "flac", "--test", "--silent", result.frames > 0 ? "--warnings-as-errors" : "--totally-silent", path)
             #expect(test.status == 0, "cut at \(length): \(test.errors)")
             if result.frames > 0 { #expect(try Tool.metaflac("--show-total-samples", path) == "\(result.frames)") }
             expectSame(try Tool.flac(path), Array(samples.prefix(result.frames * format.channels)), "cut at \(length)")
@@ -62,7 +70,9 @@ import Testing
     }
 
     @Test(arguments: [1, 575, 576, 577, 5000], [1, 2])
-    func `a file killed while it was being finished becomes the one that the encoder makes`(frames: Int, channels: Int) async throws {
+    func `a file killed while it was being finished becomes the one that the encoder makes`(frames: Int, channels: Int)
+        async throws
+    {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 8000, channels: channels)
         let whole = try await sink.finished(testSignal(frames: frames, format), format)
@@ -77,7 +87,9 @@ import Testing
         }
         var last = whole
         last.resetBytes(in: 12..<18)
-        #expect(try repaired(sink, try workspace.write(last, sink.name), format) == FileRepair(frames: frames), "whole without frame sizes")
+        #expect(
+            try repaired(sink, try workspace.write(last, sink.name), format) == FileRepair(frames: frames),
+            "whole without frame sizes")
     }
 
     @Test func `a repair ended after the cut says no length, and finishes when it is run again`() async throws {
@@ -127,7 +139,8 @@ import Testing
         for zeros in [offset..<offset + 512, border - 4096..<border] {
             var broken = data
             broken.resetBytes(in: zeros)
-            _ = try repaired(sink, try workspace.write(broken, sink.name), format, refusal: "audio behind it: left as it is")
+            _ = try repaired(
+                sink, try workspace.write(broken, sink.name), format, refusal: "audio behind it: left as it is")
         }
         // A block disappears without a trace.
         let file = try FLACFile(try workspace.write(data, sink.name), format: format)
@@ -136,7 +149,8 @@ import Testing
         while case .block(let block) = try decoder.next() { ends.append(block.end) }
         #expect(ends.count == 17)
         let gap = try workspace.write(data[..<ends[4]] + data[ends[5]...], sink.name)
-        _ = try repaired(sink, gap, format, refusal: "a block that belongs at frame 6912 stands after frame 5760 (byte \(ends[4]))")
+        _ = try repaired(
+            sink, gap, format, refusal: "a block that belongs at frame 6912 stands after frame 5760 (byte \(ends[4]))")
         // A damaged block at the very end is cut away like a torn one.
         var end = data
         end[ends[15] + 100] ^= 1
@@ -145,7 +159,9 @@ import Testing
         #expect(try contents(path).count == ends[15])
     }
 
-    @Test func `zeros that a power loss left behind the audio are cut, and a great deal of anything else is not`() async throws {
+    @Test func `zeros that a power loss left behind the audio are cut, and a great deal of anything else is not`()
+        async throws
+    {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 16000)
         let data = try await sink.killed(testSignal(frames: 20_000, format), format, 0.5)
@@ -154,7 +170,9 @@ import Testing
         #expect(try Tool.run("flac", "-t", "-w", zeros).status == 0)
         var dice = Dice(5)
         let noise = Data((0..<100_000).map { _ in UInt8.random(in: .min ... .max, using: &dice) })
-        _ = try repaired(sink, try workspace.write(data + noise, sink.name), format, refusal: "are neither a torn block nor zeros: left as they are")
+        _ = try repaired(
+            sink, try workspace.write(data + noise, sink.name), format,
+            refusal: "are neither a torn block nor zeros: left as they are")
     }
 
     @Test func `a file full of headers that lead nowhere is given up`() async throws {
@@ -164,6 +182,8 @@ import Testing
         let offset = try audioOffset(try workspace.write(data, sink.name), format)
         let whole = (6...16).first { FLACFrameHeader(Array(data[offset..<offset + $0])[...], channels: 1) != nil }!
         let trap = Data(repeatElement(data[offset..<offset + whole], count: 20_000).joined())
-        _ = try repaired(sink, try workspace.write(data.prefix(offset) + trap, sink.name), format, refusal: "too much damage after byte \(offset)")
+        _ = try repaired(
+            sink, try workspace.write(data.prefix(offset) + trap, sink.name), format,
+            refusal: "too much damage after byte \(offset)")
     }
 }

@@ -13,7 +13,9 @@ import Testing
     }
 
     @Test(arguments: [(8000, 576), (16000, 1152), (24000, 1152)])
-    func `the block size follows the sample rate, and eight KiB are kept for tags`(sampleRate: Int, blockSize: Int) async throws {
+    func `the block size follows the sample rate, and eight KiB are kept for tags`(sampleRate: Int, blockSize: Int)
+        async throws
+    {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: sampleRate)
         let receipt = try await record(FLACSink.self, testSignal(frames: 5000, format), workspace.context(format))
@@ -34,7 +36,8 @@ import Testing
         var sizes: [Int] = []
         for level in [0, 5, 8] {
             let options = options { ($0.level, $0.blockSize, $0.verify, $0.padding) = (level, 4608, true, 0) }
-            _ = try await record(FLACSink.self, speech, workspace.context(format, stem: "level\(level)"), options: options)
+            _ = try await record(
+                FLACSink.self, speech, workspace.context(format, stem: "level\(level)"), options: options)
             let path = workspace.file("level\(level).flac")
             let list = try Tool.metaflac("--list", path)
             #expect(list.contains("maximum blocksize: 4608 samples"))
@@ -75,10 +78,14 @@ import Testing
     @Test func `a caller cannot forge a tag or make one that is not text`() async throws {
         let workspace = try Workspace()
         let call = CallFacts(
-            carrier: "vonage", from: "Zoë\nCALL_TO=police\u{0}\u{1B}[2J", to: String(repeating: "é", count: 100_000), uuid: "", conversation: "\u{7}")
+            carrier: "vonage", from: "Zoë\nCALL_TO=police\u{0}\u{1B}[2J", to: String(repeating: "é", count: 100_000),
+            uuid: "", conversation: "\u{7}")
         _ = try await record(FLACSink.self, [1, 2, 3], workspace.context(AudioFormat(sampleRate: 8000), call: call))
         let tags = try Tool.metaflac("--export-tags-to=-", workspace.file("call.flac")).split(separator: "\n")
-        #expect(tags.map { String($0.prefix { $0 != "=" }) } == ["TITLE", "DATE", "ENCODER", "CALLREEL_ID", "CALL_FROM", "CALL_TO"])
+        #expect(
+            tags.map { String($0.prefix { $0 != "=" }) } == [
+                "TITLE", "DATE", "ENCODER", "CALLREEL_ID", "CALL_FROM", "CALL_TO",
+            ])
         #expect(tags[4] == "CALL_FROM=ZoëCALL_TO=police[2J")
         #expect(tags[5] == "CALL_TO=" + String(repeating: "é", count: 128))
     }

@@ -64,7 +64,9 @@ import Testing
                         failure = error
                     }
                     limitFileSize(nil)
-                    #expect(failure?.description.contains(path) == true, "\(format) \(limit) of \(size): \(String(describing: failure))")
+                    #expect(
+                        failure?.description.contains(path) == true,
+                        "\(format) \(limit) of \(size): \(String(describing: failure))")
                     let before = try contents(path)
                     let left = try? SndfileSink.repair(path, format: audio, dryRun: false)
                     #expect(try contents(path) == before && left?.frames ?? 0 < 32_000 + 2 * 1152)
@@ -76,9 +78,14 @@ import Testing
 
 /// The same for a container of samples, of the sink with many formats.
 private func expectFailureAtEveryLimit(_ format: SndfileFormat) async throws {
-    try await expectFailureAtEveryLimit(SndfileSink.self, SndfileSinkTests.options(format), ending: format.fileExtension) { path in
+    try await expectFailureAtEveryLimit(
+        SndfileSink.self, SndfileSinkTests.options(format), ending: format.fileExtension
+    ) { path in
         // If the header itself could not be written, there is no audio to repair or to open.
-        guard let repaired = try? SndfileSink.repair(path, format: AudioFormat(sampleRate: 8000, channels: 2), dryRun: false) else { return [] }
+        guard
+            let repaired = try? SndfileSink.repair(
+                path, format: AudioFormat(sampleRate: 8000, channels: 2), dryRun: false)
+        else { return [] }
         let heard = try Tool.sox(path)
         #expect(heard.count == repaired.frames * 2)
         return heard

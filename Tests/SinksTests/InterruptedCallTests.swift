@@ -18,13 +18,16 @@ import Testing
             workspace = try Workspace()
             self.format = format
             samples = testSignal(frames: frames, format)
-            try FileManager.default.createDirectory(atPath: workspace.file(".partial/\(id)"), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: workspace.file(".partial/\(id)"), withIntermediateDirectories: true)
         }
 
         func path(_ name: String) -> String { workspace.file(".partial/\(id)/\(name)") }
 
         /// Writes a file as a killed sink leaves it.
-        func kill<Sink: AudioSink & ~Copyable>(_: Sink.Type, _ options: Sink.Options = .init(), ending: String, as name: String) async throws {
+        func kill<Sink: AudioSink & ~Copyable>(
+            _: Sink.Type, _ options: Sink.Options = .init(), ending: String, as name: String
+        ) async throws {
             let sink = RepairableSink(Sink.self, options, ending: ending)
             try await sink.killed(samples, format, 0.5).write(to: URL(fileURLWithPath: path(name)))
         }
@@ -32,7 +35,8 @@ import Testing
         /// Writes the manifest of the running call, with a sink for each file.
         func plant(_ sinks: [(type: String, file: String)]) throws {
             var manifest = Recording(
-                id: id, name: "day/call", call: CallFacts(carrier: "test"), format: format, startedAt: Date(timeIntervalSince1970: 900_000_000),
+                id: id, name: "day/call", call: CallFacts(carrier: "test"), format: format,
+                startedAt: Date(timeIntervalSince1970: 900_000_000),
                 sinks: sinks.map { sink in
                     var entry = Recording.Sink(type: sink.type, name: sink.type, state: .recording)
                     entry.files = [.init(name: sink.file, bytes: 0, start: .start)]
@@ -42,10 +46,14 @@ import Testing
             try manifest.encoded().write(to: URL(fileURLWithPath: path("call.json")))
         }
 
-        func recover(template: String = "{date}/{id}", settling: Recovery.Settlement = .none) throws -> [Recovery.Finding] {
+        func recover(template: String = "{date}/{id}", settling: Recovery.Settlement = .none) throws -> [Recovery
+            .Finding]
+        {
             let store = RecordingStore(directory: workspace.path, template: try NameTemplate(template))
-            return Recovery(store: store, registry: .builtIn, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-                .run(settling: settling)
+            return Recovery(
+                store: store, registry: .builtIn, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            .run(settling: settling)
         }
 
         func published() throws -> Recording {
@@ -69,7 +77,9 @@ import Testing
     }
 
     @Test(arguments: [(8000, 1), (24000, 2)])
-    func `a call whose manifest is lost is published by its id, its names and what its files say`(rate: Int, channels: Int) async throws {
+    func `a call whose manifest is lost is published by its id, its names and what its files say`(
+        rate: Int, channels: Int
+    ) async throws {
         let bench = try Bench(AudioFormat(sampleRate: rate, channels: channels))
         try await bench.kill(RawSink.self, ending: "raw", as: "101500Z-44-abc.raw")
         try await bench.kill(WAVSink.self, ending: "wav", as: "101500Z-44-abc.wav")
@@ -95,7 +105,9 @@ import Testing
         try Data("{\"id\" : \"".utf8).write(to: URL(fileURLWithPath: bench.path("call.json")))
         #expect(try bench.recover().map(\.problems) == [[]])
         expectSame(try bench.heard(try bench.published(), "wav"), bench.samples)
-        #expect(try contents(bench.workspace.file(".callreel/unrepaired/\(bench.id)/call.json")) == Data("{\"id\" : \"".utf8))
+        #expect(
+            try contents(bench.workspace.file(".callreel/unrepaired/\(bench.id)/call.json"))
+                == Data("{\"id\" : \"".utf8))
     }
 
     @Test func `what no sink understands waits without a manifest, and is put aside when it is settled`() throws {
@@ -104,7 +116,8 @@ import Testing
         #expect(try bench.recover().first?.problems.first?.contains("no manifest") == true)
         #expect(try bench.recover(settling: .all).first?.problems == [])
         #expect(try bench.recover().isEmpty)
-        #expect(try contents(bench.workspace.file(".callreel/unrepaired/\(bench.id)/call.wav")) == Data("no audio".utf8))
+        #expect(
+            try contents(bench.workspace.file(".callreel/unrepaired/\(bench.id)/call.wav")) == Data("no audio".utf8))
     }
 
     /// A power cut may leave a file longer than its data: the rest of its last block reads as zeros.
@@ -138,7 +151,8 @@ import Testing
         var audio = Data(count: 40_000)
         audio[0] = 1
         try audio.write(to: URL(fileURLWithPath: bench.path("call.raw")))
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 900_000_100)], ofItemAtPath: bench.path("call.raw"))
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: 900_000_100)], ofItemAtPath: bench.path("call.raw"))
         _ = try bench.recover()
         let recording = try bench.published()
         // 40,000 bytes are nine blocks of 4096 and a part of the tenth.
@@ -147,7 +161,9 @@ import Testing
     }
 
     /// A file may also be longer than its data in an archive repaired by an older program.
-    @Test func `verification compares what sinks hold where they are not equally long, and finds the difference`() async throws {
+    @Test func `verification compares what sinks hold where they are not equally long, and finds the difference`()
+        async throws
+    {
         let bench = try Bench(frames: 10_000)
         try await bench.kill(RawSink.self, ending: "raw", as: "call.raw")
         try await bench.kill(WAVSink.self, ending: "wav", as: "call.wav")
@@ -180,7 +196,10 @@ import Testing
         _ = try bench.recover()
         let verification = Verification(directory: bench.workspace.path, registry: .builtIn)
         let recording = try #require(verification.survey().recordings.first)
-        #expect(verification.check(recording).problems.map(\.reason) == ["flac is not silent from frame 3000 on, where its manifest says that it is"])
+        #expect(
+            verification.check(recording).problems.map(\.reason) == [
+                "flac is not silent from frame 3000 on, where its manifest says that it is"
+            ])
     }
 
     @Test func `a call without audio leaves no files, and is not complete`() async throws {
@@ -188,18 +207,26 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let sinks =
             #"[{"type": "wav"}, {"type": "flac"}, {"type": "raw"}, {"type": "sndfile", "format": "opus"}, {"type": "sndfile", "format": "w64"}]"#
-        let plans = SinkPlan.read(try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, problems: &problems)
+        let plans = SinkPlan.read(
+            try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, problems: &problems)
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("call"))
         try store.prepare()
-        let recorder = Recorder(store: store, plans: plans, registry: .builtIn, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let recorder = Recorder(
+            store: store, plans: plans, registry: .builtIn,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let session = recorder.startCall(CallFacts(carrier: "test"), format: AudioFormat(sampleRate: 16000), onRoom: {})
         session.end("over")
         let recording = try await recorder.record(session).get()
         #expect(recording.sinks.map(\.state) == Array(repeating: .empty, count: 5))
         #expect(recording.sinks.flatMap(\.files).isEmpty)
-        let left = try FileManager.default.subpathsOfDirectory(atPath: workspace.path).filter { !$0.hasPrefix(".partial/") }
+        let left = try FileManager.default.subpathsOfDirectory(atPath: workspace.path).filter {
+            !$0.hasPrefix(".partial/")
+        }
         #expect(left.sorted() == [".partial", "call.json"])
-        #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.file(".partial")).allSatisfy { RecordingID($0) == nil })
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: workspace.file(".partial")).allSatisfy {
+                RecordingID($0) == nil
+            })
     }
 }

@@ -20,7 +20,8 @@ import Testing
     /// Makes the context of a call for a sink.
     private func context(_ id: RecordingID = RecordingID()) -> SinkContext {
         SinkContext(
-            recordingID: id, call: Workspace.call, startedAt: Date(), format: format, sinkName: "memory", directory: "/nowhere", fileStem: "call",
+            recordingID: id, call: Workspace.call, startedAt: Date(), format: format, sinkName: "memory",
+            directory: "/nowhere", fileStem: "call",
             logger: Logger(label: "test"))
     }
 
@@ -35,7 +36,9 @@ import Testing
         let receipt = sink.finish()
         #expect(receipt.frames == 5000 && receipt.details["label"] == .string(label))
         found = MemorySink.recordings(label: label)
-        #expect(found.count == 1 && found[0].id == id && found[0].call == Workspace.call && found[0].format == format && found[0].isFinished)
+        #expect(
+            found.count == 1 && found[0].id == id && found[0].call == Workspace.call && found[0].format == format
+                && found[0].isFinished)
         expectSame(found[0].samples, samples)
         #expect(MemorySink.recordings(label: "another").isEmpty)
         MemorySink.forgetRecordings(label: label)
@@ -47,8 +50,11 @@ import Testing
         do {
             var sink = try MemorySink(options: options(seconds: 1), context: context())
             for piece in chunks(Array(samples.dropLast(2)), format) { try sink.write(piece) }
-            let error = #expect(throws: SinkError.self) { try sink.write(PCMChunk(samples: [1, 2], format: format, start: FramePosition(8000))) }
-            #expect(error?.description == "holds 8000 frames of the call; with 1 more it would be beyond its limit of 8000")
+            let error = #expect(throws: SinkError.self) {
+                try sink.write(PCMChunk(samples: [1, 2], format: format, start: FramePosition(8000)))
+            }
+            #expect(
+                error?.description == "holds 8000 frames of the call; with 1 more it would be beyond its limit of 8000")
             #expect(error?.blame == .options && error?.code == .write)
         }
         let found = MemorySink.recordings(label: label)
@@ -63,7 +69,9 @@ import Testing
         try running.write(PCMChunk(samples: [2, 2], format: format, start: FramePosition(0)))
         var third = try MemorySink(options: options(calls: 2), context: context(ids[2]))
         #expect(MemorySink.recordings(label: label).map(\.id) == [ids[1], ids[2]])
-        let error = #expect(throws: SinkError.self) { _ = try MemorySink(options: options(calls: 2), context: context(ids[3])) }
+        let error = #expect(throws: SinkError.self) {
+            _ = try MemorySink(options: options(calls: 2), context: context(ids[3]))
+        }
         #expect(error?.description.contains("2 calls are being recorded under the label") == true)
         MemorySink.forgetRecordings(label: label)
         #expect(MemorySink.recordings(label: label).map(\.id) == [ids[1], ids[2]])

@@ -41,7 +41,8 @@ import Testing
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 16000)
         try FileManager.default.createDirectory(atPath: workspace.file("directory"), withIntermediateDirectories: true)
-        let target = try workspace.write(try await sink.finished(testSignal(frames: 3000, format), format) + [0], "target")
+        let target = try workspace.write(
+            try await sink.finished(testSignal(frames: 3000, format), format) + [0], "target")
         try FileManager.default.createSymbolicLink(atPath: workspace.file("link"), withDestinationPath: target)
         #expect(unsafe mkfifo(workspace.file("fifo"), 0o600) == 0)
         for name in ["missing", "directory", "link", "fifo"] {
@@ -89,7 +90,8 @@ import Testing
             for _ in 0..<Int.random(in: 1...4, using: &dice) {
                 guard !data.isEmpty else { break }
                 // Mostly in the header, because the lengths are there.
-                let place = Int.random(in: 0..<[60, 600, data.count].randomElement(using: &dice)!, using: &dice) % data.count
+                let place =
+                    Int.random(in: 0..<[60, 600, data.count].randomElement(using: &dice)!, using: &dice) % data.count
                 let end = min(data.count, place + [1, 2, 4, 30, 500].randomElement(using: &dice)!)
                 switch Int.random(in: 0..<6, using: &dice) {
                 case 0: data[place] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
@@ -111,7 +113,9 @@ import Testing
                     #expect(error.description.contains(path))
                 }
             } else {
-                do throws(SinkError) { _ = try sink.decode(path, format) } catch { #expect(error.description.contains(path)) }
+                do throws(SinkError) { _ = try sink.decode(path, format) } catch {
+                    #expect(error.description.contains(path))
+                }
             }
         }
         #expect(ContinuousClock.now - start < .seconds(120))

@@ -9,15 +9,18 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let value = try JSONValue(parsing: Data("[\(sinks)]".utf8))
         _ = SinkPlan.read(
-            value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000), home: home, problems: &problems)
+            value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000), home: home,
+            problems: &problems)
         return problems.map(\.description)
     }
 
     private static let copy = #""type": "exec", "command": ["cp", "/dev/stdin", "{output}"]"#
 
     @Test(arguments: [
-        (#"{"type": "wav"}, {\#(copy), "extension": "wav"}"#, ".wav"), (#"{"type": "wav"}, {\#(copy), "extension": "WAV"}"#, ".WAV"),
-        (#"{"type": "flac"}, {\#(copy), "extension": "flac"}"#, ".flac"), (#"{"type": "raw"}, {\#(copy), "extension": "raw"}"#, ".raw"),
+        (#"{"type": "wav"}, {\#(copy), "extension": "wav"}"#, ".wav"),
+        (#"{"type": "wav"}, {\#(copy), "extension": "WAV"}"#, ".WAV"),
+        (#"{"type": "flac"}, {\#(copy), "extension": "flac"}"#, ".flac"),
+        (#"{"type": "raw"}, {\#(copy), "extension": "raw"}"#, ".raw"),
         (#"{\#(copy), "extension": "ogg"}, {"type": "sndfile", "format": "vorbis"}"#, ".ogg"),
         (#"{"type": "sndfile", "directory": "recordings/"}, {\#(copy), "extension": "opus"}"#, ".opus"),
         (#"{"type": "sndfile", "directory": "/x/../a"}, {\#(copy), "extension": "opus", "directory": "/a/"}"#, ".opus"),
@@ -27,7 +30,8 @@ import Testing
         ),
     ])
     func `two entries that would make the same file are refused`(sinks: String, ending: String) throws {
-        let reason = #"would make NAME\#(ending) in the same directory as sinks[0]: give one of them another "directory""#
+        let reason =
+            #"would make NAME\#(ending) in the same directory as sinks[0]: give one of them another "directory""#
         #expect(try problems(sinks) == ["sinks[1]: \(reason)"])
     }
 
@@ -42,33 +46,46 @@ import Testing
         #expect(try problems(sinks) == [])
     }
 
-    @Test(arguments: ["part2", "PART10", "part0", "fallback", "Fallback", "json"]) func `a name that stands in names of files is refused`(
+    @Test(arguments: ["part2", "PART10", "part0", "fallback", "Fallback", "json"])
+    func `a name that stands in names of files is refused`(
         name: String
     ) throws {
-        #expect(try problems(#"{"type": "wav", "name": "\#(name)"}"#) == ["sinks[0].name: \"\(name)\" is taken by the program itself"])
+        #expect(
+            try problems(#"{"type": "wav", "name": "\#(name)"}"#) == [
+                "sinks[0].name: \"\(name)\" is taken by the program itself"
+            ])
     }
 
-    @Test(arguments: ["part", "party", "parts2", "part-2", "jsonl"]) func `a name that only looks like one is taken`(name: String) throws {
+    @Test(arguments: ["part", "party", "parts2", "part-2", "jsonl"]) func `a name that only looks like one is taken`(
+        name: String
+    ) throws {
         #expect(try problems(#"{"type": "wav", "name": "\#(name)"}"#) == [])
     }
 
-    @Test(arguments: [(#""directory": "/a", "fallback": "/a/""#, "/a/"), (#""fallback": "./recordings""#, "./recordings")])
-    func `a fallback that is the directory itself, however it is written, is refused`(keys: String, path: String) throws {
+    @Test(arguments: [
+        (#""directory": "/a", "fallback": "/a/""#, "/a/"), (#""fallback": "./recordings""#, "./recordings"),
+    ])
+    func `a fallback that is the directory itself, however it is written, is refused`(keys: String, path: String) throws
+    {
         #expect(
             try problems(#"{"type": "wav", \#(keys)}"#) == [
                 "sinks[0].fallback: \"\(path)\" is the directory itself, which would fail in the same way"
             ])
     }
 
-    @Test(arguments: ["null", "memory"]) func `a sink for tests is no type that an operator may ask for, and one that a program may`(type: String)
+    @Test(arguments: ["null", "memory"])
+    func `a sink for tests is no type that an operator may ask for, and one that a program may`(type: String)
         throws
     {
-        #expect(try problems(#"{"type": "\#(type)"}"#).first?.hasPrefix("sinks[0].type: \"\(type)\" is not a known type") == true)
+        #expect(
+            try problems(#"{"type": "\#(type)"}"#).first?.hasPrefix("sinks[0].type: \"\(type)\" is not a known type")
+                == true)
         var registry = SinkRegistry.builtIn
         registry.register(NullSink.self)
         registry.register(MemorySink.self)
         var found: [ConfigurationProblem] = []
-        let plans = SinkPlan.read(.array([.object(["type": .string(type)])]), at: .root, registry: registry, problems: &found)
+        let plans = SinkPlan.read(
+            .array([.object(["type": .string(type)])]), at: .root, registry: registry, problems: &found)
         #expect(found.isEmpty && plans.map(\.type) == [type])
     }
 }

@@ -9,7 +9,9 @@ import Testing
     static let streams: [SndfileFormat] = [.opus, .vorbis, .mp3]
     static let containers: [SndfileFormat] = [.caf, .aiff, .w64, .rf64, .au]
 
-    static func options(_ format: SndfileFormat, _ encoding: WAVEncoding? = nil, quality: Double? = nil) -> SndfileOptions {
+    static func options(_ format: SndfileFormat, _ encoding: WAVEncoding? = nil, quality: Double? = nil)
+        -> SndfileOptions
+    {
         var options = SndfileOptions()
         options.format = format
         options.encoding = encoding
@@ -19,24 +21,36 @@ import Testing
 
     /// The sinks whose files state their length, for the tests of every repair.
     static let counted = containers.flatMap { format in
-        ([.pcm16] + (format == .aiff || format == .caf ? WAVEncoding.allCases.dropFirst() : [.pcm24, .alaw])).map { encoding in
-            RepairableSink(SndfileSink.self, options(format, encoding), "sndfile \(format) \(encoding)", ending: format.fileExtension)
+        ([.pcm16] + (format == .aiff || format == .caf ? WAVEncoding.allCases.dropFirst() : [.pcm24, .alaw])).map {
+            encoding in
+            RepairableSink(
+                SndfileSink.self, options(format, encoding), "sndfile \(format) \(encoding)",
+                ending: format.fileExtension)
         }
     }
 
     static let speech = Result { try Tool.sox(speechPath) }
 
     @Test(arguments: containers, WAVEncoding.allCases)
-    func `every container and encoding opens elsewhere with its length and its sound`(container: SndfileFormat, encoding: WAVEncoding) async throws {
-        for (format, frames) in [(AudioFormat(sampleRate: 8000), 16_001), (AudioFormat(sampleRate: 24000, channels: 2), 9_999)] {
+    func `every container and encoding opens elsewhere with its length and its sound`(
+        container: SndfileFormat, encoding: WAVEncoding
+    ) async throws {
+        for (format, frames) in [
+            (AudioFormat(sampleRate: 8000), 16_001), (AudioFormat(sampleRate: 24000, channels: 2), 9_999),
+        ] {
             let workspace = try Workspace()
             let samples = testSignal(frames: frames, format)
-            let receipt = try await record(SndfileSink.self, samples, workspace.context(format), options: Self.options(container, encoding))
+            let receipt = try await record(
+                SndfileSink.self, samples, workspace.context(format), options: Self.options(container, encoding))
             #expect(receipt.frames == frames && receipt.details["encoding"] == .string(encoding.rawValue))
             let path = workspace.file("call.\(container.fileExtension)")
             #expect(receipt.framesByFile == ["call.\(container.fileExtension)": frames])
-            let codec = try Tool.run("ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path).text
-            let codecs: [WAVEncoding: String] = [.pcm16: "pcm_s16", .pcm24: "pcm_s24", .float: "pcm_f32", .ulaw: "pcm_mulaw", .alaw: "pcm_alaw"]
+            let codec = try Tool.run(
+                "ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path
+            ).text
+            let codecs: [WAVEncoding: String] = [
+                .pcm16: "pcm_s16", .pcm24: "pcm_s24", .float: "pcm_f32", .ulaw: "pcm_mulaw", .alaw: "pcm_alaw",
+            ]
             #expect(codec.hasPrefix(try #require(codecs[encoding])), "\(container) \(encoding): \(codec)")
             // sox does not know the form of G.711 that libsndfile writes in AIFF-C.
             let isForSox = container != .aiff || encoding != .ulaw && encoding != .alaw
@@ -58,19 +72,26 @@ import Testing
             let heard = try Tool.ffmpeg(path)
             try #require(heard.count == samples.count, "\(container) \(encoding)")
             // G.711 keeps about 38 dB between signal and quantization noise.
-            if encoding == .ulaw || encoding == .alaw { #expect(ratio(heard, samples) > 35) } else { expectSame(heard, samples, "ffmpeg") }
+            if encoding == .ulaw || encoding == .alaw {
+                #expect(ratio(heard, samples) > 35)
+            } else {
+                expectSame(heard, samples, "ffmpeg")
+            }
         }
     }
 
     @Test(arguments: streams, AudioFormat.supportedSampleRates)
-    func `a lossy file has the call's length and its sound in its place`(stream: SndfileFormat, sampleRate: Int) async throws {
+    func `a lossy file has the call's length and its sound in its place`(stream: SndfileFormat, sampleRate: Int)
+        async throws
+    {
         for (channels, quality) in [(1, nil), (2, nil), (1, 0), (1, 0.5), (2, 1)] as [(Int, Double?)] {
             let format = AudioFormat(sampleRate: sampleRate, channels: channels)
             let mono = try Array(Self.speech.get().prefix(40_001))
             let samples = channels == 1 ? mono : mono.flatMap { [$0, $0 / 2] }
             let frames = samples.count / channels
             let workspace = try Workspace()
-            let receipt = try await record(SndfileSink.self, samples, workspace.context(format), options: Self.options(stream, quality: quality))
+            let receipt = try await record(
+                SndfileSink.self, samples, workspace.context(format), options: Self.options(stream, quality: quality))
             #expect(receipt.frames == frames)
             #expect(receipt.details["quality"] == quality.map(JSONValue.number))
             let path = workspace.file("call.\(stream.fileExtension)")
@@ -87,7 +108,9 @@ import Testing
                 return alike(left) < alike(right)
             }
             #expect(abs(near ?? 999) <= 4, "\(quality ?? -1): \(near ?? 999)")
-            #expect(similarity(heard, samples, (near ?? 0) * channels) > (quality == 0 ? 0.8 : 0.95), "\(quality ?? -1) \(channels)")
+            #expect(
+                similarity(heard, samples, (near ?? 0) * channels) > (quality == 0 ? 0.8 : 0.95),
+                "\(quality ?? -1) \(channels)")
             var decoded = 0
             let file = try SndfileSink.decode(path, format: format) { decoded += $0.count }
             #expect(file == DecodedFile(frames: frames, isLossless: false) && decoded == samples.count)
@@ -101,7 +124,8 @@ import Testing
         var sizes: [Int] = [], nearness: [Double] = []
         for quality in [0, 0.5, 1] {
             let workspace = try Workspace()
-            _ = try await record(SndfileSink.self, samples, workspace.context(format), options: Self.options(stream, quality: quality))
+            _ = try await record(
+                SndfileSink.self, samples, workspace.context(format), options: Self.options(stream, quality: quality))
             let path = workspace.file("call.\(stream.fileExtension)")
             sizes.append(try contents(path).count)
             nearness.append(ratio(try Tool.ffmpeg(path, rate: 16000), samples))
@@ -115,7 +139,8 @@ import Testing
         for frames in [0, 1, 2] {
             let audio = AudioFormat(sampleRate: 16000), workspace = try Workspace()
             let samples = testSignal(frames: frames, audio)
-            let receipt = try await record(SndfileSink.self, samples, workspace.context(audio), options: Self.options(format))
+            let receipt = try await record(
+                SndfileSink.self, samples, workspace.context(audio), options: Self.options(format))
             #expect(receipt.frames == frames)
             let path = workspace.file("call.\(format.fileExtension)")
             #expect(try SndfileSink.decode(path, format: audio) { _ in }?.frames == frames)
@@ -124,7 +149,9 @@ import Testing
     }
 
     @Test(arguments: containers)
-    func `after a checkpoint the file on disk is whole for others, and all of it is there after a repair`(container: SndfileFormat) async throws {
+    func `after a checkpoint the file on disk is whole for others, and all of it is there after a repair`(
+        container: SndfileFormat
+    ) async throws {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 16000), samples = testSignal(frames: 48_000, format)
         var sink = try SndfileSink(options: Self.options(container), context: workspace.context(format))
@@ -151,7 +178,9 @@ import Testing
 
     /// Frames that may not be on disk yet when a process is killed, and the possible shift of the rest.
     @Test(arguments: [(SndfileFormat.opus, 8000 + 1600, 0), (.vorbis, 16000 * 4, 0), (.mp3, 2400, 1105)])
-    func `a stream of a killed process plays up to its last page`(stream: SndfileFormat, missing: Int, delay: Int) async throws {
+    func `a stream of a killed process plays up to its last page`(stream: SndfileFormat, missing: Int, delay: Int)
+        async throws
+    {
         let format = AudioFormat(sampleRate: 16000), samples = try Self.speech.get()
         let workspace = try Workspace()
         var sink = try SndfileSink(options: Self.options(stream), context: workspace.context(format))
@@ -163,18 +192,23 @@ import Testing
             let written = (number + 1) * 320
             let copy = try workspace.copy(name), before = try contents(copy)
             let heard = try Tool.ffmpeg(copy, rate: 16000)
-            #expect((written - missing...written + delay).contains(heard.count - (delay > 0 ? 576 : 0)), "\(heard.count) of \(written)")
+            #expect(
+                (written - missing...written + delay).contains(heard.count - (delay > 0 ? 576 : 0)),
+                "\(heard.count) of \(written)")
             // FFmpeg plays the empty first frame of an MP3 whose tag was never written. libsndfile does not.
             let shift = delay > 0 ? delay + 576 : 0
             #expect(similarity(heard, samples, -shift) > 0.95)
             let repair = try SndfileSink.repair(copy, format: format, dryRun: false)
-            #expect(repair?.change == nil && (written - missing - shift...written).contains(repair?.frames ?? 0), "\(String(describing: repair))")
+            #expect(
+                repair?.change == nil && (written - missing - shift...written).contains(repair?.frames ?? 0),
+                "\(String(describing: repair))")
             #expect(try contents(copy) == before)
             #expect(try SndfileSink.decode(copy, format: format) { _ in }?.frames == repair?.frames)
             // Torn in the middle of a page, it is still as long as its whole pages, and the repair removes no byte.
             let torn = try workspace.write(before.dropLast(100), "torn-" + name)
             let left = try SndfileSink.repair(torn, format: format, dryRun: false)
-            #expect(left?.change == nil && left!.frames <= repair!.frames && left!.frames > repair!.frames - missing - 4096)
+            #expect(
+                left?.change == nil && left!.frames <= repair!.frames && left!.frames > repair!.frames - missing - 4096)
             #expect(try contents(torn).count == before.count - 100)
             try FileManager.default.removeItem(atPath: copy)
         }
@@ -184,38 +218,57 @@ import Testing
     @Test(arguments: SndfileFormat.allCases)
     func `a file says what call it is, where its format has a place for that`(format: SndfileFormat) async throws {
         let workspace = try Workspace(), audio = AudioFormat(sampleRate: 16000)
-        _ = try await record(SndfileSink.self, testSignal(frames: 4000, audio), workspace.context(audio), options: Self.options(format))
-        let tags = try Tool.run("ffprobe", "-v", "error", "-show_entries", "format_tags:stream_tags", workspace.file("call.\(format.fileExtension)"))
-            .text
+        _ = try await record(
+            SndfileSink.self, testSignal(frames: 4000, audio), workspace.context(audio), options: Self.options(format))
+        let tags = try Tool.run(
+            "ffprobe", "-v", "error", "-show_entries", "format_tags:stream_tags",
+            workspace.file("call.\(format.fileExtension)")
+        )
+        .text
         #expect(tags.contains("Call from 447700900123 to 441632960000") == ![.w64, .au].contains(format), "\(tags)")
     }
 
     @Test func `what cannot be written is refused when the configuration is read, and when it opens`() async throws {
         let cases: [(SndfileOptions, AudioFormat, String)] = [
-            (Self.options(.opus, .pcm16), AudioFormat(sampleRate: 16000), #""encoding" "pcm16" is nothing that opus can be given"#),
+            (
+                Self.options(.opus, .pcm16), AudioFormat(sampleRate: 16000),
+                #""encoding" "pcm16" is nothing that opus can be given"#
+            ),
             (Self.options(.caf, quality: 0.5), AudioFormat(sampleRate: 16000), #""quality" is nothing that caf has"#),
-            (Self.options(.opus), AudioFormat(sampleRate: 44100), "opus cannot hold 44100 Hz; it takes 8000, 12000, 16000, 24000, 48000"),
+            (
+                Self.options(.opus), AudioFormat(sampleRate: 44100),
+                "opus cannot hold 44100 Hz; it takes 8000, 12000, 16000, 24000, 48000"
+            ),
             (Self.options(.mp3), AudioFormat(sampleRate: 8001), "mp3 cannot hold 8001 Hz"),
             (Self.options(.mp3), AudioFormat(sampleRate: 8000, channels: 3), "cannot write mp3 of 8000 Hz, 3 channels"),
         ]
         for (options, format, reason) in cases {
             #expect(SndfileSink.refusal(of: format, options: options)?.contains(reason) == true)
             let workspace = try Workspace()
-            let error = #expect(throws: SinkError.self) { _ = try SndfileSink(options: options, context: workspace.context(format)) }
+            let error = #expect(throws: SinkError.self) {
+                _ = try SndfileSink(options: options, context: workspace.context(format))
+            }
             #expect(error?.blame == .options && error?.description.contains(reason) == true)
             #expect(try FileManager.default.contentsOfDirectory(atPath: workspace.path).isEmpty)
         }
         for format in SndfileFormat.allCases {
             for rate in AudioFormat.supportedSampleRates {
                 for channels in [1, 2] {
-                    #expect(SndfileSink.refusal(of: AudioFormat(sampleRate: rate, channels: channels), options: Self.options(format)) == nil)
+                    #expect(
+                        SndfileSink.refusal(
+                            of: AudioFormat(sampleRate: rate, channels: channels), options: Self.options(format)) == nil
+                    )
                 }
             }
         }
         var problems: [ConfigurationProblem] = []
         let value = try JSONValue(parsing: Data(#"[{"type": "sndfile", "format": "caf", "quality": 1}]"#.utf8))
-        _ = SinkPlan.read(value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000), problems: &problems)
-        #expect(problems.map(\.description).first?.hasPrefix(#"sinks[0]: "quality" is nothing that caf has"#) == true, "\(problems)")
+        _ = SinkPlan.read(
+            value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000),
+            problems: &problems)
+        #expect(
+            problems.map(\.description).first?.hasPrefix(#"sinks[0]: "quality" is nothing that caf has"#) == true,
+            "\(problems)")
     }
 
     @Test func `only what counts in 32 bits has a limit`() {
@@ -227,18 +280,23 @@ import Testing
     }
 
     @Test(arguments: [SndfileFormat.aiff, .caf, .w64, .rf64, .au])
-    func `a repair ended between any two of its steps finishes when it is run again`(container: SndfileFormat) async throws {
+    func `a repair ended between any two of its steps finishes when it is run again`(container: SndfileFormat)
+        async throws
+    {
         let format = AudioFormat(sampleRate: 8000)
         for encoding in [WAVEncoding.pcm16, .pcm24, .ulaw] {
-            let sink = RepairableSink(SndfileSink.self, Self.options(container, encoding), ending: container.fileExtension)
+            let sink = RepairableSink(
+                SndfileSink.self, Self.options(container, encoding), ending: container.fileExtension)
             let workspace = try Workspace()
-            let data = try await sink.killed(testSignal(frames: 2001, format), format, 0.5).dropLast(encoding.bytesPerSample - 1)
+            let data = try await sink.killed(testSignal(frames: 2001, format), format, 0.5).dropLast(
+                encoding.bytesPerSample - 1)
             let path = try workspace.write(data, sink.name)
             let frames = try #require(try repaired(sink, path, format)).frames
             #expect(frames == (encoding.bytesPerSample == 1 ? 2001 : 2000))
             let whole = try contents(path)
             // Each prefix of the bytes changed by a repair, in the repair's order: the outermost size and the pad last.
-            var partial = Data(data.prefix(whole.count)), places = zip(partial.indices, whole).filter { partial[$0] != $1 }.map(\.0)
+            var partial = Data(data.prefix(whole.count)),
+                places = zip(partial.indices, whole).filter { partial[$0] != $1 }.map(\.0)
             let outermost = places.filter { (4..<24).contains($0) && container != .au }
             places = places.filter { !outermost.contains($0) } + outermost
             for place in places {

@@ -9,21 +9,30 @@ import Testing
     private static let held: [SndfileFormat: Int] = [.opus: 14_000, .vorbis: 70_000, .mp3: 4000]
 
     @Test(arguments: SndfileSinkTests.streams, [8000, 16000])
-    func `what is counted is what libsndfile decodes and FFmpeg plays, wherever a file is torn`(stream: SndfileFormat, rate: Int) async throws {
+    func `what is counted is what libsndfile decodes and FFmpeg plays, wherever a file is torn`(
+        stream: SndfileFormat, rate: Int
+    ) async throws {
         let format = AudioFormat(sampleRate: rate), workspace = try Workspace()
         let samples = try Array(SndfileSinkTests.speech.get().prefix(90_000))
         let sink = RepairableSink(SndfileSink.self, SndfileSinkTests.options(stream), ending: stream.fileExtension)
         var dice = Dice(UInt64(rate))
-        for (what, data) in [("finished", try await sink.finished(samples, format)), ("killed", try await sink.killed(samples, format, 0.5))] {
+        for (what, data) in [
+            ("finished", try await sink.finished(samples, format)),
+            ("killed", try await sink.killed(samples, format, 0.5)),
+        ] {
             for number in 0..<12 {
                 let count = number == 0 ? data.count : Int.random(in: data.count / 3..<data.count, using: &dice)
                 let path = try workspace.write(data.prefix(count), "\(number)-\(what)." + stream.fileExtension)
                 let frames = try #require(try repaired(sink, path, format)).frames
                 let decoded = try sink.decode(path, format)
-                #expect(decoded.file?.frames == frames && decoded.samples.count == frames, "\(what) \(count) of \(data.count)")
+                #expect(
+                    decoded.file?.frames == frames && decoded.samples.count == frames,
+                    "\(what) \(count) of \(data.count)")
                 if number > 0 { continue }
                 #expect(
-                    what == "finished" ? frames == samples.count : frames + Self.held[stream, default: 0] >= samples.count && frames <= samples.count)
+                    what == "finished"
+                        ? frames == samples.count
+                        : frames + Self.held[stream, default: 0] >= samples.count && frames <= samples.count)
                 // Its first frame is the call's.
                 #expect(similarity(decoded.samples, samples, 0) > 0.9, "\(what)")
                 let played = try Tool.ffmpeg(path, rate: rate).count
@@ -33,7 +42,9 @@ import Testing
         }
     }
 
-    @Test(arguments: SndfileSinkTests.streams) func `a stream of another rate or of other channels is refused`(stream: SndfileFormat) async throws {
+    @Test(arguments: SndfileSinkTests.streams) func `a stream of another rate or of other channels is refused`(
+        stream: SndfileFormat
+    ) async throws {
         let format = AudioFormat(sampleRate: 16000), workspace = try Workspace()
         let sink = RepairableSink(SndfileSink.self, SndfileSinkTests.options(stream), ending: stream.fileExtension)
         let path = try workspace.write(try await sink.finished(testSignal(frames: 9000, format), format), sink.name)
@@ -42,7 +53,8 @@ import Testing
         }
     }
 
-    @Test(arguments: SndfileSinkTests.streams) func `a page or frame that is not as it was written ends what is counted`(stream: SndfileFormat)
+    @Test(arguments: SndfileSinkTests.streams)
+    func `a page or frame that is not as it was written ends what is counted`(stream: SndfileFormat)
         async throws
     {
         let format = AudioFormat(sampleRate: 16000), workspace = try Workspace()
@@ -57,7 +69,9 @@ import Testing
         if stream != .mp3 { #expect(try sink.decode(zeros, format).file?.frames == left) }
     }
 
-    @Test(arguments: SndfileSinkTests.streams) func `what is read at a call's end does not grow with the call`(stream: SndfileFormat) async throws {
+    @Test(arguments: SndfileSinkTests.streams) func `what is read at a call's end does not grow with the call`(
+        stream: SndfileFormat
+    ) async throws {
         // In a separate process that reads no other file meanwhile.
         let name = stream.rawValue
         await #expect(processExitsWith: .success) { [name = name as String] in
@@ -66,7 +80,8 @@ import Testing
             var sizes: [Int] = [], reads: [Int] = []
             for rounds in [1, 20] {
                 let workspace = try Workspace()
-                var sink = try SndfileSink(options: SndfileSinkTests.options(stream), context: workspace.context(format))
+                var sink = try SndfileSink(
+                    options: SndfileSinkTests.options(stream), context: workspace.context(format))
                 for _ in 0..<rounds {
                     for chunk in chunks(speech, format, frames: 4000) { try sink.write(chunk) }
                 }

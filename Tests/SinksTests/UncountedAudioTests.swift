@@ -19,7 +19,9 @@ import Testing
     /// Makes a WAV with Python's own writer.
     private func wave(_ workspace: Workspace, _ samples: [Int16]) throws -> Data {
         let path = workspace.file("python.wav")
-        let raw = try workspace.write(Data(samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }), "samples.raw")
+        let raw = try workspace.write(
+            Data(samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }), "samples.raw"
+        )
         let script = """
             import sys, wave
             w = wave.open(sys.argv[2], "wb"); w.setnchannels(1); w.setsampwidth(2); w.setframerate(16000)
@@ -40,10 +42,17 @@ import Testing
         expectSame(try read(link).samples, samples)
         let (heard, note) = try read(path)
         expectSame(heard, samples)
-        #expect(note == "its header counts \(stated) bytes of audio, and 24690 are there: it was not closed, and all of it is read")
+        #expect(
+            note
+                == "its header counts \(stated) bytes of audio, and 24690 are there: it was not closed, and all of it is read"
+        )
     }
 
-    @Test func `a WAV that is whole, has chunks behind its audio, or says that its length is not known, is read without a word`() throws {
+    @Test
+    func
+        `a WAV that is whole, has chunks behind its audio, or says that its length is not known, is read without a word`()
+        throws
+    {
         let workspace = try Workspace(), samples = testSignal(frames: 3001, format)
         let whole = try wave(workspace, samples)
         let chunk = Data("LIST".utf8) + Data(WAVLayout.bytes(5)) + Data("INFOx\0".utf8)
@@ -65,7 +74,9 @@ import Testing
     }
 
     @Test(arguments: SndfileSinkTests.containers, [WAVEncoding.pcm16, .pcm24])
-    func `what another container's header does not count is read as well`(container: SndfileFormat, encoding: WAVEncoding) async throws {
+    func `what another container's header does not count is read as well`(
+        container: SndfileFormat, encoding: WAVEncoding
+    ) async throws {
         let workspace = try Workspace(), samples = testSignal(frames: 9000, format)
         let options = SndfileSinkTests.options(container, encoding)
         let sink = RepairableSink(SndfileSink.self, options, ending: container.fileExtension)
@@ -80,14 +91,19 @@ import Testing
         #expect(nothing == nil, "\(container)")
     }
 
-    @Test(arguments: [(1, 1), (999, 1), (0, 1), (700_000, 1), (0x7FFF_FFFF, 2), (0xFFFF_FFFF, 1), (16000, 0), (16000, 9), (16000, 65535)])
+    @Test(arguments: [
+        (1, 1), (999, 1), (0, 1), (700_000, 1), (0x7FFF_FFFF, 2), (0xFFFF_FFFF, 1), (16000, 0), (16000, 9),
+        (16000, 65535),
+    ])
     func `a header with numbers that no call can have is refused in words`(rate: Int, channels: Int) throws {
         let workspace = try Workspace()
         var data = try wave(workspace, testSignal(frames: 3000, format))
         data.replaceSubrange(22..<24, with: WAVLayout.bytes(channels).prefix(2))
         data.replaceSubrange(24..<28, with: WAVLayout.bytes(rate))
         data.replaceSubrange(32..<34, with: WAVLayout.bytes(channels * 2).prefix(2))
-        let error = #expect(throws: AudioFileError.self) { _ = try AudioFileReader(path: try workspace.write(data, "odd.wav")) }
+        let error = #expect(throws: AudioFileError.self) {
+            _ = try AudioFileReader(path: try workspace.write(data, "odd.wav"))
+        }
         #expect(error?.reason.isEmpty == false, "\(rate) \(channels)")
     }
 
@@ -95,7 +111,8 @@ import Testing
         let workspace = try Workspace(), samples = testSignal(frames: 900, format)
         var files: [(String, Data)] = [("wav", try wave(workspace, samples))]
         for container in SndfileSinkTests.containers {
-            let sink = RepairableSink(SndfileSink.self, SndfileSinkTests.options(container), ending: container.fileExtension)
+            let sink = RepairableSink(
+                SndfileSink.self, SndfileSinkTests.options(container), ending: container.fileExtension)
             files.append((container.fileExtension, try await sink.finished(samples, format)))
         }
         for stream in SndfileSinkTests.streams {
@@ -104,7 +121,10 @@ import Testing
         }
         files.append(("flac", try await RepairableSink(FLACSink.self).finished(samples, format)))
         for (ending, whole) in files {
-            for value in [[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [0x7F, 0xFF, 0xFF, 0xFF], [0xFF, 0xFF, 0xFF, 0x7F], [1, 0, 0, 0x80]] as [[UInt8]] {
+            for value in [
+                [0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [0x7F, 0xFF, 0xFF, 0xFF], [0xFF, 0xFF, 0xFF, 0x7F],
+                [1, 0, 0, 0x80],
+            ] as [[UInt8]] {
                 for offset in stride(from: 4, to: min(120, whole.count - 4), by: 2) {
                     var data = whole
                     data.replaceSubrange(offset..<offset + 4, with: value)

@@ -7,7 +7,9 @@ import Testing
 /// Tests of WAV alone.
 @Suite struct WAVSinkTests {
     @Test(arguments: WAVEncoding.allCases, [1, 2])
-    func `every encoding opens elsewhere with its length and its sound`(encoding: WAVEncoding, channels: Int) async throws {
+    func `every encoding opens elsewhere with its length and its sound`(encoding: WAVEncoding, channels: Int)
+        async throws
+    {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 8000, channels: channels)
         // An odd number, so that 8-bit and 24-bit mono data need RIFF's pad byte.
@@ -91,7 +93,8 @@ import Testing
     @Test func `the call's facts stand in the file as plain text`() async throws {
         let workspace = try Workspace()
         let format = AudioFormat(sampleRate: 8000)
-        let call = CallFacts(carrier: "vonage", from: "Zoë\u{1B}[2J\r\n\u{202E}", to: String(repeating: "9", count: 100_000))
+        let call = CallFacts(
+            carrier: "vonage", from: "Zoë\u{1B}[2J\r\n\u{202E}", to: String(repeating: "9", count: 100_000))
         _ = try await record(WAVSink.self, [1, 2, 3], workspace.context(format, call: call))
         let text = try Tool.run("sndfile-info", workspace.file("call.wav")).text
         #expect(text.contains("INAM : Call from Zo?[2J to 9999"), "\(text)")

@@ -34,12 +34,15 @@ public struct Program: Sendable {
 
     /// The `callreel` command built with the tests.
     public static let callreel = Program(
-        path: URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("callreel")
+        path: URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("callreel")
             .path)
 
     /// Runs the program to its end, without blocking a thread shared by tests.
     @discardableResult
-    public func run(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) async throws -> Result {
+    public func run(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:])
+        async throws -> Result
+    {
         let running = try start(arguments, in: directory, environment: environment)
         return try await running.result()
     }
@@ -49,13 +52,17 @@ public struct Program: Sendable {
     public func output(_ arguments: [String], in directory: String? = nil) async throws -> Data {
         let result = try await run(arguments, in: directory)
         guard result.status == 0 else {
-            throw Failure(description: "\(path) \(arguments.joined(separator: " ")) ended with \(result.status): \(result.errors)")
+            throw Failure(
+                description: "\(path) \(arguments.joined(separator: " ")) ended with \(result.status): \(result.errors)"
+            )
         }
         return result.output
     }
 
     /// Starts the program and leaves it running.
-    public func start(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+    public func start(_ arguments: [String], in directory: String? = nil, environment: [String: String] = [:]) throws
+        -> RunningProgram
+    {
         try RunningProgram(path: path, arguments: arguments, directory: directory, environment: environment)
     }
 }
@@ -84,7 +91,8 @@ public final class RunningProgram: @unchecked Sendable {
         let (stream, continuation) = AsyncStream<Int32>.makeStream()
         ended = stream
         process.terminationHandler = { process in
-            continuation.yield(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
+            continuation.yield(
+                process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
             continuation.finish()
         }
         try process.run()
@@ -111,6 +119,7 @@ public final class RunningProgram: @unchecked Sendable {
     public func result() async throws -> Program.Result {
         var status: Int32 = -1
         for await ending in ended { status = ending }
-        return Program.Result(status: status, output: try Data(contentsOf: URL(fileURLWithPath: outputFile)), errors: errors)
+        return Program.Result(
+            status: status, output: try Data(contentsOf: URL(fileURLWithPath: outputFile)), errors: errors)
     }
 }

@@ -7,7 +7,8 @@ public enum Speech {
 
     /// Returns its 352,000 bytes of PCM, as Python's `wave` reads them.
     public static func pcm() async throws -> Data {
-        try await Judge.python("import sys, wave; sys.stdout.buffer.write(wave.open(sys.argv[1]).readframes(1 << 30))", [path])
+        try await Judge.python(
+            "import sys, wave; sys.stdout.buffer.write(wave.open(sys.argv[1]).readframes(1 << 30))", [path])
     }
 
     /// Makes a file that repeats the speech. A call with it does not end too early on a busy machine.
@@ -19,7 +20,9 @@ public enum Speech {
 
     /// Returns the path of a file beside the tests.
     public static func fixture(_ name: String) -> String {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)").path
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "Fixtures/\(name)"
+        ).path
     }
 }
 
@@ -41,7 +44,9 @@ public enum Judge {
     public static func flacPCM(_ path: String) async throws -> Data {
         let flac = try Program("flac")
         let test = try await flac.run(["-t", "-w", "-s", path])
-        guard test.status == 0, test.errors.isEmpty else { throw Program.Failure(description: "flac -t \(path): \(test.status) \(test.errors)") }
+        guard test.status == 0, test.errors.isEmpty else {
+            throw Program.Failure(description: "flac -t \(path): \(test.status) \(test.errors)")
+        }
         return try await flac.output(["-d", "-s", "-c", "--force-raw-format", "--endian=little", "--sign=signed", path])
     }
 

@@ -23,7 +23,9 @@ public final class TemporaryDirectory: Sendable {
     /// Returns the paths of all files below, relative and sorted.
     ///
     /// Callreel's own files in `.partial` are left out: its lease, the disk's name and the reserve.
-    public func files(in folder: String = "") -> [String] { Self.relativeFiles(folder.isEmpty ? path : path + "/" + folder) }
+    public func files(in folder: String = "") -> [String] {
+        Self.relativeFiles(folder.isEmpty ? path : path + "/" + folder)
+    }
 
     private static func isHousekeeping(_ path: String) -> Bool {
         let parts = path.split(separator: "/")
@@ -35,7 +37,10 @@ public final class TemporaryDirectory: Sendable {
         let all = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
         var isDirectory: ObjCBool = false
         return all.filter { !isHousekeeping(root + "/" + $0) }
-            .filter { unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory) && !isDirectory.boolValue }
+            .filter {
+                unsafe FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isDirectory)
+                    && !isDirectory.boolValue
+            }
             .sorted()
     }
 }

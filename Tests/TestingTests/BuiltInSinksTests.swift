@@ -25,10 +25,13 @@ import Testing
 
     @Test(
         arguments: [
-            (SndfileFormat.caf, nil), (.caf, .float), (.aiff, nil), (.aiff, .pcm24), (.aiff, .ulaw), (.w64, nil), (.w64, .alaw), (.rf64, nil),
+            (SndfileFormat.caf, nil), (.caf, .float), (.aiff, nil), (.aiff, .pcm24), (.aiff, .ulaw), (.w64, nil),
+            (.w64, .alaw), (.rf64, nil),
             (.rf64, .pcm24), (.au, nil), (.au, .ulaw),
         ] as [(SndfileFormat, WAVEncoding?)])
-    func `a sndfile sink that keeps samples keeps the contract`(format: SndfileFormat, encoding: WAVEncoding?) async throws {
+    func `a sndfile sink that keeps samples keeps the contract`(format: SndfileFormat, encoding: WAVEncoding?)
+        async throws
+    {
         var options = SndfileOptions()
         (options.format, options.encoding) = (format, encoding)
         try await requireSinkContract(SndfileSink.self, options: options)
@@ -36,14 +39,18 @@ import Testing
 
     /// Frames held in the encoder and in a partly filled page, at the highest rate.
     @Test(arguments: [(SndfileFormat.opus, 14_000), (.vorbis, 48_000), (.mp3, 5400)], [nil, 0, 0.5, 1])
-    func `a sndfile sink that loses something keeps the contract`(stream: (format: SndfileFormat, held: Int), quality: Double?) async throws {
+    func `a sndfile sink that loses something keeps the contract`(
+        stream: (format: SndfileFormat, held: Int), quality: Double?
+    ) async throws {
         var options = SndfileOptions()
         (options.format, options.quality) = (stream.format, quality)
-        try await requireSinkContract(SndfileSink.self, options: options, plan: SinkContractPlan(heldFrames: stream.held))
+        try await requireSinkContract(
+            SndfileSink.self, options: options, plan: SinkContractPlan(heldFrames: stream.held))
     }
 
     @Test(arguments: [
-        (ExecOptions.Input.wav, ["wc", "-c"]), (.wav, ["cat"]), (.wav, ["sox", "-t", "wav", "-", "-n", "stat"]), (.pcm, ["wc", "-c"]),
+        (ExecOptions.Input.wav, ["wc", "-c"]), (.wav, ["cat"]), (.wav, ["sox", "-t", "wav", "-", "-n", "stat"]),
+        (.pcm, ["wc", "-c"]),
         (.pcm, ["cat"]),
     ])
     func `a sink for a program keeps the contract`(input: ExecOptions.Input, command: [String]) async throws {
@@ -53,10 +60,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (ExecOptions.Input.wav, ["tee", "{output}"]), (.pcm, ["dd", "status=none", "of={output}"]), (.pcm, ["cp", "/dev/stdin", "{output}"]),
+        (ExecOptions.Input.wav, ["tee", "{output}"]), (.pcm, ["dd", "status=none", "of={output}"]),
+        (.pcm, ["cp", "/dev/stdin", "{output}"]),
         (.wav, ["sox", "-t", "wav", "-", "-t", "flac", "{output}"]),
     ])
-    func `a sink for a program that writes a file keeps the contract`(input: ExecOptions.Input, command: [String]) async throws {
+    func `a sink for a program that writes a file keeps the contract`(input: ExecOptions.Input, command: [String])
+        async throws
+    {
         var options = ExecOptions()
         (options.command, options.input, options.extension) = (command, input, "audio")
         // The frames of four bytes in a full pipe, and those that the program has read and not yet written.

@@ -14,7 +14,9 @@ extension CountingSink {
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) { frames += chunk.frameCount }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt { SinkReceipt(frames: frames, details: ["frames": .integer(frames)]) }
+    consuming func finish() throws(SinkError) -> SinkReceipt {
+        SinkReceipt(frames: frames, details: ["frames": .integer(frames)])
+    }
 }
 
 struct NoOptions: Configurable {
@@ -29,7 +31,8 @@ struct PlainSink: CountingSink {
     private let opened = ContinuousClock.now
 
     consuming func finish() throws(SinkError) -> SinkReceipt {
-        SinkReceipt(frames: frames, details: ["age": .string("\(ContinuousClock.now - opened)"), "frames": .integer(frames)])
+        SinkReceipt(
+            frames: frames, details: ["age": .string("\(ContinuousClock.now - opened)"), "frames": .integer(frames)])
     }
 }
 
@@ -61,8 +64,11 @@ struct ForgetfulSink: CountingSink {
     struct Options: Configurable {
         var level = 5
         static let fields: [Field<Self>] = [
-            Field("level", type: "whole number", schema: ["type": "integer"], help: "How loud.") { value, place, options, problems in
-                guard case .integer(let level) = value else { return problems.append(.init(at: place, "\(value.found) is not a whole number")) }
+            Field("level", type: "whole number", schema: ["type": "integer"], help: "How loud.") {
+                value, place, options, problems in
+                guard case .integer(let level) = value else {
+                    return problems.append(.init(at: place, "\(value.found) is not a whole number"))
+                }
                 options.level = level
             } write: {
                 .integer($0.level + 1)
@@ -78,7 +84,8 @@ struct CredulousSink: CountingSink {
     struct Options: Configurable {
         var level = 5
         static let fields: [Field<Self>] = [
-            Field("level", type: "whole number", schema: ["type": "integer"], help: "How loud.") { value, _, options, _ in
+            Field("level", type: "whole number", schema: ["type": "integer"], help: "How loud.") {
+                value, _, options, _ in
                 if case .integer(let level) = value { options.level = level }
             } write: {
                 .integer($0.level)
@@ -118,7 +125,8 @@ struct CommonPeakSink: CountingSink {
 
     consuming func finish() throws(SinkError) -> SinkReceipt {
         let age = ContinuousClock.now - opened
-        return SinkReceipt(frames: frames, details: ["age": .string("\(age)"), "peak": .integer(Int(Self.peak.withLock { $0 }))])
+        return SinkReceipt(
+            frames: frames, details: ["age": .string("\(age)"), "peak": .integer(Int(Self.peak.withLock { $0 }))])
     }
 }
 
@@ -131,7 +139,9 @@ final class MonoSink: AudioSink {
 
     init(options: NoOptions, context: SinkContext) async throws(SinkError) {
         await Task.yield()
-        if context.format.channels != 1 { throw SinkError(.open, "is for one channel, and not for \(context.format)", blame: .options) }
+        if context.format.channels != 1 {
+            throw SinkError(.open, "is for one channel, and not for \(context.format)", blame: .options)
+        }
     }
 
     func write(_ chunk: borrowing PCMChunk) async throws(SinkError) {

@@ -32,14 +32,18 @@ import Testing
         #expect(try await checkSinkContract(HidingSink.self).map(\.rule) == [.strictOptions])
     }
 
-    @Test func `what neighbours have in common is found in what they report, and what the clock does to it is not`() async throws {
+    @Test func `what neighbours have in common is found in what they report, and what the clock does to it is not`()
+        async throws
+    {
         let found = try await checkSinkContract(CommonPeakSink.self)
         #expect(found.map(\.rule) == [.independence], "\(found)")
         #expect(found.first?.reason.contains("as peak") == true, "\(found)")
     }
 
     @Test(arguments: RunSink.Mistake.allCases)
-    func `what depends on the cut is found in files that nobody decodes, and in details`(mistake: RunSink.Mistake) async throws {
+    func `what depends on the cut is found in files that nobody decodes, and in details`(mistake: RunSink.Mistake)
+        async throws
+    {
         let found = try await checkSinkContract(RunSink.self, options: RunSink.Options(mistake))
         #expect(found.map(\.rule) == (mistake == .none ? [] : [.chunking]), "\(found)")
         let name = mistake == .count ? "the detail runs" : "call.runs"
@@ -47,7 +51,9 @@ import Testing
     }
 
     @Test(arguments: RareWriter.Moment.allCases)
-    func `a write that is swallowed is found wherever it is, though the rest is an error or a success`(moment: RareWriter.Moment) async throws {
+    func `a write that is swallowed is found wherever it is, though the rest is an error or a success`(
+        moment: RareWriter.Moment
+    ) async throws {
         let found = try await checkSinkContract(RareWriter.self, options: RareWriter.Options(swallows: moment))
         #expect(found.map(\.rule) == (moment == .never ? [] : [.noSwallowing]), "\(found)")
     }

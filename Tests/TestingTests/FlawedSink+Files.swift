@@ -37,8 +37,11 @@ extension FlawedSink {
         }
     }
 
-    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
-        guard let data = FileManager.default.contents(atPath: path), data.count.isMultiple(of: format.bytesPerFrame) else {
+    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
+        guard let data = FileManager.default.contents(atPath: path), data.count.isMultiple(of: format.bytesPerFrame)
+        else {
             throw SinkError(.open, "\(path) is not whole frames")
         }
         var samples = unsafe data.withUnsafeBytes { buffer in

@@ -4,9 +4,12 @@ import Synchronization
 
 /// A sink's possible flaws. Each breaks one rule of the contract and no other.
 enum Flaw: String, CaseIterable, Sendable {
-    case none, changesItsMind, takesNoFrame, refusesEverything, swallowsOpening, writesBeside, writesAbove, movesItsFile, replacesFiles
-    case failsWithoutFrames, countsOneMore, filesOneLess, filesAStranger, losesOddFrames, countsInCommon, repeatsAtCheckpoints, keepsForTheEnd
-    case removesWhenLetGo, doesNotSync, leaksFile, leaksPipe, swallowsWrites, blamesItself, givesNoReason, emptiesOnFailure, doesNotWait
+    case none, changesItsMind, takesNoFrame, refusesEverything, swallowsOpening, writesBeside, writesAbove,
+        movesItsFile, replacesFiles
+    case failsWithoutFrames, countsOneMore, filesOneLess, filesAStranger, losesOddFrames, countsInCommon,
+        repeatsAtCheckpoints, keepsForTheEnd
+    case removesWhenLetGo, doesNotSync, leaksFile, leaksPipe, swallowsWrites, blamesItself, givesNoReason,
+        emptiesOnFailure, doesNotWait
     case repairsWholeFiles, repairsToOneMore, repairsInDryRuns, repairsInSteps, repairsByGuessing, repairsWhatIsMissing
     case decodesOneLess, decodesOtherwise, failsInStereo, namesAnotherFile
 }
@@ -49,7 +52,9 @@ struct FlawedSink: ~Copyable, AudioSink {
         }
     }
 
-    static func frameLimit(options: FlawOptions, format: AudioFormat) -> Int? { options.flaw == .takesNoFrame ? 0 : nil }
+    static func frameLimit(options: FlawOptions, format: AudioFormat) -> Int? {
+        options.flaw == .takesNoFrame ? 0 : nil
+    }
 
     static func fileSuffixes(options: FlawOptions) -> [String] {
         ["\(options.flaw.rawValue).\(options.flaw == .namesAnotherFile ? "raw" : "pcm")"]
@@ -72,7 +77,8 @@ struct FlawedSink: ~Copyable, AudioSink {
         isOpen = true
         switch flaw {
         case .writesBeside: _ = FileManager.default.createFile(atPath: path + ".notes", contents: Data([1]))
-        case .writesAbove: _ = FileManager.default.createFile(atPath: context.directory + "/../../notes", contents: Data([1]))
+        case .writesAbove:
+            _ = FileManager.default.createFile(atPath: context.directory + "/../../notes", contents: Data([1]))
         case .leaksPipe:
             var ends: [Int32] = [0, 0]
             _ = unsafe pipe(&ends)

@@ -4,7 +4,9 @@ import Synchronization
 
 /// A sink with one verb that does not return until a test releases it.
 struct HangingSink: ~Copyable, AudioSink {
-    enum Verb: String, CaseIterable, Sendable { case none, open, write, checkpoint, finish, letGo, refusal, repair, decode }
+    enum Verb: String, CaseIterable, Sendable {
+        case none, open, write, checkpoint, finish, letGo, refusal, repair, decode
+    }
 
     struct Options: Configurable {
         var verb = Verb.none
@@ -27,7 +29,9 @@ struct HangingSink: ~Copyable, AudioSink {
 
     private static func reach(_ moment: Verb, _ verb: Verb) { if moment == verb { gates[verb]?.wait() } }
 
-    private static func verb(of path: String) -> Verb { Verb(rawValue: String(path.split(separator: ".").last ?? "")) ?? .none }
+    private static func verb(of path: String) -> Verb {
+        Verb(rawValue: String(path.split(separator: ".").last ?? "")) ?? .none
+    }
 
     static func refusal(of format: AudioFormat, options: Options) -> String? {
         reach(.refusal, options.verb)
@@ -62,7 +66,9 @@ struct HangingSink: ~Copyable, AudioSink {
         return nil
     }
 
-    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         reach(.decode, verb(of: path))
         return nil
     }

@@ -18,7 +18,8 @@ import Testing
     }
 
     @Test func `each set of options is tried, and named where it matters`() async throws {
-        let found = try await checkSinkContract(FlawedSink.self, options: FlawOptions(.countsOneMore), FlawOptions(), FlawOptions(.doesNotSync))
+        let found = try await checkSinkContract(
+            FlawedSink.self, options: FlawOptions(.countsOneMore), FlawOptions(), FlawOptions(.doesNotSync))
         #expect(found.map(\.rule) == [.receiptFrames, .durability])
         #expect(found.first?.reason.hasSuffix(#"; options {"flaw":"countsOneMore"}"#) == true, "\(found)")
     }
@@ -42,16 +43,21 @@ import Testing
         let names: [HangingSink.Verb: String] = [.letGo: "deinit", .refusal: "refusal or frameLimit"]
         if verb == .none { return try await requireSinkContract(HangingSink.self, options: options) }
         let error = await #expect(throws: SinkContractError.self) {
-            try await requireSinkContract(HangingSink.self, options: options, plan: SinkContractPlan(patience: .seconds(2)))
+            try await requireSinkContract(
+                HangingSink.self, options: options, plan: SinkContractPlan(patience: .seconds(2)))
         }
         let name = names[verb] ?? verb.rawValue
-        #expect(error?.description == "the sink contract cannot be checked: \(name) has not returned for 2.0 seconds, the plan's patience")
+        #expect(
+            error?.description
+                == "the sink contract cannot be checked: \(name) has not returned for 2.0 seconds, the plan's patience")
         #expect(error?.violations == [])
     }
 
     @Test func `nothing is left of a check`() async throws {
         await #expect(processExitsWith: .success) {
-            let path = FileManager.default.temporaryDirectory.appendingPathComponent("callreel-kit-" + UUID().uuidString).path
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+                "callreel-kit-" + UUID().uuidString
+            ).path
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             unsafe setenv("TMPDIR", path, 1)
             #expect(FileManager.default.temporaryDirectory.path == path)

@@ -45,7 +45,9 @@ struct RareWriter: ~Copyable, AudioSink {
         return receipt
     }
 
-    private static func write(_ text: String, _ moment: Moment, _ file: borrowing OutputFile, _ swallows: Moment) throws(SinkError) {
+    private static func write(_ text: String, _ moment: Moment, _ file: borrowing OutputFile, _ swallows: Moment)
+        throws(SinkError)
+    {
         if swallows == moment { try? file.write(text) } else { try file.write(text) }
     }
 }

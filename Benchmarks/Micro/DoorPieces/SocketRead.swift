@@ -47,7 +47,8 @@ package struct SocketRead {
             for index in 0..<frames {
                 let begin = index * (Self.headerSize + payload) + Self.headerSize
                 let key = source.loadUnaligned(fromByteOffset: begin - 4, as: UInt32.self)
-                MaskedBytes(UnsafeRawBufferPointer(rebasing: source[begin..<begin + payload]), key: key).unmask(into: target)
+                MaskedBytes(UnsafeRawBufferPointer(rebasing: source[begin..<begin + payload]), key: key).unmask(
+                    into: target)
             }
         }
     }

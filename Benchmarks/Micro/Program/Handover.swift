@@ -21,7 +21,8 @@ struct Handover {
         let entry = JSONValue.object(["type": .string("null"), "buffer": .integer(600)])
         var registry = SinkRegistry.builtIn
         registry.register(NullSink.self)
-        plans = SinkPlan.read(.array(Array(repeating: entry, count: sinks)), at: .root, registry: registry, problems: &problems)
+        plans = SinkPlan.read(
+            .array(Array(repeating: entry, count: sinks)), at: .root, registry: registry, problems: &problems)
         precondition(problems.isEmpty, "\(problems)")
     }
 
@@ -34,7 +35,8 @@ struct Handover {
     /// Returns the CPU nanoseconds of a whole call.
     private func cpuTime(frames: Int) async throws -> Double {
         let recorder = Recorder(
-            store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")), plans: plans, registry: .builtIn,
+            store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")), plans: plans,
+            registry: .builtIn,
             logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
         try await recorder.prepare()
         let samples = speechlike(frames: framesPerRead * 320)

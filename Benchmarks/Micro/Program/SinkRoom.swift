@@ -20,8 +20,10 @@ final class SinkRoom {
     func context() -> SinkContext {
         count += 1
         return SinkContext(
-            recordingID: RecordingID(), call: CallFacts(carrier: "micro", from: "447700900123"), startedAt: Date(), format: SinkRoom.format,
-            sinkName: "micro", directory: path, fileStem: "call-\(count)", logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
+            recordingID: RecordingID(), call: CallFacts(carrier: "micro", from: "447700900123"), startedAt: Date(),
+            format: SinkRoom.format,
+            sinkName: "micro", directory: path, fileStem: "call-\(count)",
+            logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// The carriers' higher rate, used by all measurements.
@@ -52,7 +54,9 @@ func speechlike(frames: Int) -> [Int16] {
 func chunks(count: Int, frames: Int) -> [PCMChunk] {
     let samples = speechlike(frames: count * frames)
     return (0..<count).map { index in
-        PCMChunk(samples: Array(samples[index * frames..<(index + 1) * frames]), format: SinkRoom.format, start: FramePosition(index * frames))
+        PCMChunk(
+            samples: Array(samples[index * frames..<(index + 1) * frames]), format: SinkRoom.format,
+            start: FramePosition(index * frames))
     }
 }
 

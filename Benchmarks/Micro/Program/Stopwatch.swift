@@ -58,7 +58,9 @@ struct Stopwatch {
     func report() {
         func row(_ cells: [String]) {
             let widths = [44, 12, 12, 10, 24]
-            print(zip(cells, widths).map { cell, width in cell + String(repeating: " ", count: max(1, width - cell.count)) }.joined())
+            print(
+                zip(cells, widths).map { cell, width in cell + String(repeating: " ", count: max(1, width - cell.count))
+                }.joined())
         }
         guard let base = measurements.first?.median else { return }
         row(["piece", "ns/frame", "least", "÷ copy", "CPU-s per call-hour"])
@@ -66,7 +68,8 @@ struct Stopwatch {
             // 50 frames a second, 180,000 an hour.
             let hour = measurement.median * 180_000 / 1e9
             row([
-                measurement.name, Self.text(measurement.median), Self.text(measurement.least), Self.text(measurement.median / base),
+                measurement.name, Self.text(measurement.median), Self.text(measurement.least),
+                Self.text(measurement.median / base),
                 Self.text(hour, digits: 4),
             ])
         }

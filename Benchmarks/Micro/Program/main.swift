@@ -40,7 +40,9 @@ do {
     precondition(descriptor >= 0, "no file can be made in \(room.path)")
     stopwatch.measure("write(2), 6400 bytes", frames: minute.count * framesPerRead) {
         for chunk in minute {
-            let written = chunk.withSamples { samples in samples.withUnsafeBytes { write(descriptor, $0.baseAddress!, $0.count) } }
+            let written = chunk.withSamples { samples in
+                samples.withUnsafeBytes { write(descriptor, $0.baseAddress!, $0.count) }
+            }
             precondition(written == chunk.frameCount * 2, "the disk is full")
         }
         // Rewinds, because a file of many hours would be another measurement.

@@ -4,7 +4,9 @@ import Logging
 /// The parts of a log line shared by both formats.
 enum LogLine {
     /// Merges the metadata of one event: the logger's, the provider's, the event's own, and its error's.
-    static func metadata(_ base: Logger.Metadata, _ provider: Logger.MetadataProvider?, _ event: LogEvent) -> Logger.Metadata {
+    static func metadata(_ base: Logger.Metadata, _ provider: Logger.MetadataProvider?, _ event: LogEvent)
+        -> Logger.Metadata
+    {
         var metadata = base
         if let provider { metadata.merge(provider.get()) { _, new in new } }
         if let own = event.metadata { metadata.merge(own) { _, new in new } }

@@ -87,7 +87,9 @@ final class LogWriter: Sendable {
     func flush(seconds: Double) {
         let end = ContinuousClock.now + .seconds(seconds)
         let before = failures.load(ordering: .relaxed)
-        while !isIdle, failures.load(ordering: .relaxed) == before, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.002) }
+        while !isIdle, failures.load(ordering: .relaxed) == before, ContinuousClock.now < end {
+            Thread.sleep(forTimeInterval: 0.002)
+        }
     }
 
     /// Writes until no line waits.
@@ -115,7 +117,9 @@ final class LogWriter: Sendable {
     private func write(_ bytes: [UInt8]) {
         var done = 0
         while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { unsafe systemWrite(descriptor, $0.baseAddress! + done, $0.count - done) }
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe systemWrite(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
             if count >= 0 {
                 done += count
                 unwritten.wrappingSubtract(count, ordering: .releasing)

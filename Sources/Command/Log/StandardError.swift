@@ -34,7 +34,8 @@ final class StandardError: Sendable {
         var ends: [Int32] = [-1, -1]
         let real = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
         guard real >= 0 else { return nil }
-        guard unsafe pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, dup2(ends[1], STDERR_FILENO) >= 0 else {
+        guard unsafe pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0, dup2(ends[1], STDERR_FILENO) >= 0
+        else {
             close(real)
             return nil
         }
@@ -53,14 +54,18 @@ final class StandardError: Sendable {
         let thread = Thread { [self] in readLines() }
         thread.name = "stderr"
         thread.start()
-        LastWords.watch(reading: reading, real: descriptor) { [self] in isWorking.load(ordering: .acquiring) || !log.isIdle }
+        LastWords.watch(reading: reading, real: descriptor) { [self] in
+            isWorking.load(ordering: .acquiring) || !log.isIdle
+        }
     }
 
     /// Gives descriptor 2 back, and waits up to half a second for the last printed lines.
     static func restore() {
         guard let taken = current.withLock({ $0 }) else { return }
         dup2(taken.descriptor, STDERR_FILENO)
-        for _ in 0..<100 where taken.isWorking.load(ordering: .acquiring) || hasInput(taken.reading) { Thread.sleep(forTimeInterval: 0.005) }
+        for _ in 0..<100 where taken.isWorking.load(ordering: .acquiring) || hasInput(taken.reading) {
+            Thread.sleep(forTimeInterval: 0.005)
+        }
     }
 
     /// Returns true if a pipe holds bytes. Safe in a signal handler.

@@ -32,8 +32,11 @@ struct TextLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let fields = LogLine.metadata(metadata, metadataProvider, event).sorted { $0.key < $1.key }.map { " \($0)=\($1)" }.joined()
-        write(LogLine.escaped("\(Self.now) \(event.level) \(label):\(fields) [\(event.source)] \(event.message)") + "\n")
+        let fields = LogLine.metadata(metadata, metadataProvider, event).sorted { $0.key < $1.key }.map {
+            " \($0)=\($1)"
+        }.joined()
+        write(
+            LogLine.escaped("\(Self.now) \(event.level) \(label):\(fields) [\(event.source)] \(event.message)") + "\n")
     }
 
     /// The local time, such as `2026-11-22T10:15:00+0000`.
@@ -42,7 +45,9 @@ struct TextLogHandler: LogHandler {
         var parts = unsafe tm()
         guard unsafe localtime_r(&seconds, &parts) != nil else { return "\(seconds)" }
         var text = [CChar](repeating: 0, count: 64)
-        let count = unsafe text.withUnsafeMutableBufferPointer { unsafe strftime($0.baseAddress!, $0.count, "%Y-%m-%dT%H:%M:%S%z", &parts) }
+        let count = unsafe text.withUnsafeMutableBufferPointer {
+            unsafe strftime($0.baseAddress!, $0.count, "%Y-%m-%dT%H:%M:%S%z", &parts)
+        }
         return String(decoding: text[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }

@@ -36,7 +36,8 @@ final class ChildProcess: @unchecked Sendable {
         ended = stream
         process.terminationHandler = { process in
             Self.running.withLock { _ = $0.remove(process.processIdentifier) }
-            continuation.yield(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
+            continuation.yield(
+                process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
             continuation.finish()
         }
         // Under the lock, so that a short-lived process is not removed before it is inserted.
@@ -61,7 +62,9 @@ final class ChildProcess: @unchecked Sendable {
     var text: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
 
     /// Its standard error so far.
-    var errors: String { (try? String(decoding: Data(contentsOf: URL(fileURLWithPath: errorFile)), as: UTF8.self)) ?? "" }
+    var errors: String {
+        (try? String(decoding: Data(contentsOf: URL(fileURLWithPath: errorFile)), as: UTF8.self)) ?? ""
+    }
 
     /// Sends a signal if the process still runs.
     func signal(_ number: Int32) { if process.isRunning { kill(process.processIdentifier, number) } }

@@ -11,7 +11,9 @@ struct DroppingSink: ~Copyable, AudioSink {
     private var raw: RawSink
     private var chunks = 0
 
-    init(options: RawOptions, context: SinkContext) throws(SinkError) { raw = try RawSink(options: options, context: context) }
+    init(options: RawOptions, context: SinkContext) throws(SinkError) {
+        raw = try RawSink(options: options, context: context)
+    }
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         chunks += 1
@@ -25,7 +27,9 @@ struct DroppingSink: ~Copyable, AudioSink {
         try RawSink.repair(path, format: format, dryRun: dryRun)
     }
 
-    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         try RawSink.decode(path, format: format, into: body)
     }
 }

@@ -11,7 +11,9 @@ final class FIFO: Sendable {
     /// Makes a FIFO without a reader.
     init(_ path: String) throws {
         self.path = path
-        guard unsafe mkfifo(path, 0o600) == 0 else { throw SelfTestError("cannot make the FIFO \(path): error \(errno)") }
+        guard unsafe mkfifo(path, 0o600) == 0 else {
+            throw SelfTestError("cannot make the FIFO \(path): error \(errno)")
+        }
     }
 
     /// Begins to read, on a thread of its own, until the writer is gone.
@@ -31,6 +33,8 @@ final class FIFO: Sendable {
 
     /// Returns everything read, once the writer is gone.
     func samples() async throws -> [Int16] {
-        try await eventually("the end of what is written to \(path)") { done.withLock { $0 } ? AudioContent.samples(bytes.withLock { $0 }) : nil }
+        try await eventually("the end of what is written to \(path)") {
+            done.withLock { $0 } ? AudioContent.samples(bytes.withLock { $0 }) : nil
+        }
     }
 }

@@ -17,7 +17,9 @@ enum Fault: String, ExpressibleByArgument, CaseIterable, Sendable {
 extension Fault {
     /// Applies the fault to a published archive.
     func spoil(_ published: [PublishedCall]) throws {
-        guard let victim = published.first, let sink = victim.recording.sinks.first(where: { !$0.files.isEmpty }) else { return }
+        guard let victim = published.first, let sink = victim.recording.sinks.first(where: { !$0.files.isEmpty }) else {
+            return
+        }
         switch self {
         case .drop, .staleTotal: return
         case .cut:

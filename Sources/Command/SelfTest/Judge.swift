@@ -23,7 +23,9 @@ struct Judge: Sendable {
         defer { for ending in [".out", ".err"] { try? FileManager.default.removeItem(atPath: log + ending) } }
         let process = try ChildProcess(path, question.before + [file] + question.after, in: "/", log: log)
         let result = try await process.result()
-        guard result.status == 0 else { throw SelfTestError("\(name) ends with \(result.status): \(result.errors.prefix(200))") }
+        guard result.status == 0 else {
+            throw SelfTestError("\(name) ends with \(result.status): \(result.errors.prefix(200))")
+        }
         return question.answer == .samples ? AudioContent.samples(result.output) : nil
     }
 
@@ -54,12 +56,16 @@ struct Jury: Sendable {
     /// Looks for judges of finished or of growing files. In finished files `flac` checks the MD5 as well.
     init(finished: Bool) {
         let bytes = ["-f", "s16le", "-"]
-        let python = "import sys, wave; f = wave.open(sys.argv[1]); sys.stdout.buffer.write(f.readframes(f.getnframes()))"
+        let python =
+            "import sys, wave; f = wave.open(sys.argv[1]); sys.stdout.buffer.write(f.readframes(f.getnframes()))"
         let flac = ["-d", "-s", "-c", "--force-raw-format", "--endian=little", "--sign=signed"]
         let sox = ["-t", "raw", "-e", "signed", "-b", "16", "-L", "-"]
         let all: [(String, [String: (before: [String], after: [String], answer: Judge.Answer)])] = [
             ("sox", ["wav": (["-V1"], sox, .samples), "flac": (["-V1"], sox, .samples)]),
-            ("ffmpeg", ["wav": (["-v", "error", "-i"], bytes, .samples), "flac": (["-v", "error", "-i"], bytes, .samples)]),
+            (
+                "ffmpeg",
+                ["wav": (["-v", "error", "-i"], bytes, .samples), "flac": (["-v", "error", "-i"], bytes, .samples)]
+            ),
             // -F passes over a torn frame at the end, with a warning.
             ("flac", ["flac": finished ? (["-t", "-w", "-s"], [], .approval) : (flac + ["-F"], [], .samples)]),
             ("sndfile-info", ["wav": ([], [], .approval), "flac": ([], [], .approval)]),
@@ -82,8 +88,10 @@ struct Jury: Sendable {
     ///
     /// The system's directories come first, because others may hold scripts that look for the program themselves.
     static func find(_ name: String) -> String? {
-        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(String.init)
-        let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"].filter(path.contains)
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").map(
+            String.init)
+        let folders = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/sbin", "/sbin"].filter(
+            path.contains)
         return (folders + path).map { "\($0)/\(name)" }.first(where: FileManager.default.isExecutableFile)
     }
 
@@ -102,7 +110,8 @@ struct Jury: Sendable {
         var problems: [String] = []
         let format = file.pathExtension
         if isNeeded, Self.formats.contains(format), !isJudged(format) {
-            problems.append("call \(signal.call): not judged: no program of somebody else's that reads \(format) is installed")
+            problems.append(
+                "call \(signal.call): not judged: no program of somebody else's that reads \(format) is installed")
         }
         for judge in judges where judge.reads(file.pathExtension) {
             do {

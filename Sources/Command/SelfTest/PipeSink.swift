@@ -13,7 +13,9 @@ struct PipeOptions: Configurable {
     var path = ""
 
     static let fields: [Field<Self>] = [
-        .string("path", \.path, type: "path", "The file to write to, which must exist: a FIFO, say.") { $0.isEmpty ? "is not a path" : nil }
+        .string("path", \.path, type: "path", "The file to write to, which must exist: a FIFO, say.") {
+            $0.isEmpty ? "is not a path" : nil
+        }
     ]
 }
 

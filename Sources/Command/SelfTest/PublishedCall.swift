@@ -15,7 +15,9 @@ struct PublishedCall: Sendable {
         var calls: [PublishedCall] = []
         for case let path as String in walk {
             if path.lastPathComponent.hasPrefix(".") { walk.skipDescendants() }
-            guard path.hasSuffix(".json"), !path.hasPrefix("."), let data = FileManager.default.contents(atPath: directory + "/" + path) else {
+            guard path.hasSuffix(".json"), !path.hasPrefix("."),
+                let data = FileManager.default.contents(atPath: directory + "/" + path)
+            else {
                 continue
             }
             let recording = try Recording(manifest: data)
@@ -44,20 +46,31 @@ struct PublishedCall: Sendable {
     /// - Parameters:
     ///   - sent: frames sent in the call.
     ///   - allowed: the most of these frames that may be missing at the end.
-    func check(_ name: String, sent: Int, allowed: Int = 0, state: Recording.SinkState = .complete, into row: inout Row) {
-        guard let sink = sink(name) else { return row.add(sent: sent, held: 0, allowed: allowed, problem: "call \(number) has no sink \(name)") }
+    func check(_ name: String, sent: Int, allowed: Int = 0, state: Recording.SinkState = .complete, into row: inout Row)
+    {
+        guard let sink = sink(name) else {
+            return row.add(sent: sent, held: 0, allowed: allowed, problem: "call \(number) has no sink \(name)")
+        }
         do {
             let samples = try samples(of: sink)
             row.add(sent: sent, held: samples.count, allowed: allowed)
-            func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) { if !isRight { row.problems.append("call \(number): \(problem())") } }
+            func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) {
+                if !isRight { row.problems.append("call \(number): \(problem())") }
+            }
             if let frame = TestSignal(call: number).firstDifference(in: samples) {
                 row.problems.append("call \(number): frame \(frame) is not what was sent")
             }
-            expect(sink.state == state, "the state is \(sink.state.rawValue), not \(state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
-            expect(sink.written == samples.count, "the manifest says \(sink.written) frames written, and the files hold \(samples.count)")
+            expect(
+                sink.state == state,
+                "the state is \(sink.state.rawValue), not \(state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
+            expect(
+                sink.written == samples.count,
+                "the manifest says \(sink.written) frames written, and the files hold \(samples.count)")
             expect(sink.silence == 0, "\(sink.silence) frames are silence")
             let sum = sink.written + sink.silence + sink.lost
-            expect(sum == recording.framesReceived, "written + silence + lost is \(sum), not the \(recording.framesReceived) received")
+            expect(
+                sum == recording.framesReceived,
+                "written + silence + lost is \(sum), not the \(recording.framesReceived) received")
             expect(
                 recording.framesReceived <= sent && recording.framesReceived >= sent - allowed,
                 "the manifest says \(recording.framesReceived) frames received, and \(sent) were sent")

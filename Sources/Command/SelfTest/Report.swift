@@ -35,7 +35,9 @@ struct Row: Sendable {
     }
 
     /// Adds a problem unless the condition holds.
-    mutating func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) { if !isRight { problems.append(problem()) } }
+    mutating func expect(_ isRight: Bool, _ problem: @autoclosure () -> String) {
+        if !isRight { problems.append(problem()) }
+    }
 
     static let heads = ["scenario", "format/sink", "calls", "frames sent", "in the file", "lost", "allowed", "verdict"]
 

@@ -2,13 +2,19 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let retry = Scenario(name: "retry", summary: "a disk that is full when a call ends, and has room again some seconds later") { bench in
-        guard let space = try await MountSpace.available(in: bench.directory) else { return .notRun("retry", MountSpace.isNeeded) }
+    static let retry = Scenario(
+        name: "retry", summary: "a disk that is full when a call ends, and has room again some seconds later"
+    ) { bench in
+        guard let space = try await MountSpace.available(in: bench.directory) else {
+            return .notRun("retry", MountSpace.isNeeded)
+        }
         let disk = try DiskOfItsOwn(in: bench, space, "size=8m")
         let server = try await disk.start()
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: 2), .live)
-        _ = try await eventually("all audio at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
+        _ = try await eventually("all audio at the server") {
+            try await server.liveCalls()["1"] == call.sent ? true : nil
+        }
         // Gives the sinks a moment. Afterwards, for some seconds, any space set free is taken at once.
         try await Task.sleep(for: .seconds(1))
         let place = server.recordings
@@ -36,7 +42,9 @@ extension Scenario {
             run.problems.append("the call is not published")
             return Report(rows: [run])
         }
-        run.expect(published.recording.endReason == "the carrier closed the call", "the call ended because \(published.recording.endReason ?? "")")
+        run.expect(
+            published.recording.endReason == "the carrier closed the call",
+            "the call ended because \(published.recording.endReason ?? "")")
         for name in ["wav", "raw"] {
             var row = Row("retry", "\(name), published late")
             published.check(name, sent: call.sent, into: &row)
@@ -47,9 +55,13 @@ extension Scenario {
     }
 
     static let rehearsal = Scenario(
-        name: "rehearsal", summary: "a disk that becomes read-only, or has no inode left, between two calls; readiness says so, and comes back"
+        name: "rehearsal",
+        summary:
+            "a disk that becomes read-only, or has no inode left, between two calls; readiness says so, and comes back"
     ) { bench in
-        guard let space = try await MountSpace.available(in: bench.directory) else { return .notRun("rehearsal", MountSpace.isNeeded) }
+        guard let space = try await MountSpace.available(in: bench.directory) else {
+            return .notRun("rehearsal", MountSpace.isNeeded)
+        }
         let disk = try DiskOfItsOwn(in: bench, space, "size=8m,nr_inodes=200")
         let server = try await disk.start()
         let place = server.recordings
@@ -71,7 +83,9 @@ extension Scenario {
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: 1), .live)
         _ = try await call.hangUp()
-        _ = try await eventually("the call after it") { try await server.metric("callreel_calls_recorded_total") == 1 ? true : nil }
+        _ = try await eventually("the call after it") {
+            try await server.metric("callreel_calls_recorded_total") == 1 ? true : nil
+        }
         try server.bringOut(place)
         try bench.fault?.spoil(try PublishedCall.all(in: place))
         for name in ["wav", "flac", "raw"] {
@@ -87,9 +101,12 @@ extension Scenario {
     }
 
     static let unmounted = Scenario(
-        name: "unmounted", summary: "a disk that is unmounted under the server, and one that is not there yet at the next start"
+        name: "unmounted",
+        summary: "a disk that is unmounted under the server, and one that is not there yet at the next start"
     ) { bench in
-        guard let space = try await MountSpace.available(in: bench.directory) else { return .notRun("unmounted", MountSpace.isNeeded) }
+        guard let space = try await MountSpace.available(in: bench.directory) else {
+            return .notRun("unmounted", MountSpace.isNeeded)
+        }
         async let under = Self.unmountedUnder(space, bench)
         async let later = Self.mountedLater(space, bench)
         return Report(rows: try await under + later)
@@ -104,11 +121,14 @@ extension Scenario {
         try await space.run("umount -l '\(place)'", in: server)
         row.problems += await server.becomesUnready("an unmounted disk")
         do {
-            let call = try await within(20, "an answer to a call without its disk") { try await TestCall.open(1, to: server) }
+            let call = try await within(20, "an answer to a call without its disk") {
+                try await TestCall.open(1, to: server)
+            }
             await call.drop()
             row.problems.append("a call is taken, though its disk is gone")
         } catch {}
-        let left = try FileManager.default.subpathsOfDirectory(atPath: "/proc/\(server.process.identifier)/root" + place)
+        let left = try FileManager.default.subpathsOfDirectory(
+            atPath: "/proc/\(server.process.identifier)/root" + place)
         row.expect(left.isEmpty, "the empty mount point is filled: \(left.prefix(4))")
         try await space.run("mount --bind '\(disk.disk)' '\(place)'", in: server)
         row.problems += await server.becomesReady("a disk that is mounted again")
@@ -120,15 +140,21 @@ extension Scenario {
     /// A sink's disk is not yet mounted when a killed server starts again.
     private static func mountedLater(_ space: MountSpace, _ bench: Bench) async throws -> [Row] {
         let home = bench.directory + "/later", place = home + "/other", disk = home + "/disk"
-        for path in [place, disk] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+        for path in [place, disk] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
         var settings = ServerProcess.Settings()
-        settings.sinks = [.object(["type": "raw"]), .object(["type": "wav", "name": "other", "directory": .string(place)])]
+        settings.sinks = [
+            .object(["type": "raw"]), .object(["type": "wav", "name": "other", "directory": .string(place)]),
+        ]
         var mounted = settings
         mounted.wrapper = space.wrapper("mount --bind '\(disk)' '\(place)'")
         let server = try await ServerProcess(in: home, mounted, fault: bench.fault)
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: 3), .live)
-        _ = try await eventually("all audio at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
+        _ = try await eventually("all audio at the server") {
+            try await server.liveCalls()["1"] == call.sent ? true : nil
+        }
         try await Task.sleep(for: .seconds(1))
         server.process.signal(SIGKILL)
         _ = try await server.process.result()
@@ -137,10 +163,14 @@ extension Scenario {
         let without = try await ServerProcess(in: home, settings, fault: bench.fault)
         // Long enough for the recovery of one call.
         try await Task.sleep(for: .seconds(4))
-        row.expect(try PublishedCall.all(in: server.recordings).isEmpty, "the call is published without the file on the missing disk")
+        row.expect(
+            try PublishedCall.all(in: server.recordings).isEmpty,
+            "the call is published without the file on the missing disk")
         _ = try await without.stop()
         let with = try await ServerProcess(in: home, mounted, fault: bench.fault)
-        let found = try await eventually("the call, once its disk is there", seconds: 60) { try PublishedCall.all(in: server.recordings).first }
+        let found = try await eventually("the call, once its disk is there", seconds: 60) {
+            try PublishedCall.all(in: server.recordings).first
+        }
         _ = try await with.stop()
         guard let sink = found.sink("other"), let file = sink.files.first else {
             row.add(sent: call.sent, held: 0, allowed: call.sent, problem: "the published call has no file of the sink")
@@ -148,7 +178,9 @@ extension Scenario {
         }
         let samples = try AudioContent.samples(disk + "/" + file.name)
         row.add(sent: call.sent, held: samples.count, allowed: TestSignal.format.frames(seconds: 1))
-        if let frame = call.signal.firstDifference(in: samples) { row.problems.append("frame \(frame) is not what was sent") }
+        if let frame = call.signal.firstDifference(in: samples) {
+            row.problems.append("frame \(frame) is not what was sent")
+        }
         return [row]
     }
 }
@@ -166,7 +198,9 @@ private struct DiskOfItsOwn {
         self.bench = bench
         home = bench.directory + "/" + name
         disk = home + "/disk"
-        for path in [disk, home + "/recordings"] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+        for path in [disk, home + "/recordings"] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
         settings.sections = ["recordings": .object(["directory": "recordings", "lowSpace": 0, "criticalSpace": 0])]
         settings.wrapper = space.wrapper(
             "mount -t tmpfs -o \(options) callreel-selftest '\(disk)' && mount --bind '\(disk)' '\(home)/recordings'")
@@ -183,7 +217,8 @@ extension ServerProcess {
                 let found = try await readiness()
                 return found.isReady ? nil : found.text
             }
-            return text.contains("obstacles") && !text.contains("\"obstacles\":[]") ? [] : ["/readyz does not say why: \(text)"]
+            return text.contains("obstacles") && !text.contains("\"obstacles\":[]")
+                ? [] : ["/readyz does not say why: \(text)"]
         } catch {
             return ["\(error)"]
         }
@@ -192,7 +227,9 @@ extension ServerProcess {
     /// Waits until the server takes calls again. Returns the problem if it does not.
     func becomesReady(_ why: String) async -> [String] {
         do {
-            _ = try await eventually("/readyz with 200 after \(why)", seconds: 40) { try await readiness().isReady ? true : nil }
+            _ = try await eventually("/readyz with 200 after \(why)", seconds: 40) {
+                try await readiness().isReady ? true : nil
+            }
             return []
         } catch {
             return ["\(error)"]

@@ -3,7 +3,8 @@ import Foundation
 
 extension Scenario {
     static let endings = Scenario(
-        name: "endings", summary: "closes, a lost connection, a silent one, SIGTERM, SIGINT; the last sample is in every file"
+        name: "endings",
+        summary: "closes, a lost connection, a silent one, SIGTERM, SIGINT; the last sample is in every file"
     ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         // Each server waits for its own timeouts. Run together, they take no longer than one.
@@ -27,12 +28,18 @@ private struct Ending: Sendable {
     private static let frames = 24_567
 
     private static let all = [
-        Ending(name: "close 1000", reasons: ["the carrier closed the call"]) { call in try await answer(to: call, 1000) },
-        Ending(name: "close 1001", reasons: ["the carrier closed the call with code 1001"]) { call in try await answer(to: call, 1001) },
+        Ending(name: "close 1000", reasons: ["the carrier closed the call"]) { call in try await answer(to: call, 1000)
+        },
+        Ending(name: "close 1001", reasons: ["the carrier closed the call with code 1001"]) { call in
+            try await answer(to: call, 1001)
+        },
         // The reason depends on the bytes still unread when the connection was cut.
         Ending(
             name: "lost connection (1006)",
-            reasons: ["the carrier ended the connection without a closing handshake", "the connection failed: Connection reset by peer"]
+            reasons: [
+                "the carrier ended the connection without a closing handshake",
+                "the connection failed: Connection reset by peer",
+            ]
         ) { call in
             await call.drop()
             return nil
@@ -80,10 +87,12 @@ private struct Ending: Sendable {
     }
 
     /// Calls that go on speaking while the server is told to stop.
-    static func bySignal(_ name: String, _ signal: Int32, times: Int, drain: Int, _ bench: Bench) async throws -> [Row] {
+    static func bySignal(_ name: String, _ signal: Int32, times: Int, drain: Int, _ bench: Bench) async throws -> [Row]
+    {
         var settings = ServerProcess.Settings()
         settings.sections = ["listen": .object(["drainTimeout": .integer(drain)])]
-        let server = try await ServerProcess(in: bench.directory + "/" + name.filter(\.isLetter), settings, fault: bench.fault)
+        let server = try await ServerProcess(
+            in: bench.directory + "/" + name.filter(\.isLetter), settings, fault: bench.fault)
         let calls = try await withThrowingTaskGroup(of: Void.self) { tasks in
             var calls: [TestCall] = []
             for number in 1...2 {
@@ -97,7 +106,9 @@ private struct Ending: Sendable {
             }
             server.process.signal(signal)
             for _ in 1..<times {
-                _ = try await eventually("the log that says that the server stops") { server.process.errors.contains("stopping") ? true : nil }
+                _ = try await eventually("the log that says that the server stops") {
+                    server.process.errors.contains("stopping") ? true : nil
+                }
                 server.process.signal(signal)
             }
             try await tasks.waitForAll()

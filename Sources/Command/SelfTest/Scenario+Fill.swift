@@ -2,7 +2,9 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let fill = Scenario(name: "fill", summary: "disks that are full in the middle of a call, beside one that is not") { bench in
+    static let fill = Scenario(
+        name: "fill", summary: "disks that are full in the middle of a call, beside one that is not"
+    ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let disk = try await SmallDisk.available(in: bench.directory)
         var report = Report(notes: ["fill: " + disk.description])
@@ -22,7 +24,8 @@ extension Scenario {
             for type in ["wav", "flac", "raw"] {
                 let place = bench.directory + "/small-" + type
                 try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-                settings.sinks.append(.object(["type": .string(type), "name": .string("full-" + type), "directory": .string(place)]))
+                settings.sinks.append(
+                    .object(["type": .string(type), "name": .string("full-" + type), "directory": .string(place)]))
                 full.append(("full-" + type, place))
             }
             settings.wrapper = disk.wrapper(for: full.map(\.place))
@@ -44,7 +47,9 @@ extension Scenario {
         let found = try await server.published(1)
         for (_, place) in full { try disk.bringOut(place, of: server) }
         try bench.fault?.spoil(found)
-        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("the recording has gone") }
+        guard let published = try PublishedCall.all(in: server.recordings).first else {
+            throw SelfTestError("the recording has gone")
+        }
         var rows: [Row] = []
         for name in healthy {
             var row = Row("fill", "\(name), beside full disks")
@@ -79,7 +84,9 @@ extension Scenario {
         try disk.bringOut(server.recordings, of: server)
         try bench.fault?.spoil(try PublishedCall.all(in: server.recordings))
         var rows: [Row] = []
-        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("there is no manifest on the full disk") }
+        guard let published = try PublishedCall.all(in: server.recordings).first else {
+            throw SelfTestError("there is no manifest on the full disk")
+        }
         // Three sinks share the disk, in unknown parts.
         for name in ["wav", "flac", "raw"] {
             rows.append(await filled(name, "\(name), full recordings", published, call, server, atLeast: 0))
@@ -98,7 +105,8 @@ extension Scenario {
     ///
     /// The file must open and hold the beginning of the call. The manifest must count the rest to the frame.
     private static func filled(
-        _ name: String, _ title: String, _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, atLeast least: Int
+        _ name: String, _ title: String, _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess,
+        atLeast least: Int
     ) async -> Row {
         var row = Row("fill", title)
         guard let sink = published.sink(name) else {
@@ -108,7 +116,8 @@ extension Scenario {
         published.check(name, sent: call.sent, allowed: call.sent - least, state: .failed, into: &row)
         row.expect(sink.lost > 0, "nothing is lost, so the disk was not full")
         row.expect(
-            sink.error?.contains("No space left") == true || sink.error?.contains("File too large") == true, "the error is \(sink.error ?? "none")")
+            sink.error?.contains("No space left") == true || sink.error?.contains("File too large") == true,
+            "the error is \(sink.error ?? "none")")
         await row.expect(server, "callreel_sink_frames_lost_total", sink: name, is: sink.lost)
         await row.expect(server, "callreel_sink_frames_written_total", sink: name, is: sink.written)
         let files = sink.files.map { (path: published.path(of: $0), signal: call.signal, frames: $0.frames ?? 0) }

@@ -3,7 +3,9 @@ import Foundation
 
 extension Scenario {
     static let givenUp = Scenario(
-        name: "given-up", summary: "a sink that does not come to its end; its recording is published, checked, deleted by hand, and stays deleted"
+        name: "given-up",
+        summary:
+            "a sink that does not come to its end; its recording is published, checked, deleted by hand, and stays deleted"
     ) { bench in
         var report = Report()
         for (index, isDeleted) in [false, true].enumerated() {
@@ -16,15 +18,20 @@ extension Scenario {
             let code = try await call.hangUp()
             let found = try await server.published(1)
             if isDeleted {
-                for name in try FileManager.default.subpathsOfDirectory(atPath: server.recordings) where !name.hasPrefix(".") {
-                    if !isDirectory(server.recordings + "/" + name) { try FileManager.default.removeItem(atPath: server.recordings + "/" + name) }
+                for name in try FileManager.default.subpathsOfDirectory(atPath: server.recordings)
+                where !name.hasPrefix(".") {
+                    if !isDirectory(server.recordings + "/" + name) {
+                        try FileManager.default.removeItem(atPath: server.recordings + "/" + name)
+                    }
                 }
             }
             server.process.signal(SIGKILL)
             _ = try await server.process.result()
             // The next start finishes the interrupted call, if it can.
             let next = try await ServerProcess(in: directory, settings, fault: bench.fault)
-            _ = try? await eventually("an end of the recovery", seconds: 15) { try next.unfinishedCalls().isEmpty ? true : nil }
+            _ = try? await eventually("an end of the recovery", seconds: 15) {
+                try next.unfinishedCalls().isEmpty ? true : nil
+            }
             _ = try await next.stop()
             try bench.fault?.spoil(found)
             let published = try PublishedCall.all(in: server.recordings)
@@ -55,8 +62,10 @@ extension ServerProcess.Settings {
     /// Returns an `exec` sink whose shell script writes the file at `$1`.
     static func program(_ name: String, _ script: String, finishLimit: Double) -> JSONValue {
         .object([
-            "type": "exec", "name": .string(name), "command": .array(["sh", "-c", .string(script), "selftest", "{output}"]), "extension": "bin",
-            "input": "pcm", "stallLimit": 1, "finishLimit": .number(finishLimit), "deadline": .number(finishLimit * 100),
+            "type": "exec", "name": .string(name),
+            "command": .array(["sh", "-c", .string(script), "selftest", "{output}"]), "extension": "bin",
+            "input": "pcm", "stallLimit": 1, "finishLimit": .number(finishLimit),
+            "deadline": .number(finishLimit * 100),
         ])
     }
 }

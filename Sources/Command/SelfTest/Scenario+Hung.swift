@@ -4,7 +4,8 @@ import Foundation
 
 extension Scenario {
     static let hung = Scenario(
-        name: "hung", summary: "a sink's directory that hangs (a FUSE file system that never answers); calls begin and end beside it"
+        name: "hung",
+        summary: "a sink's directory that hangs (a FUSE file system that never answers); calls begin and end beside it"
     ) { bench in
         guard SelfTestHang.isPossible, let space = try await MountSpace.available(in: bench.directory) else {
             return .notRun("hung", "nothing can be mounted here, or /dev/fuse cannot be opened")
@@ -14,7 +15,8 @@ extension Scenario {
         var settings = ServerProcess.Settings()
         settings.sinks.append(
             .object([
-                "type": "raw", "name": "hung", "directory": .string(place), "buffer": .number(0.5), "stallLimit": 1, "finishLimit": 1,
+                "type": "raw", "name": "hung", "directory": .string(place), "buffer": .number(0.5), "stallLimit": 1,
+                "finishLimit": 1,
             ]))
         settings.wrapper = space.wrapper()
         let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
@@ -56,10 +58,14 @@ extension Scenario {
         let found = try await server.published(3)
         try bench.fault?.spoil(found)
         let published = try PublishedCall.all(in: server.recordings)
-        var report = Report(notes: ["hung: a FUSE file system whose requests nobody answers, mounted in a private name space"])
+        var report = Report(notes: [
+            "hung: a FUSE file system whose requests nobody answers, mounted in a private name space"
+        ])
         for name in ["wav", "flac", "raw"] {
             var row = Row("hung", "\(name), beside a hung directory")
-            for call in others { published.first { $0.number == call.signal.call }?.check(name, sent: call.sent, into: &row) }
+            for call in others {
+                published.first { $0.number == call.signal.call }?.check(name, sent: call.sent, into: &row)
+            }
             let calls = row.calls
             row.expect(calls == 3, "\(calls) of 3 calls were published")
             report.rows.append(row)

@@ -2,7 +2,9 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let kill = Scenario(name: "kill", summary: "kill -9 during calls; every file opens as it stands, and the next start finishes it") {
+    static let kill = Scenario(
+        name: "kill", summary: "kill -9 during calls; every file opens as it stands, and the next start finishes it"
+    ) {
         bench in
         let jury = Jury(finished: false)
         let victim = try await KilledServer(in: bench, calls: bench.isQuick ? 10 : 50)
@@ -47,7 +49,8 @@ struct KilledServer: Sendable {
             }
             _ = try await eventually("\(count) calls with two seconds of audio") {
                 let live = try await server.liveCalls()
-                return live.count == count && live.values.allSatisfy { $0 > 2 * TestSignal.format.sampleRate } ? true : nil
+                return live.count == count && live.values.allSatisfy { $0 > 2 * TestSignal.format.sampleRate }
+                    ? true : nil
             }
             try await Task.sleep(for: .milliseconds(.random(in: 0...1000)))
             let tried = calls.map { ("\($0.signal.call)", $0.tried) }
@@ -77,7 +80,9 @@ struct KilledServer: Sendable {
             for index in rows.indices {
                 let ending = rows[index].ending
                 guard let file = found?.files[ending], let samples = try? AudioContent.samples(file.path) else {
-                    rows[index].row.add(sent: call.tried, held: 0, allowed: 0, problem: "call \(signal.call): there is no \(ending) file that opens")
+                    rows[index].row.add(
+                        sent: call.tried, held: 0, allowed: 0,
+                        problem: "call \(signal.call): there is no \(ending) file that opens")
                     continue
                 }
                 let frames = min(samples.count, file.stated ?? .max)
@@ -86,7 +91,9 @@ struct KilledServer: Sendable {
                 if let frame = signal.firstDifference(in: samples) {
                     rows[index].row.problems.append("call \(signal.call): frame \(frame) is not what was sent")
                 }
-                if let problem = file.problem { rows[index].row.problems.append("call \(signal.call): the \(ending) file \(problem)") }
+                if let problem = file.problem {
+                    rows[index].row.problems.append("call \(signal.call): the \(ending) file \(problem)")
+                }
                 behind[ending] = max(behind[ending, default: 0], most - frames)
                 held[signal.call, default: [:]][ending] = ending == "flac" ? frames : most
                 if ending != "raw" {
@@ -97,9 +104,12 @@ struct KilledServer: Sendable {
         }
         for (owner, problems) in zip(owners, await jury.problems(of: files)) { rows[owner].row.problems += problems }
         report.rows += rows.map(\.row)
-        if isBusy { report.notes.append("kill: the machine was busy; what may be missing is all that came in the last seconds") }
+        if isBusy {
+            report.notes.append("kill: the machine was busy; what may be missing is all that came in the last seconds")
+        }
         report.notes.append(
-            "kill: a WAV was at most \(behind["wav"] ?? 0) frames behind by its header, a FLAC \(behind["flac"] ?? 0) frames behind the raw file")
+            "kill: a WAV was at most \(behind["wav"] ?? 0) frames behind by its header, a FLAC \(behind["flac"] ?? 0) frames behind the raw file"
+        )
         return held
     }
 
@@ -140,7 +150,8 @@ struct KilledServer: Sendable {
     }
 
     /// Compares the recovered files with those before the recovery.
-    func check(_ published: [PublishedCall], held: [Int: [String: Int]], scenario: String, what: String) async -> [Row] {
+    func check(_ published: [PublishedCall], held: [Int: [String: Int]], scenario: String, what: String) async -> [Row]
+    {
         let jury = Jury(finished: true)
         var rows: [Row] = []
         for ending in ["wav", "flac", "raw"] {
@@ -148,12 +159,15 @@ struct KilledServer: Sendable {
             var files: [(path: String, signal: TestSignal, frames: Int)] = []
             for call in calls {
                 guard let found = published.first(where: { $0.number == call.signal.call }) else {
-                    row.add(sent: call.tried, held: 0, allowed: 0, problem: "call \(call.signal.call) was not published")
+                    row.add(
+                        sent: call.tried, held: 0, allowed: 0, problem: "call \(call.signal.call) was not published")
                     continue
                 }
                 let before = held[call.signal.call]?[ending] ?? 0
                 found.check(ending, sent: call.tried, allowed: call.tried - before, state: .recovered, into: &row)
-                for file in found.sink(ending)?.files ?? [] { files.append((found.path(of: file), call.signal, before)) }
+                for file in found.sink(ending)?.files ?? [] {
+                    files.append((found.path(of: file), call.signal, before))
+                }
             }
             row.problems += await jury.problems(of: files).flatMap(\.self)
             rows.append(row)

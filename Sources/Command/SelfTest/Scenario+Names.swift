@@ -2,13 +2,18 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let names = Scenario(name: "names", summary: "callers whose numbers are attacks, and calls that want the same name") { bench in
+    static let names = Scenario(
+        name: "names", summary: "callers whose numbers are attacks, and calls that want the same name"
+    ) { bench in
         let callers = [
-            "../../etc/x", "/etc/x", "a\u{0}b", "a\nb\r\nc", "\u{1F4DE}\u{202E}", String(repeating: "9", count: 300), "..", ".hidden", "447700900123",
+            "../../etc/x", "/etc/x", "a\u{0}b", "a\nb\r\nc", "\u{1F4DE}\u{202E}", String(repeating: "9", count: 300),
+            "..", ".hidden", "447700900123",
             "447700900123",
         ]
         var settings = ServerProcess.Settings()
-        settings.sections = ["recordings": .object(["directory": "recordings", "name": "same/{from|unknown}", "mode": "0600"])]
+        settings.sections = [
+            "recordings": .object(["directory": "recordings", "name": "same/{from|unknown}", "mode": "0600"])
+        ]
         let server = try await ServerProcess(in: bench.directory + "/server", settings, fault: bench.fault)
         let before = try FileManager.default.subpathsOfDirectory(atPath: bench.directory)
         let calls = try await withThrowingTaskGroup(of: TestCall.self) { tasks in
@@ -46,7 +51,9 @@ extension Scenario {
         let files = after.filter { $0.hasPrefix("server/recordings/same/") }
         run.expect(files.count == 4 * callers.count, "there are \(files.count) files, not \(4 * callers.count)")
         for file in files {
-            let mode = try FileManager.default.attributesOfItem(atPath: bench.directory + "/" + file)[.posixPermissions] as? NSNumber
+            let mode =
+                try FileManager.default.attributesOfItem(atPath: bench.directory + "/" + file)[.posixPermissions]
+                as? NSNumber
             run.expect(mode?.intValue == 0o600, "\(file) has the mode \(String(mode?.intValue ?? 0, radix: 8))")
         }
         run.problems += try await Verifier.problems(in: server.recordings)

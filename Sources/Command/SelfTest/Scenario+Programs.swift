@@ -3,7 +3,9 @@ import Foundation
 
 extension Scenario {
     static let programs = Scenario(
-        name: "programs", summary: "programs of exec sinks that go on writing: after their end, and after kill -9 of the server and a quick restart"
+        name: "programs",
+        summary:
+            "programs of exec sinks that go on writing: after their end, and after kill -9 of the server and a quick restart"
     ) { bench in
         async let ended = Self.lateChild(bench)
         async let killed = Self.survivor(bench)
@@ -19,7 +21,8 @@ extension Scenario {
         settings.sinks = [
             .object(["type": "raw"]),
             ServerProcess.Settings.program(
-                "child", "exec 3>> \"$1\"; (sleep \(late); echo late >&3) < /dev/null > /dev/null 2>&1 & cat >&3", finishLimit: 20),
+                "child", "exec 3>> \"$1\"; (sleep \(late); echo late >&3) < /dev/null > /dev/null 2>&1 & cat >&3",
+                finishLimit: 20),
         ]
         let server = try await ServerProcess(in: bench.directory + "/child", settings, fault: bench.fault)
         let call = try await TestCall.open(1, to: server)
@@ -34,21 +37,28 @@ extension Scenario {
         var settings = ServerProcess.Settings()
         settings.sinks = [
             .object(["type": "raw"]),
-            ServerProcess.Settings.program("survivor", "exec 3>> \"$1\"; cat >&3; sleep \(late); echo late >&3", finishLimit: 20),
+            ServerProcess.Settings.program(
+                "survivor", "exec 3>> \"$1\"; cat >&3; sleep \(late); echo late >&3", finishLimit: 20),
         ]
         let server = try await ServerProcess(in: bench.directory + "/survivor", settings, fault: bench.fault)
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: 1), .live)
-        _ = try await eventually("all audio at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
+        _ = try await eventually("all audio at the server") {
+            try await server.liveCalls()["1"] == call.sent ? true : nil
+        }
         server.process.signal(SIGKILL)
         _ = try await server.process.result()
         let next = try await ServerProcess(in: bench.directory + "/survivor", settings, fault: bench.fault)
         _ = try await next.published(1)
-        return [try await check("a program after kill -9", call, next, allowed: call.sent) { _ = try await next.stop() }]
+        return [
+            try await check("a program after kill -9", call, next, allowed: call.sent) { _ = try await next.stop() }
+        ]
     }
 
     /// Waits for the programs' late writes, and compares the published files with their manifest.
-    private static func check(_ what: String, _ call: TestCall, _ server: ServerProcess, allowed: Int, _ stop: () async throws -> Void) async throws
+    private static func check(
+        _ what: String, _ call: TestCall, _ server: ServerProcess, allowed: Int, _ stop: () async throws -> Void
+    ) async throws
         -> Row
     {
         var row = Row("programs", what)

@@ -2,7 +2,9 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let recovery = Scenario(name: "recovery", summary: "callreel repair killed at random moments, again and again, and then left alone") {
+    static let recovery = Scenario(
+        name: "recovery", summary: "callreel repair killed at random moments, again and again, and then left alone"
+    ) {
         bench in
         let victim = try await KilledServer(in: bench, calls: bench.isQuick ? 4 : 12)
         var ignored = Report()
@@ -36,6 +38,7 @@ extension Scenario {
 
     private static func repair(_ victim: KilledServer, _ bench: Bench, _ options: String...) throws -> ChildProcess {
         try ChildProcess(
-            ServerProcess.executable, ["repair", victim.server.recordings] + options, in: bench.directory, log: bench.directory + "/repair")
+            ServerProcess.executable, ["repair", victim.server.recordings] + options, in: bench.directory,
+            log: bench.directory + "/repair")
     }
 }

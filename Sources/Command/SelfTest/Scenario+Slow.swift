@@ -2,7 +2,10 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let slow = Scenario(name: "slow", summary: "a sink that moves, at a quarter of the call's speed; it is left behind, and the call is not") {
+    static let slow = Scenario(
+        name: "slow",
+        summary: "a sink that moves, at a quarter of the call's speed; it is left behind, and the call is not"
+    ) {
         bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let fifo = try FIFO(bench.directory + "/slow.fifo")
@@ -11,7 +14,8 @@ extension Scenario {
         var settings = ServerProcess.Settings()
         settings.sinks.append(
             .object([
-                "type": .string(PipeSink.type), "name": "slow", "path": .string(fifo.path), "buffer": .number(buffer), "stallLimit": 30,
+                "type": .string(PipeSink.type), "name": "slow", "path": .string(fifo.path), "buffer": .number(buffer),
+                "stallLimit": 30,
                 "holdLimit": .number(hold), "finishLimit": 60,
             ]))
         let server = try await ServerProcess(in: bench.directory, settings, fault: bench.fault)
@@ -25,7 +29,9 @@ extension Scenario {
         let code = try await call.hangUp()
         let found = try await server.published(1)
         try bench.fault?.spoil(found)
-        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("the recording has gone") }
+        guard let published = try PublishedCall.all(in: server.recordings).first else {
+            throw SelfTestError("the recording has gone")
+        }
         var report = Report(rows: [row])
         for name in ["wav", "flac", "raw"] {
             var row = Row("slow", "\(name), beside a slow one")
@@ -35,7 +41,9 @@ extension Scenario {
         var behind = Row("slow", "a FIFO read slowly")
         if let sink = published.sink("slow") {
             behind.add(sent: call.sent, held: sink.written, allowed: call.sent)
-            behind.expect(sink.silence + sink.lost > 0, "nothing was left out, so the sink was not slow, or the call waited for it")
+            behind.expect(
+                sink.silence + sink.lost > 0,
+                "nothing was left out, so the sink was not slow, or the call waited for it")
             let sum = sink.written + sink.silence + sink.lost
             behind.expect(sum == call.sent, "written + silence + lost is \(sum), not the \(call.sent) that were sent")
         } else {

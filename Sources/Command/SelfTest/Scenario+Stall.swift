@@ -2,12 +2,16 @@ import CallreelCore
 import Foundation
 
 extension Scenario {
-    static let stall = Scenario(name: "stall", summary: "a sink whose destination hangs, for ever and for a while, beside healthy ones") { bench in
+    static let stall = Scenario(
+        name: "stall", summary: "a sink whose destination hangs, for ever and for a while, beside healthy ones"
+    ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
-        let blocked = try FIFO(bench.directory + "/blocked.fifo"), returning = try FIFO(bench.directory + "/returning.fifo")
+        let blocked = try FIFO(bench.directory + "/blocked.fifo"),
+            returning = try FIFO(bench.directory + "/returning.fifo")
         func pipe(_ name: String, _ fifo: FIFO, finishLimit: JSONValue) -> JSONValue {
             .object([
-                "type": .string(PipeSink.type), "name": .string(name), "path": .string(fifo.path), "buffer": .number(0.5),
+                "type": .string(PipeSink.type), "name": .string(name), "path": .string(fifo.path),
+                "buffer": .number(0.5),
                 "stallLimit": .number(0.5), "finishLimit": finishLimit,
             ])
         }
@@ -18,7 +22,9 @@ extension Scenario {
 
         let call = try await TestCall.open(1, to: server)
         try await call.send(TestSignal.format.frames(seconds: bench.isQuick ? 300 : 1200), .maximum)
-        _ = try await eventually("all audio so far at the server") { try await server.liveCalls()["1"] == call.sent ? true : nil }
+        _ = try await eventually("all audio so far at the server") {
+            try await server.liveCalls()["1"] == call.sent ? true : nil
+        }
         // The destination comes back; the call and its sink go on.
         returning.read()
         try await call.send(TestSignal.format.frames(seconds: 1.5), .live)
@@ -32,7 +38,9 @@ extension Scenario {
         report.notes += noteMemory("stall", before, server, allowed: bench.isQuick ? 8_000_000 : 24_000_000, &run)
         run.expect(server.process.errors.contains("is left behind"), "the log does not say that a sink was left behind")
         try bench.fault?.spoil(found)
-        guard let published = try PublishedCall.all(in: server.recordings).first else { throw SelfTestError("the recording has gone") }
+        guard let published = try PublishedCall.all(in: server.recordings).first else {
+            throw SelfTestError("the recording has gone")
+        }
         for name in ["wav", "flac", "raw"] {
             var row = Row("stall", "\(name), beside hanging ones")
             published.check(name, sent: call.sent, into: &row)
@@ -56,13 +64,17 @@ extension Scenario {
             return row
         }
         row.add(sent: call.sent, held: sink.written + sink.silence, allowed: call.sent)
-        row.expect(sink.state == .stalled && sink.lost == call.sent, "the manifest says \(sink.state.rawValue), \(sink.lost) frames lost")
+        row.expect(
+            sink.state == .stalled && sink.lost == call.sent,
+            "the manifest says \(sink.state.rawValue), \(sink.lost) frames lost")
         await row.expect(server, "callreel_sink_frames_lost_total", sink: "blocked", is: sink.lost)
         return row
     }
 
     /// The sink that came back: silence replaces its missed frames, and its output is as long as the call.
-    private static func returned(_ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, _ samples: [Int16]) async throws -> Row {
+    private static func returned(
+        _ published: PublishedCall, _ call: TestCall, _ server: ServerProcess, _ samples: [Int16]
+    ) async throws -> Row {
         var row = Row("stall", "a FIFO read after the stall")
         guard let sink = published.sink("returning") else {
             row.problems = ["the manifest has no such sink"]
@@ -71,8 +83,12 @@ extension Scenario {
         let silent = samples.count { $0 == 0 }
         row.add(sent: call.sent, held: samples.count - silent, allowed: sink.silence)
         row.expect(samples.count == call.sent, "its output has \(samples.count) frames, the call \(call.sent)")
-        row.expect(silent == sink.silence && silent > 0, "\(silent) frames of its output are silence, and the manifest says \(sink.silence)")
-        row.expect(sink.state == .complete && sink.lost == 0, "the manifest says \(sink.state.rawValue), \(sink.lost) frames lost")
+        row.expect(
+            silent == sink.silence && silent > 0,
+            "\(silent) frames of its output are silence, and the manifest says \(sink.silence)")
+        row.expect(
+            sink.state == .complete && sink.lost == 0,
+            "the manifest says \(sink.state.rawValue), \(sink.lost) frames lost")
         for (frame, sample) in samples.enumerated() where sample != 0 && sample != call.signal.sample(at: frame) {
             row.problems.append("frame \(frame) is not what was sent")
             break
@@ -88,7 +104,9 @@ extension Row {
     mutating func expect(_ server: ServerProcess, _ metric: String, sink: String, is frames: Int) async {
         do {
             let found = try await server.metric(metric, sink: sink)
-            expect(found == frames, "\(metric) of \(sink) is \(found.map(String.init) ?? "not there"), and \(frames) frames are true")
+            expect(
+                found == frames,
+                "\(metric) of \(sink) is \(found.map(String.init) ?? "not there"), and \(frames) frames are true")
         } catch {
             problems.append("GET /metrics: \(error)")
         }

@@ -36,7 +36,10 @@ struct SelfTest: AsyncParsableCommand {
     @Option(help: "Plant a fault, which must then be found.")
     var plant: Fault?
 
-    @Flag(help: "Do without other programs (sox, ffmpeg, flac, sndfile-info, python3) to judge WAV and FLAC files. Without this, that is a failure.")
+    @Flag(
+        help:
+            "Do without other programs (sox, ffmpeg, flac, sndfile-info, python3) to judge WAV and FLAC files. Without this, that is a failure."
+    )
     var unjudged = false
 
     @Option(help: "Work in a new directory in this one, instead of the system's for temporary files.")
@@ -68,7 +71,11 @@ struct SelfTest: AsyncParsableCommand {
             return await tasks.next() ?? nil
         }
         ChildProcess.killAll()
-        if keep { Terminal.note("The servers' directories are in \(place)") } else { try? FileManager.default.removeItem(atPath: place) }
+        if keep {
+            Terminal.note("The servers' directories are in \(place)")
+        } else {
+            try? FileManager.default.removeItem(atPath: place)
+        }
         try present(reports ?? [])
     }
 
@@ -117,7 +124,9 @@ struct SelfTest: AsyncParsableCommand {
             row.problems = ["\(error)"]
             report = Report(rows: [row])
         }
-        Terminal.note("\(scenario.name): \(report.isGood ? "ok" : "FAILED"), \((ContinuousClock.now - start).components.seconds) s")
+        Terminal.note(
+            "\(scenario.name): \(report.isGood ? "ok" : "FAILED"), \((ContinuousClock.now - start).components.seconds) s"
+        )
         if !keep { try? FileManager.default.removeItem(atPath: bench.directory) }
         return report
     }
@@ -154,5 +163,7 @@ struct Scenario: Sendable {
     let run: @Sendable (Bench) async throws -> Report
 
     /// All scenarios, in running order.
-    static let all = [kill, recovery, stall, fill, flood, endings, names, hung, slow, givenUp, programs, retry, rehearsal, unmounted]
+    static let all = [
+        kill, recovery, stall, fill, flood, endings, names, hung, slow, givenUp, programs, retry, rehearsal, unmounted,
+    ]
 }

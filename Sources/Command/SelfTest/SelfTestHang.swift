@@ -38,8 +38,12 @@ struct SelfTestHang: ParsableCommand {
             let device = unsafe open("/dev/fuse", O_RDWR)
             guard device >= 0 else { throw SelfTestError("cannot open /dev/fuse: error \(errno)") }
             let options = "fd=\(device),rootmode=40000,user_id=\(getuid()),group_id=\(getgid())"
-            let result = unsafe options.withCString { unsafe mount("callreel-selftest", directory, "fuse", UInt(MS_NOSUID) | UInt(MS_NODEV), $0) }
-            guard result == 0 else { throw SelfTestError("cannot mount a FUSE file system at \(directory): error \(errno)") }
+            let result = unsafe options.withCString {
+                unsafe mount("callreel-selftest", directory, "fuse", UInt(MS_NOSUID) | UInt(MS_NODEV), $0)
+            }
+            guard result == 0 else {
+                throw SelfTestError("cannot mount a FUSE file system at \(directory): error \(errno)")
+            }
             Terminal.say(Self.word)
             while true { pause() }
         #else

@@ -26,7 +26,9 @@ struct SelfTestServer: AsyncParsableCommand {
                 }
             }
             tasks.addTask {
-                try await CommandLineTool.$registry.withValue(CommandLineTool.registry.withSelfTestSinks) { try await serve.run() }
+                try await CommandLineTool.$registry.withValue(CommandLineTool.registry.withSelfTestSinks) {
+                    try await serve.run()
+                }
             }
             defer { tasks.cancelAll() }
             try await tasks.next()

@@ -62,14 +62,18 @@ final class ServerProcess: Sendable {
             "vonage": .object(["requireToken": false]),
         ]
         configuration.merge(settings.sections) { _, given in given }
-        try Data(JSONValue.object(configuration).json(pretty: true).utf8).write(to: URL(fileURLWithPath: directory + "/callreel.json"))
+        try Data(JSONValue.object(configuration).json(pretty: true).utf8).write(
+            to: URL(fileURLWithPath: directory + "/callreel.json"))
         var command =
             settings.wrapper + [
-                Self.executable, "selftest-server", "--config", directory + "/callreel.json", "--port", "0", "--parent", "\(getpid())",
+                Self.executable, "selftest-server", "--config", directory + "/callreel.json", "--port", "0", "--parent",
+                "\(getpid())",
             ]
         if let limit = settings.fileLimit { command += ["--file-limit", "\(limit)"] }
-        let number = (try? FileManager.default.contentsOfDirectory(atPath: directory))?.count { $0.hasSuffix(".err") } ?? 0
-        let process = try ChildProcess(command[0], Array(command.dropFirst()), in: directory, log: "\(directory)/server\(number + 1)")
+        let number =
+            (try? FileManager.default.contentsOfDirectory(atPath: directory))?.count { $0.hasSuffix(".err") } ?? 0
+        let process = try ChildProcess(
+            command[0], Array(command.dropFirst()), in: directory, log: "\(directory)/server\(number + 1)")
         self.process = process
         let mark = "Callreel is ready: "
         url = try await eventually("a server that says \"\(mark)\"") {
@@ -87,8 +91,12 @@ final class ServerProcess: Sendable {
     /// Returns the live calls of `GET /api/calls`: frames received, by the caller's number.
     func liveCalls() async throws -> [String: Int] {
         let state = try JSONValue(parsing: Data(try await CallInstructions.text(at: url + "/api/calls").utf8))
-        guard case .array(let live) = state["live"] else { throw SelfTestError("GET /api/calls has no list of live calls") }
-        return live.reduce(into: [:]) { $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0) }
+        guard case .array(let live) = state["live"] else {
+            throw SelfTestError("GET /api/calls has no list of live calls")
+        }
+        return live.reduce(into: [:]) {
+            $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0)
+        }
     }
 
     /// Returns the answer of `GET /readyz`: true if the server takes calls, and the text.
@@ -113,9 +121,12 @@ final class ServerProcess: Sendable {
 
     /// Returns memory in bytes: the current use, and the most since the start. Nil if the system does not report it.
     func memory() -> (now: Int, most: Int)? {
-        guard let status = try? String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8) else { return nil }
+        guard let status = try? String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8) else {
+            return nil
+        }
         func value(_ name: String) -> Int? {
-            status.split(separator: "\n").first { $0.hasPrefix(name + ":") }?.split(whereSeparator: \.isWhitespace).dropFirst().first
+            status.split(separator: "\n").first { $0.hasPrefix(name + ":") }?.split(whereSeparator: \.isWhitespace)
+                .dropFirst().first
                 .flatMap { Int($0) }.map { $0 * 1024 }
         }
         guard let now = value("VmRSS"), let most = value("VmHWM") else { return nil }

@@ -18,7 +18,11 @@ enum SmallDisk: Sendable {
         for options in [["-m"], ["-r", "-m"]] {
             let disk = SmallDisk.mounts([unshare] + options)
             let trial = disk.wrapper(for: [place]) + ["/bin/sh", "-c", "exit 0"]
-            if try await ChildProcess(trial[0], Array(trial.dropFirst()), in: directory, log: place).result().status == 0 { return disk }
+            if try await ChildProcess(trial[0], Array(trial.dropFirst()), in: directory, log: place).result().status
+                == 0
+            {
+                return disk
+            }
         }
         return .limit
     }
@@ -27,7 +31,8 @@ enum SmallDisk: Sendable {
     var description: String {
         switch self {
         case .mounts: "file systems of \(Self.size / 1024) KiB in memory (tmpfs), mounted in a private name space"
-        case .limit: "a limit of \(Self.size / 1024) KiB on each file of the server (RLIMIT_FSIZE), since nothing can be mounted here"
+        case .limit:
+            "a limit of \(Self.size / 1024) KiB on each file of the server (RLIMIT_FSIZE), since nothing can be mounted here"
         }
     }
 
@@ -52,7 +57,9 @@ extension ServerProcess {
         for case let path as String in FileManager.default.enumerator(atPath: inside) ?? .init() {
             let target = place + "/" + path
             var isDirectory: ObjCBool = false
-            guard unsafe FileManager.default.fileExists(atPath: inside + "/" + path, isDirectory: &isDirectory) else { continue }
+            guard unsafe FileManager.default.fileExists(atPath: inside + "/" + path, isDirectory: &isDirectory) else {
+                continue
+            }
             if isDirectory.boolValue {
                 try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
             } else {

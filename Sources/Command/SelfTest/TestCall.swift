@@ -52,7 +52,9 @@ final class TestCall: Sendable {
             defer { counts.tried = min(counts.tried + batch, end) }
             return counts.tried..<min(counts.tried + batch, end)
         }) {
-            if pace == .live { try? await Task.sleep(until: start + .seconds(format.seconds(frames: range.lowerBound - begin))) }
+            if pace == .live {
+                try? await Task.sleep(until: start + .seconds(format.seconds(frames: range.lowerBound - begin)))
+            }
             try await connection.send(audio: signal.samples(range), format: format)
             counts.withLock { $0.sent = range.upperBound }
         }

@@ -52,11 +52,13 @@ struct UnfinishedCall: Sendable {
     static func all(in directory: String, fault: Fault?) throws -> [UnfinishedCall] {
         let partial = directory + "/" + RecordingStore.partialDirectoryName
         var isSpoilt = false
-        return try FileManager.default.contentsOfDirectory(atPath: partial).sorted().compactMap { id -> UnfinishedCall? in
+        return try FileManager.default.contentsOfDirectory(atPath: partial).sorted().compactMap {
+            id -> UnfinishedCall? in
             let place = partial + "/" + id
             let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
             guard RecordingID(id) != nil, let manifest = names.first(where: { $0.hasSuffix(".json") }),
-                let data = FileManager.default.contents(atPath: place + "/" + manifest), let recording = try? Recording(manifest: data),
+                let data = FileManager.default.contents(atPath: place + "/" + manifest),
+                let recording = try? Recording(manifest: data),
                 let number = recording.call.headers[TestCall.key]?.double.map({ Int($0) })
             else { return nil }
             var files: [String: UnfinishedFile] = [:]

@@ -9,6 +9,8 @@ enum Verifier {
             ServerProcess.executable, ["verify", recordings], in: recordings, log: recordings.parentPath + "/verify")
         let result = try await process.result()
         if result.status == 0 { return [] }
-        return ["callreel verify ends with \(result.status): \(result.errors.trimmingCharacters(in: .whitespacesAndNewlines))"]
+        return [
+            "callreel verify ends with \(result.status): \(result.errors.trimmingCharacters(in: .whitespacesAndNewlines))"
+        ]
     }
 }

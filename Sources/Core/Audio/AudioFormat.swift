@@ -28,10 +28,12 @@ public struct AudioFormat: Hashable, Sendable, Codable, CustomStringConvertible 
     /// Reads a format from a manifest. Impossible numbers are a decoding error; they do not trap.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
-        let sampleRate = try container.decode(Int.self, forKey: .sampleRate), channels = try container.decode(Int.self, forKey: .channels)
+        let sampleRate = try container.decode(Int.self, forKey: .sampleRate),
+            channels = try container.decode(Int.self, forKey: .channels)
         guard let format = AudioFormat(checking: sampleRate, channels: channels) else {
             throw DecodingError.dataCorruptedError(
-                forKey: .channels, in: container, debugDescription: "\(sampleRate) Hz with \(channels) channels is not an audio format")
+                forKey: .channels, in: container,
+                debugDescription: "\(sampleRate) Hz with \(channels) channels is not an audio format")
         }
         self = format
     }

@@ -30,7 +30,8 @@ package struct LinearPCMAssembler: Sendable {
         if needed > samples.capacity - samples.count { makeRoom(needed) }
         samples.append(addingCapacity: needed) { span in
             unsafe span.withUnsafeMutableBufferPointer { buffer, initialized in
-                let place = unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[(2 * initialized)...])
+                let place = unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[(2 * initialized)...])
                 if let half { unsafe place[0] = half }
                 unsafe fill(UnsafeMutableRawBufferPointer(rebasing: place[begun..<bytes]))
                 half = bytes.isMultiple(of: 2) ? nil : unsafe place[bytes - 1]

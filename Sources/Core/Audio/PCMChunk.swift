@@ -22,7 +22,10 @@ public struct PCMChunk: Sendable {
 
     /// Makes a chunk, with the state of the recording at its arrival. Later chunks may reuse its memory once it is
     /// released.
-    init(samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool, receivedAt: ContinuousClock.Instant = .now) {
+    init(
+        samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool,
+        receivedAt: ContinuousClock.Instant = .now
+    ) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
         self.samples = samples
         memory = SampleMemory(of: samples)
@@ -47,7 +50,8 @@ public struct PCMChunk: Sendable {
     func dropFirst(_ frames: Int) -> PCMChunk {
         guard frames > 0 else { return self }
         return PCMChunk(
-            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames, isPaused: isPaused,
+            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames,
+            isPaused: isPaused,
             receivedAt: receivedAt)
     }
 
@@ -55,13 +59,15 @@ public struct PCMChunk: Sendable {
     func prefix(_ frames: Int) -> PCMChunk {
         guard frames < frameCount else { return self }
         return PCMChunk(
-            samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)
+            samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused,
+            receivedAt: receivedAt)
     }
 
     /// The same stretch as silence.
     var silenced: PCMChunk {
         PCMChunk(
-            samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused, receivedAt: receivedAt)
+            samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused,
+            receivedAt: receivedAt)
     }
 
     /// Lends the samples, interleaved by channel, in the machine's byte order.

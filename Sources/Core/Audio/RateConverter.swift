@@ -26,13 +26,19 @@ struct Conversion {
     private var converter: (any RateConverter)?
 
     /// Begins at a position of the call.
-    init(from source: AudioFormat, to target: AudioFormat, at start: FramePosition, maker: SinkRegistry.RateConverterMaker?) throws(SinkError) {
+    init(
+        from source: AudioFormat, to target: AudioFormat, at start: FramePosition,
+        maker: SinkRegistry.RateConverterMaker?
+    ) throws(SinkError) {
         self.source = source
         self.target = target
         self.start = start.frames
         targetStart = target.frames(start.frames, of: source)
         if source.sampleRate != target.sampleRate {
-            guard let maker else { throw SinkError(.open, "nothing changes \(source.sampleRate) Hz to \(target.sampleRate) Hz", blame: .options) }
+            guard let maker else {
+                throw SinkError(
+                    .open, "nothing changes \(source.sampleRate) Hz to \(target.sampleRate) Hz", blame: .options)
+            }
             converter = try maker(source.sampleRate, target.sampleRate, min(source.channels, target.channels))
         }
     }
@@ -51,7 +57,9 @@ struct Conversion {
     private mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> PCMChunk {
         // Channels are removed before the conversion and added after it, so that the converter has the least to do.
         let narrow = min(source.channels, target.channels)
-        var output = source.channels > narrow ? Self.mix(samples, from: source.channels, to: narrow) : samples.indices.map { samples[$0] }
+        var output =
+            source.channels > narrow
+            ? Self.mix(samples, from: source.channels, to: narrow) : samples.indices.map { samples[$0] }
         if converter != nil { output = try converter?.convert(output.span, isLast: isLast) ?? [] }
         if target.channels > narrow { output = Self.mix(output.span, from: narrow, to: target.channels) }
         let chunk = PCMChunk(samples: output, format: target, start: FramePosition(targetStart + made))

@@ -35,7 +35,10 @@ extension Configurable {
         guard case .object(let members) = value else {
             // In a group with secrets, the value here may be a misplaced secret.
             let found = fields.contains(where: \.isSecret) ? "what stands here" : value.found
-            problems.append(.init(at: path, "\(found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
+            problems.append(
+                .init(
+                    at: path,
+                    "\(found) is not an object with keys such as \(fields.map(\.name).joined(separator: ", "))"))
             return result
         }
         if let others {
@@ -49,7 +52,8 @@ extension Configurable {
                 field.read(member, path.key(field.name), &result, &problems)
             } else if field.isRequired, !isMistyped(field.name, in: members) {
                 let example = field.isSecret ? "" : ", such as \(field.write(Self()).found)"
-                problems.append(.init(at: path.key(field.name), "is missing; it must be given: \(field.type)\(example)"))
+                problems.append(
+                    .init(at: path.key(field.name), "is missing; it must be given: \(field.type)\(example)"))
             }
         }
         return result
@@ -82,7 +86,9 @@ extension Configurable {
             }
             properties[field.name] = .object(schema)
         }
-        var schema: [String: JSONValue] = ["type": "object", "additionalProperties": false, "properties": .object(properties)]
+        var schema: [String: JSONValue] = [
+            "type": "object", "additionalProperties": false, "properties": .object(properties),
+        ]
         if !requiredKeys.isEmpty { schema["required"] = .array(requiredKeys.map(JSONValue.string)) }
         return schema
     }

@@ -6,10 +6,13 @@ extension Field {
         _ name: String, _ path: any WritableKeyPath<Root, Secret?> & Sendable, minimum: Int = 1, _ help: String
     ) -> Self {
         var field = Self(
-            name, type: "secret, \"file:\" and a path, or null", schema: ["type": .array(["string", "null"])], help: help
+            name, type: "secret, \"file:\" and a path, or null", schema: ["type": .array(["string", "null"])],
+            help: help
         ) { value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = nil }
-            guard let text = value.string else { return problems.append(.init(at: place, "what stands here is not text in double quotes")) }
+            guard let text = value.string else {
+                return problems.append(.init(at: place, "what stands here is not text in double quotes"))
+            }
             let secret = Secret(text, minimum: minimum)
             if let mistake = secret.mistake { return problems.append(.init(at: place, mistake)) }
             root[keyPath: path] = secret
@@ -28,11 +31,15 @@ extension Field {
     ) -> Self {
         var field = Self(
             name, type: "secret, \"file:\" and a path, a list of them, or null",
-            schema: ["type": .array(["string", "array", "null"]), "items": .object(["type": "string"]), "minItems": 1], help: help
+            schema: [
+                "type": .array(["string", "array", "null"]), "items": .object(["type": "string"]), "minItems": 1,
+            ], help: help
         ) { value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = [] }
             let elements: [(JSONValue, ConfigurationPath)] =
-                if case .array(let list) = value { list.enumerated().map { ($1, place.index($0)) } } else { [(value, place)] }
+                if case .array(let list) = value { list.enumerated().map { ($1, place.index($0)) } } else {
+                    [(value, place)]
+                }
             if elements.isEmpty { problems.append(.init(at: place, "is an empty list; null is none")) }
             var secrets: [Secret] = []
             for (element, place) in elements {
@@ -41,7 +48,11 @@ extension Field {
                     continue
                 }
                 let secret = Secret(text, minimum: minimum)
-                if let mistake = secret.mistake { problems.append(.init(at: place, mistake)) } else { secrets.append(secret) }
+                if let mistake = secret.mistake {
+                    problems.append(.init(at: place, mistake))
+                } else {
+                    secrets.append(secret)
+                }
             }
             root[keyPath: path] = secrets
         } write: {
@@ -59,7 +70,8 @@ extension Field {
         let words = Choice.allCases.map(\.rawValue)
         let list = words.joined(separator: ", ")
         return Self(
-            name, type: "one of \(list), or null", schema: ["enum": .array(words.map(JSONValue.string) + [.null])], help: help
+            name, type: "one of \(list), or null", schema: ["enum": .array(words.map(JSONValue.string) + [.null])],
+            help: help
         ) { value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = nil }
             if let choice = value.string.flatMap(Choice.init(rawValue:)) { return root[keyPath: path] = choice }
@@ -72,15 +84,22 @@ extension Field {
 
     /// A number in a range, whole or not, or `null` to let the program choose; `help` says how it chooses.
     public static func number(
-        _ name: String, _ path: any WritableKeyPath<Root, Double?> & Sendable, in range: ClosedRange<Double>, _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Double?> & Sendable, in range: ClosedRange<Double>,
+        _ help: String
     ) -> Self {
         let schema: [String: JSONValue] = [
-            "type": .array(["number", "null"]), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound),
+            "type": .array(["number", "null"]), "minimum": .number(range.lowerBound),
+            "maximum": .number(range.upperBound),
         ]
-        return Self(name, type: "number, \(range), or null", schema: schema, help: help) { value, place, root, problems in
+        return Self(name, type: "number, \(range), or null", schema: schema, help: help) {
+            value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = nil }
-            guard let number = value.double else { return problems.append(.init(at: place, "\(value.found) is not a number in \(range)")) }
-            guard range.contains(number) else { return problems.append(.init(at: place, "\(value.found) is outside \(range)")) }
+            guard let number = value.double else {
+                return problems.append(.init(at: place, "\(value.found) is not a number in \(range)"))
+            }
+            guard range.contains(number) else {
+                return problems.append(.init(at: place, "\(value.found) is outside \(range)"))
+            }
             root[keyPath: path] = number
         } write: {
             $0[keyPath: path].map(JSONValue.number) ?? .null
@@ -101,7 +120,9 @@ extension Field {
             var texts: [String] = []
             for (index, element) in elements.enumerated() {
                 if let text = element.string {
-                    if let mistake = check(text) { problems.append(.init(at: place.index(index), "\(element.found) \(mistake)")) }
+                    if let mistake = check(text) {
+                        problems.append(.init(at: place.index(index), "\(element.found) \(mistake)"))
+                    }
                     texts.append(text)
                 } else {
                     problems.append(.init(at: place.index(index), "\(element.found) is not text in double quotes"))
@@ -118,7 +139,9 @@ extension Field {
         _ name: String, _ path: any WritableKeyPath<Root, Section?> & Sendable, _ help: String
     ) -> Self {
         let names = Section.fields.map(\.name)
-        let schema = Section.schema().merging(["type": .array(["object", "null"]), "required": .array(names.map(JSONValue.string))]) { _, new in new }
+        let schema = Section.schema().merging([
+            "type": .array(["object", "null"]), "required": .array(names.map(JSONValue.string)),
+        ]) { _, new in new }
         return Self(name, type: "object, or null", schema: schema, help: help) { value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = nil }
             root[keyPath: path] = Section.read(value, at: place, problems: &problems)

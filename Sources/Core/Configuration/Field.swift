@@ -40,7 +40,8 @@ public struct Field<Root: Sendable>: Sendable {
 
     /// Makes a field for one Swift value. `parse` converts the JSON value, or returns the reason for its refusal.
     private init<Value>(
-        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, type: String, schema: [String: JSONValue], help: String,
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, type: String, schema: [String: JSONValue],
+        help: String,
         parse: @escaping @Sendable (JSONValue) -> Parsed<Value>, write: @escaping @Sendable (Value) -> JSONValue
     ) {
         self.init(name, type: type, schema: schema, help: help) { value, place, root, problems in
@@ -73,7 +74,8 @@ extension Field {
         _ name: String, _ path: any WritableKeyPath<Root, Int> & Sendable, in range: ClosedRange<Int>, _ help: String
     ) -> Self {
         Self(
-            name, path, type: "whole number, \(range)", schema: schema("integer", range), help: help, parse: { wholeNumber($0, range) },
+            name, path, type: "whole number, \(range)", schema: schema("integer", range), help: help,
+            parse: { wholeNumber($0, range) },
             write: JSONValue.integer)
     }
 
@@ -89,11 +91,13 @@ extension Field {
 
     /// A number, whole or not, in a range.
     public static func number(
-        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, in range: ClosedRange<Double>, _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, in range: ClosedRange<Double>,
+        _ help: String
     ) -> Self {
         Self(
             name, path, type: "number, \(range)",
-            schema: ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)], help: help,
+            schema: ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)],
+            help: help,
             parse: { value in
                 guard let number = value.double else { return .refused("\(value.found) is not a number in \(range)") }
                 return range.contains(number) ? .value(number) : .refused("\(value.found) is outside \(range)")
@@ -108,7 +112,11 @@ extension Field {
         Self(
             name, path, type: "true or false", schema: ["type": "boolean"], help: help,
             parse: { value in
-                if case .boolean(let flag) = value { .value(flag) } else { .refused("\(value.found) is not true or false") }
+                if case .boolean(let flag) = value {
+                    .value(flag)
+                } else {
+                    .refused("\(value.found) is not true or false")
+                }
             },
             write: JSONValue.boolean)
     }
@@ -118,7 +126,9 @@ extension Field {
         _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, type: String = "text", _ help: String,
         check: @escaping @Sendable (String) -> String? = { _ in nil }
     ) -> Self {
-        Self(name, path, type: type, schema: ["type": "string"], help: help, parse: { text($0, check) }, write: JSONValue.string)
+        Self(
+            name, path, type: type, schema: ["type": "string"], help: help, parse: { text($0, check) },
+            write: JSONValue.string)
     }
 
     /// A text, or `null` to let the program choose; `help` says how it chooses.
@@ -168,7 +178,9 @@ extension Field {
     }
 
     private static func wholeNumber(_ value: JSONValue, _ range: ClosedRange<Int>) -> Parsed<Int> {
-        guard case .integer(let number) = value else { return .refused("\(value.found) is not a whole number in \(range)") }
+        guard case .integer(let number) = value else {
+            return .refused("\(value.found) is not a whole number in \(range)")
+        }
         return range.contains(number) ? .value(number) : .refused("\(number) is outside \(range)")
     }
 

@@ -37,13 +37,16 @@ package enum FileContent {
     ///   - limit: the most bytes that the file may hold.
     ///   - dash: true reads standard input for the path `-`.
     package static func read(_ path: String, limit: Int, dash: Bool = false) throws(Failure) -> Data {
-        let descriptor = dash && path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor =
+            dash && path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(errno) }
         defer { close(descriptor) }
         var content = Data()
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe systemRead(descriptor, $0.baseAddress!, $0.count) }
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe systemRead(descriptor, $0.baseAddress!, $0.count)
+            }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw .system(errno)

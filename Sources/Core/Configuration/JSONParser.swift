@@ -30,7 +30,9 @@ struct JSONParser {
 
     private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipSpace()
-        guard depth <= Self.depthLimit else { throw error("more than \(Self.depthLimit) arrays and objects inside each other") }
+        guard depth <= Self.depthLimit else {
+            throw error("more than \(Self.depthLimit) arrays and objects inside each other")
+        }
         guard position < bytes.count else { throw error("unexpected end of the text") }
         switch bytes[position] {
         case UInt8(ascii: "{"): return try object(depth: depth)
@@ -39,7 +41,9 @@ struct JSONParser {
         case _ where isLenient && Self.numberBytes.contains(bytes[position]): return try lenientNumber()
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         default:
-            for word in ["NaN", "Infinity"] where isLenient && bytes[position...].starts(with: word.utf8) { return try lenientNumber() }
+            for word in ["NaN", "Infinity"] where isLenient && bytes[position...].starts(with: word.utf8) {
+                return try lenientNumber()
+            }
             for (word, value) in [("true", JSONValue.boolean(true)), ("false", .boolean(false)), ("null", .null)]
             where bytes[position...].starts(with: word.utf8) {
                 position += word.utf8.count
@@ -56,7 +60,9 @@ struct JSONParser {
         if take("}") { return .object(members) }
         while true {
             skipSpace()
-            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw error("expected a key in double quotes, found \(here)") }
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
+                throw error("expected a key in double quotes, found \(here)")
+            }
             let start = position
             let key = try string()
             skipSpace()
@@ -93,14 +99,18 @@ struct JSONParser {
             let byte = bytes[position]
             switch byte {
             case UInt8(ascii: "\""):
-                guard let string = String(validating: text, as: UTF8.self) else { throw error("a text that is not UTF-8") }
+                guard let string = String(validating: text, as: UTF8.self) else {
+                    throw error("a text that is not UTF-8")
+                }
                 position += 1
                 return string
             case UInt8(ascii: "\\"):
                 position += 1
                 try escape(&text)
             case 0..<0x20 where !isLenient:
-                throw error("a control character in a text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))")
+                throw error(
+                    "a control character in a text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
+                )
             default:
                 text.append(byte)
                 position += 1
@@ -175,7 +185,9 @@ struct JSONParser {
         let rest = bytes[position...].prefix { $0 > 0x20 && !",]}\"".utf8.contains($0) }
         let text = String(decoding: rest, as: UTF8.self)
         let isNumber = rest.allSatisfy { Self.numberBytes.contains($0) || "eE".utf8.contains($0) }
-        guard isNumber || ["NaN", "Infinity"].contains(text.drop { $0 == "-" || $0 == "+" }) else { throw error("unexpected \(here)") }
+        guard isNumber || ["NaN", "Infinity"].contains(text.drop { $0 == "-" || $0 == "+" }) else {
+            throw error("unexpected \(here)")
+        }
         position += rest.count
         var strict = JSONParser(Array(rest))
         guard let number = try? strict.number(), strict.position == rest.count else { return .string(text) }

@@ -49,14 +49,19 @@ public struct Secret: Hashable, Sendable {
             data = try FileContent.read(file, limit: Self.fileLimit)
         } catch {
             if case .tooLarge = error { throw .init(at: path, "the file \(file.debugDescription) is not a short text") }
-            throw .init(at: path, "the file \(file.debugDescription) \(error.isMissing ? "does not exist" : "cannot be read: \(error.reason)")")
+            throw .init(
+                at: path,
+                "the file \(file.debugDescription) \(error.isMissing ? "does not exist" : "cannot be read: \(error.reason)")"
+            )
         }
         guard var value = String(data: data, encoding: .utf8) else {
             throw .init(at: path, "the file \(file.debugDescription) is not a short text")
         }
         // CR and LF together are one character here.
         if value.last?.isNewline == true { value.removeLast() }
-        if let mistake = mistake(in: value) { throw .init(at: path, "what the file \(file.debugDescription) holds \(mistake)") }
+        if let mistake = mistake(in: value) {
+            throw .init(at: path, "what the file \(file.debugDescription) holds \(mistake)")
+        }
         return value
     }
 }
@@ -72,7 +77,9 @@ extension [Secret] {
     /// - Parameter path: the key, for the error.
     package func values(at path: ConfigurationPath) throws(ConfigurationProblem) -> [String] {
         var values: [String] = []
-        for (index, secret) in enumerated() { values.append(try secret.value(at: count > 1 ? path.index(index) : path)) }
+        for (index, secret) in enumerated() {
+            values.append(try secret.value(at: count > 1 ? path.index(index) : path))
+        }
         return values
     }
 }

@@ -24,13 +24,17 @@ package struct DirectoryReader: Sendable {
     ///
     /// Throws `ETIMEDOUT` at once if the directory hangs. Throws it at the next heartbeat when a hang becomes known or
     /// the time limit has passed. A disk call that has begun then continues.
-    package func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result) async throws(RecordingError) -> Result {
+    package func read<Result: Sendable>(_ body: @escaping @Sendable () throws(RecordingError) -> Result)
+        async throws(RecordingError) -> Result
+    {
         if let hang = directory.hang { throw RecordingError(hang, underlying: ETIMEDOUT) }
         return try await directory.reads.run(on: directory.readers, body)
     }
 
     /// Runs a disk call without waiting for it.
-    package func later(_ body: @escaping @Sendable () -> Void) { Task(executorPreference: directory.readers) { body() } }
+    package func later(_ body: @escaping @Sendable () -> Void) {
+        Task(executorPreference: directory.readers) { body() }
+    }
 
     /// Gives up reads if the directory hangs or their time limit has passed. The heartbeat calls this.
     func relieve(now: ContinuousClock.Instant) {

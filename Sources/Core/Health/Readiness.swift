@@ -67,7 +67,9 @@ extension Recorder {
         }
         let waiting = archive.waitingCalls
         if waiting > 0 {
-            result.warnings.append("\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: see the log, and callreel repair")
+            result.warnings.append(
+                "\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: see the log, and callreel repair"
+            )
         }
         return result
     }
@@ -83,6 +85,10 @@ extension Recorder {
     private func note(_ directory: StorageDirectory, isVital: Bool, in result: inout Readiness) {
         if let delay = directory.delay { result.warnings.append(delay) }
         guard let shortage = directory.shortage else { return }
-        if isVital, directory.level == .critical { result.obstacles.append(.init(.disk, shortage)) } else { result.warnings.append(shortage) }
+        if isVital, directory.level == .critical {
+            result.obstacles.append(.init(.disk, shortage))
+        } else {
+            result.warnings.append(shortage)
+        }
     }
 }

@@ -37,7 +37,9 @@ final class SinkProbe: Sendable {
             }
             if let began {
                 // The previous test is still running.
-                if now - began >= Self.limit { note(plan, "opening it takes longer than \(Self.limit.components.seconds) seconds") }
+                if now - began >= Self.limit {
+                    note(plan, "opening it takes longer than \(Self.limit.components.seconds) seconds")
+                }
                 continue
             }
             // Not a child task: a blocked open can be neither cancelled nor awaited.
@@ -55,11 +57,14 @@ final class SinkProbe: Sendable {
     private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
         var problem: SinkError?
         for (number, place) in places.enumerated() {
-            let directory = place.directory.path + "/" + RecordingStore.partialDirectoryName + "/\(Rehearsal.openingPrefix)\(RecordingID())"
+            let directory =
+                place.directory.path + "/" + RecordingStore.partialDirectoryName
+                + "/\(Rehearsal.openingPrefix)\(RecordingID())"
             let context = SinkContext(
                 recordingID: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date(),
                 format: plan.envelope.format(of: AudioFormat(sampleRate: 16000)),
-                sinkName: plan.name, directory: directory, root: place.root, fileStem: "probe", fileMode: store.fileMode, logger: logger,
+                sinkName: plan.name, directory: directory, root: place.root, fileStem: "probe",
+                fileMode: store.fileMode, logger: logger,
                 guardian: .init(place.directory, isLast: number + 1 == places.count), onCreate: {})
             defer { context.removeFiles() }
             do throws(SinkError) {
@@ -78,7 +83,8 @@ final class SinkProbe: Sendable {
         if let problem {
             plan.health.failed(problem)
             if before == nil {
-                logger.error("a sink cannot be opened", metadata: ["sink.name": "\(plan.name)", "reason": "\(problem)"])
+                logger.error(
+                    "a sink cannot be opened", metadata: ["sink.name": "\(plan.name)", "reason": "\(problem)"])
             }
         } else {
             plan.health.opened()

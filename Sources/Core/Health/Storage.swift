@@ -36,7 +36,8 @@ final class Storage: Sendable {
         self.plans = plans
         self.marks = marks
         self.metrics = metrics
-        home = StorageDirectory(store.directory, mustExist: store.mustExist, mode: store.directoryMode, marks: marks, metrics: metrics)
+        home = StorageDirectory(
+            store.directory, mustExist: store.mustExist, mode: store.directoryMode, marks: marks, metrics: metrics)
         set { store.absolute($0) == store.absolute(store.directory) ? nil : store.absolute($0) }
     }
 
@@ -44,7 +45,9 @@ final class Storage: Sendable {
     func places(of sink: Int) -> [Place] { state.withLock { $0.places[sink] } }
 
     /// The directories besides the recordings directory.
-    var others: [StorageDirectory] { state.withLock { state in state.others.keys.sorted().compactMap { state.others[$0] } } }
+    var others: [StorageDirectory] {
+        state.withLock { state in state.others.keys.sorted().compactMap { state.others[$0] } }
+    }
 
     /// Every directory.
     var all: [StorageDirectory] { [home] + others }
@@ -61,7 +64,8 @@ final class Storage: Sendable {
         var roots: [String: String?] = [:]
         await withTaskGroup(of: (String, String??).self) { group in
             for path in paths {
-                group.addTask { [store] in (path, await threads.answer(within: Self.resolveLimit) { store.root(path) }) }
+                group.addTask { [store] in (path, await threads.answer(within: Self.resolveLimit) { store.root(path) })
+                }
             }
             for await (path, root) in group { if let root { roots.updateValue(root, forKey: path) } }
         }
@@ -81,7 +85,8 @@ final class Storage: Sendable {
                     let directory =
                         others[root] ?? state.others[root]
                         ?? StorageDirectory(
-                            root, mustExist: plan.envelope.mustExist, mode: store.directoryMode, marks: marks, metrics: metrics)
+                            root, mustExist: plan.envelope.mustExist, mode: store.directoryMode, marks: marks,
+                            metrics: metrics)
                     others[root] = directory
                     return Place(root: root, directory: directory)
                 }

@@ -82,7 +82,8 @@ final class StorageDirectory: Sendable {
 
     /// Describes a directory. Touches no disk; ``rehearse(_:)`` does.
     init(
-        _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics, hangLimit: Duration = StorageDirectory.hangLimit,
+        _ path: String, mustExist: Bool, mode: mode_t, marks: SpaceMarks, metrics: RecorderMetrics,
+        hangLimit: Duration = StorageDirectory.hangLimit,
         busyLimit: Duration = StorageDirectory.busyLimit
     ) {
         self.path = path
@@ -168,7 +169,9 @@ final class StorageDirectory: Sendable {
         do throws(RecordingError) {
             // If the directory is missing, the one above it is compared:
             // Callreel makes nothing below a mount point without its disk.
-            if let device, let now = standing.flatMap(FileSystem.device), now != device, !volumes().contains(where: { $0 == volume }) {
+            if let device, let now = standing.flatMap(FileSystem.device), now != device,
+                !volumes().contains(where: { $0 == volume })
+            {
                 found.isForeign = true
                 throw RecordingError("\(path) is on another file system than before; was its disk unmounted?")
             }
@@ -217,7 +220,8 @@ final class StorageDirectory: Sendable {
 
     private func keep(_ found: Found, _ logger: Logger) {
         let room = found.outcome?.room ?? found.room
-        let level: Level = room.map { $0.bytes < marks.critical ? .critical : $0.bytes < marks.low ? .low : .fine } ?? .fine
+        let level: Level =
+            room.map { $0.bytes < marks.critical ? .critical : $0.bytes < marks.low ? .low : .fine } ?? .fine
         if let room { meter.set(Int64(room.bytes)) }
         let before = state.withLock { state in
             let before = state
@@ -234,7 +238,8 @@ final class StorageDirectory: Sendable {
         let facts: Logger.Metadata = ["directory": "\(path)"]
         if before.isHangLogged { logger.notice("a directory answers again", metadata: facts) }
         if let problem = found.problem, problem != before.problem {
-            logger.error("a directory takes no recordings", metadata: facts.merging(["reason": "\(problem)"]) { one, _ in one })
+            logger.error(
+                "a directory takes no recordings", metadata: facts.merging(["reason": "\(problem)"]) { one, _ in one })
         } else if found.problem == nil, before.problem != nil {
             logger.notice("a directory takes recordings again", metadata: facts)
         }
@@ -254,7 +259,8 @@ final class StorageDirectory: Sendable {
     /// - Parameter takesLong: true for a call whose time grows with a recording or the archive. It never counts as delayed.
     /// - Throws: the call's error, or `ETIMEDOUT` after ``giveUp()``.
     func run<Result: Sendable>(
-        on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
+        on executor: BlockingExecutor, takesLong: Bool = false,
+        _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) async throws(RecordingError) -> Result {
         if let hang, state.withLock({ $0.isGivenUp }) { throw RecordingError(hang, underlying: ETIMEDOUT) }
         return try await calls.run(on: executor, takesLong: takesLong, body)

@@ -31,13 +31,16 @@ final class WaitingCalls: Sendable {
     init(path: String) { self.path = path }
 
     /// Start of the oldest call that waits, except of calls that take long; nil if none waits.
-    var oldest: ContinuousClock.Instant? { state.withLock { $0.calls.values.filter { !$0.takesLong }.map(\.since).min() } }
+    var oldest: ContinuousClock.Instant? {
+        state.withLock { $0.calls.values.filter { !$0.takesLong }.map(\.since).min() }
+    }
 
     /// Runs a disk call on an executor and returns its result. Waits without a time limit, until the call is given up.
     /// - Parameter takesLong: true for a call whose time grows with a recording or the archive.
     /// - Throws: the call's error, or `ETIMEDOUT` after the call is given up. A call without a thread by then never runs.
     func run<Result: Sendable>(
-        on executor: BlockingExecutor, takesLong: Bool = false, _ body: @escaping @Sendable () throws(RecordingError) -> Result
+        on executor: BlockingExecutor, takesLong: Bool = false,
+        _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) async throws(RecordingError) -> Result {
         let result: Swift.Result<Result, RecordingError> = await withCheckedContinuation { continuation in
             let first = FirstAnswer(continuation)

@@ -50,8 +50,12 @@ package final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     ///   - threads: threads that serve the jobs while none is stuck; nil is one per core, and at least 2.
     ///   - threadLimit: the most threads at once.
     ///   - isBackground: true lowers the threads' priority, as far as the system can do that.
-    package convenience init(name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false) {
-        self.init(name: name, threads: threads, threadLimit: threadLimit, idleLimit: Self.idleLimit, isBackground: isBackground)
+    package convenience init(
+        name: String, threads: Int? = nil, threadLimit: Int = BlockingExecutor.threadLimit, isBackground: Bool = false
+    ) {
+        self.init(
+            name: name, threads: threads, threadLimit: threadLimit, idleLimit: Self.idleLimit,
+            isBackground: isBackground)
     }
 
     init(name: String, threads: Int?, threadLimit: Int, idleLimit: TimeInterval, isBackground: Bool = false) {

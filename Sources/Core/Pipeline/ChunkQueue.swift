@@ -87,7 +87,9 @@ final class ChunkQueue: Sendable {
 
     /// The sink is at least a second behind, and holds the call back or has more than a quarter of its queue full.
     var isLagging: Bool {
-        state.withLock { $0.mode == .open && $0.meter.debt >= 1 && ($0.callIsWaiting || $0.queuedFrames > capacity / 4) }
+        state.withLock {
+            $0.mode == .open && $0.meter.debt >= 1 && ($0.callIsWaiting || $0.queuedFrames > capacity / 4)
+        }
     }
 
     /// Seconds for which the call waited for the sink, and the number of stalls.
@@ -129,7 +131,8 @@ final class ChunkQueue: Sendable {
         // Audio that a pause keeps out of the recording is no loss.
         if !chunk.isPaused || recordsPaused { state.droppedFrames += chunk.frameCount }
         if case .gap(let frames, let start, chunk.isPaused) = state.items.last {
-            state.items[state.items.count - 1] = .gap(frames: frames + chunk.frameCount, start: start, isPaused: chunk.isPaused)
+            state.items[state.items.count - 1] = .gap(
+                frames: frames + chunk.frameCount, start: start, isPaused: chunk.isPaused)
         } else {
             state.items.append(.gap(frames: chunk.frameCount, start: chunk.start, isPaused: chunk.isPaused))
         }
@@ -244,7 +247,9 @@ final class ChunkQueue: Sendable {
             pulse.held = state.meter.held - state.reportedHold
             state.reportedHold = state.meter.held
             pulse.isLost = state.mode == .closed && now - state.lastProgress >= finishLimit
-            guard state.isDirty, now >= state.nextCheckpoint, let resting = state.resting.take() else { return (pulse, hasRoom, nil) }
+            guard state.isDirty, now >= state.nextCheckpoint, let resting = state.resting.take() else {
+                return (pulse, hasRoom, nil)
+            }
             state.items.append(takeCheckpoint(&state, now))
             return (pulse, hasRoom, resting)
         }

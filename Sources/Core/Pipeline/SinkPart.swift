@@ -23,16 +23,27 @@ struct SinkPart: Sendable {
         let names = context.createdFiles
         for (name, count) in receipt.framesByFile.sorted(by: { $0.key < $1.key }) {
             if !names.contains(name) {
-                return (frames, SinkError(.finish, "its receipt has \(count) frames for \(name), which it did not create", blame: .bug))
+                return (
+                    frames,
+                    SinkError(
+                        .finish, "its receipt has \(count) frames for \(name), which it did not create", blame: .bug)
+                )
             }
             if !(0...frames).contains(count) {
-                return (frames, SinkError(.finish, "its receipt has \(count) frames for \(name), and it was given \(frames)", blame: .bug))
+                return (
+                    frames,
+                    SinkError(
+                        .finish, "its receipt has \(count) frames for \(name), and it was given \(frames)", blame: .bug)
+                )
             }
         }
         // If the receipt does not name all files, the content of the others is unknown.
         guard !names.isEmpty, names.allSatisfy({ receipt.framesByFile[$0] != nil }) else { return nil }
         let sum = receipt.framesByFile.values.reduce(0, +)
         guard sum != frames else { return nil }
-        return (min(sum, frames), SinkError(.finish, "its files have \(sum) frames in its receipt, and it was given \(frames)", blame: .bug))
+        return (
+            min(sum, frames),
+            SinkError(.finish, "its files have \(sum) frames in its receipt, and it was given \(frames)", blame: .bug)
+        )
     }
 }

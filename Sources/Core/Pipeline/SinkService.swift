@@ -11,12 +11,18 @@ final class SinkService<Sink: AudioSink & ~Copyable>: ChunkQueue.Consumer, SinkT
 
     /// Makes the service of one sink in one call, and starts it.
     /// - Parameter whenDone: called once, when the sink is finished or has failed for good.
-    static func start(_ options: Sink.Options, _ job: SinkJob, on threads: SinkThreads, whenDone: @escaping @Sendable (SinkReport) -> Void) {
+    static func start(
+        _ options: Sink.Options, _ job: SinkJob, on threads: SinkThreads,
+        whenDone: @escaping @Sendable (SinkReport) -> Void
+    ) {
         let service = SinkService(options, job, threads, whenDone)
         service.thread.serve(service)
     }
 
-    private init(_ options: Sink.Options, _ job: SinkJob, _ threads: SinkThreads, _ whenDone: @escaping @Sendable (SinkReport) -> Void) {
+    private init(
+        _ options: Sink.Options, _ job: SinkJob, _ threads: SinkThreads,
+        _ whenDone: @escaping @Sendable (SinkReport) -> Void
+    ) {
         worker = SinkWorker(options, job)
         queue = job.queue
         self.threads = threads

@@ -298,11 +298,14 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         var isKnown = context.dropEmptyFiles()
         for name in context.createdFiles {
             do throws(SinkError) {
-                guard let found = try Sink.repair(context.directory + "/" + name, format: format, dryRun: false) else { continue }
+                guard let found = try Sink.repair(context.directory + "/" + name, format: format, dryRun: false) else {
+                    continue
+                }
                 frames[name] = min(max(0, found.frames), part.frameBound)
             } catch {
                 // No player can use the file, so it counts for nothing.
-                context.logger.error("a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
+                context.logger.error(
+                    "a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
                 context.putAside(name)
             }
             isKnown = true
@@ -325,7 +328,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Logs a miscount of the sink, and keeps the first one.
     private mutating func note(_ miscount: SinkError, logger: Logger) {
         if report.miscount == nil { report.miscount = miscount }
-        logger.error("sink miscounted its frames", metadata: ["reason": "\(miscount)", "blame": "\(miscount.blame.rawValue)"])
+        logger.error(
+            "sink miscounted its frames", metadata: ["reason": "\(miscount)", "blame": "\(miscount.blame.rawValue)"])
     }
 
     /// Shows the current account to readers of the running call.

@@ -23,7 +23,8 @@ final class ArchiveKeeper: Sendable {
     /// Recovers interrupted calls and scans the archive, repeatedly, until the task is cancelled.
     /// - Parameter onRecovery: called with each recording that recovery has published or changed.
     func run(
-        _ index: RecordingIndex, _ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void
+        _ index: RecordingIndex, _ recovery: Recovery, in home: StorageDirectory,
+        onRecovery: @escaping @Sendable (Recording) -> Void
     ) async {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
@@ -50,7 +51,9 @@ final class ArchiveKeeper: Sendable {
     }
 
     /// Recovers interrupted calls, and retries the waiting ones, until the task is cancelled.
-    private func recover(_ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void) async {
+    private func recover(
+        _ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void
+    ) async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
             let isDecided = try? await home.run(on: recoverer, takesLong: true) { [self] () throws(RecordingError) in

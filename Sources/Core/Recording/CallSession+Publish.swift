@@ -24,7 +24,9 @@ extension CallSession {
                 return try await tryPublish()
             } catch {
                 let directory = state.withLock { $0.partial?.directory } ?? ""
-                logger.error("publishing failed", metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(directory)"])
+                logger.error(
+                    "publishing failed",
+                    metadata: ["reason": "\(error)", "attempt": "\(attempt)", "files": "\(directory)"])
                 guard attempt < Self.attempts else { throw error }
                 attempt += 1
                 try? await Task.sleep(for: .seconds(1))
@@ -35,14 +37,17 @@ extension CallSession {
     /// Tries once to publish the recording. Files are synced and measured only the first time.
     /// - Throws: the reason publishing is impossible now.
     func tryPublish() async throws(RecordingError) -> Recording {
-        let (known, partial, manifest, reports) = state.withLock { state in (state.sealed, state.partial, settled(state), state.reports) }
+        let (known, partial, manifest, reports) = state.withLock { state in
+            (state.sealed, state.partial, settled(state), state.reports)
+        }
         guard let partial else { throw RecordingError("nothing could be recorded") }
         do throws(RecordingError) {
             let sealed: SealedRecording
             if let known {
                 sealed = known
             } else {
-                sealed = try await home.run(on: environment.sealer, takesLong: true) { [store] () throws(RecordingError) in
+                sealed = try await home.run(on: environment.sealer, takesLong: true) {
+                    [store] () throws(RecordingError) in
                     try store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial)
                 }
                 state.withLock { $0.sealed = sealed }
@@ -55,7 +60,8 @@ extension CallSession {
             logger.info(
                 "call recorded",
                 metadata: [
-                    "recording": "\(published.name)", "frames": "\(published.framesReceived)", "end": "\(published.endReason ?? "")",
+                    "recording": "\(published.name)", "frames": "\(published.framesReceived)",
+                    "end": "\(published.endReason ?? "")",
                     "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
                 ])
             count(published)
@@ -81,7 +87,8 @@ extension CallSession {
                 next.droppedEvents = state.manifest.droppedEvents
                 next.call = state.manifest.call
                 next.maskedEvents = state.manifest.maskedEvents
-                if next.events == known.events, next.droppedEvents == known.droppedEvents, next.maskedEvents == known.maskedEvents,
+                if next.events == known.events, next.droppedEvents == known.droppedEvents,
+                    next.maskedEvents == known.maskedEvents,
                     next.call == known.call
                 {
                     state.published = known
@@ -93,7 +100,8 @@ extension CallSession {
             do {
                 try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.update(more) }
             } catch {
-                logger.error("events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
+                logger.error(
+                    "events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
             }
             published = more
         }
@@ -106,7 +114,9 @@ extension CallSession {
         note.publishedAs = published.name
         let places = state.withLock { $0.places }
         for (index, places) in places.enumerated() {
-            note.sinks[index].files = places.flatMap(\.files).map { Recording.File(name: $0.name, directory: $0.root, bytes: 0) }
+            note.sinks[index].files = places.flatMap(\.files).map {
+                Recording.File(name: $0.name, directory: $0.root, bytes: 0)
+            }
         }
         let last = note
         do {
@@ -123,12 +133,15 @@ extension CallSession {
     var lateFiles: [Int: [CallFile]] {
         state.withLock { state in
             // Without a partial directory, there is nothing left to do.
-            guard let published = state.published, let sealed = state.sealed, let partial = state.partial else { return [:] }
+            guard let published = state.published, let sealed = state.sealed, let partial = state.partial else {
+                return [:]
+            }
             var late: [Int: [CallFile]] = [:]
             for (index, report) in state.reports.enumerated() {
                 let named = Set(published.sinks[index].files.map { Self.path($0.directory, $0.name) })
                 let files = (report?.files ?? []).filter { file in
-                    !named.contains(Self.path(file.root, partial.publishedName(file.name, as: published.name))) && !sealed.broken.contains(file)
+                    !named.contains(Self.path(file.root, partial.publishedName(file.name, as: published.name)))
+                        && !sealed.broken.contains(file)
                         && !sealed.empty.contains(file)
                 }
                 if !files.isEmpty { late[index] = files }
@@ -153,7 +166,9 @@ extension CallSession {
         let (partial, published, account) = state.withLock { state in (state.partial, state.published, settled(state)) }
         guard let partial, let published else { return nil }
         let path = "\(store.directory)/\(published.name).json"
-        guard FileSystem.exists(path) else { throw RecordingError("\(path) was published and is there no more", underlying: ENOENT) }
+        guard FileSystem.exists(path) else {
+            throw RecordingError("\(path) was published and is there no more", underlying: ENOENT)
+        }
         var sink = account.sinks[index]
         sink.files = published.sinks[index].files + (try store.add(files, from: partial, to: published.name))
         sink.directories = nil
@@ -174,7 +189,9 @@ extension CallSession {
     /// Removes the partial directories of a settled call. Blocks.
     func discardPartial() {
         let (sealed, partial) = state.withLock { ($0.sealed, $0.partial) }
-        if let sealed, let partial, sealed.broken.isEmpty { store.discard(partial, files: sealed.files, roots: sealed.roots) }
+        if let sealed, let partial, sealed.broken.isEmpty {
+            store.discard(partial, files: sealed.files, roots: sealed.roots)
+        }
         letGo()
     }
 

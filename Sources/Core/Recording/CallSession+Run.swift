@@ -21,7 +21,10 @@ extension CallSession {
     package func run() async throws(RecordingError) -> Recording {
         let started = state.withLock { $0.manifest }
         logger.info(
-            "call started", metadata: ["call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)"])
+            "call started",
+            metadata: [
+                "call.from": "\(started.call.from ?? "unknown")", "format": "\(format)", "recording": "\(started.name)",
+            ])
         let partial: PartialRecording
         do {
             partial = try await home.run(on: ledger) { [store] () throws(RecordingError) in try store.begin(started) }
@@ -55,8 +58,10 @@ extension CallSession {
                 let guardian = DirectoryGuardian(place.directory, isLast: number + 1 == places.count)
                 return SinkPlace(directory: directory, stem: stem(plan, partial, number)) { [self, logger] stem in
                     SinkContext(
-                        recordingID: id, call: manifest.call, startedAt: manifest.startedAt, format: plan.envelope.format(of: format),
-                        sinkName: plan.name, directory: directory, root: place.root, fileStem: stem, fileMode: store.fileMode, logger: logger,
+                        recordingID: id, call: manifest.call, startedAt: manifest.startedAt,
+                        format: plan.envelope.format(of: format),
+                        sinkName: plan.name, directory: directory, root: place.root, fileStem: stem,
+                        fileMode: store.fileMode, logger: logger,
                         guardian: guardian, onCreate: { [self] in saveNow() })
                 }
             }
@@ -76,12 +81,14 @@ extension CallSession {
     private func startWorker(_ index: Int, _ places: [SinkPlace]) {
         let plan = plans[index]
         let job = SinkJob(
-            places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health, metrics: metrics.sinks[index],
+            places: places, queue: fanout.queues[index], envelope: plan.envelope, health: plan.health,
+            metrics: metrics.sinks[index],
             account: accounts[index], format: format, rateConverter: plan.rateConverter, group: group)
         plan.runner.start(job, plan.threads) { [self] report in
             if !report.isFinished, let error = report.error {
                 logger.error(
-                    "sink failed", metadata: ["sink.name": "\(plan.name)", "reason": "\(error)", "blame": "\(error.blame.rawValue)"])
+                    "sink failed",
+                    metadata: ["sink.name": "\(plan.name)", "reason": "\(error)", "blame": "\(error.blame.rawValue)"])
             }
             state.withLock { $0.reports[index] = report }
             bell.ring()
@@ -101,7 +108,9 @@ extension CallSession {
         while true {
             await bell.wait()
             let (manifest, isDone, planned) = state.withLock { state -> (Recording?, Bool, ContinuousClock.Instant) in
-                let isDone = state.hasEnded && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
+                let isDone =
+                    state.hasEnded
+                    && state.reports.indices.allSatisfy { state.reports[$0] != nil || state.abandoned.contains($0) }
                 guard state.isUnsaved, .now >= state.nextSave else { return (nil, isDone, state.nextSave) }
                 state.isUnsaved = false
                 state.nextSave = .now + Self.saveInterval
@@ -112,7 +121,8 @@ extension CallSession {
                 // After a crash, the next program assigns each file to its sink by these entries.
                 for (index, places) in places.enumerated() {
                     manifest.sinks[index].files = places.flatMap(\.files).map {
-                        Recording.File(name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
+                        Recording.File(
+                            name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
                     }
                     manifest.sinks[index].take(accounts[index].tally)
                 }
@@ -127,7 +137,9 @@ extension CallSession {
                     // the duration of this one, at most 60 seconds.
                     let pause = (ContinuousClock.now - begin) * 20
                     // A file created during the save has requested an immediate save. Keep that request.
-                    state.withLock { if $0.nextSave == planned { $0.nextSave = max(planned, .now + min(pause, .seconds(60))) } }
+                    state.withLock {
+                        if $0.nextSave == planned { $0.nextSave = max(planned, .now + min(pause, .seconds(60))) }
+                    }
                 } catch {
                     logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
                     if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
@@ -147,7 +159,8 @@ extension CallSession {
             logger.error(
                 "a sink does not have the whole call",
                 metadata: [
-                    "sink.name": "\(sink.name)", "frames.received": "\(recording.framesReceived)", "frames.written": "\(sink.written)",
+                    "sink.name": "\(sink.name)", "frames.received": "\(recording.framesReceived)",
+                    "frames.written": "\(sink.written)",
                     "frames.silenced": "\(sink.silence)", "frames.lost": "\(sink.lost)",
                 ])
         }
@@ -167,12 +180,15 @@ extension CallSession {
             manifest.sinks[index].details = report.details.isEmpty ? nil : report.details
             if state.reports[index] == nil {
                 manifest.sinks[index].state = .stalled
-                manifest.sinks[index].error = "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
+                manifest.sinks[index].error =
+                    "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
                 manifest.sinks[index].blame = .destination
             } else {
                 manifest.sinks[index].state =
                     report.isFinished && manifest.sinks[index].lost == 0 && report.miscount == nil ? .complete : .failed
-                if manifest.framesReceived == 0, manifest.sinks[index].state == .complete { manifest.sinks[index].state = .empty }
+                if manifest.framesReceived == 0, manifest.sinks[index].state == .complete {
+                    manifest.sinks[index].state = .empty
+                }
                 manifest.sinks[index].error = report.error?.description
                 manifest.sinks[index].blame = report.error?.blame
             }

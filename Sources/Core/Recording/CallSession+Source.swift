@@ -59,7 +59,9 @@ extension CallSession {
                 metrics.all.maskedEvents.increment()
                 return nil
             }
-            if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) { return nil }
+            if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
+                return nil
+            }
             var event = event
             event.frame = FramePosition(state.manifest.framesReceived)
             if !state.append(event) { metrics.all.droppedEvents.increment() }
@@ -83,7 +85,8 @@ extension CallSession {
             guard state.pause.pause(at: frame) else { return false }
             // Bypasses the limits of `append`: the manifest must show every pause,
             // however many events the carrier sent.
-            state.manifest.events.append(.init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
+            state.manifest.events.append(
+                .init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
             state.isUnsaved = true
             return true
         }
@@ -129,7 +132,10 @@ extension CallSession {
         metrics.all.malformedMessages.increment()
         // Even a malformed message may contain a typed digit, so the log leaves its content out.
         let reason = isPaused ? "it came while the recording was paused" : reason
-        if count == 1 { logger.warning("a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"]) }
+        if count == 1 {
+            logger.warning(
+                "a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"])
+        }
     }
 
     /// Ends the call. Only the first reason is stored.

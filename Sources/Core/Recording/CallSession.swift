@@ -132,7 +132,8 @@ package final class CallSession: Sendable, Identifiable {
     ///     once it has read all audio received so far.
     init(
         call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, environment: Environment,
-        onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
+        onRoom: @escaping @Sendable () -> Void, onStop: (@Sendable (String) -> Void)? = nil,
+        onDrain: (@Sendable () -> Void)? = nil
     ) {
         id = RecordingID()
         self.format = format
@@ -157,7 +158,8 @@ package final class CallSession: Sendable, Identifiable {
             sinks: plans.enumerated().map { index, plan in
                 let directories = environment.storage.places(of: index).compactMap(\.root)
                 var sink = Recording.Sink(
-                    type: plan.type, name: plan.name, state: .recording, directories: directories.isEmpty ? nil : directories)
+                    type: plan.type, name: plan.name, state: .recording,
+                    directories: directories.isEmpty ? nil : directories)
                 let shape = plan.envelope.format(of: format)
                 sink.format = shape == format ? nil : shape
                 sink.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
@@ -166,7 +168,8 @@ package final class CallSession: Sendable, Identifiable {
         manifest.partName = store.template.partName(id: id, call: call, startedAt: startedAt)
         state = Mutex(
             State(
-                manifest: manifest, reports: plans.map { _ in nil }, pause: RecordingPause(guard: environment.pauseGuard, format: format),
+                manifest: manifest, reports: plans.map { _ in nil },
+                pause: RecordingPause(guard: environment.pauseGuard, format: format),
                 eventLimit: environment.eventLimit))
     }
 
@@ -185,7 +188,8 @@ package final class CallSession: Sendable, Identifiable {
         }
         return Snapshot(
             id: id, call: manifest.call, format: format, startedAt: manifest.startedAt,
-            framesReceived: manifest.framesReceived, isPaused: pause.isMasking, isResuming: pause.isResuming, maskedFrom: pause.maskedFrom,
+            framesReceived: manifest.framesReceived, isPaused: pause.isMasking, isResuming: pause.isResuming,
+            maskedFrom: pause.maskedFrom,
             clearFrom: pause.earliestClear(received: manifest.framesReceived) ?? pause.clearFrom, sinks: sinks)
     }
 
@@ -218,7 +222,9 @@ package final class CallSession: Sendable, Identifiable {
         guard pulse.stall != nil || pulse.hasReturned else { return }
         let (held, stalls) = fanout.queues[index].holds
         let isTold = stalls & (stalls - 1) == 0
-        var facts: Logger.Metadata = ["sink.name": "\(plans[index].name)", "stalls": "\(stalls)", "held.seconds": "\(Int(held.rounded()))"]
+        var facts: Logger.Metadata = [
+            "sink.name": "\(plans[index].name)", "stalls": "\(stalls)", "held.seconds": "\(Int(held.rounded()))",
+        ]
         if let stall = pulse.stall {
             metrics.sinks[index].stalls.increment()
             facts["reason"] = "\(stall.rawValue)"

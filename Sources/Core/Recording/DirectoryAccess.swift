@@ -32,7 +32,8 @@ struct DirectoryAccess: Sendable {
     ///   - undo: called with a result that arrives after this function has given up.
     /// - Throws: the call's error, or `ETIMEDOUT` if the directory does not answer.
     func run<Result: Sendable>(
-        in root: String?, undo: @escaping @Sendable (Result) -> Void = { _ in }, _ body: @escaping @Sendable () throws(RecordingError) -> Result
+        in root: String?, undo: @escaping @Sendable (Result) -> Void = { _ in },
+        _ body: @escaping @Sendable () throws(RecordingError) -> Result
     ) throws(RecordingError) -> Result {
         guard let root, let directory = find(root) else { return try body() }
         if let problem = directory.hang { throw RecordingError(problem, underlying: ETIMEDOUT) }
@@ -48,7 +49,9 @@ struct DirectoryAccess: Sendable {
             }
         }
         let result = call.wait(until: .now + Self.limit, abandons: true) { directory.hang != nil }
-        guard let result else { throw RecordingError(directory.hang ?? "\(root) does not answer", underlying: ETIMEDOUT) }
+        guard let result else {
+            throw RecordingError(directory.hang ?? "\(root) does not answer", underlying: ETIMEDOUT)
+        }
         return try result.get()
     }
 }

@@ -24,7 +24,9 @@ package enum DirectoryCheck {
             if unsafe stat(current, &status) == 0 {
                 let place = current == absolute ? "" : "cannot be made: \(current) "
                 guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
-                if let type = MountTable.typeWithoutFiles(current) { return "\(place)is on a file system that keeps no files (\(type))" }
+                if let type = MountTable.typeWithoutFiles(current) {
+                    return "\(place)is on a file system that keeps no files (\(type))"
+                }
                 guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
                 return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
             }

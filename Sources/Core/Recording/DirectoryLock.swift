@@ -18,16 +18,24 @@ final class DirectoryLock: Sendable {
     /// Creates a directory, locked from the moment it has its name.
     /// If another program finds it unlocked, its owner is gone.
     /// - Parameter fill: adds the content required before the directory has its name.
-    static func make(_ path: String, mode: mode_t, fill: (String) throws(RecordingError) -> Void = { _ in }) throws(RecordingError) -> DirectoryLock {
+    static func make(_ path: String, mode: mode_t, fill: (String) throws(RecordingError) -> Void = { _ in })
+        throws(RecordingError) -> DirectoryLock
+    {
         let parent = path.parentPath
         // The parent is never created here: if it is missing, its disk is no longer mounted.
-        guard FileSystem.isDirectory(parent) else { throw RecordingError("\(parent) is missing; is its disk mounted?", underlying: ENOENT) }
+        guard FileSystem.isDirectory(parent) else {
+            throw RecordingError("\(parent) is missing; is its disk mounted?", underlying: ENOENT)
+        }
         let new = "\(parent)/\(newPrefix)\(path.lastPathComponent)"
         try FileSystem.makeDirectory(new, mode: mode)
         do throws(RecordingError) {
-            guard let lock = try DirectoryLock(existing: new) else { throw RecordingError("another program holds \(new)") }
+            guard let lock = try DirectoryLock(existing: new) else {
+                throw RecordingError("another program holds \(new)")
+            }
             try fill(new)
-            guard unsafe rename(new, path) == 0 else { throw RecordingError("cannot rename \(new) to \(path)", underlying: errno) }
+            guard unsafe rename(new, path) == 0 else {
+                throw RecordingError("cannot rename \(new) to \(path)", underlying: errno)
+            }
             return lock
         } catch {
             FileSystem.removeEmptyDirectory(new)

@@ -37,13 +37,19 @@ struct DirectoryWalk {
         }
     }
 
-    private mutating func visit(_ directory: String, _ directories: inout [String], _ links: inout [String]) throws(RecordingError) {
+    private mutating func visit(_ directory: String, _ directories: inout [String], _ links: inout [String])
+        throws(RecordingError)
+    {
         guard visited.insert(try FileStatus(directory).identity).inserted else { return }
         for entry in try FileSystem.list(directory) where !entry.name.hasPrefix(".") && !isIgnored(entry.name) {
             let path = directory + "/" + entry.name
             let kind: FileStatus.Kind
             do throws(RecordingError) {
-                if let known = entry.kind { kind = known } else { kind = try FileStatus(path, followsLinks: false).kind }
+                if let known = entry.kind {
+                    kind = known
+                } else {
+                    kind = try FileStatus(path, followsLinks: false).kind
+                }
             } catch {
                 // Removed since the directory was read.
                 if !error.isMissing { obstacles.append(Obstacle(path: path, reason: error.description)) }

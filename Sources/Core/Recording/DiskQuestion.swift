@@ -19,7 +19,9 @@ final class DiskAnswer<Value: Sendable>: @unchecked Sendable {
 
     /// Waits for the result. Returns nil after the deadline, or as soon as `isHopeless` returns true. Blocks.
     /// - Parameter abandons: true to abandon the call if there is no result.
-    func wait(until deadline: ContinuousClock.Instant, abandons: Bool = false, isHopeless: () -> Bool = { false }) -> Value? {
+    func wait(until deadline: ContinuousClock.Instant, abandons: Bool = false, isHopeless: () -> Bool = { false })
+        -> Value?
+    {
         condition.lock()
         defer { condition.unlock() }
         while value == nil {

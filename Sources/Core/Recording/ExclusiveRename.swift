@@ -23,10 +23,13 @@ enum ExclusiveRename {
     }
 
     #if !canImport(Darwin)
-        private typealias RenameAt2 = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+        private typealias RenameAt2 =
+            @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
 
         /// The C library's function. Headers declare it for GNU programs only, and older libraries lack it.
-        private static let renameAt2: RenameAt2? = unsafe dlsym(nil, "renameat2").map { unsafe unsafeBitCast($0, to: RenameAt2.self) }
+        private static let renameAt2: RenameAt2? = unsafe dlsym(nil, "renameat2").map {
+            unsafe unsafeBitCast($0, to: RenameAt2.self)
+        }
 
         /// `RENAME_NOREPLACE` of `linux/fs.h`.
         private static let noReplace: UInt32 = 1

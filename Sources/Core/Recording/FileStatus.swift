@@ -40,7 +40,8 @@ package struct FileStatus: Sendable {
         var status = stat()
         let result = unsafe followsLinks ? stat(path, &status) : lstat(path, &status)
         guard result == 0 else { throw RecordingError("cannot find \(path)", underlying: errno) }
-        identity = Identity(device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
+        identity = Identity(
+            device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
         bytes = Int(status.st_size)
         kind =
             switch status.st_mode & S_IFMT {
@@ -83,7 +84,9 @@ extension FileSystem {
 
     /// Returns the names in a directory, sorted, without `.` and `..`. May block.
     static func list(_ path: String) throws(RecordingError) -> [Entry] {
-        guard let stream = unsafe opendir(path) else { throw RecordingError("cannot read the directory \(path)", underlying: errno) }
+        guard let stream = unsafe opendir(path) else {
+            throw RecordingError("cannot read the directory \(path)", underlying: errno)
+        }
         defer { unsafe closedir(stream) }
         var entries: [Entry] = []
         while true {
@@ -125,7 +128,9 @@ extension FileSystem {
             return nil
         #else
             var now = timespec(), up = timespec()
-            guard unsafe clock_gettime(CLOCK_REALTIME, &now) == 0, unsafe clock_gettime(CLOCK_BOOTTIME, &up) == 0 else { return nil }
+            guard unsafe clock_gettime(CLOCK_REALTIME, &now) == 0, unsafe clock_gettime(CLOCK_BOOTTIME, &up) == 0 else {
+                return nil
+            }
             return Double(now.tv_sec - up.tv_sec) + Double(now.tv_nsec - up.tv_nsec) / 1e9
         #endif
     }

@@ -29,14 +29,18 @@ enum FileSystem {
 
     /// Creates one directory. The directory inherits the group and the setgid bit of its parent.
     static func makeDirectory(_ path: String, mode: mode_t) throws(RecordingError) {
-        guard unsafe mkdir(path, mode) == 0 else { throw RecordingError("cannot make the directory \(path)", underlying: errno) }
+        guard unsafe mkdir(path, mode) == 0 else {
+            throw RecordingError("cannot make the directory \(path)", underlying: errno)
+        }
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw RecordingError("cannot examine \(path)", underlying: errno) }
         // The configuration sets the permissions, not the umask. For a process outside the group,
         // chmod(2) clears the setgid bit. So it is called only if the umask cleared a bit.
         guard status.st_mode & 0o777 != mode else { return }
         let inherited = status.st_mode & (S_ISUID | S_ISGID | S_ISVTX)
-        guard unsafe chmod(path, mode | inherited) == 0 else { throw RecordingError("cannot set the mode of \(path)", underlying: errno) }
+        guard unsafe chmod(path, mode | inherited) == 0 else {
+            throw RecordingError("cannot set the mode of \(path)", underlying: errno)
+        }
     }
 
     /// Returns the permission bits of directories: the bits of files,
@@ -80,7 +84,8 @@ enum FileSystem {
         var status = statvfs()
         guard unsafe statvfs(path, &status) == 0 else { return nil }
         return room(
-            blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize), files: UInt64(status.f_favail), totalFiles: UInt64(status.f_files))
+            blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize), files: UInt64(status.f_favail),
+            totalFiles: UInt64(status.f_files))
     }
 
     /// Returns the free space from the values of `statvfs(3)`. A file system may report any values.
@@ -89,7 +94,8 @@ enum FileSystem {
         let blocks = Int64(bitPattern: blocks) < 0 ? 0 : blocks
         let (product, overflows) = blocks.multipliedReportingOverflow(by: blockSize)
         return Room(
-            bytes: overflows ? .max : Int(clamping: product), files: totalFiles == 0 ? nil : Int64(bitPattern: files) < 0 ? 0 : Int(clamping: files))
+            bytes: overflows ? .max : Int(clamping: product),
+            files: totalFiles == 0 ? nil : Int64(bitPattern: files) < 0 ? 0 : Int(clamping: files))
     }
 
     /// Returns the bytes free to write under a directory, or nil if the system does not report them.
@@ -137,13 +143,15 @@ enum FileSystem {
     /// Returns true if two paths lead to one directory, by any links.
     static func isSameDirectory(_ one: String, _ other: String) -> Bool {
         var first = stat(), second = stat()
-        return unsafe stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+        return unsafe stat(one, &first) == 0 && stat(other, &second) == 0 && first.st_ino == second.st_ino
+            && first.st_dev == second.st_dev
     }
 
     /// Returns true if two paths name one file. Does not follow symbolic links.
     static func isSameFile(_ one: String, _ other: String) -> Bool {
         var first = stat(), second = stat()
-        return unsafe lstat(one, &first) == 0 && lstat(other, &second) == 0 && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+        return unsafe lstat(one, &first) == 0 && lstat(other, &second) == 0 && first.st_ino == second.st_ino
+            && first.st_dev == second.st_dev
     }
 
     /// Replaces a file atomically: readers see the old content or the new.
@@ -164,7 +172,9 @@ enum FileSystem {
             unsafe unlink(temporary)
             throw RecordingError(error.reason, underlying: error.underlying)
         }
-        guard unsafe rename(temporary, path) == 0 else { throw RecordingError("cannot replace \(path)", underlying: errno) }
+        guard unsafe rename(temporary, path) == 0 else {
+            throw RecordingError("cannot replace \(path)", underlying: errno)
+        }
     }
 
     /// Gives a file a second, unused name. Returns false if the name is taken.
@@ -175,12 +185,15 @@ enum FileSystem {
         if unsafe Self.systemLink(path, name) == 0 { return true }
         let failure = errno
         if failure == EEXIST { return false }
-        guard Self.meansNoLinks(failure) else { throw RecordingError("cannot publish \(path) as \(name)", underlying: failure) }
+        guard Self.meansNoLinks(failure) else {
+            throw RecordingError("cannot publish \(path) as \(name)", underlying: failure)
+        }
         if ExclusiveRename.rename(path, name) { return true }
         if errno == EEXIST { return false }
         if errno == EINVAL || errno == ENOSYS || errno == EPERM {
             throw RecordingError(
-                "cannot publish \(path) as \(name): its file system has neither hard links nor a rename that never replaces", underlying: failure)
+                "cannot publish \(path) as \(name): its file system has neither hard links nor a rename that never replaces",
+                underlying: failure)
         }
         throw RecordingError("cannot publish \(path) as \(name)", underlying: errno)
     }
@@ -191,7 +204,9 @@ enum FileSystem {
     }
 
     /// Returns true if `link(2)` failed because the file system has no hard links.
-    private static func meansNoLinks(_ number: Int32) -> Bool { number == EPERM || number == EOPNOTSUPP || number == ENOTSUP || number == ENOSYS }
+    private static func meansNoLinks(_ number: Int32) -> Bool {
+        number == EPERM || number == EOPNOTSUPP || number == ENOTSUP || number == ENOSYS
+    }
 
     private static func systemLink(_ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>) -> Int32 {
         #if canImport(Darwin)
@@ -227,7 +242,9 @@ enum FileSystem {
         guard descriptor >= 0 else { throw RecordingError("cannot open the directory \(path)", underlying: errno) }
         defer { close(descriptor) }
         // EINVAL: the file system cannot sync a directory, and has no stronger guarantee to give.
-        guard fsync(descriptor) == 0 || errno == EINVAL else { throw RecordingError("cannot sync the directory \(path)", underlying: errno) }
+        guard fsync(descriptor) == 0 || errno == EINVAL else {
+            throw RecordingError("cannot sync the directory \(path)", underlying: errno)
+        }
     }
 
     /// Brings a file to stable storage, and returns its length in bytes and its SHA-256.
@@ -252,7 +269,9 @@ enum FileSystem {
                 throw RecordingError("cannot read \(path)", underlying: errno)
             }
             if count == 0 { break }
-            unsafe buffer.withUnsafeBytes { unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            unsafe buffer.withUnsafeBytes {
+                unsafe hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count]))
+            }
             total += count
         }
         return (total, hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())

@@ -32,7 +32,8 @@ package struct FrameRanges: Hashable, Sendable {
         guard !range.isEmpty else { return }
         if let last = ranges.last, last.upperBound >= range.lowerBound {
             return last.lowerBound <= range.lowerBound
-                ? ranges[ranges.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound) : insertInside(range)
+                ? ranges[ranges.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+                : insertInside(range)
         }
         ranges.append(range)
     }
@@ -82,7 +83,8 @@ extension FrameRanges: Codable {
         self.init(
             try container.decode([[Int]].self).map { pair in
                 guard pair.count == 2, pair[0] >= 0, pair[0] <= pair[1] else {
-                    throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(pair) is not a range of frames [from, to]")
+                    throw DecodingError.dataCorruptedError(
+                        in: container, debugDescription: "\(pair) is not a range of frames [from, to]")
                 }
                 return pair[0]..<pair[1]
             })

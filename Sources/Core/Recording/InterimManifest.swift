@@ -27,7 +27,8 @@ struct InterimManifest {
             let files = recording.sinks.flatMap(\.files)
             let isWhole = files.allSatisfy { $0.directory != nil || names.contains($0.name) }
             return (
-                isWhole ? 1 : 0, recording.endedAt == nil ? 0 : 1, recording.framesReceived, recording.events.count + recording.droppedEvents,
+                isWhole ? 1 : 0, recording.endedAt == nil ? 0 : 1, recording.framesReceived,
+                recording.events.count + recording.droppedEvents,
                 files.count
             )
         }
@@ -58,14 +59,17 @@ struct InterimManifest {
         for index in recording.sinks.indices {
             let before = running?.sinks.first { $0.name == recording.sinks[index].name }
             recording.sinks[index].directories =
-                before?.directories ?? { $0.isEmpty ? nil : $0.sorted() }(Set(recording.sinks[index].files.compactMap(\.directory)))
+                before?.directories
+                ?? { $0.isEmpty ? nil : $0.sorted() }(Set(recording.sinks[index].files.compactMap(\.directory)))
             for file in recording.sinks[index].files.indices {
                 let published = recording.sinks[index].files[file]
                 let known = before?.files.first {
-                    $0.directory == published.directory && recording.publishedName($0.name, as: final.name) == published.name
+                    $0.directory == published.directory
+                        && recording.publishedName($0.name, as: final.name) == published.name
                 }
                 // If names have no part number, only the beginning differs.
-                let plain = published.name.hasPrefix(final.name) ? stem + published.name.dropFirst(final.name.count) : nil
+                let plain =
+                    published.name.hasPrefix(final.name) ? stem + published.name.dropFirst(final.name.count) : nil
                 recording.sinks[index].files[file].name = known?.name ?? plain ?? published.name.lastPathComponent
             }
         }

@@ -22,7 +22,9 @@ extension InterruptedCall {
         for root in manifest.roots.sorted() {
             let place = PartialRecording.directory(of: id, in: root)
             do throws(RecordingError) {
-                files += try FileSystem.list(place).filter { !LentFile.isDirectoryName($0.name) }.map { CallFile(root: root, name: $0.name) }
+                files += try FileSystem.list(place).filter { !LentFile.isDirectoryName($0.name) }.map {
+                    CallFile(root: root, name: $0.name)
+                }
             } catch {
                 // No file was created there, or the directory is missing. The manifest names the files to expect.
                 if !error.isMissing { finding.problems.append(error.description) }
@@ -38,14 +40,19 @@ extension InterruptedCall {
         for (index, sink) in manifest.sinks.enumerated() {
             for file in sink.files {
                 let place = CallFile(root: file.directory, name: file.name)
-                guard !present.contains(place), !published.contains(place), !isLostInPowerCut(file, manifest) else { continue }
+                guard !present.contains(place), !published.contains(place), !isLostInPowerCut(file, manifest) else {
+                    continue
+                }
                 guard FileStatus.isMissing(setAsidePath(place)) else { continue }
                 missing.append(MissingFile(sink: index, reason: reason(place, sink)))
             }
             // A sink without files in the manifest may have created one just before the end, in its first directory.
             if sink.files.isEmpty, let first = sink.directories?.first, FileStatus.isMissing(first) {
                 missing.append(
-                    MissingFile(sink: index, reason: "\(first), the directory of the sink \(sink.name), does not exist; is its disk mounted?"))
+                    MissingFile(
+                        sink: index,
+                        reason: "\(first), the directory of the sink \(sink.name), does not exist; is its disk mounted?"
+                    ))
             }
         }
         return missing
@@ -73,7 +80,9 @@ extension InterruptedCall {
         let empty = files.filter { FileSystem.isEmptyFile(store.path($0, of: id)) }
         files.removeAll(where: empty.contains)
         for index in manifest.sinks.indices {
-            manifest.sinks[index].files.removeAll { file in empty.contains { $0.root == file.directory && $0.name == file.name } }
+            manifest.sinks[index].files.removeAll { file in
+                empty.contains { $0.root == file.directory && $0.name == file.name }
+            }
         }
         return empty
     }
@@ -98,7 +107,9 @@ extension InterruptedCall {
         }
         let known = Set(owned.joined().map(\.place))
         for file in files where !known.contains(file.place) {
-            let here = manifest.sinks.indices.filter { file.root != nil && manifest.sinks[$0].directories?.contains(file.root ?? "") == true }
+            let here = manifest.sinks.indices.filter {
+                file.root != nil && manifest.sinks[$0].directories?.contains(file.root ?? "") == true
+            }
             let index =
                 (here.count == 1 && file.name.hasPrefix("\(stem).") ? here.first : nil)
                 ?? manifest.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
@@ -126,7 +137,8 @@ extension InterruptedCall {
     /// Moves one file to the directory for files beyond repair, and returns its new path. Never replaces a file there.
     @discardableResult
     func putAside(_ file: CallFile, _ finding: inout Recovery.Finding) throws(RecordingError) -> String {
-        let target = try FileSystem.moveAside(store.path(file, of: id), to: setAsidePath(file), fileMode: store.fileMode)
+        let target = try FileSystem.moveAside(
+            store.path(file, of: id), to: setAsidePath(file), fileMode: store.fileMode)
         finding.setAside.append((file.name, target))
         store.reach(.setAside)
         return target
@@ -136,7 +148,9 @@ extension InterruptedCall {
     /// - Parameters:
     ///   - files: all files of the call on disk.
     ///   - kept: the published files.
-    func setAside(_ files: [CallFile], _ kept: [CallFile], _ manifest: inout Recording, _ finding: inout Recovery.Finding) throws(RecordingError) {
+    func setAside(
+        _ files: [CallFile], _ kept: [CallFile], _ manifest: inout Recording, _ finding: inout Recovery.Finding
+    ) throws(RecordingError) {
         guard settles, !dryRun else { return }
         let kept = Set(kept.map(\.place))
         for file in files where !kept.contains(file.place) {
@@ -155,7 +169,9 @@ extension InterruptedCall {
     /// Used if no manifest or audio file is readable, or if the published recording was deleted.
     func setAsideAll(_ files: [CallFile], _ finding: inout Recovery.Finding) throws(RecordingError) {
         for file in files { try putAside(file, &finding) }
-        for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root)) }
+        for root in Set(files.compactMap(\.root)) {
+            FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root))
+        }
         FileSystem.removeEmptyDirectory(directory)
     }
 
@@ -169,7 +185,9 @@ extension InterruptedCall {
             let target = (file.directory ?? store.directory) + "/" + manifest.publishedName(file.name, as: name)
             if FileSystem.isSameFile(source, target) {
                 FileSystem.removeName(target)
-            } else if FileStatus.isMissing(source), let sha256 = file.sha256, (try? FileSystem.measure(target).sha256) == sha256 {
+            } else if FileStatus.isMissing(source), let sha256 = file.sha256,
+                (try? FileSystem.measure(target).sha256) == sha256
+            {
                 // Without hard links, the file was moved instead.
                 try FileSystem.move(target, to: source)
             }
@@ -208,7 +226,9 @@ extension FileSystem {
 
     /// Moves a file to an unused name on its disk, durably.
     static func move(_ path: String, to target: String) throws(RecordingError) {
-        guard unsafe rename(path, target) == 0 else { throw RecordingError("cannot move \(path) to \(target)", underlying: errno) }
+        guard unsafe rename(path, target) == 0 else {
+            throw RecordingError("cannot move \(path) to \(target)", underlying: errno)
+        }
         try synchronizeDirectory(target.parentPath)
     }
 }

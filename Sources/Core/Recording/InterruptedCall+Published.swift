@@ -6,7 +6,9 @@ extension InterruptedCall {
     ///
     /// Its name may have a number. Recordings with lower numbers may have been deleted since.
     func published(as manifest: Recording) throws(RecordingError) -> Recording? {
-        if let name = manifest.publishedAs, let published = try? store.manifest(named: name), published.id == id { return published }
+        if let name = manifest.publishedAs, let published = try? store.manifest(named: name), published.id == id {
+            return published
+        }
         let folder = manifest.name.parentPath, stem = manifest.name.lastPathComponent
         let entries: [FileSystem.Entry]
         do throws(RecordingError) {
@@ -30,11 +32,14 @@ extension InterruptedCall {
 
     /// Returns true if the recording was published and is now gone.
     /// Its remaining files wait until an operator settles the call.
-    func wasDeleted(_ manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError) -> Bool {
+    func wasDeleted(_ manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) throws(RecordingError)
+        -> Bool
+    {
         guard let name = manifest.publishedAs, try published(as: manifest) == nil else { return false }
         finding.name = name
         guard settles, !dryRun else {
-            finding.problems.append("\(store.directory)/\(name).json was published and is there no more: what was left behind waits")
+            finding.problems.append(
+                "\(store.directory)/\(name).json was published and is there no more: what was left behind waits")
             return true
         }
         var files = names.map { CallFile(name: $0) }
@@ -72,7 +77,8 @@ extension InterruptedCall {
             try leave(interim, as: published.name, partial)
             remove(empty)
         }
-        let isDone = Set(interim.sinks.flatMap(\.files).map { CallFile(root: $0.directory, name: $0.name) }.filter(isNamed))
+        let isDone = Set(
+            interim.sinks.flatMap(\.files).map { CallFile(root: $0.directory, name: $0.name) }.filter(isNamed))
         let missing = settles ? [] : missing(of: interim, files, published: isDone)
         finding.problems += missing.map(\.reason)
         var owned = ownership(of: rest, in: interim, partial)
@@ -91,7 +97,8 @@ extension InterruptedCall {
         leftovers(rest, owned.flatMap { $0 }, &finding)
         guard !dryRun else { return }
         let events = manifest.events.count
-        try setAside(files.filter { !done.contains($0) && !empty.contains($0) }, owned.flatMap { $0 }, &manifest, &finding)
+        try setAside(
+            files.filter { !done.contains($0) && !empty.contains($0) }, owned.flatMap { $0 }, &manifest, &finding)
         if hasChanged || manifest.events.count > events {
             try store.update(manifest)
             store.reach(.updated)
@@ -121,7 +128,9 @@ extension InterruptedCall {
         ranges.skipped = both(\.skipped)
         sink.ranges = ranges
         sink.onPause = interim.onPause
-        let files = sink.files.map { CallFile(root: $0.directory, name: $0.name, frames: $0.frames, start: $0.start?.frames) }
+        let files = sink.files.map {
+            CallFile(root: $0.directory, name: $0.name, frames: $0.frames, start: $0.start?.frames)
+        }
         let placed = Self.stretches(of: files, sink, manifest)
         sink.settle(held: FrameRanges(placed), received: manifest.framesReceived, pauses: manifest.pauses)
         sink.state = .recovered

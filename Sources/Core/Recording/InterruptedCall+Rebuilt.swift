@@ -37,7 +37,8 @@ extension InterruptedCall {
             if !dryRun { removeAll(files) }
             return nil
         }
-        let stem = manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
+        let stem =
+            manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
         let guesses = audio.map { guess($0, stem: stem) }
         guard guesses.contains(where: \.isUnderstood) else {
             let reason = "\(directory) has no manifest that can be read, and no sink can tell what is in its files"
@@ -69,21 +70,25 @@ extension InterruptedCall {
             sinks[index].directories = roots.isEmpty ? nil : roots.sorted()
         }
         let end = guesses.compactMap { FileSystem.modified(store.path($0.file, of: id)) }.max() ?? Date()
-        let bytes = guesses.compactMap { $0.format == nil ? nil : FileSystem.size(store.path($0.file, of: id)) }.max() ?? 0
+        let bytes =
+            guesses.compactMap { $0.format == nil ? nil : FileSystem.size(store.path($0.file, of: id)) }.max() ?? 0
         // Estimated from the length of an uncompressed file. Without one, the estimate is later than the true start.
         let start = end.addingTimeInterval(-format.seconds(frames: bytes / format.bytesPerFrame))
         let facts = CallFacts(carrier: "unknown")
         let folder = store.template.name(id: id, call: facts, startedAt: start).parentPath
         var manifest = Recording(
-            id: id, name: folder.isEmpty ? stem : "\(folder)/\(stem)", call: facts, format: format, startedAt: start, sinks: sinks)
+            id: id, name: folder.isEmpty ? stem : "\(folder)/\(stem)", call: facts, format: format, startedAt: start,
+            sinks: sinks)
         let assumed = stated == nil ? "; its format is assumed" : ""
-        manifest.endReason = "interrupted: the program ended while the call was running, and the call's manifest was lost\(assumed)"
+        manifest.endReason =
+            "interrupted: the program ended while the call was running, and the call's manifest was lost\(assumed)"
         return manifest
     }
 
     /// Guesses a file's sink, part, type and format from its name and content.
     private func guess(_ file: CallFile, stem: String) -> Guess {
-        let (part, rest) = PartName.split(file.name.hasPrefix(stem) ? String(file.name.dropFirst(stem.count)) : "." + file.name)
+        let (part, rest) = PartName.split(
+            file.name.hasPrefix(stem) ? String(file.name.dropFirst(stem.count)) : "." + file.name)
         let words = rest.split(separator: ".").map(String.init)
         let ending = words.last ?? ""
         let path = store.path(file, of: id)
@@ -104,7 +109,8 @@ extension InterruptedCall {
         }
         let name = words.dropLast().first { $0 != "fallback" }
         return Guess(
-            file: file, sink: name ?? type, isFallback: words.contains("fallback"), part: part, type: type, format: format, isUnderstood: isUnderstood
+            file: file, sink: name ?? type, isFallback: words.contains("fallback"), part: part, type: type,
+            format: format, isUnderstood: isUnderstood
         )
     }
 
@@ -124,14 +130,17 @@ extension InterruptedCall {
         struct Version: Decodable { let version: Int }
         let path = store.path(file, of: id)
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
-            let version = try? JSONDecoder().decode(Version.self, from: data).version, version != Recording.currentVersion
+            let version = try? JSONDecoder().decode(Version.self, from: data).version,
+            version != Recording.currentVersion
         else { return }
         throw RecordingError("\(path): manifest version \(version) is not \(Recording.currentVersion)")
     }
 
     private func removeAll(_ files: [CallFile]) {
         for file in files { FileSystem.removeName(store.path(file, of: id)) }
-        for root in Set(files.compactMap(\.root)) { FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root)) }
+        for root in Set(files.compactMap(\.root)) {
+            FileSystem.removeEmptyDirectory(PartialRecording.directory(of: id, in: root))
+        }
         FileSystem.removeEmptyDirectory(directory)
     }
 }

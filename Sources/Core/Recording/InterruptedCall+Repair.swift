@@ -11,7 +11,9 @@ import Foundation
 // The repair of an interrupted call's files, and its account.
 extension InterruptedCall {
     /// Repairs a sink's files. If a repair fails, the file stays in its place and the sink has failed.
-    func repair(_ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding) {
+    func repair(
+        _ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding
+    ) {
         var whole: [CallFile] = []
         let known = sink.files
         for var file in files {
@@ -31,7 +33,9 @@ extension InterruptedCall {
                 // If no repair can read the file, use the frame count of its finished sink.
                 file.frames = result?.frames ?? entry?.frames
                 whole.append(file)
-                let change = [cut > 0 ? "\(cut) bytes cut that were never written" : nil, result?.change].compactMap { $0 }.joined(separator: ", ")
+                let change = [cut > 0 ? "\(cut) bytes cut that were never written" : nil, result?.change].compactMap {
+                    $0
+                }.joined(separator: ", ")
                 let note = result == nil ? unrepaired(sink.type) : change.isEmpty ? "is whole" : change
                 finding.files.append((file.name, result?.frames, note))
             } catch {
@@ -52,7 +56,8 @@ extension InterruptedCall {
 
     /// Returns the note on a file no sink can repair.
     private func unrepaired(_ type: String) -> String {
-        let reason = registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
+        let reason =
+            registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
         return "is published as it stands: \(reason)"
     }
 
@@ -62,14 +67,20 @@ extension InterruptedCall {
     /// The missing data reads as zeros. Callreel cuts only zeros in the last
     /// block and beyond the synced bytes, and only if the machine was restarted after the last write.
     /// The cut may include the call's own silence, which looks the same. A power cut may cost this much.
-    private func cutUnwritten(_ path: String, _ type: String, _ format: AudioFormat, synced: Int) throws(SinkError) -> Int {
-        guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else { return 0 }
+    private func cutUnwritten(_ path: String, _ type: String, _ format: AudioFormat, synced: Int) throws(SinkError)
+        -> Int
+    {
+        guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else {
+            return 0
+        }
         let begin = max(tail.begin, synced)
         guard begin < tail.end else { return 0 }
         // A lossy encoder's stream may end in zeros of its own, so it is never cut.
         if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
         if !dryRun {
-            guard unsafe truncate(path, off_t(begin)) == 0 else { throw SinkError(.write, "cannot cut \(path)", underlying: errno) }
+            guard unsafe truncate(path, off_t(begin)) == 0 else {
+                throw SinkError(.write, "cannot cut \(path)", underlying: errno)
+            }
         }
         return tail.end - begin
     }
@@ -96,7 +107,8 @@ extension InterruptedCall {
             }
             let hasFailed = manifest.sinks[index].state == .failed && before.sinks[index].state != .failed
             manifest.sinks[index].state = hasFailed ? .failed : manifest.framesReceived == 0 ? .empty : .recovered
-            manifest.sinks[index].settle(held: FrameRanges(placed[index]), received: manifest.framesReceived, pauses: pauses)
+            manifest.sinks[index].settle(
+                held: FrameRanges(placed[index]), received: manifest.framesReceived, pauses: pauses)
         }
     }
 
@@ -104,12 +116,16 @@ extension InterruptedCall {
     static func stretches(of files: [CallFile], _ sink: Recording.Sink, _ manifest: Recording) -> [Range<Int>] {
         let shape = sink.format ?? manifest.format
         // At another sample rate, a file's length is exact only to one frame of that rate.
-        let slack = shape.sampleRate == manifest.format.sampleRate ? 0 : manifest.format.sampleRate / shape.sampleRate + 1
-        let skips = (sink.ranges?.skipped ?? FrameRanges()).union(FrameRanges(sink.onPause == .skip ? manifest.pauses : []))
+        let slack =
+            shape.sampleRate == manifest.format.sampleRate ? 0 : manifest.format.sampleRate / shape.sampleRate + 1
+        let skips = (sink.ranges?.skipped ?? FrameRanges()).union(
+            FrameRanges(sink.onPause == .skip ? manifest.pauses : []))
         var stretches: [Range<Int>] = []
         for file in files {
             var start = file.start ?? stretches.last?.upperBound ?? 0
-            if file.start == nil, let skip = skips.ranges.first(where: { $0.lowerBound - slack <= start && start < $0.upperBound }) {
+            if file.start == nil,
+                let skip = skips.ranges.first(where: { $0.lowerBound - slack <= start && start < $0.upperBound })
+            {
                 start = skip.upperBound
             }
             // A gap caused by rounding is added to the file before it.
@@ -126,7 +142,9 @@ extension Recording.Sink {
     /// Returns true if the recording program closed the account and the files are unchanged since.
     fileprivate func isClosed(with files: [CallFile]) -> Bool {
         guard state != .recording, state != .stalled, self.files.count == files.count else { return false }
-        return zip(self.files, files).allSatisfy { $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames }
+        return zip(self.files, files).allSatisfy {
+            $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames
+        }
     }
 
     /// Closes a sink's account, given the stretches of the call in its files.
@@ -136,8 +154,12 @@ extension Recording.Sink {
         func inFiles(_ list: FrameRanges) -> FrameRanges { list.subtracting(list.subtracting(held)) }
         let paused = FrameRanges(pauses)
         let silence = inFiles(ranges?.silence ?? FrameRanges())
-        let masked = inFiles((ranges?.masked ?? FrameRanges()).union((onPause ?? .silence) == .silence ? paused : FrameRanges())).subtracting(silence)
-        let skipped = (ranges?.skipped ?? FrameRanges()).union(onPause == .skip ? paused : FrameRanges()).clamped(to: call).subtracting(held)
+        let masked = inFiles(
+            (ranges?.masked ?? FrameRanges()).union((onPause ?? .silence) == .silence ? paused : FrameRanges())
+        ).subtracting(silence)
+        let skipped = (ranges?.skipped ?? FrameRanges()).union(onPause == .skip ? paused : FrameRanges()).clamped(
+            to: call
+        ).subtracting(held)
         let lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
         func list(_ frames: FrameRanges) -> FrameRanges? { frames.isEmpty ? nil : frames }
         var ranges = Recording.Ranges()

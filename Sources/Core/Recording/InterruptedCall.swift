@@ -16,7 +16,9 @@ struct InterruptedCall {
     /// The boot under which the call ran, if its manifest names one.
     private var boot: String?
 
-    init(_ recovery: Recovery, _ id: RecordingID, _ directory: String, _ lock: DirectoryLock, dryRun: Bool, settles: Bool) {
+    init(
+        _ recovery: Recovery, _ id: RecordingID, _ directory: String, _ lock: DirectoryLock, dryRun: Bool, settles: Bool
+    ) {
         self.id = id
         self.directory = directory
         self.lock = lock
@@ -28,7 +30,9 @@ struct InterruptedCall {
     }
 
     /// Recovers the call. Returns false if there is nothing to report.
-    mutating func recover(_ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void) throws(RecordingError) -> Bool {
+    mutating func recover(_ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void) throws(RecordingError)
+        -> Bool
+    {
         let names: [String]
         do throws(RecordingError) {
             names = try self.names()
@@ -48,7 +52,8 @@ struct InterruptedCall {
         if let found { known = found.recording } else { known = try rebuilt(names, &finding) }
         guard var manifest = known else { return !finding.setAside.isEmpty }
         boot = manifest.boot
-        let partial = PartialRecording(id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
+        let partial = PartialRecording(
+            id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
         finding.name = manifest.name
         store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
         if !dryRun { try takeBackLent(manifest) }
@@ -71,7 +76,9 @@ struct InterruptedCall {
         }
         var owned = ownership(of: files, in: manifest, partial)
         let before = manifest
-        for index in manifest.sinks.indices { repair(&manifest.sinks[index], files: &owned[index], manifest.format, &finding) }
+        for index in manifest.sinks.indices {
+            repair(&manifest.sinks[index], files: &owned[index], manifest.format, &finding)
+        }
         for file in missing { file.note(in: &manifest) }
         settleAccounts(&manifest, files: owned, before)
         leftovers(files, owned.flatMap { $0 }, &finding)
@@ -79,7 +86,9 @@ struct InterruptedCall {
         guard !dryRun else { return true }
         try setAside(files, owned.flatMap { $0 }, &manifest, &finding)
         let sealed = try store.seal(manifest, files: owned, in: partial)
-        finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter { $0.state == .failed && $1.state != .failed }.compactMap(\.0.error)
+        finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter {
+            $0.state == .failed && $1.state != .failed
+        }.compactMap(\.0.error)
         let keepsPartial = !finding.problems.isEmpty
         let result = try store.publish(sealed, from: partial, keepPartial: keepsPartial)
         if keepsPartial { try leave(manifest, as: result.name, partial) }

@@ -96,7 +96,9 @@ final class LateEvents: Sendable {
             let before = (manifest.events.count, manifest.droppedEvents, manifest.maskedEvents)
             manifest.droppedEvents += dropped
             let refused = add(events, to: &manifest)
-            if before != (manifest.events.count, manifest.droppedEvents, manifest.maskedEvents) { try store.update(manifest) }
+            if before != (manifest.events.count, manifest.droppedEvents, manifest.maskedEvents) {
+                try store.update(manifest)
+            }
             guard refused > 0 else { return }
             metrics.droppedEvents.increment(by: refused)
             state.withLock { state in
@@ -109,14 +111,17 @@ final class LateEvents: Sendable {
             if FileSystem.exists("\(store.directory)/\(name).json") {
                 state.withLock { $0.dropped[name, default: 0] += dropped + events.count }
             }
-            logger.error("late events not kept", metadata: ["recording": "\(name)", "events": "\(events.count)", "reason": "\(error)"])
+            logger.error(
+                "late events not kept",
+                metadata: ["recording": "\(name)", "events": "\(events.count)", "reason": "\(error)"])
         }
     }
 
     /// Adds events as long as there is room, counts the others as dropped, and returns the number of those.
     private func add(_ events: [Recording.Event], to manifest: inout Recording) -> Int {
         let end = manifest.endedAt ?? manifest.startedAt
-        var late = manifest.events.lazy.filter { $0.at > end }.map { Self.size($0) }.reduce(into: (count: 0, bytes: 0)) {
+        var late = manifest.events.lazy.filter { $0.at > end }.map { Self.size($0) }.reduce(into: (count: 0, bytes: 0))
+        {
             $0.count += 1
             $0.bytes += $1
         }

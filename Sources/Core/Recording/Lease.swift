@@ -138,14 +138,17 @@ package final class Lease: Sendable {
             state.record.beat += 1
             return state.record
         }
-        let text = "{\"beat\": \(record.beat), \"boot\": \(Self.text(record.boot)), \"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
+        let text =
+            "{\"beat\": \(record.beat), \"boot\": \(Self.text(record.boot)), \"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
         let data = Data((text.padding(toLength: max(text.count, 511), withPad: " ", startingAt: 0) + "\n").utf8)
         // Opened for each renewal: on a shared disk, closing the file shows the change to other hosts.
         let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw RecordingError("cannot renew \(path)", underlying: errno) }
         let written = unsafe data.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
         let failure = written == data.count ? nil : errno
-        guard close(descriptor) == 0, failure == nil else { throw RecordingError("cannot renew \(path)", underlying: failure ?? errno) }
+        guard close(descriptor) == 0, failure == nil else {
+            throw RecordingError("cannot renew \(path)", underlying: failure ?? errno)
+        }
     }
 
     private static func text(_ value: String?) -> String { value.map { JSONValue.string($0).json() } ?? "null" }

@@ -48,11 +48,13 @@ package final class Leases: Sendable {
     /// Prepares to judge the leases in a directory of unfinished recordings. Blocks.
     /// - Parameter own: the lease of this program. It must have begun.
     package convenience init(own: Lease, directory: String) {
-        self.init(own: own, directory: directory, limit: Lease.limit, isOfOneKernel: MountTable.isOfOneKernel(directory))
+        self.init(
+            own: own, directory: directory, limit: Lease.limit, isOfOneKernel: MountTable.isOfOneKernel(directory))
     }
 
     init(
-        own: Lease, directory: String, limit: Duration, isOfOneKernel: Bool = false, forgottenAfter: Duration = Leases.forgottenAfter
+        own: Lease, directory: String, limit: Duration, isOfOneKernel: Bool = false,
+        forgottenAfter: Duration = Leases.forgottenAfter
     ) {
         self.forgottenAfter = forgottenAfter
         self.own = own
@@ -108,7 +110,9 @@ package final class Leases: Sendable {
     /// another host has another clock. On a disk of this kernel alone, a lease from an earlier boot is old, too.
     /// A call that still names a removed lease counts as a call of a dead program, which is correct.
     package func removeLeftovers() {
-        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter { $0.hasPrefix(Lease.prefix) }
+        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter {
+            $0.hasPrefix(Lease.prefix)
+        }
         for name in names where name != Lease.prefix + own.id {
             let path = "\(directory)/\(name)"
             if let claim = name.firstRange(of: ".by-") {
@@ -121,7 +125,9 @@ package final class Leases: Sendable {
 
     /// Returns the time for which this program has seen a lease unchanged.
     private func age(of owner: String) -> Duration {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: Lease.path(owner, in: directory))) else { return .zero }
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: Lease.path(owner, in: directory))) else {
+            return .zero
+        }
         return .now - look(at: owner, data).since
     }
 
@@ -159,7 +165,8 @@ package final class Leases: Sendable {
         let path = Lease.path(owner, in: directory)
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
             // The program has ended, or another program recovers its calls.
-            return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) } ?? .dead
+            return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) }
+                ?? .dead
         }
         // The lock of its call is free, and only a new boot makes a kernel forget a lock.
         // After a power cut the lease may be empty.
@@ -189,7 +196,9 @@ package final class Leases: Sendable {
         if unsafe rename(Lease.path(owner, in: directory), mine) != 0 {
             guard errno == ENOENT else { return false }
             // Without a lease and a claim, the program ended in order, or its calls were examined before.
-            if let other = claimer(of: owner), other != own.id, unsafe rename(claimPath(owner, by: other), mine) != 0 { return false }
+            if let other = claimer(of: owner), other != own.id, unsafe rename(claimPath(owner, by: other), mine) != 0 {
+                return false
+            }
         }
         state.withLock { _ = $0.claimed.insert(owner) }
         return true

@@ -18,7 +18,8 @@ struct MountTable {
 
     /// File systems that show kernel state and keep no files.
     private static let typesWithoutFiles: Set<String> = [
-        "proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "pstore", "bpf", "efivarfs", "mqueue",
+        "proc", "sysfs", "cgroup", "cgroup2", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "pstore", "bpf",
+        "efivarfs", "mqueue",
     ]
 
     private var mounts: [(point: String, type: String)] = []
@@ -27,7 +28,9 @@ struct MountTable {
     init(_ text: String) {
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ", omittingEmptySubsequences: false)
-            guard fields.count > 4, let separator = fields.firstIndex(of: "-"), separator + 1 < fields.count else { continue }
+            guard fields.count > 4, let separator = fields.firstIndex(of: "-"), separator + 1 < fields.count else {
+                continue
+            }
             mounts.append((Self.unescaped(fields[4]), String(fields[separator + 1])))
         }
     }
@@ -36,11 +39,15 @@ struct MountTable {
     static func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(typesOfOneKernel.contains) ?? false }
 
     /// Returns the type of a path's file system if that file system keeps no files, otherwise nil. Blocks.
-    static func typeWithoutFiles(_ path: String) -> String? { type(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil } }
+    static func typeWithoutFiles(_ path: String) -> String? {
+        type(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil }
+    }
 
     /// Returns the type of a path's file system; nil if unknown. Blocks.
     private static func type(of path: String) -> String? {
-        guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8), let place = unsafe realpath(path, nil) else {
+        guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8),
+            let place = unsafe realpath(path, nil)
+        else {
             return nil
         }
         defer { unsafe free(place) }
@@ -67,7 +74,9 @@ struct MountTable {
         var bytes: [UInt8] = [], rest = name.utf8[...]
         while let byte = rest.popFirst() {
             let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
                 bytes.append(value)
                 rest = rest.dropFirst(3)
             } else {

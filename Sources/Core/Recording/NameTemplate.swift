@@ -44,20 +44,26 @@ package struct NameTemplate: Sendable, Hashable {
         }
         pieces.append(.text(try Self.literal(rest)))
         self.pieces = pieces
-        guard text.contains(where: { $0 != "/" }), !text.hasSuffix("/") else { throw RecordingError("does not end in a file name") }
+        guard text.contains(where: { $0 != "/" }), !text.hasSuffix("/") else {
+            throw RecordingError("does not end in a file name")
+        }
         let parts = text.ranges(of: Self.part)
         guard parts.count <= 1 else { throw RecordingError("has \(Self.part) more than once") }
         if let part = parts.first {
             guard !text[part.upperBound...].contains("/") else {
                 throw RecordingError("has \(Self.part) in a directory; it belongs to the file's name")
             }
-            guard text.lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber }) else {
-                throw RecordingError("names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
+            guard text.lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber })
+            else {
+                throw RecordingError(
+                    "names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
             }
         }
         for part in text.split(separator: "/", omittingEmptySubsequences: false) {
             guard !part.isEmpty else { throw RecordingError("has an empty part in its path") }
-            guard !part.hasPrefix(".") else { throw RecordingError("has a part that begins with a dot, which would be hidden") }
+            guard !part.hasPrefix(".") else {
+                throw RecordingError("has a part that begins with a dot, which would be hidden")
+            }
         }
     }
 
@@ -74,7 +80,9 @@ package struct NameTemplate: Sendable, Hashable {
         var names = text.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
         let list = placeholders.joined(separator: ", ")
         guard let first = names.first, facts.contains(first) else {
-            if names.first == "part" { throw RecordingError("has alternatives to the number of a part in {\(text)}; it is always known") }
+            if names.first == "part" {
+                throw RecordingError("has alternatives to the number of a part in {\(text)}; it is always known")
+            }
             let near = names.first?.nearest(in: placeholders).map { "; did you mean {\($0)}?" } ?? ""
             throw RecordingError("has the unknown placeholder {\(text)}; known are \(list)\(near)")
         }
@@ -82,12 +90,14 @@ package struct NameTemplate: Sendable, Hashable {
         if let last = names.last, !facts.contains(last) {
             fallback = try literal(last[...])
             guard !fallback.isEmpty, !fallback.contains("/") else {
-                throw RecordingError("has the fall-back \"\(fallback)\" in {\(text)}; it cannot be empty or contain a /")
+                throw RecordingError(
+                    "has the fall-back \"\(fallback)\" in {\(text)}; it cannot be empty or contain a /")
             }
             names.removeLast()
         }
         if let unknown = names.first(where: { !facts.contains($0) }) {
-            throw RecordingError("has the unknown placeholder \"\(unknown)\" in {\(text)}; only the last alternative may be text")
+            throw RecordingError(
+                "has the unknown placeholder \"\(unknown)\" in {\(text)}; only the last alternative may be text")
         }
         return .fact(names, fallback: fallback)
     }
@@ -103,7 +113,8 @@ package struct NameTemplate: Sendable, Hashable {
         let beginning = before.dropFirst(path.count)
         let isMark: (Character) -> Bool = { "-_.+@ ".contains($0) }
         let hasMark = beginning.last.map(isMark) == true
-        let last = beginning.isEmpty ? String(after.drop(while: isMark)) : (hasMark ? beginning.dropLast() : beginning) + after
+        let last =
+            beginning.isEmpty ? String(after.drop(while: isMark)) : (hasMark ? beginning.dropLast() : beginning) + after
         // Nothing but marks is left where a fact has nothing else, such as a caller called "-".
         return path + Self.component(last.isEmpty ? id.short : last)
     }

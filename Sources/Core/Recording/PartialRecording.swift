@@ -94,7 +94,8 @@ extension Recording.Sink {
         let held = FrameRanges([0..<max(0, received)]).subtracting(outside).subtracting(stretches)
         account.silence = account.silence?.within(held)
         account.masked = account.masked?.within(held)
-        account.lost = FrameRanges([0..<max(0, received)]).subtracting(held).subtracting(account.skipped ?? FrameRanges())
+        account.lost = FrameRanges([0..<max(0, received)]).subtracting(held).subtracting(
+            account.skipped ?? FrameRanges())
         let written = held.frames - (account.silence?.frames ?? 0) - (account.masked?.frames ?? 0)
         take(SinkAccount.Tally(written: written, ranges: account))
     }
@@ -120,7 +121,9 @@ struct PartialRecording: Sendable {
     let lock: DirectoryLock
 
     /// Returns the directory for a running call's files.
-    static func directory(of id: RecordingID, in store: String) -> String { "\(store)/\(RecordingStore.partialDirectoryName)/\(id)" }
+    static func directory(of id: RecordingID, in store: String) -> String {
+        "\(store)/\(RecordingStore.partialDirectoryName)/\(id)"
+    }
 
     /// The beginning of every file's name.
     var stem: String { name.lastPathComponent }

@@ -120,7 +120,9 @@ extension Recorder.State {
         nextWaiting += 1
         waiting[nextWaiting] = entry
         waitingNames.add(nextWaiting, entry.facts)
-        if waiting.count > limit, let oldest = waiting.keys.min() { dropped += removeWaiting(oldest)?.events.count ?? 0 }
+        if waiting.count > limit, let oldest = waiting.keys.min() {
+            dropped += removeWaiting(oldest)?.events.count ?? 0
+        }
         return dropped
     }
 

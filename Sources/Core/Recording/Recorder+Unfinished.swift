@@ -56,7 +56,9 @@ extension Recorder {
     /// The number of ended calls waiting for publication, and the reason for the earliest one; nil if there are none.
     var unpublished: (count: Int, cause: String)? {
         state.withLock { state in
-            let waiting = state.unfinished.values.filter { !$0.isPublished }.sorted { $0.session.startedAt < $1.session.startedAt }
+            let waiting = state.unfinished.values.filter { !$0.isPublished }.sorted {
+                $0.session.startedAt < $1.session.startedAt
+            }
             return waiting.first.map { (waiting.count, $0.cause ?? "") }
         }
     }
@@ -68,7 +70,9 @@ extension Recorder {
             let waiting = state.withLock { $0.unfinished }
             metrics.all.callsUnpublished.set(Int64(waiting.values.count { !$0.isPublished }))
             let now = ContinuousClock.now
-            for (id, call) in waiting where call.next <= now && !Task.isCancelled && storage.home.hang == nil { await attempt(id, call) }
+            for (id, call) in waiting where call.next <= now && !Task.isCancelled && storage.home.hang == nil {
+                await attempt(id, call)
+            }
         }
     }
 
@@ -82,7 +86,8 @@ extension Recorder {
     func reportUnpublished() {
         let left = state.withLock { $0.unfinished.values.count { !$0.isPublished } }
         if left > 0 {
-            logger.error("recordings are left unpublished; the next start publishes them", metadata: ["recordings": "\(left)"])
+            logger.error(
+                "recordings are left unpublished; the next start publishes them", metadata: ["recordings": "\(left)"])
         }
     }
 
@@ -106,7 +111,9 @@ extension Recorder {
                 try await lateEvents.amend(late.name) { manifest in
                     if manifest.sinks.indices.contains(sink) { manifest.sinks[sink] = late.sink }
                 }
-                try await storage.home.run(on: ledger) { () throws(RecordingError) in session.noteLate(files, of: sink, late.sink) }
+                try await storage.home.run(on: ledger) { () throws(RecordingError) in
+                    session.noteLate(files, of: sink, late.sink)
+                }
             }
             guard session.isSettled else { return }
             try await storage.home.run(on: ledger) { () throws(RecordingError) in session.discardPartial() }
@@ -115,10 +122,13 @@ extension Recorder {
             if call.isPublished, error.underlying == ENOENT {
                 // The recording was deleted, so its late files are not added.
                 // They stay until the operator settles the call.
-                logger.error("late files of a deleted recording stay where they are", metadata: ["call.id": "\(id)", "reason": "\(error)"])
+                logger.error(
+                    "late files of a deleted recording stay where they are",
+                    metadata: ["call.id": "\(id)", "reason": "\(error)"])
                 return state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
             }
-            logger.error("an attempt to finish a recording failed", metadata: ["call.id": "\(id)", "reason": "\(error)"])
+            logger.error(
+                "an attempt to finish a recording failed", metadata: ["call.id": "\(id)", "reason": "\(error)"])
             state.withLock { $0.unfinished[id]?.fail("\(error)", now: .now) }
         }
     }

@@ -81,9 +81,11 @@ package final class Recorder: Sendable {
         environment = CallSession.Environment(
             plans: plans, store: store, storage: storage, ledger: BlockingExecutor(name: "ledger"),
             // Running calls come first.
-            sealer: BlockingExecutor(name: "sealer", isBackground: true), eventLimit: eventLimit, pauseGuard: pauseGuard,
+            sealer: BlockingExecutor(name: "sealer", isBackground: true), eventLimit: eventLimit,
+            pauseGuard: pauseGuard,
             metrics: CallMetrics(all: all, sinks: plans.map { all.sink($0.name, type: $0.type) }), logger: logger)
-        lateEvents = LateEvents(store: store, limit: lateEventLimit, eventLimit: eventLimit, metrics: all, logger: logger)
+        lateEvents = LateEvents(
+            store: store, limit: lateEventLimit, eventLimit: eventLimit, metrics: all, logger: logger)
         probe = SinkProbe(plans: plans, store: store, storage: storage, logger: logger)
     }
 
@@ -101,7 +103,9 @@ package final class Recorder: Sendable {
             }
         }
         guard let result else {
-            throw RecordingError("\(store.directory) has not answered for \(Self.prepareLimit.components.seconds) seconds", underlying: ETIMEDOUT)
+            throw RecordingError(
+                "\(store.directory) has not answered for \(Self.prepareLimit.components.seconds) seconds",
+                underlying: ETIMEDOUT)
         }
         try result.get()
         await storage.resolve()
@@ -142,7 +146,8 @@ package final class Recorder: Sendable {
         }
         // The call was given up, because the program is about to end.
         guard let leases = looked else { return }
-        let recovery = Recovery(store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
+        let recovery = Recovery(
+            store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
         await archive.run(index, recovery, in: storage.home) { [metrics] _ in metrics.all.callsRecovered.increment() }
     }
 
@@ -184,7 +189,11 @@ package final class Recorder: Sendable {
     package func keepTime() async {
         while !Task.isCancelled || !sessions.isEmpty {
             // A cancelled task cannot sleep, but a separate thread can.
-            if Task.isCancelled { await clock.run { Thread.sleep(forTimeInterval: 0.25) } } else { try? await Task.sleep(for: Self.heartbeat) }
+            if Task.isCancelled {
+                await clock.run { Thread.sleep(forTimeInterval: 0.25) }
+            } else {
+                try? await Task.sleep(for: Self.heartbeat)
+            }
             // A program about to end does not wait for a hanging directory.
             if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.isStuck { storage.home.giveUp() }
             let now = ContinuousClock.now
@@ -225,7 +234,8 @@ package final class Recorder: Sendable {
     ///     The source must call `noteDrained` on the session once it has delivered all audio received by then.
     ///     Without `onDrain`, all received audio counts as delivered.
     package func startCall(
-        _ call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false, onRoom: @escaping @Sendable () -> Void,
+        _ call: CallFacts, format: AudioFormat, group: Int? = nil, mayHold: Bool = false,
+        onRoom: @escaping @Sendable () -> Void,
         onStop: (@Sendable (String) -> Void)? = nil, onDrain: (@Sendable () -> Void)? = nil
     ) -> CallSession {
         // One lock covers all of this. Otherwise a fact that arrives now might be kept for a future call.
@@ -234,7 +244,8 @@ package final class Recorder: Sendable {
             let waiting = state.takeWaiting(call)
             if let waiting { call.complete(with: waiting.facts) }
             let session = CallSession(
-                call: call, format: format, group: group, mayHold: mayHold, environment: environment, onRoom: onRoom, onStop: onStop,
+                call: call, format: format, group: group, mayHold: mayHold, environment: environment, onRoom: onRoom,
+                onStop: onStop,
                 onDrain: onDrain)
             state.live[session.id] = Live(session: session, facts: call)
             state.liveNames.add(session.id, call)
@@ -243,7 +254,9 @@ package final class Recorder: Sendable {
         }
         metrics.all.callsStarted.increment()
         for event in waiting?.events ?? [] { _ = session.take(event, facts: facts) }
-        if let dropped = waiting?.droppedEvents, dropped > 0 { session.state.withLock { $0.manifest.droppedEvents += dropped } }
+        if let dropped = waiting?.droppedEvents, dropped > 0 {
+            session.state.withLock { $0.manifest.droppedEvents += dropped }
+        }
         return session
     }
 

@@ -13,7 +13,9 @@ extension Recording {
         try Self.expect(path: name, "name")
         if let publishedAs { try Self.expect(path: publishedAs, "publishedAs") }
         if let partName { try Self.expect(path: partName, "partName") }
-        for event in events { try Self.expect(event.frame.frames, "the frame of the event \"\(event.type)\"", atMost: Self.frameLimit) }
+        for event in events {
+            try Self.expect(event.frame.frames, "the frame of the event \"\(event.type)\"", atMost: Self.frameLimit)
+        }
         for sink in sinks {
             let place = "sink \(sink.name): "
             try Self.expect(sink.written, place + "written", atMost: Self.frameLimit)
@@ -23,7 +25,9 @@ extension Recording {
             // Negative if a sink holds more frames than were received. Verification reports that.
             try Self.expect(abs(max(sink.lost, -.max)), place + "lost", atMost: Self.frameLimit)
             let ranges = [sink.ranges?.silence, sink.ranges?.masked, sink.ranges?.skipped, sink.ranges?.lost]
-            for list in ranges { try Self.expect(list?.end ?? 0, place + "the end of its ranges", atMost: Self.frameLimit) }
+            for list in ranges {
+                try Self.expect(list?.end ?? 0, place + "the end of its ranges", atMost: Self.frameLimit)
+            }
             for directory in sink.directories ?? [] { try Self.expect(directory: directory, place + "directories") }
             for file in sink.files {
                 try Self.expect(path: file.name, place + "file")

@@ -41,7 +41,8 @@ package struct Recording: Sendable, Codable, Identifiable {
 
         /// Makes a file's entry.
         package init(
-            name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, start: FramePosition? = nil, sha256: String? = nil
+            name: String, directory: String? = nil, bytes: Int, frames: Int? = nil, start: FramePosition? = nil,
+            sha256: String? = nil
         ) {
             self.name = name
             self.directory = directory

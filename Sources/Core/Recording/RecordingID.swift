@@ -18,7 +18,9 @@ public struct RecordingID: Hashable, Sendable, Codable, CustomStringConvertible 
     /// Reads an identifier. Returns nil unless the text is 32 lower-case hexadecimal digits.
     public init?(_ text: String) {
         guard text.utf8.count == 32,
-            text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0 })
+            text.utf8.allSatisfy({
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+            })
         else { return nil }
         description = text
     }
@@ -27,7 +29,8 @@ public struct RecordingID: Hashable, Sendable, Codable, CustomStringConvertible 
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let id = RecordingID(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "\"\(text)\" is not a recording's id")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\"\(text)\" is not a recording's id")
         }
         self = id
     }

@@ -84,7 +84,8 @@ package final class RecordingIndex: Sendable {
     /// Returns the name of a call's newest recording, found by the uuid, or else by the conversation.
     func name(of facts: CallFacts) -> String? {
         state.withLock { state in
-            let entry = facts.uuid.flatMap { state.byUUID[$0] } ?? facts.conversation.flatMap { state.byConversation[$0] }
+            let entry =
+                facts.uuid.flatMap { state.byUUID[$0] } ?? facts.conversation.flatMap { state.byConversation[$0] }
             return entry?.recording.name
         }
     }
@@ -116,7 +117,8 @@ package final class RecordingIndex: Sendable {
                 let known = state.withLock { $0.manifests[folder] ?? [:] }
                 for name in names where known[name] == nil {
                     let path = "\(directory)/\(Self.join(folder, name)).json"
-                    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)), let recording = try? Recording(manifest: data)
+                    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
+                        let recording = try? Recording(manifest: data)
                     else { continue }
                     found.append((folder, name, Entry(recording)))
                 }
@@ -135,15 +137,19 @@ package final class RecordingIndex: Sendable {
     /// Returns the manifests in the index that no longer exist.
     /// Asks the file system about each one missing from the scan.
     /// So a manifest stays if it was published after its directory was read, or if it cannot be examined.
-    private func missing(_ changed: [String: Set<String>], _ tree: RecordingTree, in directory: String) -> [(folder: String, name: String)] {
+    private func missing(_ changed: [String: Set<String>], _ tree: RecordingTree, in directory: String) -> [(
+        folder: String, name: String
+    )] {
         let manifests = state.withLock { $0.manifests }
         var gone: [(folder: String, name: String)] = []
         for (folder, names) in manifests {
             // A directory without a change has lost no manifest.
             if changed[folder] == nil, tree.has(folder) { continue }
             let seen = changed[folder] ?? []
-            gone += names.keys.filter { !seen.contains($0) && FileStatus.isMissing("\(directory)/\(Self.join(folder, $0)).json") }
-                .map { (folder, $0) }
+            gone += names.keys.filter {
+                !seen.contains($0) && FileStatus.isMissing("\(directory)/\(Self.join(folder, $0)).json")
+            }
+            .map { (folder, $0) }
         }
         return gone
     }
@@ -180,7 +186,9 @@ extension RecordingIndex.State {
         guard !uuids.isEmpty || !conversations.isEmpty else { return }
         for entry in entries {
             if let uuid = entry.recording.call.uuid, uuids.contains(uuid) { byUUID[uuid] = entry }
-            if let conversation = entry.recording.call.conversation, conversations.contains(conversation) { byConversation[conversation] = entry }
+            if let conversation = entry.recording.call.conversation, conversations.contains(conversation) {
+                byConversation[conversation] = entry
+            }
         }
     }
 }

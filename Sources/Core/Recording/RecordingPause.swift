@@ -70,7 +70,8 @@ struct RecordingPause: Sendable {
     /// Returns the masked part of a chunk that begins at frame `start`. Ends the pause if its end lies in the chunk.
     mutating func cut(start: Int, count: Int, now: ContinuousClock.Instant) -> Cut {
         guard isMasking else { return Cut(masked: 0) }
-        guard let drainedAt = resumption?.drainedAt, let askedAt = resumption?.askedAt, now - askedAt >= guardTime else {
+        guard let drainedAt = resumption?.drainedAt, let askedAt = resumption?.askedAt, now - askedAt >= guardTime
+        else {
             return Cut(masked: count)
         }
         let clear = max(start, drainedAt + guardFrames)

@@ -17,7 +17,9 @@ extension RecordingStore {
     /// If a sink's own directory refuses files, they stay where they are and their sink fails.
     /// The other files are published.
     /// - Parameter keepPartial: true to keep the partial directory, because it holds unpublished files.
-    func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError) -> Recording {
+    func publish(_ sealed: SealedRecording, from partial: PartialRecording, keepPartial: Bool) throws(RecordingError)
+        -> Recording
+    {
         var sealed = sealed
         // The manifest comes first. From it, the next start knows the call after any later failure.
         try saveFinal(sealed.manifest(as: partial.name, from: partial), in: partial)
@@ -76,7 +78,9 @@ extension RecordingStore {
 
     /// Publishes under one name. A name also counts as free if a program died while publishing and left links to the
     /// same files there.
-    private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording) throws(RecordingError) -> Attempt {
+    private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording)
+        throws(RecordingError) -> Attempt
+    {
         let final = sealed.manifest(as: name, from: partial)
         let target = directory + "/" + name + ".json"
         if FileSystem.exists(target) { return .taken }
@@ -91,11 +95,15 @@ extension RecordingStore {
                 root: root, parent: parent(of: name, root),
                 names: sealed.files.filter { $0.root == root }.map { file in
                     GivenNames.Name(
-                        source: path(file, of: partial.id), target: (root ?? directory) + "/" + partial.publishedName(file.name, as: name),
-                        sha256: sealed.manifest.sinks.lazy.flatMap(\.files).first { $0.name == file.name && $0.directory == root }?.sha256)
+                        source: path(file, of: partial.id),
+                        target: (root ?? directory) + "/" + partial.publishedName(file.name, as: name),
+                        sha256: sealed.manifest.sinks.lazy.flatMap(\.files).first {
+                            $0.name == file.name && $0.directory == root
+                        }?.sha256)
                 })
             do throws(RecordingError) {
-                let isFree = try access.run(in: root, undo: { $0 ? names.takeBack() : () }) { [onStep] () throws(RecordingError) in
+                let isFree = try access.run(in: root, undo: { $0 ? names.takeBack() : () }) {
+                    [onStep] () throws(RecordingError) in
                     try names.give { onStep?(.linked) }
                 }
                 guard isFree else {
@@ -134,7 +142,9 @@ extension RecordingStore {
     }
 
     /// Publishes further files of a call whose manifest is already published.
-    func add(_ files: [CallFile], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording.File] {
+    func add(_ files: [CallFile], from partial: PartialRecording, to name: String) throws(RecordingError) -> [Recording
+        .File]
+    {
         var added: [Recording.File] = []
         for file in files {
             let source = path(file, of: partial.id), published = partial.publishedName(file.name, as: name)
@@ -142,13 +152,18 @@ extension RecordingStore {
             let sealed = try access.run(in: file.root) { [directoryMode] () throws(RecordingError) in
                 let sealed = try FileSystem.seal(source)
                 try FileSystem.makeDirectories(parent, below: root, mode: directoryMode)
-                let names = GivenNames(root: file.root, parent: parent, names: [.init(source: source, target: root + "/" + published, sha256: nil)])
-                guard try names.give({}) else { throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST) }
+                let names = GivenNames(
+                    root: file.root, parent: parent,
+                    names: [.init(source: source, target: root + "/" + published, sha256: nil)])
+                guard try names.give({}) else {
+                    throw RecordingError("\(root)/\(published) exists and is not \(source)", underlying: EEXIST)
+                }
                 return sealed
             }
             added.append(
                 Recording.File(
-                    name: published, directory: file.root, bytes: sealed.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
+                    name: published, directory: file.root, bytes: sealed.bytes, frames: file.frames,
+                    start: file.start.map(FramePosition.init),
                     sha256: sealed.sha256))
             reach(.linked)
         }

@@ -20,7 +20,9 @@ package struct RecordingStore: Sendable {
 
     /// Returns the directory for a call's files that cannot be repaired.
     /// - Parameter root: the directory in which they were to appear.
-    static func unrepairedDirectory(of id: RecordingID, in root: String) -> String { "\(root)/.callreel/unrepaired/\(id)" }
+    static func unrepairedDirectory(of id: RecordingID, in root: String) -> String {
+        "\(root)/.callreel/unrepaired/\(id)"
+    }
 
     /// Suffixes of a manifest's file name while it is replaced and published.
     static let manifestEndings = ["", ".new", ".final", ".final.new"]
@@ -55,7 +57,10 @@ package struct RecordingStore: Sendable {
 
     /// Makes the directories, and tests that recordings can be made and published there.
     package func prepare() throws(RecordingError) {
-        _ = try Rehearsal(root: directory, mode: directoryMode, name: Rehearsal.prefix + RecordingID().description, mayMake: !mustExist).run()
+        _ = try Rehearsal(
+            root: directory, mode: directoryMode, name: Rehearsal.prefix + RecordingID().description,
+            mayMake: !mustExist
+        ).run()
     }
 
     /// Bytes set aside, so that the manifests of running calls can be written when a disk or quota is full.
@@ -82,7 +87,9 @@ package struct RecordingStore: Sendable {
     }
 
     /// Returns the absolute form of a path, without `.` and `..`. Touches no disk.
-    package func absolute(_ path: String) -> String { Self.absolute(path, from: FileManager.default.currentDirectoryPath) }
+    package func absolute(_ path: String) -> String {
+        Self.absolute(path, from: FileManager.default.currentDirectoryPath)
+    }
 
     /// Returns the absolute form of a path, without `.`, `..` and doubled slashes. Does not follow links.
     /// Touches no disk.
@@ -110,7 +117,9 @@ package struct RecordingStore: Sendable {
     }
 
     /// Returns the path of a published file.
-    static func path(_ file: Recording.File, in directory: String) -> String { (file.directory ?? directory) + "/" + file.name }
+    static func path(_ file: Recording.File, in directory: String) -> String {
+        (file.directory ?? directory) + "/" + file.name
+    }
 
     /// Makes the directory of a new call, and puts its first manifest there.
     /// Brings neither to stable storage, because there is no audio yet.
@@ -126,7 +135,8 @@ package struct RecordingStore: Sendable {
                 throw error
             }
         }
-        return PartialRecording(id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
+        return PartialRecording(
+            id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
     }
 
     /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut,
@@ -143,7 +153,8 @@ package struct RecordingStore: Sendable {
         if let lease { manifest.owner = lease.current }
         // Recovery keeps the boot of the call.
         manifest.boot = manifest.boot ?? Lease.boot
-        try FileSystem.replace(path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new", durably: durably)
+        try FileSystem.replace(
+            path, with: try encode(manifest), mode: mode_t(fileMode), through: path + ".new", durably: durably)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
@@ -154,7 +165,9 @@ package struct RecordingStore: Sendable {
     /// - Parameter files: for each sink of the manifest, its files.
     /// - Throws: an error if the system is short of descriptors or memory, or if the disk is unmounted.
     ///   Sealing can then be tried again.
-    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(RecordingError) -> SealedRecording {
+    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(RecordingError)
+        -> SealedRecording
+    {
         var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
         for (index, files) in files.enumerated() {
             sealed.manifest.sinks[index].files = []
@@ -175,7 +188,8 @@ package struct RecordingStore: Sendable {
                     sealed.files.append(file)
                     sealed.manifest.sinks[index].files.append(
                         Recording.File(
-                            name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames, start: file.start.map(FramePosition.init),
+                            name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames,
+                            start: file.start.map(FramePosition.init),
                             sha256: found.sha256))
                 } catch {
                     // The file could not be opened, so nothing of it was synced. Sealing can be tried again.
@@ -203,7 +217,8 @@ package struct RecordingStore: Sendable {
     func update(_ manifest: Recording) throws(RecordingError) {
         let target = "\(directory)/\(manifest.name).json"
         try FileSystem.replace(
-            target, with: try encode(manifest), mode: mode_t(fileMode), through: "\(partialDirectory)/\(manifest.id).json")
+            target, with: try encode(manifest), mode: mode_t(fileMode),
+            through: "\(partialDirectory)/\(manifest.id).json")
         try FileSystem.synchronizeDirectory(target.parentPath)
     }
 

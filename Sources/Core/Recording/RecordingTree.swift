@@ -37,10 +37,14 @@ struct RecordingTree {
                 let status = try FileStatus(place)
                 guard status.kind == .directory, visited.insert(status.identity).inserted else { continue }
                 var folder: Folder
-                if let known = folders[path], known.isSettled, known.identity == status.identity, known.modified == status.modified {
+                if let known = folders[path], known.isSettled, known.identity == status.identity,
+                    known.modified == status.modified
+                {
                     folder = known
                 } else {
-                    folder = Folder(identity: status.identity, modified: status.modified, isSettled: Self.isSettled(status.modified))
+                    folder = Folder(
+                        identity: status.identity, modified: status.modified, isSettled: Self.isSettled(status.modified)
+                    )
                     changed[path] = try read(place, into: &folder)
                 }
                 seen[path] = folder
@@ -66,7 +70,11 @@ struct RecordingTree {
                 continue
             }
             let kind: FileStatus.Kind?
-            if let known = entry.kind { kind = known } else { kind = (try? FileStatus("\(place)/\(entry.name)", followsLinks: false))?.kind }
+            if let known = entry.kind {
+                kind = known
+            } else {
+                kind = (try? FileStatus("\(place)/\(entry.name)", followsLinks: false))?.kind
+            }
             switch kind {
             case .directory: folder.folders.append(entry.name)
             case .link: folder.links.append(entry.name)

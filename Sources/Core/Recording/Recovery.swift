@@ -149,7 +149,9 @@ package struct Recovery: Sendable {
             let directory = partial + "/" + entry.name
             guard let id = RecordingID(entry.name) else {
                 // The directory is being made now, or its program died while making it.
-                if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) { removeUnbegun(directory) }
+                if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) {
+                    removeUnbegun(directory)
+                }
                 continue
             }
             if let problem = watch.hang(of: id) {
@@ -199,7 +201,8 @@ package struct Recovery: Sendable {
             guard let lock, leases?.mayRecover(directory, claims: !pass.dryRun) ?? true, isWanted() else {
                 return nil
             }
-            var call = InterruptedCall(self, id, directory, lock, dryRun: pass.dryRun, settles: pass.settling.includes(id))
+            var call = InterruptedCall(
+                self, id, directory, lock, dryRun: pass.dryRun, settles: pass.settling.includes(id))
             guard try call.recover(&finding, pass.onRecovery) else { return nil }
         } catch {
             finding.problems.append(error.description)
@@ -211,14 +214,21 @@ package struct Recovery: Sendable {
     /// Recovers a call with files in sinks' own directories, on a thread of its own.
     /// Waits as long as the directories answer.
     /// - Parameter deadline: the time by which the directories, already asked, must have answered.
-    private func recover(_ call: FarCall, _ pass: Pass, _ deadline: ContinuousClock.Instant, _ isEnding: () -> Bool) -> Finding? {
-        if let problem = silence(of: call.roots, at: deadline) { return waiting(call.directory, problem, dryRun: pass.dryRun) }
+    private func recover(_ call: FarCall, _ pass: Pass, _ deadline: ContinuousClock.Instant, _ isEnding: () -> Bool)
+        -> Finding?
+    {
+        if let problem = silence(of: call.roots, at: deadline) {
+            return waiting(call.directory, problem, dryRun: pass.dryRun)
+        }
         // The lock was free a moment ago. A child process has a copy of the lock until it runs its program.
         let recovery = DiskQuestion { recover(call.id, call.directory, pass, attempts: 10) }
         while true {
             if let finding = recovery.answer(by: .now + answerLimit) { return finding }
             watch.ask(call.roots)
-            guard let problem = silence(of: call.roots, at: .now + answerLimit) ?? (isEnding() ? "its recovery takes long" : nil) else { continue }
+            guard
+                let problem = silence(of: call.roots, at: .now + answerLimit)
+                    ?? (isEnding() ? "its recovery takes long" : nil)
+            else { continue }
             // The recovery may have ended in the meantime. Otherwise it ends with its disk or with the process,
             // and may be ended at any point.
             if let finding = recovery.answer(by: .now) { return finding }
@@ -242,9 +252,13 @@ package struct Recovery: Sendable {
 
     /// Removes a call's directory that never got its final name. It holds at most a manifest.
     private func removeUnbegun(_ directory: String) {
-        guard let lock = try? DirectoryLock(existing: directory), let entries = try? FileSystem.list(directory) else { return }
+        guard let lock = try? DirectoryLock(existing: directory), let entries = try? FileSystem.list(directory) else {
+            return
+        }
         defer { withExtendedLifetime(lock) {} }
-        for entry in entries where InterimManifest.split(entry.name) != nil { FileSystem.removeName(directory + "/" + entry.name) }
+        for entry in entries where InterimManifest.split(entry.name) != nil {
+            FileSystem.removeName(directory + "/" + entry.name)
+        }
         FileSystem.removeEmptyDirectory(directory)
     }
 
@@ -254,10 +268,14 @@ package struct Recovery: Sendable {
             logger.notice("an interrupted call was recovered", metadata: ["recording": "\(name)"])
         }
         for problem in finding.problems where logged.insert(problem) {
-            logger.error("a part of an interrupted call stays where it is", metadata: ["directory": "\(finding.directory)", "reason": "\(problem)"])
+            logger.error(
+                "a part of an interrupted call stays where it is",
+                metadata: ["directory": "\(finding.directory)", "reason": "\(problem)"])
         }
         for file in finding.setAside {
-            logger.notice("a file that cannot be repaired was put aside", metadata: ["file": "\(file.name)", "place": "\(file.place)"])
+            logger.notice(
+                "a file that cannot be repaired was put aside",
+                metadata: ["file": "\(file.name)", "place": "\(file.place)"])
         }
     }
 }

@@ -41,7 +41,9 @@ struct Rehearsal {
     func run() throws(RecordingError) -> Outcome {
         if !FileSystem.isDirectory(root) {
             guard mayMake else {
-                throw RecordingError("\(root) is missing and is not made, because it must exist; is its disk mounted?", underlying: ENOENT)
+                throw RecordingError(
+                    "\(root) is missing and is not made, because it must exist; is its disk mounted?",
+                    underlying: ENOENT)
             }
             try FileSystem.makeDirectories(root, mode: mode)
         }
@@ -56,7 +58,9 @@ struct Rehearsal {
 
     private func rehearse() throws(RecordingError) {
         if isFirst { try FileSystem.makeDirectories(partial, below: root, mode: mode) }
-        guard FileSystem.isDirectory(partial) else { throw RecordingError("\(partial) is missing; is its disk mounted?", underlying: ENOENT) }
+        guard FileSystem.isDirectory(partial) else {
+            throw RecordingError("\(partial) is missing; is its disk mounted?", underlying: ENOENT)
+        }
         removeTraces()
         defer { removeTraces() }
         // A call's directory gets its name once its manifest exists.
@@ -83,7 +87,8 @@ struct Rehearsal {
             try FileSystem.synchronizeDirectory(call)
             withExtendedLifetime(lock) {}
         } catch {
-            throw RecordingError(Self.words(error, root: root, room: FileSystem.room(root)), underlying: error.underlying)
+            throw RecordingError(
+                Self.words(error, root: root, room: FileSystem.room(root)), underlying: error.underlying)
         }
     }
 
@@ -137,19 +142,23 @@ struct Rehearsal {
         let partial = root + "/" + RecordingStore.partialDirectoryName
         let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
         var running: Set<String> = []
-        for name in names where [prefix, DirectoryLock.newPrefix + prefix, openingPrefix].contains(where: name.hasPrefix) {
+        for name in names
+        where [prefix, DirectoryLock.newPrefix + prefix, openingPrefix].contains(where: name.hasPrefix) {
             let directory = partial + "/" + name
             // A directory being made has no lock at first, so only an old one is removed.
             // Without real locks, age decides as well.
             let isOld = FileSystem.isOld(directory) || FileSystem.isBeforeBoot(FileSystem.modified(directory))
-            guard isOld || name.hasPrefix(prefix), let lock = try? DirectoryLock(existing: directory), lock.isReal || isOld else {
+            guard isOld || name.hasPrefix(prefix), let lock = try? DirectoryLock(existing: directory),
+                lock.isReal || isOld
+            else {
                 running.insert(name)
                 continue
             }
             try? FileManager.default.removeItem(atPath: directory)
             withExtendedLifetime(lock) {}
         }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] where name.hasPrefix("." + prefix) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        where name.hasPrefix("." + prefix) {
             if !running.contains(String(name.dropFirst())) { FileSystem.removeName(root + "/" + name) }
         }
     }

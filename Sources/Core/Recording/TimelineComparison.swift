@@ -34,7 +34,9 @@ struct TimelineComparison {
         self.recording = recording
         var cuts: Set<Int> = []
         for sink in recording.sinks where sink.format == nil {
-            for range in (sink.stretches(in: recording) ?? []) + sink.quiet.ranges { cuts.formUnion([range.lowerBound, range.upperBound]) }
+            for range in (sink.stretches(in: recording) ?? []) + sink.quiet.ranges {
+                cuts.formUnion([range.lowerBound, range.upperBound])
+            }
         }
         self.cuts = cuts.sorted()
     }
@@ -54,13 +56,18 @@ struct TimelineComparison {
         if let format = sink.format {
             // Counted in the sink's own frames. Only silent ranges are checked, without their ends if the rate differs.
             let margin = format.sampleRate == recording.format.sampleRate ? 0 : format.frames(seconds: Self.smear)
-            let own = quiet.ranges.map { format.frames($0.lowerBound, of: recording.format)..<format.frames($0.upperBound, of: recording.format) }
-            let inner = FrameRanges(own.compactMap { $0.count > 2 * margin ? $0.lowerBound + margin..<$0.upperBound - margin : nil })
+            let own = quiet.ranges.map {
+                format.frames($0.lowerBound, of: recording.format)..<format.frames($0.upperBound, of: recording.format)
+            }
+            let inner = FrameRanges(
+                own.compactMap { $0.count > 2 * margin ? $0.lowerBound + margin..<$0.upperBound - margin : nil })
             cursor = Cursor(
                 start: format.frames(stretches[index].lowerBound, of: recording.format), channels: channels,
-                cuts: inner.ranges.flatMap { [$0.lowerBound, $0.upperBound] }, quiet: inner, loudest: margin == 0 ? 0 : Self.ringing)
+                cuts: inner.ranges.flatMap { [$0.lowerBound, $0.upperBound] }, quiet: inner,
+                loudest: margin == 0 ? 0 : Self.ringing)
         } else {
-            cursor = Cursor(start: stretches[index].lowerBound, channels: channels, cuts: cuts, quiet: quiet, loudest: 0)
+            cursor = Cursor(
+                start: stretches[index].lowerBound, channels: channels, cuts: cuts, quiet: quiet, loudest: 0)
         }
     }
 
@@ -130,7 +137,9 @@ private struct Cursor {
             let piece = samples.extracting(offset * channels..<(offset + end - position) * channels)
             if position == begin { isSilence = isQuiet }
             if isSilence {
-                if loud == nil, let index = piece.indices.first(where: { abs(Int(piece[$0])) > loudest }) { loud = position + index / channels }
+                if loud == nil, let index = piece.indices.first(where: { abs(Int(piece[$0])) > loudest }) {
+                    loud = position + index / channels
+                }
             } else {
                 unsafe piece.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
             }

@@ -21,10 +21,13 @@ extension Recording.Sink {
     func stretches(in recording: Recording) -> [Range<Int>]? {
         // Manifests of older programs state no places.
         // If no audio was left out before the end, the files follow each other.
-        let isContinuous = files.allSatisfy { $0.start == nil } && (skipped ?? 0) == 0 && (lost == 0 || files.count <= 1)
+        let isContinuous =
+            files.allSatisfy { $0.start == nil } && (skipped ?? 0) == 0 && (lost == 0 || files.count <= 1)
         var stretches: [Range<Int>] = []
         for file in files {
-            guard let frames = file.frames, let start = file.start?.frames ?? (isContinuous ? stretches.last?.upperBound ?? 0 : nil) else {
+            guard let frames = file.frames,
+                let start = file.start?.frames ?? (isContinuous ? stretches.last?.upperBound ?? 0 : nil)
+            else {
                 return nil
             }
             stretches.append(start..<start + recording.format.frames(frames, of: format ?? recording.format))
@@ -35,19 +38,24 @@ extension Recording.Sink {
     /// Returns the contradictions in the sink's account. Reads no file.
     func accountProblems(in recording: Recording) -> [String] {
         let all = recording.framesReceived
-        guard lost >= 0 else { return ["\(lost) lost frames are less than none: it holds more than the \(all) received"] }
+        guard lost >= 0 else {
+            return ["\(lost) lost frames are less than none: it holds more than the \(all) received"]
+        }
         guard accounted == all else { return ["\(account) + \(lost) lost frames are not the \(all) received"] }
         guard let ranges else { return [] }
         var problems: [String] = []
         let lists = [
-            ("silence", ranges.silence, silence), ("masked", ranges.masked, masked ?? 0), ("skipped", ranges.skipped, skipped ?? 0),
+            ("silence", ranges.silence, silence), ("masked", ranges.masked, masked ?? 0),
+            ("skipped", ranges.skipped, skipped ?? 0),
             ("lost", ranges.lost, lost),
         ]
         var together = FrameRanges(), sum = 0
         for (name, list, total) in lists {
             let list = list ?? FrameRanges()
             if list.frames != total { problems.append("its \(name) ranges are \(list.frames) frames, not \(total)") }
-            if let end = list.end, end > all { problems.append("its \(name) ranges end at frame \(end), behind the \(all) received") }
+            if let end = list.end, end > all {
+                problems.append("its \(name) ranges end at frame \(end), behind the \(all) received")
+            }
             together = together.union(list)
             sum += list.frames
         }
@@ -59,7 +67,8 @@ extension Recording.Sink {
         var position = 0
         for (file, stretch) in zip(files, stretches).sorted(by: { $0.1.lowerBound < $1.1.lowerBound }) {
             if stretch.lowerBound < position - slack {
-                problems.append("\(file.name) begins at frame \(stretch.lowerBound), before the file in front of it ends")
+                problems.append(
+                    "\(file.name) begins at frame \(stretch.lowerBound), before the file in front of it ends")
             }
             let gap = FrameRanges([min(position, stretch.lowerBound)..<stretch.lowerBound]).subtracting(absent)
             if gap.frames > slack, let first = gap.ranges.first {
@@ -69,12 +78,15 @@ extension Recording.Sink {
         }
         if position > all + slack { problems.append("its files end at frame \(position), behind the \(all) received") }
         let rest = FrameRanges([min(position, all)..<all]).subtracting(absent)
-        if rest.frames > slack, let first = rest.ranges.first { problems.append("nothing accounts for the frames \(first), behind its last file") }
+        if rest.frames > slack, let first = rest.ranges.first {
+            problems.append("nothing accounts for the frames \(first), behind its last file")
+        }
         if slack == 0 {
             let held = FrameRanges(stretches)
             let outside = absent.frames - absent.subtracting(held).frames
             if outside > 0 { problems.append("\(outside) frames that it does not hold are in its files") }
-            let silent = (ranges.silence ?? FrameRanges()).union(ranges.masked ?? FrameRanges()).subtracting(held).frames
+            let silent = (ranges.silence ?? FrameRanges()).union(ranges.masked ?? FrameRanges()).subtracting(held)
+                .frames
             if silent > 0 { problems.append("\(silent) silent frames are in no file") }
         }
         return problems

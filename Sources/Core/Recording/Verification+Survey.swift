@@ -11,7 +11,8 @@ import Foundation
 extension Verification {
     /// Default patterns of ignored names: files that file systems, network storage and desktops keep for themselves.
     package static let standardIgnored = [
-        "lost+found", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini", "aquota.user",
+        "lost+found", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db",
+        "desktop.ini", "aquota.user",
         "aquota.group",
     ]
 
@@ -34,7 +35,9 @@ extension Verification {
     ///
     /// Follows links, and includes sinks' own directories. A server may publish meanwhile.
     package func survey() throws(RecordingError) -> Survey {
-        guard try FileStatus(directory).kind == .directory else { throw RecordingError("\(directory) is not a directory") }
+        guard try FileStatus(directory).kind == .directory else {
+            throw RecordingError("\(directory) is not a directory")
+        }
         var survey = Survey()
         let partial = directory + "/" + RecordingStore.partialDirectoryName
         do throws(RecordingError) {
@@ -57,7 +60,8 @@ extension Verification {
             }
         }
         survey.isArchive = survey.isArchive || !survey.recordings.isEmpty
-        let roots = Set(survey.recordings.flatMap { $0.sinks.flatMap(\.files).compactMap(\.directory) }).union(unfinishedRoots())
+        let roots = Set(survey.recordings.flatMap { $0.sinks.flatMap(\.files).compactMap(\.directory) }).union(
+            unfinishedRoots())
         for root in roots.sorted() where !FileStatus.isMissing(root) { walk.visit(root) }
         survey.problems += walk.obstacles.map { problem($0.path, $0.reason) }
         var names = NamedFiles(survey.recordings, in: self)
@@ -76,7 +80,8 @@ extension Verification {
 
     /// Describes a problem at a path. A path under the recordings directory becomes relative to it.
     func problem(_ path: String, _ reason: String) -> Problem {
-        Problem(file: path.hasPrefix(directory + "/") ? String(path.dropFirst(directory.count + 1)) : path, reason: reason)
+        Problem(
+            file: path.hasPrefix(directory + "/") ? String(path.dropFirst(directory.count + 1)) : path, reason: reason)
     }
 
     func manifestPath(_ recording: Recording) -> String { "\(directory)/\(recording.name).json" }
@@ -114,14 +119,20 @@ extension Verification {
         var walk = DirectoryWalk(isIgnored: isIgnored)
         walk.visit(directory)
         for path in walk.files where path.hasSuffix(".json") {
-            guard let recording = try? Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path))) else { continue }
+            guard let recording = try? Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path))) else {
+                continue
+            }
             names.insert(recording, in: self)
         }
         return strangers.filter { path in
             guard let status = try? FileStatus(path, followsLinks: false) else { return false }
-            if unfinished.contains(status.identity) || names.contains(path) || names.contains(status.identity) { return false }
+            if unfinished.contains(status.identity) || names.contains(path) || names.contains(status.identity) {
+                return false
+            }
             // On a file system without hard links, a file moves before its manifest is published.
-            return !running.contains { call in ([nil] + call.roots.map(Optional.some)).contains { call.mayPublish(path, in: $0 ?? directory) } }
+            return !running.contains { call in
+                ([nil] + call.roots.map(Optional.some)).contains { call.mayPublish(path, in: $0 ?? directory) }
+            }
         }
     }
 }

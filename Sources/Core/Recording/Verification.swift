@@ -64,10 +64,13 @@ package struct Verification: Sendable {
             // If all files are gone and the folder is not, the recording was deleted since it was listed.
             // That is no problem. Otherwise, the recording is judged as it is.
             let folder = path.parentPath
-            return recording.sinks.flatMap(\.files).allSatisfy { FileStatus.isMissing(RecordingStore.path($0, in: directory)) }
+            return recording.sinks.flatMap(\.files).allSatisfy {
+                FileStatus.isMissing(RecordingStore.path($0, in: directory))
+            }
                 && !FileStatus.isMissing(folder) ? Result() : result
         }
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)), let now = try? Recording(manifest: data), now.id == recording.id,
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)), let now = try? Recording(manifest: data),
+            now.id == recording.id,
             (try? now.encoded()) != (try? recording.encoded())
         else { return result }
         return checkOnce(now)
@@ -81,7 +84,9 @@ package struct Verification: Sendable {
         let file = recording.name + ".json"
         var comparison = TimelineComparison(recording)
         for sink in recording.sinks {
-            result.problems += sink.accountProblems(in: recording).map { Problem(file: file, reason: "sink \(sink.name): \($0)") }
+            result.problems += sink.accountProblems(in: recording).map {
+                Problem(file: file, reason: "sink \(sink.name): \($0)")
+            }
             check(sink, recording, &comparison, &result)
         }
         result.problems += comparison.problems.map { Problem(file: recording.name, reason: $0) }
@@ -89,7 +94,9 @@ package struct Verification: Sendable {
     }
 
     /// Checks the files of one sink.
-    private func check(_ sink: Recording.Sink, _ recording: Recording, _ comparison: inout TimelineComparison, _ result: inout Result) {
+    private func check(
+        _ sink: Recording.Sink, _ recording: Recording, _ comparison: inout TimelineComparison, _ result: inout Result
+    ) {
         var frames = 0
         // True when every file so far was decoded to its end.
         var isDecoded = !sink.files.isEmpty
@@ -105,9 +112,13 @@ package struct Verification: Sendable {
                 let sealed = try FileSystem.measure(path)
                 result.bytes += sealed.bytes
                 if sealed.bytes != file.bytes { problem("has \(sealed.bytes) bytes, not \(file.bytes)") }
-                if sealed.sha256 != file.sha256 { problem("is not the file that was recorded: its SHA-256 is \(sealed.sha256)") }
+                if sealed.sha256 != file.sha256 {
+                    problem("is not the file that was recorded: its SHA-256 is \(sealed.sha256)")
+                }
                 comparison.beginFile(index)
-                let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) { comparison.add($0) }
+                let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) {
+                    comparison.add($0)
+                }
                 guard let decoded else {
                     isDecoded = false
                     comparison.dropFile()
@@ -115,8 +126,14 @@ package struct Verification: Sendable {
                 }
                 result.decoded += 1
                 frames += decoded.frames
-                if let stated = file.frames, decoded.frames != stated { problem("holds \(decoded.frames) frames, not \(stated)") }
-                if decoded.isLossless, result.problems.count == before { comparison.endFile() } else { comparison.dropFile() }
+                if let stated = file.frames, decoded.frames != stated {
+                    problem("holds \(decoded.frames) frames, not \(stated)")
+                }
+                if decoded.isLossless, result.problems.count == before {
+                    comparison.endFile()
+                } else {
+                    comparison.dropFile()
+                }
             } catch {
                 problem("\(error)")
                 isDecoded = false

@@ -105,7 +105,9 @@ extension AudioSink where Self: ~Copyable {
 
     public mutating func checkpoint() async throws(SinkError) {}
 
-    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? { nil }
+    public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        nil
+    }
 
     public static func decode(
         _ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void

@@ -43,7 +43,9 @@ package struct LentFile: Sendable {
 
     /// Gives the file its second name. On a file system without hard links, the program gets an empty file of its own.
     package func lend() throws(SinkError) {
-        guard unsafe mkdir(directory, 0o700) == 0 else { throw SinkError(.open, "cannot make \(directory)", underlying: errno) }
+        guard unsafe mkdir(directory, 0o700) == 0 else {
+            throw SinkError(.open, "cannot make \(directory)", underlying: errno)
+        }
         do throws(RecordingError) {
             _ = try FileSystem.link(path, as: lentPath)
         } catch {
@@ -63,7 +65,9 @@ package struct LentFile: Sendable {
     package func takeBack(mode: Int? = nil, keepsLinks: Bool = false) throws(SinkError) -> Bool {
         defer { removeDirectory() }
         var theirs = stat(), ours = stat()
-        guard unsafe lstat(lentPath, &theirs) == 0 else { throw SinkError(.finish, "cannot open \(lentPath)", underlying: errno) }
+        guard unsafe lstat(lentPath, &theirs) == 0 else {
+            throw SinkError(.finish, "cannot open \(lentPath)", underlying: errno)
+        }
         guard theirs.st_mode & S_IFMT == S_IFREG else { throw SinkError(.finish, "\(lentPath) is not a regular file") }
         // A file with larger holes takes hours to read and holds no audio.
         let size = Int(theirs.st_size), stored = Int(theirs.st_blocks) * 512
@@ -110,8 +114,11 @@ package struct LentFile: Sendable {
         guard source >= 0 else { throw SinkError(.finish, "cannot open \(path)", underlying: errno) }
         defer { close(source) }
         var status = stat()
-        guard unsafe fstat(source, &status) == 0 else { throw SinkError(.finish, "cannot examine \(path)", underlying: errno) }
-        let copy = try OutputFile(name: ".copy-\(UUID().uuidString)", directory: directory, mode: status.st_mode & 0o7777)
+        guard unsafe fstat(source, &status) == 0 else {
+            throw SinkError(.finish, "cannot examine \(path)", underlying: errno)
+        }
+        let copy = try OutputFile(
+            name: ".copy-\(UUID().uuidString)", directory: directory, mode: status.st_mode & 0o7777)
         // If Callreel may not set the group, the directory's own is as good.
         _ = fchown(copy.descriptor, uid_t.max, status.st_gid)
         if !Self.shareBlocks(of: source, with: copy.descriptor) {
@@ -135,7 +142,9 @@ package struct LentFile: Sendable {
         _ = unsafe futimens(copy.descriptor, times)
         let name = copy.path
         try copy.close()
-        guard unsafe rename(name, path) == 0 else { throw SinkError(.finish, "cannot replace \(path)", underlying: errno) }
+        guard unsafe rename(name, path) == 0 else {
+            throw SinkError(.finish, "cannot replace \(path)", underlying: errno)
+        }
     }
 
     private static func shareBlocks(of source: Int32, with copy: Int32) -> Bool {
@@ -173,7 +182,8 @@ extension LentFile {
 
     /// Returns true if a name in a call's directory is that of a program's directory, and not of a recording's file.
     package static func isDirectoryName(_ name: String) -> Bool {
-        name.hasPrefix(mark.prefix) && name.hasSuffix(mark.suffix) && name.utf8.count > mark.prefix.utf8.count + mark.suffix.utf8.count
+        name.hasPrefix(mark.prefix) && name.hasSuffix(mark.suffix)
+            && name.utf8.count > mark.prefix.utf8.count + mark.suffix.utf8.count
     }
 
     /// Takes back a file lent by a process that died. A program that still writes to it gets a little time to end.

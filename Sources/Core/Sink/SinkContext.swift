@@ -43,17 +43,20 @@ public struct SinkContext: Sendable {
     /// Files made through ``createFile(_:)`` get the permission bits of `fileMode`. `onCreate` is called after each.
     public init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
-        directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger, onCreate: @escaping @Sendable () -> Void = {}
+        directory: String, fileStem: String, fileMode: Int = 0o640, logger: Logger,
+        onCreate: @escaping @Sendable () -> Void = {}
     ) {
         self.init(
-            recordingID: recordingID, call: call, startedAt: startedAt, format: format, sinkName: sinkName, directory: directory, root: nil,
+            recordingID: recordingID, call: call, startedAt: startedAt, format: format, sinkName: sinkName,
+            directory: directory, root: nil,
             fileStem: fileStem, fileMode: fileMode, logger: logger, onCreate: onCreate)
     }
 
     /// Makes a context whose files are published under `root`; nil is the recordings directory.
     init(
         recordingID: RecordingID, call: CallFacts, startedAt: Date, format: AudioFormat, sinkName: String,
-        directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger, guardian: DirectoryGuardian = DirectoryGuardian(),
+        directory: String, root: String?, fileStem: String, fileMode: Int, logger: Logger,
+        guardian: DirectoryGuardian = DirectoryGuardian(),
         onCreate: @escaping @Sendable () -> Void
     ) {
         self.recordingID = recordingID
@@ -77,7 +80,9 @@ public struct SinkContext: Sendable {
     /// the sink fails later. An existing file is never opened.
     /// - Parameter suffix: follows the file stem and a dot: an extension, or a part number and an extension.
     public func createFile(_ suffix: String) throws(SinkError) -> OutputFile {
-        guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json", !suffix.hasPrefix("json.") else {
+        guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json",
+            !suffix.hasPrefix("json.")
+        else {
             throw SinkError(.open, "\"\(suffix)\" cannot be the ending of a sink's file", blame: .bug)
         }
         let file = try OutputFile(name: "\(fileStem).\(suffix)", directory: directory, mode: mode_t(mode))
@@ -107,7 +112,8 @@ extension SinkContext {
     func prepareDirectory() throws(SinkError) {
         if let refusal = guardian.refusal { throw SinkError(.open, refusal) }
         do {
-            try FileSystem.makeDirectories(directory, below: guardian.root, mode: FileSystem.directoryMode(forFiles: mode))
+            try FileSystem.makeDirectories(
+                directory, below: guardian.root, mode: FileSystem.directoryMode(forFiles: mode))
         } catch {
             throw SinkError(.open, error.reason, underlying: error.underlying)
         }

@@ -66,7 +66,10 @@ package struct SinkEnvelope: Configurable {
     }
 
     package static let fields: [Field<Self>] = [
-        .string("name", \.name, type: "letters, digits, - and _", "How files and messages call this entry; null uses its type.") {
+        .string(
+            "name", \.name, type: "letters, digits, - and _",
+            "How files and messages call this entry; null uses its type."
+        ) {
             // File names use these words: for a sink's fallback, for the manifest, and for the parts of a recording.
             let word = $0.lowercased()
             if word == "fallback" || word == "json" || PartName.isMark(word) { return "is taken by the program itself" }
@@ -75,16 +78,22 @@ package struct SinkEnvelope: Configurable {
         .boolean("enabled", \.enabled, "Whether this entry is used."),
         .string(
             "directory", \.directory, type: "path",
-            "Where this sink's files go; null is the recordings directory. The manifest is always there.", check: { $0.mistakeAsPath }),
+            "Where this sink's files go; null is the recordings directory. The manifest is always there.",
+            check: { $0.mistakeAsPath }),
         .string(
             "fallback", \.fallback, type: "path",
-            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.", check: { $0.mistakeAsPath }),
+            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.",
+            check: { $0.mistakeAsPath }),
         .boolean(
             "mustExist", \.mustExist,
-            "Whether `directory` and `fallback` are left alone where they are missing, as on a disk that is not mounted, instead of being made."),
+            "Whether `directory` and `fallback` are left alone where they are missing, as on a disk that is not mounted, instead of being made."
+        ),
         .boolean("required", \.required, "Whether calls are refused while this sink cannot open."),
-        .choice("onError", \.onError, "What becomes of the call when this sink fails later: it goes on, or it is ended."),
-        .number("buffer", \.buffer, in: 0.5...600, "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),
+        .choice(
+            "onError", \.onError, "What becomes of the call when this sink fails later: it goes on, or it is ended."),
+        .number(
+            "buffer", \.buffer, in: 0.5...600,
+            "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),
         .number(
             "stallLimit", \.stallLimit, in: 0.1...600,
             "Seconds without progress after which a full sink is left behind; what it misses becomes silence."),
@@ -92,23 +101,35 @@ package struct SinkEnvelope: Configurable {
             "holdLimit", \.holdLimit, in: 0...86400,
             "Seconds for which a full sink that moves, but slower than the call, may hold the call back; then it is left behind. 0 never holds it."
         ),
-        .number("checkpoint", \.checkpoint, in: 0.1...3600, "Seconds between two checkpoints, each of which makes the file readable as it stands."),
+        .number(
+            "checkpoint", \.checkpoint, in: 0.1...3600,
+            "Seconds between two checkpoints, each of which makes the file readable as it stands."),
         .number(
             "sync", \.sync, in: 0...3600,
-            "Seconds between two syncs of a running call's files to the disk: the most that a power cut takes. 0 syncs at the call's end only."),
-        .number("finishLimit", \.finishLimit, in: 1...3600, "Seconds that closing the file may take before the recording is published without it."),
-        .integer("partLength", \.partLength, in: 1...86400, "Seconds of audio after which the next part begins, exact to the frame; null is never."),
+            "Seconds between two syncs of a running call's files to the disk: the most that a power cut takes. 0 syncs at the call's end only."
+        ),
+        .number(
+            "finishLimit", \.finishLimit, in: 1...3600,
+            "Seconds that closing the file may take before the recording is published without it."),
+        .integer(
+            "partLength", \.partLength, in: 1...86400,
+            "Seconds of audio after which the next part begins, exact to the frame; null is never."),
         .integer(
             "partSize", \.partSize, in: 1...1_000_000,
-            "Megabytes (10^6 bytes) after which the next part begins: a part has at most one write more; null is never."),
+            "Megabytes (10^6 bytes) after which the next part begins: a part has at most one write more; null is never."
+        ),
         .number(
             "retry", \.retry, in: 0...3600,
-            "Seconds after which a sink that failed, in its fallback too, is opened again and goes on in a next part; 0 never does."),
-        .integer("sampleRate", \.sampleRate, in: 8000...48000, "Frames a second in this sink; null is what the call has."),
-        .integer("channels", \.channels, in: 1...2, "Channels in this sink, mixed or doubled; null is what the call has."),
+            "Seconds after which a sink that failed, in its fallback too, is opened again and goes on in a next part; 0 never does."
+        ),
+        .integer(
+            "sampleRate", \.sampleRate, in: 8000...48000, "Frames a second in this sink; null is what the call has."),
+        .integer(
+            "channels", \.channels, in: 1...2, "Channels in this sink, mixed or doubled; null is what the call has."),
         .choice(
             "onPause", \.onPause,
-            "What this sink gets while a call's recording is paused: silence of the same length, nothing, or the audio all the same."),
+            "What this sink gets while a call's recording is paused: silence of the same length, nothing, or the audio all the same."
+        ),
     ]
 }
 
@@ -116,7 +137,8 @@ package struct SinkEnvelope: Configurable {
 private func isPlainName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= 32
         && name.utf8.allSatisfy {
-            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || $0 == UInt8(ascii: "-")
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+                || $0 == UInt8(ascii: "-")
                 || $0 == UInt8(ascii: "_")
         }
 }

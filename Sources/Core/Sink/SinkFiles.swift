@@ -24,7 +24,8 @@ enum SinkFiles {
                     owners[key] = plan
                     continue
                 }
-                let reason = "would make NAME\(file.ending) in the same directory as \(owner.place): give one of them another \"directory\""
+                let reason =
+                    "would make NAME\(file.ending) in the same directory as \(owner.place): give one of them another \"directory\""
                 problems.append(.init(at: plan.place, reason))
                 break
             }

@@ -28,7 +28,8 @@ package struct SinkPlan: Sendable {
     ///   - format: the shape of the audio of future calls, if known.
     ///   - home: the recordings directory, if known.
     package static func read(
-        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil, home: String? = nil,
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, format: AudioFormat? = nil,
+        home: String? = nil,
         problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {
         guard case .array(let elements) = value else {
@@ -42,7 +43,9 @@ package struct SinkPlan: Sendable {
             let place = path.index(index)
             guard let entry = entry(element, at: place, registry: registry, problems: &problems) else {
                 // The options of an unknown type cannot be checked, but the keys of all sinks can.
-                if case .object = element { _ = SinkEnvelope.read(element, at: place, alongside: nil, problems: &problems) }
+                if case .object = element {
+                    _ = SinkEnvelope.read(element, at: place, alongside: nil, problems: &problems)
+                }
                 continue
             }
             let envelope = SinkEnvelope.read(
@@ -54,7 +57,10 @@ package struct SinkPlan: Sendable {
                 problems.append(.init(at: place, reason))
             }
             if let rate = envelope.sampleRate, registry.rateConverter == nil {
-                problems.append(.init(at: place.key("sampleRate"), "\(rate) cannot be had: this program has nothing that changes a rate"))
+                problems.append(
+                    .init(
+                        at: place.key("sampleRate"),
+                        "\(rate) cannot be had: this program has nothing that changes a rate"))
             }
             let number = seen[entry.type, default: 0] + 1
             seen[entry.type] = number
@@ -66,13 +72,19 @@ package struct SinkPlan: Sendable {
                 let reason = "says nothing without a directory; recordings.mustExist is for the recordings directory"
                 problems.append(.init(at: place.key("mustExist"), reason))
             }
-            if let fallback = envelope.fallback, SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home) {
-                problems.append(.init(at: place.key("fallback"), "\"\(fallback)\" is the directory itself, which would fail in the same way"))
+            if let fallback = envelope.fallback,
+                SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home)
+            {
+                problems.append(
+                    .init(
+                        at: place.key("fallback"),
+                        "\"\(fallback)\" is the directory itself, which would fail in the same way"))
             }
             guard envelope.enabled else { continue }
             plans.append(
                 SinkPlan(
-                    type: entry.type, place: place, name: name, envelope: envelope, isFirstOfType: number == 1, runner: runner,
+                    type: entry.type, place: place, name: name, envelope: envelope, isFirstOfType: number == 1,
+                    runner: runner,
                     rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
                     threads: SinkThreads(name: name)))
         }
@@ -81,11 +93,13 @@ package struct SinkPlan: Sendable {
     }
 
     private static func entry(
-        _ element: JSONValue, at place: ConfigurationPath, registry: SinkRegistry, problems: inout [ConfigurationProblem]
+        _ element: JSONValue, at place: ConfigurationPath, registry: SinkRegistry,
+        problems: inout [ConfigurationProblem]
     ) -> SinkRegistry.Entry? {
         let known = registry.types.map(\.type)
         guard case .object(let members) = element else {
-            problems.append(.init(at: place, "\(element.found) is not a sink such as {\"type\": \"\(known.first ?? "wav")\"}"))
+            problems.append(
+                .init(at: place, "\(element.found) is not a sink such as {\"type\": \"\(known.first ?? "wav")\"}"))
             return nil
         }
         let list = known.joined(separator: ", ")
@@ -96,7 +110,8 @@ package struct SinkPlan: Sendable {
         }
         guard let name = type.string, let entry = registry[name] else {
             let near = type.string?.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
-            problems.append(.init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
+            problems.append(
+                .init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
             return nil
         }
         return entry

@@ -6,13 +6,16 @@ extension SinkRegistry {
     package var entrySchema: JSONValue {
         let types = types
         let meaning = types.map { "\($0.type): \($0.summary)" }.joined(separator: "\n")
-        let type: JSONValue = .object(["enum": .array(types.map { .string($0.type) }), "description": .string("What the sink makes.\n\(meaning)")])
+        let type: JSONValue = .object([
+            "enum": .array(types.map { .string($0.type) }), "description": .string("What the sink makes.\n\(meaning)"),
+        ])
         return .object([
             "type": "object", "required": .array(["type"]), "properties": .object(["type": type]),
             "allOf": .array(
                 types.map { entry in
                     let isMeant: JSONValue = .object([
-                        "type": "object", "required": .array(["type"]), "properties": .object(["type": .object(["const": .string(entry.type)])]),
+                        "type": "object", "required": .array(["type"]),
+                        "properties": .object(["type": .object(["const": .string(entry.type)])]),
                     ])
                     return .object(["if": isMeant, "then": entry.schema])
                 }),

@@ -34,7 +34,8 @@ public struct SinkRegistry: Sendable {
     }
 
     /// Makes a converter from one rate to another, for a number of channels.
-    package typealias RateConverterMaker = @Sendable (_ source: Int, _ target: Int, _ channels: Int) throws(SinkError) -> any RateConverter
+    package typealias RateConverterMaker =
+        @Sendable (_ source: Int, _ target: Int, _ channels: Int) throws(SinkError) -> any RateConverter
 
     private var entries: [String: Entry] = [:]
     /// Makes rate converters; nil refuses entries that ask for another rate than the call's.
@@ -61,13 +62,17 @@ public struct SinkRegistry: Sendable {
         precondition(entries[type] == nil, "a sink type \"\(type)\" is registered already")
         let envelope = ["type"] + SinkEnvelope.fields.map(\.name)
         for field in Sink.Options.fields {
-            precondition(!envelope.contains(field.name), "\"\(type)\" has an option \"\(field.name)\", which every sink has already")
+            precondition(
+                !envelope.contains(field.name),
+                "\"\(type)\" has an option \"\(field.name)\", which every sink has already")
         }
         let standard = Sink.Options().json
         entries[type] = Entry(
             type: type, summary: Sink.summary,
             options: Sink.Options.fields.map {
-                OptionDescription(name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null, isRequired: $0.isRequired)
+                OptionDescription(
+                    name: $0.name, type: $0.type, help: $0.help, standard: standard[$0.name] ?? .null,
+                    isRequired: $0.isRequired)
             },
             schema: .object(Self.schema(type, summary: Sink.summary, options: Sink.Options.self)),
             prepare: { value, path, problems in
@@ -76,7 +81,9 @@ public struct SinkRegistry: Sendable {
                     refusal: { format in Sink.refusal(of: format, options: options) },
                     fileSuffixes: Sink.fileSuffixes(options: options),
                     findObstacle: { Sink.obstacle(options: options) },
-                    start: { job, threads, whenDone in SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone) },
+                    start: { job, threads, whenDone in
+                        SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone)
+                    },
                     open: { context throws(SinkError) in _ = try await Sink(options: options, context: context) })
             },
             repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
@@ -86,7 +93,9 @@ public struct SinkRegistry: Sendable {
 
 extension SinkRegistry {
     /// Returns the JSON Schema of an entry of a type.
-    private static func schema<Options: Configurable>(_ type: String, summary: String, options: Options.Type) -> [String: JSONValue] {
+    private static func schema<Options: Configurable>(_ type: String, summary: String, options: Options.Type)
+        -> [String: JSONValue]
+    {
         let envelope = SinkEnvelope.schema(alongside: ["type": .object(["const": .string(type)])])
         guard case .object(let shared) = envelope["properties"] else { return envelope }
         let required = ["type"] + Options.requiredKeys

@@ -50,7 +50,8 @@ struct AccessControl: RouterMiddleware {
                 ["client.address": "\(client)", "reason": "\(RefusalReason.tries.description)"])
             try await Task.sleep(for: .seconds(1))
             throw HTTPError(
-                .tooManyRequests, headers: [.retryAfter: "\(Int(tries.longestWait))"], message: RefusalReason.tries.description)
+                .tooManyRequests, headers: [.retryAfter: "\(Int(tries.longestWait))"],
+                message: RefusalReason.tries.description)
         }
         let isRight = sent.count == 1 && credentials.match(sent[0])
         tries.ended(turn, of: client, isRight: isRight)
@@ -61,7 +62,9 @@ struct AccessControl: RouterMiddleware {
 
     private func unauthorized(_ message: String) -> HTTPError {
         HTTPError(
-            .unauthorized, headers: HTTPFields(credentials.challenges.map { HTTPField(name: .wwwAuthenticate, value: $0) }), message: message)
+            .unauthorized,
+            headers: HTTPFields(credentials.challenges.map { HTTPField(name: .wwwAuthenticate, value: $0) }),
+            message: message)
     }
 }
 
@@ -69,7 +72,9 @@ extension AccessControl.Credentials {
     /// Returns true if an `Authorization` header has the user and a password (RFC 7617), or a token (RFC 6750).
     func match(_ header: String) -> Bool {
         if !tokens.isEmpty, let sent = header.credentials("Bearer") { return sent.isSameSecret(asOneOf: tokens) }
-        guard !passwords.isEmpty, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else { return false }
+        guard !passwords.isEmpty, let sent = header.credentials("Basic").flatMap({ Data(base64Encoded: $0) }) else {
+            return false
+        }
         return String(decoding: sent, as: UTF8.self).isSameSecret(asOneOf: passwords.map { "\(user):\($0)" })
     }
 
@@ -81,6 +86,7 @@ extension AccessControl.Credentials {
 
     /// The `WWW-Authenticate` values. Basic, which browsers understand, comes first.
     fileprivate var challenges: [String] {
-        (passwords.isEmpty ? [] : [#"Basic realm="Callreel", charset="UTF-8""#]) + (tokens.isEmpty ? [] : [#"Bearer realm="Callreel""#])
+        (passwords.isEmpty ? [] : [#"Basic realm="Callreel", charset="UTF-8""#])
+            + (tokens.isEmpty ? [] : [#"Bearer realm="Callreel""#])
     }
 }

@@ -17,7 +17,8 @@ struct AddressRange: Hashable, Sendable {
             prefix = 128
             return
         }
-        guard parts[1].allSatisfy({ $0.isASCII && $0.isNumber }), let bits = Int(parts[1]), (0...width).contains(bits) else { return nil }
+        guard parts[1].allSatisfy({ $0.isASCII && $0.isNumber }), let bits = Int(parts[1]), (0...width).contains(bits)
+        else { return nil }
         prefix = 128 - width + bits
     }
 
@@ -41,7 +42,9 @@ struct AddressRange: Hashable, Sendable {
             guard let close = text.firstIndex(of: "]"), isPort(text[text.index(after: close)...]) else { return nil }
             text = text[text.index(after: text.startIndex)..<close]
             guard text.contains(":") else { return nil }
-        } else if let colon = text.firstIndex(of: ":"), !text[text.index(after: colon)...].contains(":"), isPort(text[colon...]) {
+        } else if let colon = text.firstIndex(of: ":"), !text[text.index(after: colon)...].contains(":"),
+            isPort(text[colon...])
+        {
             text = text[..<colon]
         }
         // A zone (RFC 4007, section 11) has a meaning only on the proxy's machine.
@@ -53,7 +56,8 @@ struct AddressRange: Hashable, Sendable {
     /// 7239, section 6).
     private static func isPort(_ text: Substring) -> Bool {
         text.isEmpty
-            || text.count > 1 && text.first == ":" && text.dropFirst().allSatisfy { $0.isASCII && ($0.isNumber || $0.isLetter || "_.-".contains($0)) }
+            || text.count > 1 && text.first == ":"
+                && text.dropFirst().allSatisfy { $0.isASCII && ($0.isNumber || $0.isLetter || "_.-".contains($0)) }
     }
 
     /// Returns true for an address that stands for all addresses of a machine, such as `0.0.0.0` or `::`.

@@ -30,7 +30,8 @@ struct CallGuard: Sendable {
     private func useSignature(of head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
         guard let signature else { return }
         do throws(Unauthorized) {
-            let proof = try signature.check(authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
+            let proof = try signature.check(
+                authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
             guard signature.use(proof, for: Array("\(head.method) \(head.uri)".utf8)) == .new else {
                 throw Unauthorized("the carrier's signature was used before")
             }
@@ -39,11 +40,13 @@ struct CallGuard: Sendable {
         }
     }
 
-    private static let advice = "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false"
+    private static let advice =
+        "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false"
 
     private func refusal(_ error: Unauthorized, _ advice: String) -> WebSocketUpgrade.Refusal {
         WebSocketUpgrade.Refusal(
-            status: .unauthorized, reason: "\(error.reason): \(advice)", kind: Unauthorized.kind, headers: ["www-authenticate": "Bearer"])
+            status: .unauthorized, reason: "\(error.reason): \(advice)", kind: Unauthorized.kind,
+            headers: ["www-authenticate": "Bearer"])
     }
 
     /// Returns the token of an admitted request; nil if calls need no token.

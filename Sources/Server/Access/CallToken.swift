@@ -56,7 +56,9 @@ struct CallToken: Sendable {
     /// Returns true if the token admits the call of this uuid.
     func isFor(_ uuid: String?) -> Bool { call == Self.digest(of: nil) || call == Self.digest(of: uuid) }
 
-    private var content: [UInt8] { (0..<8).reversed().map { UInt8(truncatingIfNeeded: expires >> ($0 * 8)) } + nonce + call }
+    private var content: [UInt8] {
+        (0..<8).reversed().map { UInt8(truncatingIfNeeded: expires >> ($0 * 8)) } + nonce + call
+    }
 
     /// The bytes under the authentication code.
     var signed: [UInt8] { Self.purpose + content }
@@ -65,7 +67,8 @@ struct CallToken: Sendable {
 
     /// Returns the token as it stands in an address: base64url (RFC 4648, section 5).
     func text(code: [UInt8]) -> String {
-        Data(content + code).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        Data(content + code).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
+            "=", with: "")
     }
 
     /// Returns the text of the token in a request's address.
@@ -79,13 +82,15 @@ struct CallToken: Sendable {
     static func read(_ text: String) -> (CallToken, code: [UInt8])? {
         let size = 8 + nonceSize + digestSize + codeSize
         // 72 bytes are 96 characters, without padding.
-        guard text.utf8.count == size / 3 * 4, let data = Data(base64Encoded: text.replacing("-", with: "+").replacing("_", with: "/")),
+        guard text.utf8.count == size / 3 * 4,
+            let data = Data(base64Encoded: text.replacing("-", with: "+").replacing("_", with: "/")),
             data.count == size
         else { return nil }
         let bytes = [UInt8](data)
         let expires = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
         let token = CallToken(
-            expires: expires, nonce: Array(bytes[8..<(8 + nonceSize)]), call: Array(bytes[(8 + nonceSize)..<(8 + nonceSize + digestSize)]))
+            expires: expires, nonce: Array(bytes[8..<(8 + nonceSize)]),
+            call: Array(bytes[(8 + nonceSize)..<(8 + nonceSize + digestSize)]))
         return (token, Array(bytes[(size - codeSize)...]))
     }
 }

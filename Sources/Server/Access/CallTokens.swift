@@ -39,7 +39,8 @@ final class CallTokens: Sendable {
     /// Makes a token for a call. Without a uuid, the token admits any call.
     func issue(for uuid: String?, now: Date = Date(), at moment: ContinuousClock.Instant = .now) -> String {
         let deadline = UInt32(clamping: second(moment) + lifetime)
-        let token = CallToken(expires: Self.second(now) + lifetime, issuer: issuer, deadline: deadline, call: CallToken.digest(of: uuid))
+        let token = CallToken(
+            expires: Self.second(now) + lifetime, issuer: issuer, deadline: deadline, call: CallToken.digest(of: uuid))
         return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: keys[0])))
     }
 

@@ -48,11 +48,14 @@ struct Door: Sendable {
         failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
         hosts = KnownHosts(configuration)
         let access = configuration.access, secrets: Secrets
-        do throws(ConfigurationProblem) { secrets = try Secrets(configuration) } catch { throw ServiceError(error.description) }
+        do throws(ConfigurationProblem) { secrets = try Secrets(configuration) } catch {
+            throw ServiceError(error.description)
+        }
         certificates = secrets.certificates
         signatureSecrets = secrets.signatures
         tokens = vonage.requireToken ? CallTokens(keys: secrets.tokenKeys, lifetime: vonage.tokenLifetime) : nil
-        credentials = access.isOpen ? nil : .init(user: access.user, passwords: secrets.passwords, tokens: secrets.accessTokens)
+        credentials =
+            access.isOpen ? nil : .init(user: access.user, passwords: secrets.passwords, tokens: secrets.accessTokens)
     }
 
     /// Returns true if a request may see details of calls and of this machine. Do not use it for open paths:
@@ -72,7 +75,9 @@ struct Door: Sendable {
     func accessControl(refusals: Refusals) -> AccessControl? {
         credentials.map {
             AccessControl(
-                credentials: $0, openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path], proxies: proxies,
+                credentials: $0,
+                openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path],
+                proxies: proxies,
                 refusals: refusals, tries: failedLogins)
         }
     }

@@ -24,7 +24,8 @@ struct KnownHosts: Sendable {
     /// Reads the names from a configuration.
     init(_ configuration: Configuration) {
         publicURL = configuration.publicURL
-        let named = [configuration.listen.host] + configuration.access.hosts + (configuration.publicURL.map { [$0.host] } ?? [])
+        let named =
+            [configuration.listen.host] + configuration.access.hosts + (configuration.publicURL.map { [$0.host] } ?? [])
         names = configuration.access.isOpen ? Set(named.map(PublicURL.bare)) : nil
     }
 
@@ -37,14 +38,17 @@ struct KnownHosts: Sendable {
     func check(host: String?, origins: [String], forwardedHost: String?, isForCarriers: Bool = false) throws(Refusal) {
         if !origins.isEmpty {
             guard origins.count == 1, isOwn(origins[0], hosts: [host, forwardedHost].compactMap { $0 }) else {
-                throw Refusal(status: .forbidden, reason: "a page of another site, \(shown(origins[0])), asks this", kind: .origin)
+                throw Refusal(
+                    status: .forbidden, reason: "a page of another site, \(shown(origins[0])), asks this", kind: .origin
+                )
             }
         }
         if isForCarriers, origins.isEmpty { return }
         guard let host, !isKnown(host) else { return }
         throw Refusal(
             status: .misdirectedRequest,
-            reason: "without a password this server answers only under names that it knows, and \(shown(host)) is none: "
+            reason:
+                "without a password this server answers only under names that it knows, and \(shown(host)) is none: "
                 + "set access.password or access.token, or name it in publicURL or access.hosts", kind: .host)
     }
 
@@ -61,7 +65,8 @@ struct KnownHosts: Sendable {
     func isKnown(_ host: String) -> Bool {
         guard let names else { return true }
         guard let name = PublicURL("http://" + host)?.host else { return false }
-        return AddressRange.isAddress(name) || !name.contains(".") || name.hasSuffix(".localhost") || names.contains(name)
+        return AddressRange.isAddress(name) || !name.contains(".") || name.hasSuffix(".localhost")
+            || names.contains(name)
     }
 
     /// Returns a client's text, shortened and escaped for messages.

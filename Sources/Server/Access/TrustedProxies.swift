@@ -24,7 +24,9 @@ struct TrustedProxies: Sendable {
         var client = peer ?? "unknown"
         guard trusts(client) else { return client }
         var hops = Self.hops(headers)[...]
-        while trusts(client), let address = hops.popLast().flatMap({ AddressRange.address(in: $0) }) { client = address }
+        while trusts(client), let address = hops.popLast().flatMap({ AddressRange.address(in: $0) }) {
+            client = address
+        }
         return client
     }
 

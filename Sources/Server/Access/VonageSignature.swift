@@ -22,7 +22,8 @@ struct VonageSignature: Sendable {
     init(secrets: [String], configuration: Configuration.Vonage) async throws {
         var algorithms: [any JWTAlgorithm] = []
         for secret in secrets {
-            algorithms.append(try await JWTKeyCollection().add(hmac: VonageClaims.key(secret), digestAlgorithm: .sha256).getKey())
+            algorithms.append(
+                try await JWTKeyCollection().add(hmac: VonageClaims.key(secret), digestAlgorithm: .sha256).getKey())
         }
         self.algorithms = algorithms
         maximumAge = Double(configuration.signatureAge)
@@ -55,21 +56,28 @@ struct VonageSignature: Sendable {
     ///   - body: the exact bytes of the body.
     ///   - isSecure: the request came over TLS, so the signature need not cover the body.
     @discardableResult
-    func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date()) throws(Unauthorized) -> Proof {
+    func check(authorization: [String], body: some DataProtocol, isSecure: Bool, now: Date = Date())
+        throws(Unauthorized) -> Proof
+    {
         guard !authorization.isEmpty else { throw Unauthorized("the carrier's signature is missing") }
         guard authorization.count == 1, let token = authorization[0].credentials("Bearer") else {
             throw Unauthorized("the Authorization header is not one Bearer token")
         }
         let claims = try claims(of: token)
-        guard claims.iss?.value == VonageClaims.issuer else { throw Unauthorized("the signature's issuer is not \(VonageClaims.issuer)") }
+        guard claims.iss?.value == VonageClaims.issuer else {
+            throw Unauthorized("the signature's issuer is not \(VonageClaims.issuer)")
+        }
         guard let issued = claims.iat?.value else { throw Unauthorized("the signature does not say when it was made") }
         let age = now.timeIntervalSince(issued)
         guard abs(age) <= maximumAge else {
-            throw Unauthorized(age > 0 ? "the signature is older than \(Int(maximumAge)) seconds" : "the signature is from the future")
+            throw Unauthorized(
+                age > 0 ? "the signature is older than \(Int(maximumAge)) seconds" : "the signature is from the future")
         }
         if let expiration = claims.exp?.value, expiration <= now { throw Unauthorized("the signature has expired") }
         if let apiKey, claims.apiKey != apiKey { throw Unauthorized("the signature is of another account") }
-        if let applicationID, claims.applicationID != applicationID { throw Unauthorized("the signature is of another application") }
+        if let applicationID, claims.applicationID != applicationID {
+            throw Unauthorized("the signature is of another application")
+        }
         try check(body, hash: claims.payloadHash, isSecure: isSecure)
         let end = issued.addingTimeInterval(maximumAge)
         return Proof(identifier: claims.jti, end: min(end, claims.exp?.value ?? end))
@@ -80,7 +88,9 @@ struct VonageSignature: Sendable {
             if body.isEmpty || isSecure { return }
             throw Unauthorized("the signature does not cover the body, which it must where there is no TLS")
         }
-        guard hash.lowercased().isSameSecret(as: Self.hash(body)) else { throw Unauthorized("the body is not the one that was signed") }
+        guard hash.lowercased().isSameSecret(as: Self.hash(body)) else {
+            throw Unauthorized("the body is not the one that was signed")
+        }
     }
 
     /// Returns a token's claims after verifying its signature.
@@ -88,7 +98,9 @@ struct VonageSignature: Sendable {
         let bytes = Array(token.utf8)
         do {
             let parsed = try DefaultJWTParser().parse(bytes, as: VonageClaims.self)
-            guard parsed.header.alg == Self.algorithmName else { throw Unauthorized("the signature is not made with \(Self.algorithmName)") }
+            guard parsed.header.alg == Self.algorithmName else {
+                throw Unauthorized("the signature is not made with \(Self.algorithmName)")
+            }
             // The parser has found three parts. The last is the signature of the text before it.
             let signed = bytes[..<(bytes.lastIndex(of: UInt8(ascii: ".")) ?? 0)]
             guard try algorithms.contains(where: { try $0.verify(parsed.signature, signs: signed) }) else {

@@ -30,8 +30,10 @@ package struct CallInstructions: Sendable {
     }
 
     /// Makes instructions without asking a webhook.
-    package init(url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil, authorization: Authorization = .signature)
-    {
+    package init(
+        url: String, format: AudioFormat, headers: [String: JSONValue] = [:], talk: String? = nil,
+        authorization: Authorization = .signature
+    ) {
         self.url = url
         self.format = format
         self.headers = headers
@@ -46,7 +48,9 @@ package struct CallInstructions: Sendable {
         guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
         if let mistake = parts.portMistake { throw CallerError("\(webhook) cannot be asked: \(mistake)") }
         var query = parts.queryItems ?? []
-        for (name, value) in [("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation)] {
+        for (name, value) in [
+            ("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation),
+        ] {
             if let value { query.append(URLQueryItem(name: name, value: value)) }
         }
         parts.queryItems = query
@@ -66,16 +70,22 @@ package struct CallInstructions: Sendable {
 
     /// Fetches the text at an http or https address, such as a server's status.
     package static func text(at url: String) async throws(CallerError) -> String {
-        if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(url) cannot be asked: \(mistake)") }
+        if let mistake = URLComponents(string: url)?.portMistake {
+            throw CallerError("\(url) cannot be asked: \(mistake)")
+        }
         return String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
     }
 
     /// Returns the body of a 2xx answer. Never retries, so that mistakes show at once.
-    private static func fetch(_ url: String, from webhook: String, as identity: CarrierIdentity) async throws(CallerError) -> ByteBuffer {
+    private static func fetch(_ url: String, from webhook: String, as identity: CarrierIdentity)
+        async throws(CallerError) -> ByteBuffer
+    {
         var configuration = HTTPClient.Configuration()
         configuration.tlsConfiguration = try identity.tlsConfiguration()
         var request = HTTPClientRequest(url: url)
-        if let authorization = try await identity.authorization() { request.headers.add(name: "authorization", value: authorization) }
+        if let authorization = try await identity.authorization() {
+            request.headers.add(name: "authorization", value: authorization)
+        }
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.redirectConfiguration = .disallow
         if let host = URLComponents(string: url)?.host, ListenAddress.reaching(host) != host {
@@ -103,8 +113,11 @@ package struct CallInstructions: Sendable {
     ///
     /// Errors never show the NCCO, because its token admits a call.
     init(ncco: JSONValue) throws(CallerError) {
-        guard case .array(let actions) = ncco else { throw CallerError("an NCCO is a list of actions, and this is not") }
-        guard let connect = actions.first(where: { $0["action"]?.string == "connect" }), case .array(let endpoints) = connect["endpoint"],
+        guard case .array(let actions) = ncco else {
+            throw CallerError("an NCCO is a list of actions, and this is not")
+        }
+        guard let connect = actions.first(where: { $0["action"]?.string == "connect" }),
+            case .array(let endpoints) = connect["endpoint"],
             let endpoint = endpoints.first, endpoint["type"]?.string == "websocket", let url = endpoint["uri"]?.string
         else { throw CallerError("the NCCO does not connect the call to a WebSocket") }
         let type = endpoint["content-type"] ?? .null

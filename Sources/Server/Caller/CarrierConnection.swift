@@ -50,7 +50,8 @@ package final class CarrierConnection: Sendable {
     static func open(
         _ instructions: CallInstructions, as identity: CarrierIdentity, patience: Patience
     ) async throws(CallerError) -> CarrierConnection {
-        let connection = try await connect(to: instructions.url, authorization: instructions.authorization, as: identity, patience: patience)
+        let connection = try await connect(
+            to: instructions.url, authorization: instructions.authorization, as: identity, patience: patience)
         var message = instructions.headers
         message["event"] = "websocket:connected"
         message["content-type"] = .string("\(VonageDialect.mediaType);rate=\(instructions.format.sampleRate)")
@@ -163,8 +164,11 @@ package final class CarrierConnection: Sendable {
     ) async throws(CallerError) -> CarrierConnection {
         // The query may hold the token that admits the call.
         let shown = url.prefix { $0 != "?" }
-        if let mistake = URLComponents(string: url)?.portMistake { throw CallerError("\(shown) cannot be called: \(mistake)") }
-        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), ["ws", "wss"].contains(scheme), let name = parts.host,
+        if let mistake = URLComponents(string: url)?.portMistake {
+            throw CallerError("\(shown) cannot be called: \(mistake)")
+        }
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(),
+            ["ws", "wss"].contains(scheme), let name = parts.host,
             !name.isEmpty
         else {
             throw CallerError("\(shown) is not a ws or wss URL")
@@ -172,9 +176,13 @@ package final class CarrierConnection: Sendable {
         // An IPv6 address stands in brackets in a URL and in the `Host` header, and without them everywhere else.
         let host = PublicURL.bare(name), shownHost = host.contains(":") ? "[\(host)]" : host
         let port = parts.port ?? (scheme == "wss" ? 443 : 80)
-        let path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
+        let path =
+            (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath)
+            + (parts.percentEncodedQuery.map { "?" + $0 } ?? "")
         var headers: HTTPHeaders = ["host": parts.port.map { "\(shownHost):\($0)" } ?? shownHost]
-        if let value = try await identity.authorization(for: authorization) { headers.add(name: "authorization", value: value) }
+        if let value = try await identity.authorization(for: authorization) {
+            headers.add(name: "authorization", value: value)
+        }
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
         let deadline = Mutex<Deadline?>(nil)
         do {
@@ -186,7 +194,10 @@ package final class CarrierConnection: Sendable {
                 .connect(host: ListenAddress.reaching(host), port: port) { channel in
                     deadline.withLock { $0 = Deadline(.seconds(patience.answer), channel) }
                     return channel.eventLoop.makeCompletedFuture {
-                        if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name)) }
+                        if let tls {
+                            try channel.pipeline.syncOperations.addHandler(
+                                NIOSSLClientHandler(context: tls, serverHostname: name))
+                        }
                         return try configure(channel, head, patience)
                     }
                 }
@@ -206,7 +217,9 @@ package final class CarrierConnection: Sendable {
     }
 
     /// Builds the pipeline for the upgrade request.
-    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead, _ patience: Patience) throws -> EventLoopFuture<Outcome> {
+    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead, _ patience: Patience) throws
+        -> EventLoopFuture<Outcome>
+    {
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration<Outcome>(
                 upgradeRequestHead: head, upgraders: [Upgrader(patience: patience)],

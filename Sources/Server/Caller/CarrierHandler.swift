@@ -14,7 +14,8 @@ final class RefusalReader: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head): text = "\(head.status)"
-        case .body(let body): if text.count < 500 { text += ": " + String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines) }
+        case .body(let body):
+            if text.count < 500 { text += ": " + String(buffer: body).trimmingCharacters(in: .whitespacesAndNewlines) }
         case .end: finish(context)
         }
     }
@@ -60,7 +61,8 @@ final class CarrierHandler: ChannelDuplexHandler, WebSocketReceiver {
             do throws(WebSocketError) {
                 unsafe try decoder.decode(bytes, into: self)
             } catch {
-                ended.succeed(.init(code: error.code.rawValue, reason: "the server broke the protocol: \(error.reason)"))
+                ended.succeed(
+                    .init(code: error.code.rawValue, reason: "the server broke the protocol: \(error.reason)"))
                 context.close(promise: nil)
             }
         }

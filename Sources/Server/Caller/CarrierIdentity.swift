@@ -23,7 +23,9 @@ package struct CarrierIdentity: Sendable {
     package var trust: Trust
 
     /// Makes an identity. Without arguments it signs nothing.
-    package init(signatureSecret: String? = nil, apiKey: String? = nil, applicationID: String? = nil, trust: Trust = .system) {
+    package init(
+        signatureSecret: String? = nil, apiKey: String? = nil, applicationID: String? = nil, trust: Trust = .system
+    ) {
         self.signatureSecret = signatureSecret
         self.apiKey = apiKey
         self.applicationID = applicationID
@@ -34,7 +36,8 @@ package struct CarrierIdentity: Sendable {
     func authorization() async throws(CallerError) -> String? {
         guard let signatureSecret else { return nil }
         let claims = VonageClaims(
-            iss: .init(value: VonageClaims.issuer), iat: .init(value: Date()), jti: UUID().uuidString.lowercased(), apiKey: apiKey,
+            iss: .init(value: VonageClaims.issuer), iat: .init(value: Date()), jti: UUID().uuidString.lowercased(),
+            apiKey: apiKey,
             applicationID: applicationID)
         do {
             let keys = await JWTKeyCollection().add(hmac: VonageClaims.key(signatureSecret), digestAlgorithm: .sha256)

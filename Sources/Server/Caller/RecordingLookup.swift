@@ -34,7 +34,9 @@ package struct RecordingLookup: Sendable {
     ///   - target: the address of the server's answer webhook or of its WebSocket.
     ///   - token: the server's access token; nil sends none.
     package init?(target: String, token: String?, identity: CarrierIdentity) {
-        guard var parts = URLComponents(string: target), let scheme = parts.scheme?.lowercased(), parts.portMistake == nil else { return nil }
+        guard var parts = URLComponents(string: target), let scheme = parts.scheme?.lowercased(),
+            parts.portMistake == nil
+        else { return nil }
         parts.scheme = ["https", "wss"].contains(scheme) ? "https" : "http"
         parts.query = nil
         parts.fragment = nil
@@ -66,7 +68,9 @@ package struct RecordingLookup: Sendable {
                     let count = try await page(client, offset, calls, into: &answer)
                     offset += Self.pageSize
                     let missing = calls.subtracting(answer.published.keys).subtracting(answer.live)
-                    if missing.isEmpty || count < Self.pageSize || offset > calls.count + 5 * Self.pageSize { return answer }
+                    if missing.isEmpty || count < Self.pageSize || offset > calls.count + 5 * Self.pageSize {
+                        return answer
+                    }
                 }
             }
         } catch let error as CallerError {
@@ -77,15 +81,20 @@ package struct RecordingLookup: Sendable {
     }
 
     /// Reads one page of recordings, and returns the number of recordings on it.
-    private func page(_ client: HTTPClient, _ offset: Int, _ calls: Set<String>, into answer: inout Answer) async throws -> Int {
+    private func page(_ client: HTTPClient, _ offset: Int, _ calls: Set<String>, into answer: inout Answer) async throws
+        -> Int
+    {
         var request = HTTPClientRequest(url: "\(url)?limit=\(Self.pageSize)&offset=\(offset)")
         if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
         let response = try await client.execute(request, timeout: .seconds(10))
         switch response.status {
         case .ok: break
         case .unauthorized, .forbidden:
-            throw CallerError("the server tells nobody without its access token where it recorded: give --access-token, or see its page")
-        default: throw CallerError("the server does not tell where it recorded: GET /api/calls answers \(response.status)")
+            throw CallerError(
+                "the server tells nobody without its access token where it recorded: give --access-token, or see its page"
+            )
+        default:
+            throw CallerError("the server does not tell where it recorded: GET /api/calls answers \(response.status)")
         }
         let body = try await response.body.collect(upTo: 1 << 24)
         guard let value = try? JSONValue(parsing: Data(buffer: body)), let directory = value["directory"]?.string,
@@ -93,7 +102,8 @@ package struct RecordingLookup: Sendable {
         else { throw CallerError("the server does not tell where it recorded") }
         answer.live.formUnion(live.compactMap { $0["uuid"]?.string }.filter(calls.contains))
         for recording in recordings {
-            guard let uuid = recording["uuid"]?.string, calls.contains(uuid), let name = recording["name"]?.string else { continue }
+            guard let uuid = recording["uuid"]?.string, calls.contains(uuid), let name = recording["name"]?.string
+            else { continue }
             var problems: [String] = []
             if case .array(let found) = recording["problems"] { problems = found.compactMap(\.string) }
             answer.published[uuid] = Published(manifest: "\(directory)/\(name).json", problems: problems)

@@ -51,13 +51,15 @@ struct VonageDialect: CarrierDialect {
     private mutating func start(_ message: [String: JSONValue]) throws(WebSocketError) -> CarrierMessage {
         guard let type = message["content-type"] else {
             let event = message["event"].map { " \($0.found)" } ?? ""
-            throw WebSocketError(.policyViolation, "the first message\(event) has no content-type such as \"audio/l16;rate=16000\"")
+            throw WebSocketError(
+                .policyViolation, "the first message\(event) has no content-type such as \"audio/l16;rate=16000\"")
         }
         let format = try Self.format(of: type)
         let facts = Self.facts(in: message)
         if let token, !token.isFor(facts.uuid) {
             throw WebSocketError(
-                .policyViolation, "the uuid \(facts.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
+                .policyViolation,
+                "the uuid \(facts.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
         }
         self.format = format
         return .started(facts, format)
@@ -66,20 +68,25 @@ struct VonageDialect: CarrierDialect {
     /// Parses `audio/l16;rate=16000`, with RFC 2586's parameters in any letter case and with spaces where RFC 9110
     /// allows them.
     static func format(of contentType: JSONValue) throws(WebSocketError) -> AudioFormat {
-        let parts = (contentType.string ?? "").lowercased().split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+        let parts = (contentType.string ?? "").lowercased().split(separator: ";").map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }
         guard parts.first == mediaType else {
-            throw WebSocketError(.unsupportedData, "content-type \(contentType.found) is not audio/l16;rate=8000, 16000 or 24000")
+            throw WebSocketError(
+                .unsupportedData, "content-type \(contentType.found) is not audio/l16;rate=8000, 16000 or 24000")
         }
         var rate: String?
         for parameter in parts.dropFirst() {
             let pair = parameter.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             if pair.count == 2, pair[0] == "rate" { rate = pair[1].trimmingCharacters(in: ["\""]) }
             if pair.count == 2, pair[0] == "channels", pair[1] != "1" {
-                throw WebSocketError(.unsupportedData, "content-type \(contentType.found) has \(pair[1]) channels; this carrier sends 1")
+                throw WebSocketError(
+                    .unsupportedData, "content-type \(contentType.found) has \(pair[1]) channels; this carrier sends 1")
             }
         }
         guard let rate, let number = Int(rate), AudioFormat.supportedSampleRates.contains(number) else {
-            throw WebSocketError(.unsupportedData, "rate \(rate ?? "missing") in \(contentType.found) is not 8000, 16000 or 24000")
+            throw WebSocketError(
+                .unsupportedData, "rate \(rate ?? "missing") in \(contentType.found) is not 8000, 16000 or 24000")
         }
         return AudioFormat(sampleRate: number)
     }
@@ -101,7 +108,8 @@ struct VonageDialect: CarrierDialect {
         }
         return CallFacts(
             carrier: "vonage", from: take("from", "caller-id", "caller_id"), to: take("to"),
-            uuid: take("uuid", "call_uuid", "call-uuid", "peer_uuid"), conversation: take("conversation_uuid", "conversation"), headers: rest)
+            uuid: take("uuid", "call_uuid", "call-uuid", "peer_uuid"),
+            conversation: take("conversation_uuid", "conversation"), headers: rest)
     }
 
     // MARK: - Messages of a running call
@@ -109,10 +117,14 @@ struct VonageDialect: CarrierDialect {
     private func understand(_ message: [String: JSONValue]) -> CarrierMessage {
         if let digit = Self.digit(in: message) { return digit }
         if let encoded = message["audio"]?.string {
-            guard let bytes = Data(base64Encoded: encoded) else { return .malformed("audio is not base64: \(message["audio"]?.found ?? "")") }
+            guard let bytes = Data(base64Encoded: encoded) else {
+                return .malformed("audio is not base64: \(message["audio"]?.found ?? "")")
+            }
             return .audio([UInt8](bytes))
         }
-        guard let event = message["event"]?.string else { return .malformed("a message without an event: \(JSONValue.object(message).found)") }
+        guard let event = message["event"]?.string else {
+            return .malformed("a message without an event: \(JSONValue.object(message).found)")
+        }
         guard event != "websocket:connected" else { return .malformed("a second handshake, which is ignored") }
         var data = message
         data["event"] = nil
@@ -123,7 +135,9 @@ struct VonageDialect: CarrierDialect {
     /// Returns a DTMF digit, in each of the forms in use: with and without `event`, and nested under `dtmf`.
     private static func digit(in message: [String: JSONValue]) -> CarrierMessage? {
         let event = message["event"]?.string
-        guard event == "websocket:dtmf" || (event == nil && (message["digit"] != nil || message["dtmf"] != nil)) else { return nil }
+        guard event == "websocket:dtmf" || (event == nil && (message["digit"] != nil || message["dtmf"] != nil)) else {
+            return nil
+        }
         let nested = message["dtmf"]
         guard let digit = message["digit"]?.text ?? nested?["digit"]?.text ?? nested?.text, !digit.isEmpty else {
             return .malformed("a DTMF message without a digit: \(JSONValue.object(message).found)")

@@ -18,16 +18,21 @@ extension Configuration {
             },
             .secrets(
                 "password", \.password, minimum: 8,
-                "What browsers ask for (HTTP Basic), 8 characters or more; of a list, each is taken. null takes no password."),
+                "What browsers ask for (HTTP Basic), 8 characters or more; of a list, each is taken. null takes no password."
+            ),
             .secrets(
                 "token", \.token, minimum: 16,
-                "What programs send as \"Authorization: Bearer …\", 16 characters or more; of a list, each is taken. null takes no token."),
-            .boolean("allowOpen", \.allowOpen, "Whether anybody may listen to recordings when neither password nor token is set."),
+                "What programs send as \"Authorization: Bearer …\", 16 characters or more; of a list, each is taken. null takes no token."
+            ),
+            .boolean(
+                "allowOpen", \.allowOpen,
+                "Whether anybody may listen to recordings when neither password nor token is set."),
             .strings(
                 "hosts", \.hosts, of: "host names such as \"recorder.lan\"",
                 "Further names under which a server without password and token answers, besides addresses, names without a dot, localhost, and those of listen.host and publicURL."
             ) {
-                PublicURL("http://" + $0).map { $0.path.isEmpty && $0.port == nil } == true ? nil : "is not a name such as \"recorder.lan\""
+                PublicURL("http://" + $0).map { $0.path.isEmpty && $0.port == nil } == true
+                    ? nil : "is not a name such as \"recorder.lan\""
             },
         ]
 
@@ -43,7 +48,10 @@ extension Configuration {
         package init() {}
 
         package static let fields: [Field<Self>] = [
-            .string("certificate", \.certificate, type: "path", "The PEM file with the certificate, and those that it depends on after it.") {
+            .string(
+                "certificate", \.certificate, type: "path",
+                "The PEM file with the certificate, and those that it depends on after it."
+            ) {
                 $0.isEmpty ? "is empty" : nil
             },
             .string("key", \.key, type: "path", "The PEM file with the private key.") { $0.isEmpty ? "is empty" : nil },
@@ -64,8 +72,12 @@ extension Configuration {
     private var opening: String? {
         if !AddressRange.isLoopback(listen.host) { return "listening on \(listen.host.debugDescription)" }
         // Carriers reach the server at publicURL, so a proxy or a tunnel leads from there to the loopback address.
-        if let publicURL, !AddressRange.isLoopback(publicURL.host) { return "the publicURL \(publicURL.description.debugDescription)" }
-        if let proxy = listen.trustedProxies.first { return "the proxy \(proxy.debugDescription) in listen.trustedProxies" }
+        if let publicURL, !AddressRange.isLoopback(publicURL.host) {
+            return "the publicURL \(publicURL.description.debugDescription)"
+        }
+        if let proxy = listen.trustedProxies.first {
+            return "the proxy \(proxy.debugDescription) in listen.trustedProxies"
+        }
         return nil
     }
 }

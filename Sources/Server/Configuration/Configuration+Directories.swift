@@ -35,7 +35,9 @@ extension Configuration {
         for sink in sinks {
             check(sink.envelope.directory, sink.place.key("directory"), mustExist: sink.envelope.mustExist)
             check(sink.envelope.fallback, sink.place.key("fallback"), mustExist: sink.envelope.mustExist)
-            looks.append((sink.place, "what the sink needs does not answer", DiskQuestion { sink.obstacle.map { .mistake($0) } }))
+            looks.append(
+                (sink.place, "what the sink needs does not answer", DiskQuestion { sink.obstacle.map { .mistake($0) } })
+            )
         }
         var found = Inspection()
         let deadline = ContinuousClock.now + Self.lookLimit

@@ -32,7 +32,8 @@ package struct Configuration: Sendable {
                 "Seconds without anything received after which a call's carrier is pinged."),
             .number(
                 "idleTimeout", \.idleTimeout, in: 1...86400,
-                "Seconds without anything received, not even an answer to a ping, after which a call's connection is given up."),
+                "Seconds without anything received, not even an answer to a ping, after which a call's connection is given up."
+            ),
             .number(
                 "drainTimeout", \.drainTimeout, in: 0...86400,
                 "Seconds that running calls have to end by themselves when the program is told to stop."),
@@ -41,7 +42,8 @@ package struct Configuration: Sendable {
                 "trustedProxies", \.trustedProxies, of: "addresses and networks such as \"10.0.0.0/8\"",
                 "Whose word about the client is believed: X-Forwarded-For, Forwarded or X-Real-IP; X-Forwarded-Proto and X-Forwarded-Host."
             ) {
-                AddressRange($0) == nil ? "is not an address such as \"10.0.0.1\" or a network such as \"10.0.0.0/8\"" : nil
+                AddressRange($0) == nil
+                    ? "is not an address such as \"10.0.0.1\" or a network such as \"10.0.0.0/8\"" : nil
             },
         ]
     }
@@ -59,12 +61,16 @@ package struct Configuration: Sendable {
         package init() {}
 
         package static let fields: [Field<Self>] = [
-            .string("directory", \.directory, type: "path", "Where recordings appear; relative to the directory that the program is started in.") {
+            .string(
+                "directory", \.directory, type: "path",
+                "Where recordings appear; relative to the directory that the program is started in."
+            ) {
                 $0.mistakeAsPath
             },
             .boolean(
                 "mustExist", \.mustExist,
-                "Whether the program refuses to start where `directory` is missing, as on a disk that is not mounted, instead of making it."),
+                "Whether the program refuses to start where `directory` is missing, as on a disk that is not mounted, instead of making it."
+            ),
             .string(
                 "name", \.name, type: "template",
                 "How a recording is named, with placeholders: \(NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")); {from|to|unknown} takes the first that is known."
@@ -76,9 +82,12 @@ package struct Configuration: Sendable {
                     return error.reason
                 }
             },
-            .string("mode", \.mode, type: "octal permissions", "Permission bits of the files; directories get search added where reading is allowed.")
-            {
-                Self.permissions($0) == nil ? "is not four octal digits such as \"0640\" that let the owner read and write" : nil
+            .string(
+                "mode", \.mode, type: "octal permissions",
+                "Permission bits of the files; directories get search added where reading is allowed."
+            ) {
+                Self.permissions($0) == nil
+                    ? "is not four octal digits such as \"0640\" that let the owner read and write" : nil
             },
             .integer(
                 "lowSpace", \.lowSpace, in: 0...1_000_000_000,
@@ -95,7 +104,8 @@ package struct Configuration: Sendable {
         /// Returns the bits of four octal digits. Returns nil unless the owner may read and write and
         /// only permission bits are set.
         static func permissions(_ text: String) -> Int? {
-            guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8) else { return nil }
+            guard text.utf8.count == 4, text.utf8.allSatisfy({ 0x30...0x37 ~= $0 }), let bits = Int(text, radix: 8)
+            else { return nil }
             return bits & ~0o777 == 0 && bits & 0o600 == 0o600 ? bits : nil
         }
 
@@ -104,7 +114,9 @@ package struct Configuration: Sendable {
 
         /// Returns the store described by this section.
         package func store() throws(RecordingError) -> RecordingStore {
-            RecordingStore(directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640, mustExist: mustExist)
+            RecordingStore(
+                directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640,
+                mustExist: mustExist)
         }
     }
 
@@ -121,7 +133,8 @@ package struct Configuration: Sendable {
         static let fields: [Field<Self>] = [
             .string(
                 "$schema", \.schema, type: "path or URL",
-                "Where editors find the schema of this file, to complete keys and mark mistakes; the program does not look there."),
+                "Where editors find the schema of this file, to complete keys and mark mistakes; the program does not look there."
+            ),
             .section("listen", \.listen, "Where the server listens."),
             .string(
                 "publicURL", \.publicURL, type: "http or https URL",
@@ -150,7 +163,8 @@ package struct Configuration: Sendable {
 
     /// Reads a configuration strictly and reports every mistake in it. Replaces `${NAME}` from the environment.
     package init(
-        _ value: JSONValue, registry: SinkRegistry, environment: [String: String], problems: inout [ConfigurationProblem]
+        _ value: JSONValue, registry: SinkRegistry, environment: [String: String],
+        problems: inout [ConfigurationProblem]
     ) {
         self.registry = registry
         let substitution = EnvironmentSubstitution(environment, in: value, problems: &problems)
@@ -162,7 +176,8 @@ package struct Configuration: Sendable {
         publicURL = sections.publicURL.flatMap(PublicURL.init)
         recordings = sections.recordings
         if recordings.criticalSpace > recordings.lowSpace {
-            let reason = "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): the warning would come after the refusal"
+            let reason =
+                "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): the warning would come after the refusal"
             problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
         }
         vonage = sections.vonage
@@ -177,10 +192,15 @@ package struct Configuration: Sendable {
         }
         let soFar = problems.count
         sinks = SinkPlan.read(
-            list, at: place, registry: registry, format: AudioFormat(sampleRate: vonage.sampleRate), home: recordings.directory,
+            list, at: place, registry: registry, format: AudioFormat(sampleRate: vonage.sampleRate),
+            home: recordings.directory,
             problems: &problems)
         if sinks.isEmpty, problems.count == soFar {
-            problems.append(.init(at: place, "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}"))
+            problems.append(
+                .init(
+                    at: place,
+                    "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}")
+            )
         }
     }
 }
@@ -190,7 +210,10 @@ extension Configuration {
     package static func example(registry: SinkRegistry) -> JSONValue {
         let sinks = registry.types.map { entry -> JSONValue in
             let options = entry.options.map { ($0.name, $0.standard) }
-            return .object(SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) { mine, _ in mine })
+            return .object(
+                SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) {
+                    mine, _ in mine
+                })
         }
         return .object(Sections().json.merging(["sinks": .array(sinks)]) { mine, _ in mine })
     }
@@ -235,17 +258,22 @@ extension Configuration {
     package init(
         file: String, registry: SinkRegistry, environment: [String: String]
     ) throws(ConfigurationError) {
-        func failure(_ reason: String) -> ConfigurationError { ConfigurationError(file: file, problems: [.init(at: .root, reason)]) }
+        func failure(_ reason: String) -> ConfigurationError {
+            ConfigurationError(file: file, problems: [.init(at: .root, reason)])
+        }
         let data: Data
         do throws(FileContent.Failure) {
             data = try FileContent.read(file, limit: Self.fileLimit, dash: true)
         } catch {
             throw failure(
                 error.isMissing
-                    ? "there is no such file; name another with --config, or write one from `config example`" : "cannot be read: \(error.reason)")
+                    ? "there is no such file; name another with --config, or write one from `config example`"
+                    : "cannot be read: \(error.reason)")
         }
         let value: JSONValue
-        do throws(JSONSyntaxError) { value = try JSONValue(parsing: data) } catch { throw failure("is not JSON: \(error.reason)") }
+        do throws(JSONSyntaxError) { value = try JSONValue(parsing: data) } catch {
+            throw failure("is not JSON: \(error.reason)")
+        }
         var problems: [ConfigurationProblem] = []
         self.init(value, registry: registry, environment: environment, problems: &problems)
         guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }

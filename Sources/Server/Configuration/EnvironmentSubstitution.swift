@@ -27,7 +27,8 @@ struct EnvironmentSubstitution {
             guard let change = changes[problems[index].path] else { continue }
             let shown = change.after.found
             if problems[index].reason.hasPrefix(shown) {
-                problems[index] = .init(at: change.path, change.before.found + problems[index].reason.dropFirst(shown.count))
+                problems[index] = .init(
+                    at: change.path, change.before.found + problems[index].reason.dropFirst(shown.count))
             }
             // Some reasons repeat the value elsewhere. Values of up to three characters are not treated as secrets.
             if let text = change.after.string, text.count > 3, problems[index].reason.contains(text) {
@@ -42,12 +43,14 @@ struct EnvironmentSubstitution {
     private static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.first?.isNumber == false
             && text.utf8.allSatisfy { byte in
-                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "_")
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+                    || byte == UInt8(ascii: "_")
             }
     }
 
     private mutating func substitute(
-        _ environment: [String: String], in value: JSONValue, at path: ConfigurationPath, problems: inout [ConfigurationProblem]
+        _ environment: [String: String], in value: JSONValue, at path: ConfigurationPath,
+        problems: inout [ConfigurationProblem]
     ) -> JSONValue {
         var after = value
         switch value {
@@ -58,7 +61,8 @@ struct EnvironmentSubstitution {
             }
             after = .object(result)
         case .array(let elements):
-            after = .array(elements.enumerated().map { substitute(environment, in: $1, at: path.index($0), problems: &problems) })
+            after = .array(
+                elements.enumerated().map { substitute(environment, in: $1, at: path.index($0), problems: &problems) })
         case .string(let text):
             var result = ""
             var rest = text[...]
@@ -80,7 +84,10 @@ struct EnvironmentSubstitution {
                 } else if Self.isName(name) {
                     problems.append(.init(at: path, "the environment variable \(name) is not set; \(Self.hint)"))
                 } else {
-                    problems.append(.init(at: path, "\(name.debugDescription) cannot be the name of an environment variable; \(Self.hint)"))
+                    problems.append(
+                        .init(
+                            at: path,
+                            "\(name.debugDescription) cannot be the name of an environment variable; \(Self.hint)"))
                 }
                 rest = rest[rest.index(after: close)...]
             }

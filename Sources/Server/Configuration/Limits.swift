@@ -36,35 +36,45 @@ extension Configuration {
                 "Connections at once, calls among them; further ones get status 503."),
             .integer(
                 "connectionsPerAddress", \.connectionsPerAddress, in: 1...1_000_000,
-                "Connections at once from one IPv4 address or one IPv6 /64 network; further ones get status 503. A carrier has few addresses."),
+                "Connections at once from one IPv4 address or one IPv6 /64 network; further ones get status 503. A carrier has few addresses."
+            ),
             .integer(
                 "headerBytes", \.headerBytes, in: 1024...1_048_576,
                 "Bytes of a request's target and header; a larger one gets status 431."),
-            .integer("bodyBytes", \.bodyBytes, in: 1024...16_777_216, "Bytes of a webhook's body; a larger one gets status 413."),
+            .integer(
+                "bodyBytes", \.bodyBytes, in: 1024...16_777_216,
+                "Bytes of a webhook's body; a larger one gets status 413."),
             .integer(
                 "textMessageBytes", \.textMessageBytes, in: 1024...16_777_216,
-                "Bytes of one text message of a call, in one frame or many; a larger one ends the call with close code 1009."),
+                "Bytes of one text message of a call, in one frame or many; a larger one ends the call with close code 1009."
+            ),
             .integer(
                 "binaryMessageBytes", \.binaryMessageBytes, in: 1024...268_435_456,
                 "Bytes of one binary message of a call; a larger one ends the call with close code 1009."),
             .number(
                 "handshakeTimeout", \.handshakeTimeout, in: 0.1...3600,
-                "Seconds for a request's header and again for its body, else status 408; and for a call's first message, else close code 1008."),
+                "Seconds for a request's header and again for its body, else status 408; and for a call's first message, else close code 1008."
+            ),
             .number(
                 "keepAliveTimeout", \.keepAliveTimeout, in: 0.1...3600,
-                "Seconds that a connection may rest between two requests. A proxy in front should close its resting connections earlier."),
+                "Seconds that a connection may rest between two requests. A proxy in front should close its resting connections earlier."
+            ),
             .number(
                 "slowReaderTimeout", \.slowReaderTimeout, in: 0.1...3600,
-                "Seconds in which a client reads nothing of what is sent to it before its connection is closed. Slow readers are not closed."),
+                "Seconds in which a client reads nothing of what is sent to it before its connection is closed. Slow readers are not closed."
+            ),
             .integer(
                 "failedTriesPerMinute", \.failedTriesPerMinute, in: 1...1_000_000,
-                "Wrong passwords, tokens and signatures in a minute from one address; further tries wait for their turn, or get status 429."),
+                "Wrong passwords, tokens and signatures in a minute from one address; further tries wait for their turn, or get status 429."
+            ),
             .number(
                 "callLength", \.callLength, in: 1...604_800,
-                "Seconds that a call may last; then the carrier is told so with close code 1008 and the recording is finished."),
+                "Seconds that a call may last; then the carrier is told so with close code 1008 and the recording is finished."
+            ),
             .number(
                 "aheadOfTime", \.aheadOfTime, in: 1...604_800,
-                "Seconds of audio that a call may be ahead of the clock; beyond that it is read at the pace of time. Null reads without a bound."),
+                "Seconds of audio that a call may be ahead of the clock; beyond that it is read at the pace of time. Null reads without a bound."
+            ),
             .integer(
                 "controlFramesPerSecond", \.controlFramesPerSecond, in: 1...1_000_000,
                 "Pings and pongs that a call's carrier may send, on average; more end the call with close code 1008."),
@@ -76,10 +86,12 @@ extension Configuration {
                 "How many seconds' worth of control frames, and of text messages, may come at once."),
             .integer(
                 "events", \.events, in: 0...1_000_000,
-                "Events that one manifest keeps, of at most 4096 bytes each and 1 MiB together; further ones are only counted in it."),
+                "Events that one manifest keeps, of at most 4096 bytes each and 1 MiB together; further ones are only counted in it."
+            ),
             .integer(
                 "lateEvents", \.lateEvents, in: 0...10_000,
-                "Events that may be added to one manifest after its call has ended; further ones are only counted in it."),
+                "Events that may be added to one manifest after its call has ended; further ones are only counted in it."
+            ),
         ]
     }
 }

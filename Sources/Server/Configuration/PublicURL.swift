@@ -13,11 +13,15 @@ package struct PublicURL: Hashable, Sendable, CustomStringConvertible {
 
     /// Parses an absolute http or https URL, in any spelling. Returns nil for any other text.
     package init?(_ text: String) {
-        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
-            let host = parts.encodedHost.map(Self.bare), !host.isEmpty, parts.query == nil, parts.fragment == nil, parts.user == nil
+        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
+            ["http", "https"].contains(scheme),
+            let host = parts.encodedHost.map(Self.bare), !host.isEmpty, parts.query == nil, parts.fragment == nil,
+            parts.user == nil
         else { return nil }
         let steps = parts.percentEncodedPath.split(separator: "/")
-        guard !steps.contains("."), !steps.contains(".."), parts.port.map((1...65535).contains) != false else { return nil }
+        guard !steps.contains("."), !steps.contains(".."), parts.port.map((1...65535).contains) != false else {
+            return nil
+        }
         isSecure = scheme == "https"
         self.host = host
         port = parts.port == (isSecure ? 443 : 80) ? nil : parts.port

@@ -31,7 +31,9 @@ struct CallsAPI: Sendable {
     private func pause(_ isPaused: Bool, _ request: Request, _ context: RequestScope) throws -> Response {
         // A browser also sends its password with requests from pages of other sites.
         // `Sec-Fetch-Site` tells them apart (Fetch Metadata Request Headers).
-        if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin", site != "none" {
+        if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin",
+            site != "none"
+        {
             throw HTTPError(.forbidden, message: "a page of another site asks this")
         }
         let text = context.parameters.get("id") ?? ""
@@ -45,7 +47,8 @@ struct CallsAPI: Sendable {
     private func number(_ name: String, in request: Request, standard: Int, range: ClosedRange<Int>) throws -> Int {
         guard let text = request.uri.queryParameters[Substring(name)] else { return standard }
         guard let number = Int(text), range.contains(number) else {
-            throw HTTPError(.badRequest, message: "\(name) \(String(text).debugDescription) is not a whole number in \(range)")
+            throw HTTPError(
+                .badRequest, message: "\(name) \(String(text).debugDescription) is not a whole number in \(range)")
         }
         return number
     }
@@ -61,7 +64,8 @@ struct CallsAPI: Sendable {
             "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(recording)),
             "total": .integer(recorder.index.count),
             "indexing": .boolean(recorder.index.isScanning),
-            "obstacles": .array(readiness.obstacles.map { .string($0.reason) }), "warnings": .array(warnings.map(JSONValue.string)),
+            "obstacles": .array(readiness.obstacles.map { .string($0.reason) }),
+            "warnings": .array(warnings.map(JSONValue.string)),
         ])
     }
 
@@ -73,11 +77,15 @@ struct CallsAPI: Sendable {
             ])
         }
         return .object([
-            "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from), "to": optional(call.call.to),
+            "id": .string(call.id.description), "carrier": .string(call.call.carrier), "from": optional(call.call.from),
+            "to": optional(call.call.to),
             "uuid": optional(call.call.uuid),
-            "startedAt": .string(call.startedAt.manifestText), "seconds": .number(call.format.seconds(frames: call.framesReceived)),
-            "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels), "sinks": .array(sinks),
-            "paused": .boolean(call.isPaused), "resuming": .boolean(call.isResuming), "maskedFrom": optional(call.maskedFrom),
+            "startedAt": .string(call.startedAt.manifestText),
+            "seconds": .number(call.format.seconds(frames: call.framesReceived)),
+            "sampleRate": .integer(call.format.sampleRate), "channels": .integer(call.format.channels),
+            "sinks": .array(sinks),
+            "paused": .boolean(call.isPaused), "resuming": .boolean(call.isResuming),
+            "maskedFrom": optional(call.maskedFrom),
             "clearFrom": optional(call.clearFrom),
             "stillRecording": .array(call.isPaused ? call.sinks.filter(\.recordsPauses).map { .string($0.name) } : []),
         ])
@@ -91,7 +99,8 @@ struct CallsAPI: Sendable {
                     "url": Self.optional(files.url(of: file, sink: sink, recording: recording)),
                     "path": Self.optional(file.directory.map { "\($0)/\(file.name)" }),
                     "mediaType": .string(files.mediaType(of: file, sink: sink)), "bytes": .integer(file.bytes),
-                    "seconds": file.frames.map { .number((sink.format ?? recording.format).seconds(frames: $0)) } ?? .null,
+                    "seconds": file.frames.map { .number((sink.format ?? recording.format).seconds(frames: $0)) }
+                        ?? .null,
                 ])
             }
         }
@@ -103,18 +112,24 @@ struct CallsAPI: Sendable {
                 .string("\(sink.name): is complete, though it could not go on in one piece: \(sink.error ?? "")")
             }
             + recording.sinks.filter { ($0.stalls ?? 0) > 0 }.map { sink -> JSONValue in
-                .string("\(sink.name): did not keep up \(sink.stalls ?? 0) times, and held the call back for \(sink.heldSeconds ?? 0) s")
+                .string(
+                    "\(sink.name): did not keep up \(sink.stalls ?? 0) times, and held the call back for \(sink.heldSeconds ?? 0) s"
+                )
             }
             + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
-                .string("\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it did not keep up")
+                .string(
+                    "\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it did not keep up"
+                )
             }
         return .object([
-            "id": .string(recording.id.description), "name": .string(recording.name), "from": Self.optional(recording.call.from),
+            "id": .string(recording.id.description), "name": .string(recording.name),
+            "from": Self.optional(recording.call.from),
             "to": Self.optional(recording.call.to), "uuid": Self.optional(recording.call.uuid),
             "startedAt": .string(recording.startedAt.manifestText),
             "endedAt": Self.optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
             "sampleRate": .integer(recording.format.sampleRate), "channels": .integer(recording.format.channels),
-            "endReason": Self.optional(recording.endReason), "manifestURL": .string(RecordingFiles.manifestURL(of: recording)),
+            "endReason": Self.optional(recording.endReason),
+            "manifestURL": .string(RecordingFiles.manifestURL(of: recording)),
             "files": .array(served), "problems": .array(problems),
         ])
     }

@@ -22,7 +22,8 @@ struct RequestTarget: Sendable {
     /// Returns the path and query of a target, and the host if the target is absolute.
     /// Returns a target of another form unchanged.
     static func origin(of target: String) -> (target: String, host: String?) {
-        guard !target.hasPrefix("/"), let scheme = ["http://", "https://", "ws://", "wss://"].first(where: { target.lowercased().hasPrefix($0) })
+        guard !target.hasPrefix("/"),
+            let scheme = ["http://", "https://", "ws://", "wss://"].first(where: { target.lowercased().hasPrefix($0) })
         else { return (target, nil) }
         let rest = target.dropFirst(scheme.count)
         let host = rest.prefix { !"/?#".contains($0) }
@@ -37,7 +38,9 @@ struct RequestTarget: Sendable {
         guard target.hasPrefix("/") else { return target }
         let path = target.prefix { $0 != "?" && $0 != "#" }
         let rest = target.dropFirst(path.count)
-        let short = path.contains("//") || path.hasSuffix("/") ? "/" + path.split(separator: "/").joined(separator: "/") : String(path)
+        let short =
+            path.contains("//") || path.hasSuffix("/")
+            ? "/" + path.split(separator: "/").joined(separator: "/") : String(path)
         guard !prefix.isEmpty, short == prefix || short.hasPrefix(prefix + "/") else { return short + rest }
         let inner = short.dropFirst(prefix.count)
         // The public path may begin like one of the routes. The target then stays as it is, unless the rest is a route
@@ -72,7 +75,9 @@ struct CanonicalRequests<Next: HTTPResponder>: HTTPResponder where Next.Context 
     func respond(to request: Request, context: RequestScope) async throws -> Response {
         var head = request.head
         let path = head.path ?? "/"
-        if let place = target.redirection(of: path) { return Response(status: .permanentRedirect, headers: [.location: place]) }
+        if let place = target.redirection(of: path) {
+            return Response(status: .permanentRedirect, headers: [.location: place])
+        }
         head.path = target.canonical(path)
         guard head != request.head else { return try await next.respond(to: request, context: context) }
         return try await next.respond(to: Request(head: head, body: request.body), context: context)
@@ -95,7 +100,8 @@ struct HostCheck: RouterMiddleware {
         if ["/healthz", "/readyz"].contains(path) { return try await next(request, context) }
         do throws(KnownHosts.Refusal) {
             try hosts.check(
-                host: request.head.authority, origins: request.headers[values: .origin], forwardedHost: proxies.host(of: request, in: context),
+                host: request.head.authority, origins: request.headers[values: .origin],
+                forwardedHost: proxies.host(of: request, in: context),
                 isForCarriers: path.hasPrefix("/webhooks/"))
         } catch {
             onRefusal(error, request, context)

@@ -23,7 +23,9 @@ extension HTTPConnection {
     }
 
     /// Refuses the client's last request, once all requests before it are answered.
-    func refuseInTurn(_ refusal: WebSocketUpgrade.Refusal, head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext) {
+    func refuseInTurn(
+        _ refusal: WebSocketUpgrade.Refusal, head: HTTPRequestHead? = nil, _ context: ChannelHandlerContext
+    ) {
         guard !isFinished, held == nil else { return }
         decoder.mode = .discarding
         clock.stop()
@@ -36,7 +38,8 @@ extension HTTPConnection {
         settle(context)
     }
 
-    private func refuse(_ refusal: WebSocketUpgrade.Refusal, after delay: TimeAmount, _ context: ChannelHandlerContext) {
+    private func refuse(_ refusal: WebSocketUpgrade.Refusal, after delay: TimeAmount, _ context: ChannelHandlerContext)
+    {
         finish()
         guard isWritable else { return context.close(promise: nil) }
         guard delay > .zero else { return write(refusal, context) }

@@ -116,7 +116,9 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
             guard !isLast, held == nil, upgradeHead == nil else { return }
             clock.headCame()
             let hosts = head.headers["host"].count
-            if hosts > 1 || hosts == 0 && head.version.minor > 0 { return refuseInTurn(.host(count: hosts), head: head, context) }
+            if hosts > 1 || hosts == 0 && head.version.minor > 0 {
+                return refuseInTurn(.host(count: hosts), head: head, context)
+            }
             guard WebSocketUpgrade.isAskedFor(by: head) else { return handOn(head, context) }
             do throws(WebSocketUpgrade.Refusal) {
                 try roles.check(head)
@@ -152,8 +154,12 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         }
         isReceiving = true
         isLast = !head.isKeepAlive || isQuiescing
-        let expects = head.version != .http1_0 && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
-        exchanges.append(Exchange(version: head.version, isKeepAlive: !isLast, awaitsContinue: expects, wantsBody: head.method != .HEAD))
+        let expects =
+            head.version != .http1_0
+            && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+        exchanges.append(
+            Exchange(
+                version: head.version, isKeepAlive: !isLast, awaitsContinue: expects, wantsBody: head.method != .HEAD))
         if exchanges.count == 1 { sendContinue(context) }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
@@ -161,7 +167,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private func sendContinue(_ context: ChannelHandlerContext) {
         guard exchanges.first?.awaitsContinue == true else { return }
         exchanges[exchanges.startIndex].awaitsContinue = false
-        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
     }
 
     func read(context: ChannelHandlerContext) {

@@ -16,7 +16,9 @@ struct HealthRoutes: Sendable {
     /// Adds `GET /healthz`, `/readyz` and `/metrics`.
     func add(to router: Router<RequestScope>) {
         // This answer proves that the event loop and the thread pool are running, and nothing more.
-        router.get("/healthz") { _, _ in Response(status: .ok, headers: Self.headers("text/plain; charset=utf-8"), body: Self.body("alive\n")) }
+        router.get("/healthz") { _, _ in
+            Response(status: .ok, headers: Self.headers("text/plain; charset=utf-8"), body: Self.body("alive\n"))
+        }
         router.get("/readyz") { request, _ in readiness(isDetailed: mayKnow(request)) }
         router.get("/metrics") { _, _ in
             Response(status: .ok, headers: Self.headers(PrometheusMetrics.mediaType), body: Self.body(metrics.text()))
@@ -30,12 +32,16 @@ struct HealthRoutes: Sendable {
     private func readiness(isDetailed: Bool) -> Response {
         let readiness = admission.readiness(recorder.readiness)
         let obstacles = readiness.obstacles.map { obstacle -> JSONValue in
-            .object(["kind": .string(obstacle.kind.rawValue)].merging(isDetailed ? ["reason": .string(obstacle.reason)] : [:]) { _, new in new })
+            .object(
+                ["kind": .string(obstacle.kind.rawValue)].merging(
+                    isDetailed ? ["reason": .string(obstacle.reason)] : [:]
+                ) { _, new in new })
         }
         var value: [String: JSONValue] = ["ready": .boolean(readiness.isReady), "obstacles": .array(obstacles)]
         if isDetailed { value["warnings"] = .array(readiness.warnings.map(JSONValue.string)) }
         return Response(
-            status: readiness.isReady ? .ok : .serviceUnavailable, headers: Self.headers("application/json; charset=utf-8"),
+            status: readiness.isReady ? .ok : .serviceUnavailable,
+            headers: Self.headers("application/json; charset=utf-8"),
             body: Self.body(JSONValue.object(value).json() + "\n"))
     }
 

@@ -50,7 +50,9 @@ struct SecurityHeaders: RouterMiddleware {
         if let name = HTTPField.Name("Cross-Origin-Resource-Policy") { response.headers[name] = "same-origin" }
         if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
         // After one visit over TLS, a browser uses only TLS for a year (RFC 6797).
-        if proxies.isSecure(request, in: context, tls: tls) { response.headers[.strictTransportSecurity] = "max-age=31536000" }
+        if proxies.isSecure(request, in: context, tls: tls) {
+            response.headers[.strictTransportSecurity] = "max-age=31536000"
+        }
         return response
     }
 }

@@ -36,15 +36,19 @@ struct RecordingFiles: Sendable {
     /// Returns the URL path of a file; nil if the file is not served.
     func url(of file: Recording.File, sink: Recording.Sink, recording: Recording) -> String? {
         guard path(of: file) != nil else { return nil }
-        return "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/\(Self.encoded(Self.lastComponent(file.name)))"
+        return
+            "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/\(Self.encoded(Self.lastComponent(file.name)))"
     }
 
     private static func encoded(_ text: String) -> String {
-        let unreserved = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+        let unreserved = CharacterSet(
+            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
         return text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? text
     }
 
-    private static func lastComponent(_ name: String) -> String { name.split(separator: "/").last.map(String.init) ?? name }
+    private static func lastComponent(_ name: String) -> String {
+        name.split(separator: "/").last.map(String.init) ?? name
+    }
 
     // MARK: - Routes
 
@@ -52,7 +56,9 @@ struct RecordingFiles: Sendable {
     func add(to router: Router<RequestScope>) {
         router.get("/api/recordings/:id/manifest") { request, context in
             let recording = try recording(context)
-            return try await serve(Place(path: manifestPath(of: recording), root: nil), "application/json; charset=utf-8", request, context)
+            return try await serve(
+                Place(path: manifestPath(of: recording), root: nil), "application/json; charset=utf-8", request, context
+            )
         }
         router.get("/api/recordings/:id/files/:sink/:name") { request, context in
             let recording = try recording(context)
@@ -61,7 +67,8 @@ struct RecordingFiles: Sendable {
                 let sink = recording.sinks.first(where: { $0.name == sink }),
                 let file = sink.files.first(where: { Self.lastComponent($0.name) == name }), let path = path(of: file)
             else { throw Self.missing }
-            return try await serve(Place(path: path, root: file.directory), mediaType(of: file, sink: sink), request, context)
+            return try await serve(
+                Place(path: path, root: file.directory), mediaType(of: file, sink: sink), request, context)
         }
         router.get(RouterPath(Self.oldPath + "/**")) { request, context in
             guard let (path, type) = old(request.uri.path) else { throw Self.missing }
@@ -72,7 +79,9 @@ struct RecordingFiles: Sendable {
     private static let missing = HTTPError(.notFound, message: "no recording has this file")
 
     private func recording(_ context: RequestScope) throws -> Recording {
-        guard let recording = context.parameters.get("id").flatMap(RecordingID.init).flatMap(index.recording) else { throw Self.missing }
+        guard let recording = context.parameters.get("id").flatMap(RecordingID.init).flatMap(index.recording) else {
+            throw Self.missing
+        }
         return recording
     }
 
@@ -84,7 +93,9 @@ struct RecordingFiles: Sendable {
         while let dot = stem.lastIndex(of: "."), !stem[dot...].contains("/") {
             stem = stem[..<dot]
             guard let recording = index.recording(named: String(stem)) else { continue }
-            if name == recording.name + ".json" { return (manifestPath(of: recording), "application/json; charset=utf-8") }
+            if name == recording.name + ".json" {
+                return (manifestPath(of: recording), "application/json; charset=utf-8")
+            }
             for sink in recording.sinks {
                 for file in sink.files where file.name == name && file.directory == nil {
                     return self.path(of: file).map { ($0, mediaType(of: file, sink: sink)) }
@@ -112,7 +123,9 @@ struct RecordingFiles: Sendable {
         let root: String?
     }
 
-    private func serve(_ place: Place, _ type: String, _ request: Request, _ context: RequestScope) async throws -> Response {
+    private func serve(_ place: Place, _ type: String, _ request: Request, _ context: RequestScope) async throws
+        -> Response
+    {
         let reader = recorder.reader(of: place.root)
         let file: ServedFile?
         do throws(RecordingError) {
@@ -138,9 +151,12 @@ struct RecordingFiles: Sendable {
     /// Raw audio is absent, because no type tells its byte order.
     /// Programs may write any file, so no type is listed that a browser would execute.
     private static let mediaTypes = [
-        "wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg; codecs=opus", "ogg": "audio/ogg", "oga": "audio/ogg",
-        "m4a": "audio/mp4", "aac": "audio/aac", "weba": "audio/webm", "webm": "audio/webm", "caf": "audio/x-caf", "aiff": "audio/aiff",
-        "aif": "audio/aiff", "au": "audio/basic", "json": "application/json; charset=utf-8", "txt": "text/plain; charset=utf-8",
+        "wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg; codecs=opus",
+        "ogg": "audio/ogg", "oga": "audio/ogg",
+        "m4a": "audio/mp4", "aac": "audio/aac", "weba": "audio/webm", "webm": "audio/webm", "caf": "audio/x-caf",
+        "aiff": "audio/aiff",
+        "aif": "audio/aiff", "au": "audio/basic", "json": "application/json; charset=utf-8",
+        "txt": "text/plain; charset=utf-8",
         "vtt": "text/vtt; charset=utf-8", "srt": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8",
     ]
 }

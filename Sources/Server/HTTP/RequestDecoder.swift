@@ -38,7 +38,8 @@ final class RequestDecoder: ByteToMessageDecoder {
     /// Returns true if NIO's decoder stops after a request.
     static func stops(behind head: HTTPRequestHead) -> Bool {
         if head.method == .CONNECT { return true }
-        return head.headers.contains(name: "upgrade") && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+        return head.headers.contains(name: "upgrade")
+            && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
     }
 
     /// Continues after a request for which ``stops(behind:)`` is true. Called while the end of that request is handled.
@@ -69,9 +70,12 @@ final class RequestDecoder: ByteToMessageDecoder {
 
     func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
         switch mode {
-        case .requests: return seenEOF ? try decoder.decodeLast(context: context, buffer: &buffer, seenEOF: true) : .needMoreData
+        case .requests:
+            return seenEOF ? try decoder.decodeLast(context: context, buffer: &buffer, seenEOF: true) : .needMoreData
         case .forwarding:
-            if let rest = buffer.readSlice(length: buffer.readableBytes), rest.readableBytes > 0 { context.fireChannelRead(NIOAny(rest)) }
+            if let rest = buffer.readSlice(length: buffer.readableBytes), rest.readableBytes > 0 {
+                context.fireChannelRead(NIOAny(rest))
+            }
         case .discarding: discard(&buffer)
         }
         return .needMoreData

@@ -16,7 +16,9 @@ struct RequestScope: RequestContext {
 
 extension TrustedProxies {
     /// Returns a request's client address.
-    func client(of request: Request, in scope: RequestScope) -> String { client(peer: scope.peer, headers: Self.headers(of: request)) }
+    func client(of request: Request, in scope: RequestScope) -> String {
+        client(peer: scope.peer, headers: Self.headers(of: request))
+    }
 
     /// Returns true if the client's request came over TLS, to Callreel or to a trusted proxy.
     func isSecure(_ request: Request, in scope: RequestScope, tls: Bool) -> Bool {
@@ -24,7 +26,9 @@ extension TrustedProxies {
     }
 
     /// Returns the host and port reported by a trusted proxy; nil without a report.
-    func host(of request: Request, in scope: RequestScope) -> String? { host(peer: scope.peer, headers: Self.headers(of: request)) }
+    func host(of request: Request, in scope: RequestScope) -> String? {
+        host(peer: scope.peer, headers: Self.headers(of: request))
+    }
 
     private static func headers(of request: Request) -> Headers {
         { name in HTTPField.Name(name).map { request.headers[values: $0] } ?? [] }

@@ -25,13 +25,21 @@ struct ServedFile: Sendable {
         self.reader = reader
         size = status.bytes
         modified = status.modified.seconds
-        let parts = [status.identity.number, UInt64(truncatingIfNeeded: modified), UInt64(truncatingIfNeeded: status.modified.nanoseconds)]
-        tag = "\"" + (parts + [UInt64(truncatingIfNeeded: size)]).map { String($0, radix: 16) }.joined(separator: "-") + "\""
+        let parts = [
+            status.identity.number, UInt64(truncatingIfNeeded: modified),
+            UInt64(truncatingIfNeeded: status.modified.nanoseconds),
+        ]
+        tag =
+            "\"" + (parts + [UInt64(truncatingIfNeeded: size)]).map { String($0, radix: 16) }.joined(separator: "-")
+            + "\""
     }
 
     /// Answers a GET or HEAD request.
     func response(to request: Request, mediaType: String) -> Response {
-        var headers: HTTPFields = [.eTag: tag, .lastModified: HTTPDate.text(modified), .acceptRanges: "bytes", .cacheControl: "private, no-cache"]
+        var headers: HTTPFields = [
+            .eTag: tag, .lastModified: HTTPDate.text(modified), .acceptRanges: "bytes",
+            .cacheControl: "private, no-cache",
+        ]
         if isKnown(to: request) { return Response(status: .notModified, headers: headers) }
         headers[.contentType] = mediaType
         switch range(of: request) {
@@ -90,10 +98,15 @@ struct ServedFile: Sendable {
     /// Returns the requested part of the file. Ignores multiple ranges, other units and malformed ranges,
     /// as RFC 9110 permits.
     private func range(of request: Request) -> Range {
-        guard request.method == .get, let text = request.headers[.range], text.hasPrefix("bytes="), !text.contains(",") else { return .whole }
-        if let condition = request.headers[.ifRange], condition != tag, condition != HTTPDate.text(modified) { return .whole }
+        guard request.method == .get, let text = request.headers[.range], text.hasPrefix("bytes="), !text.contains(",")
+        else { return .whole }
+        if let condition = request.headers[.ifRange], condition != tag, condition != HTTPDate.text(modified) {
+            return .whole
+        }
         let bounds = text.dropFirst("bytes=".count).split(separator: "-", omittingEmptySubsequences: false)
-        guard bounds.count == 2, bounds.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } }) else { return .whole }
+        guard bounds.count == 2, bounds.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } }) else {
+            return .whole
+        }
         // A number too large for `Int` is beyond the end of every file.
         let numbers = bounds.map { $0.isEmpty ? nil : Int($0) ?? Int.max }
         switch (numbers[0], numbers[1]) {

@@ -11,6 +11,7 @@ enum Descriptors {
         let most = DescriptorLimit.current
         let needed = limits.connections + limits.calls * perCall
         guard most < needed else { return nil }
-        return "limits.connections and limits.calls may need \(needed) open files, and the system allows \(most); raise that, or lower them"
+        return
+            "limits.connections and limits.calls may need \(needed) open files, and the system allows \(most); raise that, or lower them"
     }
 }

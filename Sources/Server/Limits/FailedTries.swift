@@ -80,7 +80,9 @@ final class FailedTries: Sendable {
         }
     }
 
-    private func change<Result>(_ client: String, _ now: ContinuousClock.Instant, _ body: (inout Address) -> Result) -> Result {
+    private func change<Result>(_ client: String, _ now: ContinuousClock.Instant, _ body: (inout Address) -> Result)
+        -> Result
+    {
         let key = ConnectionCensus.key(of: try? SocketAddress(ipAddress: client, port: 0))
         return state.withLock { state in
             if state.addresses[key] == nil, state.addresses.count >= Self.addressLimit { makeRoom(in: &state, now) }

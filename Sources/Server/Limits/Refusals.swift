@@ -52,7 +52,9 @@ final class Refusals: Sendable {
     }
 
     /// Logs a line that a client can cause as often as it likes, unless its kind has used up its budget.
-    func log(_ kind: String, _ message: Logger.Message, level: Logger.Level, _ metadata: @autoclosure () -> Logger.Metadata) {
+    func log(
+        _ kind: String, _ message: Logger.Message, level: Logger.Level, _ metadata: @autoclosure () -> Logger.Metadata
+    ) {
         guard logger.logLevel <= level, let left = take(kind) else { return }
         var metadata = metadata().mapValues { value -> Logger.MetadataValue in
             let text = "\(value)"

@@ -19,7 +19,9 @@ final class PrometheusObservedCounter: PrometheusMetrics.Family {
 
 extension PrometheusMetrics {
     /// Adds a counter whose value is read when the metrics are read.
-    func observe(_ name: String, _ read: @escaping @Sendable () -> Int) { _ = family(name, []) { PrometheusObservedCounter(read) } }
+    func observe(_ name: String, _ read: @escaping @Sendable () -> Int) {
+        _ = family(name, []) { PrometheusObservedCounter(read) }
+    }
 
     /// Adds a fact as a gauge. Its value is always 1, and its labels hold the content.
     func state(_ name: String, _ labels: [String: String]) {

@@ -8,7 +8,9 @@ final class PrometheusCounter: CounterHandler, PrometheusMetrics.Family {
 
     func increment(by amount: Int64) { value.wrappingAdd(amount, ordering: .relaxed) }
     func reset() { value.store(0, ordering: .relaxed) }
-    func lines(name: String, labels: PrometheusLabels) -> [String] { ["\(name)\(labels.text) \(value.load(ordering: .relaxed))"] }
+    func lines(name: String, labels: PrometheusLabels) -> [String] {
+        ["\(name)\(labels.text) \(value.load(ordering: .relaxed))"]
+    }
 }
 
 /// A number, whole or not, that only grows.
@@ -18,7 +20,9 @@ final class PrometheusFloatingPointCounter: FloatingPointCounterHandler, Prometh
 
     func increment(by amount: Double) { value.withLock { $0 += amount } }
     func reset() { value.withLock { $0 = 0 } }
-    func lines(name: String, labels: PrometheusLabels) -> [String] { ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"] }
+    func lines(name: String, labels: PrometheusLabels) -> [String] {
+        ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"]
+    }
 }
 
 /// A gauge: a number that goes up and down.
@@ -32,7 +36,9 @@ final class PrometheusGauge: MeterHandler, RecorderHandler, PrometheusMetrics.Fa
     func decrement(by amount: Double) { value.withLock { $0 -= amount } }
     func record(_ value: Int64) { set(value) }
     func record(_ value: Double) { set(value) }
-    func lines(name: String, labels: PrometheusLabels) -> [String] { ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"] }
+    func lines(name: String, labels: PrometheusLabels) -> [String] {
+        ["\(name)\(labels.text) \(prometheusNumber(value.withLock { $0 }))"]
+    }
 }
 
 /// A histogram of values by size. Times are in seconds, as Prometheus requires.
@@ -67,7 +73,9 @@ final class PrometheusHistogram: TimerHandler, RecorderHandler, PrometheusMetric
             total += count
             lines.append("\(name)_bucket\(labels.with(bound: bound)) \(total)")
         }
-        return lines + ["\(name)_sum\(labels.text) \(prometheusNumber(state.sum))", "\(name)_count\(labels.text) \(total)"]
+        return lines + [
+            "\(name)_sum\(labels.text) \(prometheusNumber(state.sum))", "\(name)_count\(labels.text) \(total)",
+        ]
     }
 }
 

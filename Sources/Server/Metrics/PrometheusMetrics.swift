@@ -75,7 +75,11 @@ final class PrometheusMetrics: MetricsFactory {
     }
 
     func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        if aggregate { family(label, dimensions) { PrometheusHistogram() } } else { family(label, dimensions) { PrometheusGauge() } }
+        if aggregate {
+            family(label, dimensions) { PrometheusHistogram() }
+        } else {
+            family(label, dimensions) { PrometheusGauge() }
+        }
     }
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {

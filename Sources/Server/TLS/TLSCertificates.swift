@@ -26,7 +26,9 @@ final class TLSCertificates: Sendable {
     func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: current.withLock { $0 }) }
 
     private static func context(_ files: Configuration.TLS) throws(ConfigurationProblem) -> NIOSSLContext {
-        let chain: [NIOSSLCertificate] = try read(files.certificate, "certificate", "a certificate") { try NIOSSLCertificate.fromPEMBytes($0) }
+        let chain: [NIOSSLCertificate] = try read(files.certificate, "certificate", "a certificate") {
+            try NIOSSLCertificate.fromPEMBytes($0)
+        }
         let key: NIOSSLPrivateKey = try read(files.key, "key", "a private key without a passphrase") {
             try NIOSSLPrivateKey(bytes: $0, format: .pem)
         }
@@ -38,12 +40,15 @@ final class TLSCertificates: Sendable {
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
-            let reason = "\(files.key.debugDescription) is not the key of the certificate in \(files.certificate.debugDescription)"
+            let reason =
+                "\(files.key.debugDescription) is not the key of the certificate in \(files.certificate.debugDescription)"
             throw .init(at: path("key"), reason)
         }
     }
 
-    private static func path(_ key: String) -> ConfigurationPath { ConfigurationPath.root.key("listen").key("tls").key(key) }
+    private static func path(_ key: String) -> ConfigurationPath {
+        ConfigurationPath.root.key("listen").key("tls").key(key)
+    }
 
     private static func read<Value>(
         _ file: String, _ key: String, _ what: String, _ parse: ([UInt8]) throws -> Value
@@ -53,7 +58,8 @@ final class TLSCertificates: Sendable {
             bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
         } catch {
             let isMissing = (error as? CocoaError)?.code == .fileReadNoSuchFile
-            throw .init(at: path(key), "the file \(file.debugDescription) \(isMissing ? "does not exist" : "cannot be read")")
+            throw .init(
+                at: path(key), "the file \(file.debugDescription) \(isMissing ? "does not exist" : "cannot be read")")
         }
         do {
             return try parse(bytes)

@@ -19,12 +19,17 @@ final class TLSFailures: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError else { return context.fireErrorCaught(error) }
+        guard error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError else {
+            return context.fireErrorCaught(error)
+        }
         // After the handshake, this is a client that closed without a TLS alert. That is common, so it is not logged.
         if !isEstablished {
             refusals.record(
                 RefusalReason.tls.rawValue, as: "TLS failed",
-                ["client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")", "reason": "\(networkReason(error))"])
+                [
+                    "client.address": "\(context.remoteAddress?.ipAddress ?? "unknown")",
+                    "reason": "\(networkReason(error))",
+                ])
         }
         context.close(promise: nil)
     }

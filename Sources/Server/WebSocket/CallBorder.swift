@@ -19,7 +19,9 @@ final class CallBorder: ChannelDuplexHandler {
 
     func read(context: ChannelHandlerContext) {}
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) { promise?.fail(ChannelError.ioOnClosedChannel) }
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        promise?.fail(ChannelError.ioOnClosedChannel)
+    }
 
     func flush(context: ChannelHandlerContext) {}
 

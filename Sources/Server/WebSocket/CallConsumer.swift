@@ -22,7 +22,8 @@ final class CallConsumer: WebSocketConsumer {
     ///   - aheadLimit: limit of audio ahead of the clock; nil sets none.
     ///   - started: receives the session when the call begins, or nil if the connection ends earlier.
     init(
-        recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil, started: EventLoopPromise<CallSession?>, logger: Logger
+        recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil,
+        started: EventLoopPromise<CallSession?>, logger: Logger
     ) {
         self.recorder = recorder
         self.aheadLimit = aheadLimit
@@ -67,7 +68,10 @@ final class CallConsumer: WebSocketConsumer {
         let received = TimeAmount.of(seconds: Double(samplesReceived) / Double(samplesPerSecond))
         let ahead = received - (now - began) - aheadLimit
         guard ahead > .zero else { return }
-        if !wasAhead { logger.warning("call ahead of time, read at the pace of time", metadata: ["ahead.limit": "\(aheadLimit.text)"]) }
+        if !wasAhead {
+            logger.warning(
+                "call ahead of time, read at the pace of time", metadata: ["ahead.limit": "\(aheadLimit.text)"])
+        }
         wasAhead = true
         socket.holdBack(for: max(ahead, .milliseconds(20)))
     }
@@ -93,7 +97,8 @@ final class CallConsumer: WebSocketConsumer {
         socket.begin(bytesPerSecond: format.sampleRate * format.bytesPerFrame)
         let door = NIOLoopBound(Door(socket: socket), eventLoop: eventLoop)
         let session = recorder.startCall(
-            facts, format: format, group: socket.readGroup, onRoom: { eventLoop.execute { door.value.socket?.resume() } },
+            facts, format: format, group: socket.readGroup,
+            onRoom: { eventLoop.execute { door.value.socket?.resume() } },
             onStop: { reason in
                 // A sink's failure ends the call. The carrier is not told the details.
                 let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")

@@ -60,7 +60,9 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             }
             let refusals = admission.refusals
             try pipeline.addHandler(
-                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout)) { refusals.record(.slowReader, client: client) })
+                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout)) {
+                    refusals.record(.slowReader, client: client)
+                })
             if let certificates = door.certificates {
                 try pipeline.addHandlers([certificates.handler(), TLSFailures(refusals: refusals)])
             }
@@ -71,8 +73,10 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             let encoder = HTTPResponseEncoder()
             let bytes = ByteToMessageHandler(decoder)
             let connection = HTTPConnection(
-                decoder: decoder, clock: RequestClock(limit: policy.handshakeLimit, idleLimit: .of(seconds: limits.keepAliveTimeout)),
-                isEncrypted: isEncrypted, roles: roles(of: channel, client: client, kind: kind, encoder: encoder, bytes: bytes))
+                decoder: decoder,
+                clock: RequestClock(limit: policy.handshakeLimit, idleLimit: .of(seconds: limits.keepAliveTimeout)),
+                isEncrypted: isEncrypted,
+                roles: roles(of: channel, client: client, kind: kind, encoder: encoder, bytes: bytes))
             try pipeline.addHandlers([encoder, bytes, connection])
             return Value(channel: channel, kind: kind.futureResult)
         }
@@ -88,7 +92,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             check: upgrade.check,
             admit: { head throws(WebSocketUpgrade.Refusal) in try admit(head, until: channel.closeFuture) },
             upgrade: { connection, context, head in
-                context.writeAndFlush(HTTPConnection.wrapOutboundOut(.head(WebSocketUpgrade.acceptance(of: head))), promise: nil)
+                context.writeAndFlush(
+                    HTTPConnection.wrapOutboundOut(.head(WebSocketUpgrade.acceptance(of: head))), promise: nil)
                 let started = channel.eventLoop.makePromise(of: CallSession?.self)
                 if connection.isServed {
                     // The request goes to the task that answers requests. From here on, that task serves the call.
@@ -118,7 +123,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             refused: { refusal, head in
                 let client = door.proxies.client(peer: peer) { head?.headers[$0] ?? [] }
                 admission.refusals.record(
-                    refusal.kind, ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
+                    refusal.kind,
+                    ["status": "\(refusal.status.code)", "reason": "\(refusal.reason)", "client.address": "\(client)"])
                 guard refusal.kind == Unauthorized.kind else { return .zero }
                 return TimeAmount(door.failedCalls.failed(client))
             })
@@ -144,7 +150,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 
     /// Adds the handler of a call's frames. From here on, that handler reads the socket.
     private func addCall(
-        to channel: any Channel, behind connection: HTTPConnection, head: HTTPRequestHead, started: EventLoopPromise<CallSession?>
+        to channel: any Channel, behind connection: HTTPConnection, head: HTTPRequestHead,
+        started: EventLoopPromise<CallSession?>
     ) throws {
         let pipeline = channel.pipeline.syncOperations
         let options = channel.syncOptions
@@ -158,7 +165,11 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let onRefusal: @Sendable (WebSocketError) -> Void = { [refusals = admission.refusals] error in
             guard let reason = error.refusal else { return }
             refusals.record(
-                reason.rawValue, ["code": "\(error.code.rawValue)", "reason": "\(error.reason)", "client.address": "\(client ?? "unknown")"])
+                reason.rawValue,
+                [
+                    "code": "\(error.code.rawValue)", "reason": "\(error.reason)",
+                    "client.address": "\(client ?? "unknown")",
+                ])
         }
         if upgrade.path(of: head.uri) == upgrade.echoPath {
             started.succeed(nil)
@@ -167,7 +178,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             return try pipeline.addHandler(handler, position: .after(connection))
         }
         let dialect = VonageDialect(token: upgrade.callGuard.token(of: head))
-        let call = CallConsumer(recorder: recorder, dialect: dialect, aheadLimit: policy.aheadLimit, started: started, logger: logger)
+        let call = CallConsumer(
+            recorder: recorder, dialect: dialect, aheadLimit: policy.aheadLimit, started: started, logger: logger)
         let handler = WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: onRefusal)
         try pipeline.addHandler(handler, position: .after(connection))
     }
@@ -199,7 +211,8 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     /// Records a call to its end, and waits for the end of its connection.
     private func serve(_ started: EventLoopFuture<CallSession?>, on channel: any Channel) async throws {
         let ticket = hurry.onHurry {
-            channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.leave("the server was shut down at once"))
+            channel.pipeline.fireUserInboundEventTriggered(
+                WebSocketInstruction.leave("the server was shut down at once"))
         }
         defer { hurry.forget(ticket) }
         if let session = try await started.get(), case .failure = await recorder.record(session) {

@@ -81,7 +81,8 @@ final class ReadClocks: Sendable {
         let bound = clocks.withLock { clocks in
             let key = ObjectIdentifier(eventLoop)
             if let clock = clocks[key] { return clock }
-            let clock = NIOLoopBound(ReadClock(eventLoop: eventLoop, interval: interval, number: clocks.count), eventLoop: eventLoop)
+            let clock = NIOLoopBound(
+                ReadClock(eventLoop: eventLoop, interval: interval, number: clocks.count), eventLoop: eventLoop)
             clocks[key] = clock
             return clock
         }

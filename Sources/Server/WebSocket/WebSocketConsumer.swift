@@ -87,6 +87,7 @@ extension TimeAmount {
     /// The time in words.
     var text: String {
         let seconds = Double(nanoseconds) / 1e9
-        return "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)") \(seconds == 1 ? "second" : "seconds")"
+        return
+            "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)") \(seconds == 1 ? "second" : "seconds")"
     }
 }

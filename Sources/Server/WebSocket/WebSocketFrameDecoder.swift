@@ -80,7 +80,8 @@ struct WebSocketFrameDecoder: Sendable {
     }
 
     /// Decodes the bytes of one read.
-    mutating func decode(_ bytes: UnsafeRawBufferPointer, into receiver: some WebSocketReceiver) throws(WebSocketError) {
+    mutating func decode(_ bytes: UnsafeRawBufferPointer, into receiver: some WebSocketReceiver) throws(WebSocketError)
+    {
         var offset = 0
         while offset < bytes.count, !isClosed {
             if !isInPayload {
@@ -123,12 +124,15 @@ struct WebSocketFrameDecoder: Sendable {
         isFinal = first & 0x80 != 0
         let isMasked = second & 0x80 != 0
         guard isMasked == (role == .server) else {
-            throw WebSocketError(.protocolError, isMasked ? "a server's frame is masked" : "a client's frame is not masked")
+            throw WebSocketError(
+                .protocolError, isMasked ? "a server's frame is masked" : "a client's frame is not masked")
         }
         let length = second & 0x7F
         if operation.isControl {
             guard isFinal else { throw WebSocketError(.protocolError, "a control frame is fragmented") }
-            guard length <= Self.controlLimit else { throw WebSocketError(.protocolError, "a control frame is longer than 125 bytes") }
+            guard length <= Self.controlLimit else {
+                throw WebSocketError(.protocolError, "a control frame is longer than 125 bytes")
+            }
         } else if operation == .continuation {
             guard message != nil else { throw WebSocketError(.protocolError, "a continuation without a beginning") }
         } else {
@@ -146,7 +150,9 @@ struct WebSocketFrameDecoder: Sendable {
         guard extra != 2 || length > 125, extra != 8 || length > 0xFFFF else {
             throw WebSocketError(.protocolError, "a length of \(length) is not in its shortest form")
         }
-        guard length <= UInt64(Int.max) else { throw WebSocketError(.protocolError, "a length has its highest bit set") }
+        guard length <= UInt64(Int.max) else {
+            throw WebSocketError(.protocolError, "a length has its highest bit set")
+        }
         key = 0
         if role == .server {
             for index in 0..<4 { key |= UInt32(header[2 + extra + index]) << UInt32(index * 8) }
@@ -178,7 +184,9 @@ struct WebSocketFrameDecoder: Sendable {
         messageSize += length
     }
 
-    private mutating func take(_ piece: borrowing MaskedBytes, _ receiver: some WebSocketReceiver) throws(WebSocketError) {
+    private mutating func take(_ piece: borrowing MaskedBytes, _ receiver: some WebSocketReceiver)
+        throws(WebSocketError)
+    {
         if operation.isControl {
             piece.append(to: &control)
         } else if message == .binary {
@@ -186,7 +194,9 @@ struct WebSocketFrameDecoder: Sendable {
         } else {
             let start = text.count
             piece.append(to: &text)
-            guard validator.accept(text[start...]) else { throw WebSocketError(.invalidData, "a text message is not UTF-8") }
+            guard validator.accept(text[start...]) else {
+                throw WebSocketError(.invalidData, "a text message is not UTF-8")
+            }
         }
     }
 
@@ -200,7 +210,9 @@ struct WebSocketFrameDecoder: Sendable {
             guard isFinal, let finished = message else { return }
             message = nil
             guard finished == .text else { return try receiver.receiveBinaryEnd() }
-            guard validator.isComplete else { throw WebSocketError(.invalidData, "a text message ends inside a character") }
+            guard validator.isComplete else {
+                throw WebSocketError(.invalidData, "a text message ends inside a character")
+            }
             try receiver.receive(text: text)
         }
     }
@@ -211,9 +223,13 @@ struct WebSocketFrameDecoder: Sendable {
         guard !control.isEmpty else { return receiver.receive(close: nil, reason: "") }
         guard control.count >= 2 else { throw WebSocketError(.protocolError, "a close frame with half a status code") }
         let code = WebSocketError.Code(rawValue: UInt16(control[0]) << 8 | UInt16(control[1]))
-        guard code.isValidOnTheWire else { throw WebSocketError(.protocolError, "\(code.rawValue) may not be sent as a status code") }
+        guard code.isValidOnTheWire else {
+            throw WebSocketError(.protocolError, "\(code.rawValue) may not be sent as a status code")
+        }
         var reason = UTF8Validator()
-        guard reason.accept(control[2...]), reason.isComplete else { throw WebSocketError(.invalidData, "a close frame's reason is not UTF-8") }
+        guard reason.accept(control[2...]), reason.isComplete else {
+            throw WebSocketError(.invalidData, "a close frame's reason is not UTF-8")
+        }
         receiver.receive(close: code, reason: String(decoding: control[2...], as: UTF8.self))
     }
 }

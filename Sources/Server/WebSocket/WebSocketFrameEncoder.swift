@@ -6,7 +6,9 @@ struct WebSocketFrameEncoder: Sendable {
     let role: WebSocketRole
 
     /// Adds a frame to a buffer.
-    func write(_ operation: WebSocketFrameDecoder.Operation, _ payload: some Collection<UInt8>, to buffer: inout ByteBuffer) {
+    func write(
+        _ operation: WebSocketFrameDecoder.Operation, _ payload: some Collection<UInt8>, to buffer: inout ByteBuffer
+    ) {
         buffer.writeInteger(0x80 | operation.rawValue)
         let maskBit: UInt8 = role == .client ? 0x80 : 0
         switch payload.count {

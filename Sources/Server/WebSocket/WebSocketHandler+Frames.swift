@@ -7,7 +7,9 @@ extension WebSocketHandler: WebSocketReceiver {
     func receiveBinaryEnd() throws(WebSocketError) { try consumer.receiveBinaryEnd(from: self) }
 
     func receive(text: [UInt8]) throws(WebSocketError) {
-        guard textMessages.take() else { throw WebSocketError(.policyViolation, "too many text messages", countedAs: .textFlood) }
+        guard textMessages.take() else {
+            throw WebSocketError(.policyViolation, "too many text messages", countedAs: .textFlood)
+        }
         try consumer.receive(text: text, from: self)
     }
 
@@ -23,7 +25,9 @@ extension WebSocketHandler: WebSocketReceiver {
     func receive(pong payload: [UInt8]) throws(WebSocketError) { try countControlFrame() }
 
     private func countControlFrame() throws(WebSocketError) {
-        guard controlFrames.take() else { throw WebSocketError(.policyViolation, "too many control frames", countedAs: .controlFlood) }
+        guard controlFrames.take() else {
+            throw WebSocketError(.policyViolation, "too many control frames", countedAs: .controlFlood)
+        }
     }
 
     func receive(close code: WebSocketError.Code?, reason: String) { answer(close: code, reason: reason) }

@@ -39,21 +39,31 @@ struct WebSocketUpgrade: Sendable {
     }
 
     /// Returns the path of a request's target, in the same form as for other requests.
-    func path(of target: String) -> String { String(self.target.canonical(RequestTarget.origin(of: target).target).prefix { $0 != "?" }) }
+    func path(of target: String) -> String {
+        String(self.target.canonical(RequestTarget.origin(of: target).target).prefix { $0 != "?" })
+    }
 
     /// Checks the form of a request that asks for a WebSocket.
     func check(_ head: HTTPRequestHead) throws(Refusal) {
         let asked = path(of: head.uri)
         guard asked == path || asked == echoPath else {
-            throw Refusal(status: .notFound, reason: "no calls are taken at \(asked.debugDescription); the path is \(path)")
+            throw Refusal(
+                status: .notFound, reason: "no calls are taken at \(asked.debugDescription); the path is \(path)")
         }
         guard head.method == .GET else {
-            throw Refusal(status: .methodNotAllowed, reason: "a WebSocket is opened with GET, not \(head.method.rawValue)", headers: ["allow": "GET"])
+            throw Refusal(
+                status: .methodNotAllowed, reason: "a WebSocket is opened with GET, not \(head.method.rawValue)",
+                headers: ["allow": "GET"])
         }
-        guard head.version == .http1_1, head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else {
-            throw Refusal(status: .badRequest, reason: "a WebSocket is opened over HTTP/1.1 with \"Connection: Upgrade\"")
+        guard head.version == .http1_1,
+            head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" })
+        else {
+            throw Refusal(
+                status: .badRequest, reason: "a WebSocket is opened over HTTP/1.1 with \"Connection: Upgrade\"")
         }
-        guard !head.headers.contains(name: "transfer-encoding"), ["0", nil].contains(head.headers.first(name: "content-length")) else {
+        guard !head.headers.contains(name: "transfer-encoding"),
+            ["0", nil].contains(head.headers.first(name: "content-length"))
+        else {
             throw Refusal(status: .badRequest, reason: "a request for a WebSocket has no body")
         }
         guard head.headers["sec-websocket-version"] == ["13"] else {
@@ -76,14 +86,18 @@ struct WebSocketUpgrade: Sendable {
         do throws(KnownHosts.Refusal) {
             try hosts?.check(host: host, origins: head.headers["origin"], forwardedHost: nil, isForCarriers: true)
         } catch {
-            throw Refusal(status: HTTPResponseStatus(statusCode: error.status.code), reason: error.reason, kind: error.kind.rawValue)
+            throw Refusal(
+                status: HTTPResponseStatus(statusCode: error.status.code), reason: error.reason,
+                kind: error.kind.rawValue)
         }
     }
 
     /// Returns the answer to an accepted request. Declines extensions by omitting them.
     static func acceptance(of head: HTTPRequestHead) -> HTTPResponseHead {
         let key = head.headers.first(name: "sec-websocket-key") ?? ""
-        var headers: HTTPHeaders = ["connection": "upgrade", "upgrade": "websocket", "sec-websocket-accept": acceptance(of: key)]
+        var headers: HTTPHeaders = [
+            "connection": "upgrade", "upgrade": "websocket", "sec-websocket-accept": acceptance(of: key),
+        ]
         if head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: { $0 == bridgeProtocol }) {
             headers.add(name: "sec-websocket-protocol", value: bridgeProtocol)
         }
@@ -101,16 +115,21 @@ extension WebSocketUpgrade.Refusal {
     /// Refuses a call while an obstacle prevents it.
     init(_ obstacle: Readiness.Obstacle) {
         self.init(
-            status: .serviceUnavailable, reason: obstacle.reason, shown: obstacle.shownToStrangers, kind: obstacle.kind.rawValue,
+            status: .serviceUnavailable, reason: obstacle.reason, shown: obstacle.shownToStrangers,
+            kind: obstacle.kind.rawValue,
             headers: ["retry-after": Admission.retryAfter])
     }
 
     /// Refuses a late request.
-    static var timeOut: Self { .init(status: .requestTimeout, reason: RefusalReason.handshakeTime.description, kind: .handshakeTime) }
+    static var timeOut: Self {
+        .init(status: .requestTimeout, reason: RefusalReason.handshakeTime.description, kind: .handshakeTime)
+    }
 
     /// Refuses a request without exactly one host (RFC 9112, section 3.2), because a proxy might choose another one.
     static func host(count: Int) -> Self {
-        .init(status: .badRequest, reason: count == 0 ? "the request has no Host header" : "the request has \(count) Host headers")
+        .init(
+            status: .badRequest,
+            reason: count == 0 ? "the request has no Host header" : "the request has \(count) Host headers")
     }
 
     /// Refuses a request rejected by NIO's decoder.

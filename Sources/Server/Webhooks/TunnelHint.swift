@@ -32,7 +32,8 @@ final class TunnelHint: Sendable {
         guard let host, let asked = PublicURL("http://" + host) else { return }
         let expected = publicURL()
         // An address or loopback's name comes from a proxy, or from a client on this machine.
-        let isFine = asked.host == expected.host || AddressRange.isAddress(asked.host) || AddressRange.isLoopback(asked.host)
+        let isFine =
+            asked.host == expected.host || AddressRange.isAddress(asked.host) || AddressRange.isLoopback(asked.host)
         let isNew = state.withLock { state in
             state.current = isFine ? nil : asked.authority
             guard !isFine, state.told.count < Self.toldLimit else { return false }

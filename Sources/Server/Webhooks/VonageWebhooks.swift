@@ -35,13 +35,16 @@ struct VonageWebhooks: Sendable {
                 let (parameters, proof) = try await parameters(of: request, in: scope)
                 // The carrier then asks the application's fallback answer URL.
                 if let obstacle = admission.obstacle {
-                    admission.refusals.record(obstacle.kind.rawValue, as: "call refused", ["reason": "\(obstacle.reason)"])
+                    admission.refusals.record(
+                        obstacle.kind.rawValue, as: "call refused", ["reason": "\(obstacle.reason)"])
                     let shown = door.credentials == nil ? obstacle.reason : obstacle.shownToStrangers
                     throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: shown)
                 }
                 // A reused signature gets no further token. Vonage then asks the fallback answer URL with a new
                 // signature.
-                guard proof.use() == .new else { throw try await unauthorized("the carrier's signature was used before", request, scope) }
+                guard proof.use() == .new else {
+                    throw try await unauthorized("the carrier's signature was used before", request, scope)
+                }
                 return try json(answer(parameters))
             }
             router.on("/webhooks/event", method: method) { request, scope -> HTTPResponse.Status in
@@ -94,7 +97,9 @@ struct VonageWebhooks: Sendable {
         } catch {
             throw malformed(request, scope, "the body is not JSON: \(error.reason)")
         }
-        guard case .object(let members) = value else { throw malformed(request, scope, "the body is not a JSON object: \(value.found)") }
+        guard case .object(let members) = value else {
+            throw malformed(request, scope, "the body is not a JSON object: \(value.found)")
+        }
         return (result.merging(members) { _, body in body }, proof)
     }
 
@@ -105,7 +110,8 @@ struct VonageWebhooks: Sendable {
 
     private func record(_ kind: String, _ reason: String, _ request: Request, _ client: String) {
         admission.refusals.record(
-            kind, as: "webhook refused", ["path": "\(request.uri.path)", "reason": "\(reason)", "client.address": "\(client)"])
+            kind, as: "webhook refused",
+            ["path": "\(request.uri.path)", "reason": "\(reason)", "client.address": "\(client)"])
     }
 
     /// Checks the carrier's signature, if one is required. Throws status 401 if it is missing or wrong.
@@ -113,7 +119,8 @@ struct VonageWebhooks: Sendable {
         let proof: VonageSignature.Proof?
         do throws(Unauthorized) {
             proof = try signature?.check(
-                authorization: request.headers[values: .authorization], body: body.readableBytesView, isSecure: publicURL().isSecure)
+                authorization: request.headers[values: .authorization], body: body.readableBytesView,
+                isSecure: publicURL().isSecure)
         } catch {
             throw try await unauthorized(error.reason, request, scope)
         }
@@ -138,7 +145,8 @@ struct VonageWebhooks: Sendable {
         recorder.expect(facts)
         // Without a required signature any client can send this, so the log's rate is limited.
         admission.refusals.log(
-            "announced", "call announced", level: .info, ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
+            "announced", "call announced", level: .info,
+            ["call.from": "\(facts.from ?? "unknown")", "call.uuid": "\(facts.uuid ?? "unknown")"])
         let headers = headers(facts)
         admission.expected.add(headers["uuid"]?.text)
         var uri = publicURL().webSocket(configuration.path)
@@ -146,7 +154,8 @@ struct VonageWebhooks: Sendable {
         // the token admits any call.
         if let tokens = door.tokens { uri += "?\(CallTokens.parameter)=\(tokens.issue(for: headers["uuid"]?.text))" }
         var endpoint: [String: JSONValue] = [
-            "type": "websocket", "uri": .string(uri), "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"),
+            "type": "websocket", "uri": .string(uri),
+            "content-type": .string("\(VonageDialect.mediaType);rate=\(configuration.sampleRate)"),
             "headers": headers,
         ]
         if signature != nil { endpoint["authorization"] = .object(["type": "vonage"]) }
@@ -159,7 +168,9 @@ struct VonageWebhooks: Sendable {
     /// Adds the most needed facts first and leaves out facts that do not fit. The recorder already has them.
     private func headers(_ facts: CallFacts) -> JSONValue {
         var headers: [String: JSONValue] = [:]
-        for (name, value) in [("uuid", facts.uuid), ("conversation_uuid", facts.conversation), ("from", facts.from), ("to", facts.to)] {
+        for (name, value) in [
+            ("uuid", facts.uuid), ("conversation_uuid", facts.conversation), ("from", facts.from), ("to", facts.to),
+        ] {
             guard let value else { continue }
             var more = headers
             more[name] = .string(value)
@@ -180,7 +191,9 @@ struct VonageWebhooks: Sendable {
     }
 
     /// Statuses of a call whose audio will not come any more.
-    private static let endings: Set = ["busy", "cancelled", "completed", "disconnected", "failed", "rejected", "timeout", "unanswered"]
+    private static let endings: Set = [
+        "busy", "cancelled", "completed", "disconnected", "failed", "rejected", "timeout", "unanswered",
+    ]
 
     /// Removes the query from a WebSocket's address. Events repeat the address from the NCCO, and its token must not be
     /// recorded.
@@ -208,7 +221,9 @@ struct VonageWebhooks: Sendable {
         // The socket's own leg has another uuid, and its address as its number. The headers from the NCCO name the
         // caller's leg.
         if let headers = parameters["headers"], let uuid = headers["uuid"]?.text {
-            return CallFacts(carrier: "vonage", uuid: uuid, conversation: headers["conversation_uuid"]?.text ?? text("conversation_uuid"))
+            return CallFacts(
+                carrier: "vonage", uuid: uuid,
+                conversation: headers["conversation_uuid"]?.text ?? text("conversation_uuid"))
         }
         let to = text("to")
         let isSocket = to.map(Self.isSocket) ?? false

@@ -15,7 +15,9 @@ struct CommandError: Error {
 /// an option, or leave a directory.
 struct CommandTemplate {
     /// The known placeholders.
-    static let placeholders = ["id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output"]
+    static let placeholders = [
+        "id", "from", "to", "uuid", "conversation", "carrier", "date", "time", "sampleRate", "channels", "output",
+    ]
     /// The most characters of one fact.
     private static let factLimit = 64
 
@@ -36,17 +38,22 @@ struct CommandTemplate {
         self.program = program
         var all: [[Piece]] = []
         for (index, word) in words.enumerated() {
-            if word.contains("\0") { throw CommandError(index: index, reason: "contains a zero byte, which no program can be given") }
+            if word.contains("\0") {
+                throw CommandError(index: index, reason: "contains a zero byte, which no program can be given")
+            }
             do throws(UnknownPlaceholder) {
                 all.append(try Self.pieces(word))
             } catch {
                 let near = error.name.nearest(in: Self.placeholders).map { "; did you mean {\($0)}?" } ?? ""
                 let list = Self.placeholders.joined(separator: ", ")
-                throw CommandError(index: index, reason: "\"\(word)\" has the unknown placeholder {\(error.name)}; known are \(list)\(near)")
+                throw CommandError(
+                    index: index,
+                    reason: "\"\(word)\" has the unknown placeholder {\(error.name)}; known are \(list)\(near)")
             }
         }
         guard all[0] == [.text(program)] else {
-            throw CommandError(index: 0, reason: "\"\(program)\" is not the program itself: which one runs is not for a call to say")
+            throw CommandError(
+                index: 0, reason: "\"\(program)\" is not the program itself: which one runs is not for a call to say")
         }
         arguments = Array(all.dropFirst())
     }
@@ -58,11 +65,13 @@ struct CommandTemplate {
     func arguments(_ context: SinkContext, output: String?) -> [String] {
         let utc = Date.ISO8601FormatStyle(timeZone: .gmt), call = context.call
         let facts: [String: String] = [
-            "id": context.recordingID.description, "from": Self.clean(call.from), "to": Self.clean(call.to), "uuid": Self.clean(call.uuid),
+            "id": context.recordingID.description, "from": Self.clean(call.from), "to": Self.clean(call.to),
+            "uuid": Self.clean(call.uuid),
             "conversation": Self.clean(call.conversation), "carrier": Self.clean(call.carrier),
             "date": context.startedAt.formatted(utc.year().month().day()),
             "time": context.startedAt.formatted(utc.time(includingFractionalSeconds: false)).filter { $0 != ":" } + "Z",
-            "sampleRate": "\(context.format.sampleRate)", "channels": "\(context.format.channels)", "output": output ?? "",
+            "sampleRate": "\(context.format.sampleRate)", "channels": "\(context.format.channels)",
+            "output": output ?? "",
         ]
         return arguments.map { pieces in
             pieces.map { piece in

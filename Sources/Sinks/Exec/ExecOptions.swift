@@ -28,7 +28,10 @@ public struct ExecOptions: Configurable {
     /// The keys of an `{"type": "exec"}` entry.
     public static let fields: [Field<Self>] = [
         command.required(),
-        .choice("input", \.input, "What comes to its standard input: wav has a header, without a length; pcm is bare 16-bit little-endian samples."),
+        .choice(
+            "input", \.input,
+            "What comes to its standard input: wav has a header, without a length; pcm is bare 16-bit little-endian samples."
+        ),
         .string(
             "extension", \.extension, type: "file name ending",
             "How the name of the file ends that {output} stands for, such as mp3; null for a program that writes none."
@@ -36,7 +39,9 @@ public struct ExecOptions: Configurable {
             let isPlain = $0.utf8.allSatisfy { byte in
                 UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
             }
-            if $0.isEmpty || $0.utf8.count > 16 || !isPlain { return "is not an ending such as \"mp3\", of at most 16 letters and digits" }
+            if $0.isEmpty || $0.utf8.count > 16 || !isPlain {
+                return "is not an ending such as \"mp3\", of at most 16 letters and digits"
+            }
             return $0.lowercased() == "json" ? "is the manifest's ending" : nil
         },
         .strings(
@@ -48,18 +53,21 @@ public struct ExecOptions: Configurable {
         },
         .number(
             "deadline", \.deadline, in: 0.1...3600,
-            "Seconds that it may take none of its input, or may take to end after it; then it is ended, and the sink has failed."),
+            "Seconds that it may take none of its input, or may take to end after it; then it is ended, and the sink has failed."
+        ),
     ]
 
     /// The field for the program and its arguments.
     private static var command: Field<Self> {
         Field(
-            "command", type: "list of a program and its arguments", schema: ["type": "array", "items": .object(["type": "string"]), "minItems": 1],
+            "command", type: "list of a program and its arguments",
+            schema: ["type": "array", "items": .object(["type": "string"]), "minItems": 1],
             help: "The program and its arguments, each a text of its own: there is no shell. Placeholders: "
                 + CommandTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ") + "."
         ) { value, place, root, problems in
             if case .string = value {
-                let reason = "\(value.found) is one text, and there is no shell to take it apart: list the program and each argument, such as "
+                let reason =
+                    "\(value.found) is one text, and there is no shell to take it apart: list the program and each argument, such as "
                 return problems.append(.init(at: place, reason + #"["ffmpeg", "-i", "-", "-y", "{output}"]"#))
             }
             guard case .array(let elements) = value else {

@@ -60,7 +60,8 @@ public struct ExecSink: ~Copyable, AudioSink {
         do throws(CommandError) {
             let hasOutput = try CommandTemplate(options.command).hasOutput
             switch (hasOutput, options.extension != nil) {
-            case (true, false): return "\"command\" says {output}, but there is no \"extension\", such as \"mp3\", for that file"
+            case (true, false):
+                return "\"command\" says {output}, but there is no \"extension\", such as \"mp3\", for that file"
             case (false, true): return "\"extension\" is for a file that nothing in \"command\" calls {output}"
             default: return nil
             }
@@ -82,9 +83,13 @@ public struct ExecSink: ~Copyable, AudioSink {
 
     /// Finds the program and creates its output file.
     public init(options: ExecOptions, context: SinkContext) async throws(SinkError) {
-        if let reason = Self.refusal(of: context.format, options: options) { throw SinkError(.open, reason, blame: .options) }
+        if let reason = Self.refusal(of: context.format, options: options) {
+            throw SinkError(.open, reason, blame: .options)
+        }
         let template: CommandTemplate
-        do throws(CommandError) { template = try CommandTemplate(options.command) } catch { throw SinkError(.open, error.reason, blame: .options) }
+        do throws(CommandError) { template = try CommandTemplate(options.command) } catch {
+            throw SinkError(.open, error.reason, blame: .options)
+        }
         let environment = ProgramEnvironment(adding: options.environment)
         let path = try environment.find(template.program)
         var file: LentFile?
@@ -101,7 +106,8 @@ public struct ExecSink: ~Copyable, AudioSink {
             mode = 0
         }
         launch = ProgramLaunch(
-            path: path, name: template.program, arguments: template.arguments(context, output: file?.lentPath), environment: environment,
+            path: path, name: template.program, arguments: template.arguments(context, output: file?.lentPath),
+            environment: environment,
             deadline: options.deadline, file: file)
         self.options = options
         format = context.format
@@ -149,7 +155,8 @@ public struct ExecSink: ~Copyable, AudioSink {
         if let output = output.take() {
             let file = output.file
             if try output.takeBack() || outcome.leftWriter {
-                let reason = "left something running that still had \(file.path) open \(options.deadline) seconds after its input"
+                let reason =
+                    "left something running that still had \(file.path) open \(options.deadline) seconds after its input"
                 throw self.error(.finish, ProgramFailure(reason, errors: outcome.errors))
             }
         }
@@ -176,9 +183,13 @@ public struct ExecSink: ~Copyable, AudioSink {
 
     /// Returns the sink's error for a program's failure.
     private func error(_ code: SinkError.Code, _ failure: ProgramFailure) -> SinkError {
-        let lines = failure.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline).map { CallTags.clean(String($0)) }
+        let lines = failure.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline).map {
+            CallTags.clean(String($0))
+        }
         let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
-        return SinkError(code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; it said: \(said)"), underlying: failure.systemError)
+        return SinkError(
+            code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; it said: \(said)"),
+            underlying: failure.systemError)
     }
 }
 

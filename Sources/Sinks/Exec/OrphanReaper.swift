@@ -36,9 +36,12 @@ package enum OrphanReaper {
     static func look(after seen: Set<pid_t>) -> Set<pid_t> {
         // Only one system call while no child is dead.
         var information = unsafe siginfo_t()
-        guard unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo != 0 else { return [] }
+        guard unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo != 0
+        else { return [] }
         let own = getpid()
-        let dead = Set((ProcessEntry.all() ?? []).filter { $0.isZombie && $0.parent == own && !ProgramTask.isWaited(for: $0.id) }.map(\.id))
+        let dead = Set(
+            (ProcessEntry.all() ?? []).filter { $0.isZombie && $0.parent == own && !ProgramTask.isWaited(for: $0.id) }
+                .map(\.id))
         for id in dead.intersection(seen) { _ = waitpid(id, nil, WNOHANG) }
         return dead.subtracting(seen)
     }

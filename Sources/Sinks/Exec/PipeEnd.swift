@@ -143,10 +143,14 @@ private func withoutBrokenPipeSignal(_ body: () -> Int) -> (result: Int, error: 
 func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
 /// Calls `write(2)`. The name avoids a clash with a method called `write`.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int { unsafe write(descriptor, bytes, count) }
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    unsafe write(descriptor, bytes, count)
+}
 
 /// Calls `read(2)`, named like the others.
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int { unsafe read(descriptor, bytes, count) }
+private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+    unsafe read(descriptor, bytes, count)
+}
 
 /// Calls `poll(2)`. The name avoids a clash with the function above.
 private func systemPoll(_ entries: UnsafeMutablePointer<pollfd>, _ count: nfds_t, _ milliseconds: Int32) -> Int32 {

@@ -41,9 +41,12 @@ struct ProgramEnvironment: Sendable {
             return FilePath(program)
         }
         // An empty name between two colons is the current directory (POSIX.1-2017, Base Definitions, section 8.3).
-        let places = path.split(separator: ":", omittingEmptySubsequences: false).map { ($0.isEmpty ? "." : $0) + "/" + program }
+        let places = path.split(separator: ":", omittingEmptySubsequences: false).map {
+            ($0.isEmpty ? "." : $0) + "/" + program
+        }
         guard let place = places.first(where: Self.isProgram) else {
-            throw SinkError(.open, "\"\(program)\" is in no directory of PATH as a program that can be run", blame: .options)
+            throw SinkError(
+                .open, "\"\(program)\" is in no directory of PATH as a program that can be run", blame: .options)
         }
         return FilePath(place)
     }

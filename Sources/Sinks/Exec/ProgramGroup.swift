@@ -39,14 +39,19 @@ struct ProcessEntry {
 
     /// Returns every visible process, or nil without `/proc`.
     static func all() -> [ProcessEntry]? {
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc"), names.contains("self") else { return nil }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc"), names.contains("self") else {
+            return nil
+        }
         return names.compactMap { pid_t($0) }.compactMap(ProcessEntry.init)
     }
 
     /// Parses `/proc/<id>/stat` (proc(5)). The name may contain any character; the state,
     /// the parent and the group follow it.
     private init?(_ id: pid_t) {
-        guard let text = FileManager.default.contents(atPath: "/proc/\(id)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+        guard
+            let text = FileManager.default.contents(atPath: "/proc/\(id)/stat").map({
+                String(decoding: $0, as: UTF8.self)
+            }),
             let end = text.lastIndex(of: ")")
         else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")

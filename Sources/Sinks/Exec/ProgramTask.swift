@@ -37,7 +37,9 @@ struct ProgramLaunch: Sendable {
         // A group of its own: the program's children are ended with it. Ctrl-C at a terminal reaches only the server,
         // which then ends the program in order.
         options.processGroupID = 0
-        options.teardownSequence = [.gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: ProgramTask.grace)]
+        options.teardownSequence = [
+            .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: ProgramTask.grace)
+        ]
         let shell = "/bin/sh"
         guard let limit = DescriptorLimit.forPrograms, FileManager.default.isExecutableFile(atPath: shell) else {
             return Configuration(
@@ -125,13 +127,16 @@ final class ProgramTask: Sendable {
     var isEnding: Bool { task.withLock { $0?.isCancelled ?? false } }
 
     /// Runs the program, and ends it if it takes too long after its input.
-    private func run(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, inputEnd: AsyncStream<Void>) async -> ProgramStatus {
+    private func run(_ launch: ProgramLaunch, input: Int32, output: Int32, errors: Int32, inputEnd: AsyncStream<Void>)
+        async -> ProgramStatus
+    {
         let configuration = launch.configuration
         return await withTaskGroup(of: ProgramStatus?.self) { group in
             group.addTask {
                 do {
                     let result = try await Subprocess.run(
-                        configuration, input: .fileDescriptor(FileDescriptor(rawValue: input), closeAfterSpawningProcess: true),
+                        configuration,
+                        input: .fileDescriptor(FileDescriptor(rawValue: input), closeAfterSpawningProcess: true),
                         output: .fileDescriptor(FileDescriptor(rawValue: output), closeAfterSpawningProcess: true),
                         error: .fileDescriptor(FileDescriptor(rawValue: errors), closeAfterSpawningProcess: true)
                     ) { [self] execution in

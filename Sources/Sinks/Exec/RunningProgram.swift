@@ -59,7 +59,8 @@ struct RunningProgram: ~Copyable {
 
     /// Starts the program. If the start fails, the next write or ``finish()`` reports it.
     init(_ launch: ProgramLaunch) throws(ProgramFailure) {
-        let input = try PipeEnd.pair(), output = try PipeEnd.pair(), errors = try PipeEnd.pair(), end = try PipeEnd.pair()
+        let input = try PipeEnd.pair(), output = try PipeEnd.pair(), errors = try PipeEnd.pair(),
+            end = try PipeEnd.pair()
         // The program's own ends stay blocking: a program may not expect a descriptor that does not block.
         for ours in [input.write, output.read, errors.read, end.read] { try ours.makeNonblocking() }
         task = ProgramTask(
@@ -102,7 +103,8 @@ struct RunningProgram: ~Copyable {
             case .wouldBlock:
                 guard ContinuousClock.now < limit else {
                     task.end()
-                    throw ProgramFailure("took nothing of its input for \(deadline) seconds, and is being ended", errors: errorTail.text)
+                    throw ProgramFailure(
+                        "took nothing of its input for \(deadline) seconds, and is being ended", errors: errorTail.text)
                 }
                 try wait(input, until: limit)
             case .failed(EPIPE):
@@ -132,16 +134,19 @@ struct RunningProgram: ~Copyable {
         }
         drain()
         isOver = true
-        let leftWriter = Self.endLeftovers(task.group, file, output, errors, until: patienceEnd, &outputTail, &errorTail)
+        let leftWriter = Self.endLeftovers(
+            task.group, file, output, errors, until: patienceEnd, &outputTail, &errorTail)
         return ProgramOutcome(
-            status: task.status ?? .unknown("it has no status"), leftWriter: leftWriter, output: outputTail.text, errors: errorTail.text)
+            status: task.status ?? .unknown("it has no status"), leftWriter: leftWriter, output: outputTail.text,
+            errors: errorTail.text)
     }
 
     /// Ends the processes that the program left running in its group. If one has the program's file open for writing,
     /// first waits until `patienceEnd` for it to be closed.
     /// - Returns: true if the file was still open then.
     private static func endLeftovers(
-        _ group: ProgramGroup?, _ file: LentFile?, _ output: PipeEnd, _ errors: PipeEnd, until patienceEnd: ContinuousClock.Instant,
+        _ group: ProgramGroup?, _ file: LentFile?, _ output: PipeEnd, _ errors: PipeEnd,
+        until patienceEnd: ContinuousClock.Instant,
         _ outputTail: inout ByteTail, _ errorTail: inout ByteTail
     ) -> Bool {
         guard let group else { return false }
@@ -177,7 +182,9 @@ struct RunningProgram: ~Copyable {
     }
 
     /// The latest time at which a program has ended if its input ends now, even by SIGKILL.
-    private var lastMoment: ContinuousClock.Instant { .now + .seconds(deadline + Self.extraSeconds) + ProgramTask.grace }
+    private var lastMoment: ContinuousClock.Instant {
+        .now + .seconds(deadline + Self.extraSeconds) + ProgramTask.grace
+    }
 
     /// Waits until the program's input has room, or until there is output to read.
     /// - Throws: an error if the program has ended.

@@ -42,13 +42,16 @@ import CallreelCore
     /// - Parameter info: the stream's description. With a length, decoding ends there.
     ///   With a checksum, the samples can be verified.
     init(_ file: StoredFile, from offset: Int, info: FLACStreamInfo) throws(CodecFailure) {
-        guard let decoder = unsafe FLAC__stream_decoder_new() else { throw CodecFailure("out of memory", systemError: ENOMEM) }
+        guard let decoder = unsafe FLAC__stream_decoder_new() else {
+            throw CodecFailure("out of memory", systemError: ENOMEM)
+        }
         // The stream begins with STREAMINFO alone, marked as the last block of metadata (RFC 9639, section 8.1).
         let head = Array("fLaC".utf8) + [0x80, 0, 0, UInt8(FLACStreamInfo.byteCount)] + info.bytes
         let stream = Stream(file: file, head: head, offset: offset, info: info)
         unsafe FLAC__stream_decoder_set_md5_checking(decoder, 1)
         let status = unsafe FLAC__stream_decoder_init_stream(
-            decoder, readBytes, nil, tellPosition, nil, nil, takeBlock, nil, takeError, Unmanaged.passUnretained(stream).toOpaque())
+            decoder, readBytes, nil, tellPosition, nil, nil, takeBlock, nil, takeError,
+            Unmanaged.passUnretained(stream).toOpaque())
         guard status == FLAC__STREAM_DECODER_INIT_STATUS_OK else {
             unsafe FLAC__stream_decoder_delete(decoder)
             throw CodecFailure("libFLAC cannot decode (status \(status.rawValue))", blame: .bug)
@@ -66,12 +69,16 @@ import CallreelCore
             if let damage = stream.damage { return .damage(damage) }
             if let block = stream.block {
                 var position: FLAC__uint64 = 0
-                guard unsafe FLAC__stream_decoder_get_decode_position(decoder, &position) != 0 else { return .damage("a block without an end") }
+                guard unsafe FLAC__stream_decoder_get_decode_position(decoder, &position) != 0 else {
+                    return .damage("a block without an end")
+                }
                 return .block(Block(start: block.start, frames: block.frames, end: stream.fileOffset(Int(position))))
             }
             let state = unsafe FLAC__stream_decoder_get_state(decoder)
             if state == FLAC__STREAM_DECODER_END_OF_STREAM { return .end }
-            guard went else { return .damage(unsafe String(cString: FLAC__stream_decoder_get_resolved_state_string(decoder))) }
+            guard went else {
+                return .damage(unsafe String(cString: FLAC__stream_decoder_get_resolved_state_string(decoder)))
+            }
         }
     }
 
@@ -154,12 +161,15 @@ private final class Stream {
     }
 
     /// Returns the stream behind libFLAC's client data.
-    static func behind(_ client: UnsafeMutableRawPointer?) -> Stream { unsafe Unmanaged<Stream>.fromOpaque(client!).takeUnretainedValue() }
+    static func behind(_ client: UnsafeMutableRawPointer?) -> Stream {
+        unsafe Unmanaged<Stream>.fromOpaque(client!).takeUnretainedValue()
+    }
 }
 
 /// Reads bytes for libFLAC.
 private func readBytes(
-    _: UnsafePointer<FLAC__StreamDecoder>?, buffer: UnsafeMutablePointer<FLAC__byte>?, count: UnsafeMutablePointer<Int>?,
+    _: UnsafePointer<FLAC__StreamDecoder>?, buffer: UnsafeMutablePointer<FLAC__byte>?,
+    count: UnsafeMutablePointer<Int>?,
     client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamDecoderReadStatus {
     let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: count!.pointee)
@@ -171,7 +181,8 @@ private func readBytes(
 
 /// Returns the position to libFLAC, to locate the end of a block.
 private func tellPosition(
-    _: UnsafePointer<FLAC__StreamDecoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
+    _: UnsafePointer<FLAC__StreamDecoder>?, position: UnsafeMutablePointer<FLAC__uint64>?,
+    client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamDecoderTellStatus {
     unsafe position?.pointee = FLAC__uint64(Stream.behind(client).position)
     return FLAC__STREAM_DECODER_TELL_STATUS_OK
@@ -179,7 +190,8 @@ private func tellPosition(
 
 /// Takes one decoded block from libFLAC.
 private func takeBlock(
-    _: UnsafePointer<FLAC__StreamDecoder>?, frame: UnsafePointer<FLAC__Frame>?, buffer: UnsafePointer<UnsafePointer<FLAC__int32>?>?,
+    _: UnsafePointer<FLAC__StreamDecoder>?, frame: UnsafePointer<FLAC__Frame>?,
+    buffer: UnsafePointer<UnsafePointer<FLAC__int32>?>?,
     client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamDecoderWriteStatus {
     let went = unsafe Stream.behind(client).take(frame!.pointee, buffer!)
@@ -187,7 +199,9 @@ private func takeBlock(
 }
 
 /// Notes an error from libFLAC: a block was not whole, even if its samples follow.
-private func takeError(_: UnsafePointer<FLAC__StreamDecoder>?, status: FLAC__StreamDecoderErrorStatus, client: UnsafeMutableRawPointer?) {
+private func takeError(
+    _: UnsafePointer<FLAC__StreamDecoder>?, status: FLAC__StreamDecoderErrorStatus, client: UnsafeMutableRawPointer?
+) {
     let stream = unsafe Stream.behind(client)
     guard stream.damage == nil else { return }
     stream.damage =

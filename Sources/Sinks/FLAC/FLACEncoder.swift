@@ -28,7 +28,8 @@ import CallreelCore
     /// The descriptor belongs to the caller, who closes it. It must outlive this value.
     /// - Parameter comments: names (ASCII without `=`) and values of Vorbis comments, in order.
     init(
-        descriptor: Int32, format: AudioFormat, level: Int, blockSize: Int, verify: Bool, comments: [(name: String, value: String)],
+        descriptor: Int32, format: AudioFormat, level: Int, blockSize: Int, verify: Bool,
+        comments: [(name: String, value: String)],
         padding: Int
     ) throws(CodecFailure) {
         let metadata = try unsafe Self.metadata(comments: comments, padding: padding)
@@ -47,13 +48,15 @@ import CallreelCore
         unsafe FLAC__stream_encoder_set_verify(encoder, verify ? 1 : 0)
         var blocks = unsafe metadata.map(Optional.some)
         unsafe FLAC__stream_encoder_set_metadata(encoder, &blocks, UInt32(blocks.count))
-        let status = unsafe FLAC__stream_encoder_init_stream(encoder, writeBytes, seekTo, tellPosition, nil, output.address)
+        let status = unsafe FLAC__stream_encoder_init_stream(
+            encoder, writeBytes, seekTo, tellPosition, nil, output.address)
         guard output.flush(), status == FLAC__STREAM_ENCODER_INIT_STATUS_OK else {
             unsafe FLAC__stream_encoder_delete(encoder)
             unsafe Self.free(metadata)
             if let failure = output.failure { throw CodecFailure("write failed", systemError: failure) }
             throw CodecFailure(
-                "libFLAC cannot encode \(format), level \(level), blocks of \(blockSize) (status \(status.rawValue))", blame: .options)
+                "libFLAC cannot encode \(format), level \(level), blocks of \(blockSize) (status \(status.rawValue))",
+                blame: .options)
         }
         unsafe self.encoder = encoder
         unsafe self.metadata = metadata
@@ -81,8 +84,12 @@ import CallreelCore
 
     /// Passes samples to the library. One channel is interleaved and planar at once, and planar is faster.
     private func process(_ samples: UnsafePointer<Int32>, frames: Int) -> Bool {
-        if channels > 1 { return unsafe FLAC__stream_encoder_process_interleaved(encoder, samples, UInt32(frames)) != 0 }
-        return unsafe withUnsafePointer(to: Optional(samples)) { unsafe FLAC__stream_encoder_process(encoder, $0, UInt32(frames)) != 0 }
+        if channels > 1 {
+            return unsafe FLAC__stream_encoder_process_interleaved(encoder, samples, UInt32(frames)) != 0
+        }
+        return unsafe withUnsafePointer(to: Optional(samples)) {
+            unsafe FLAC__stream_encoder_process(encoder, $0, UInt32(frames)) != 0
+        }
     }
 
     /// Writes the last block, and the length and checksum at the beginning of the file.
@@ -121,7 +128,9 @@ import CallreelCore
                 throw CodecFailure("\(name) cannot be a Vorbis comment", blame: .bug)
             }
         }
-        guard padding > 0, let space = unsafe FLAC__metadata_object_new(FLAC__METADATA_TYPE_PADDING) else { return unsafe [tags] }
+        guard padding > 0, let space = unsafe FLAC__metadata_object_new(FLAC__METADATA_TYPE_PADDING) else {
+            return unsafe [tags]
+        }
         unsafe space.pointee.length = UInt32(padding)
         return unsafe [tags, space]
     }
@@ -151,7 +160,8 @@ private func seekTo(
 
 /// Returns the position to libFLAC, to locate the header.
 private func tellPosition(
-    _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?, client: UnsafeMutableRawPointer?
+    _: UnsafePointer<FLAC__StreamEncoder>?, position: UnsafeMutablePointer<FLAC__uint64>?,
+    client: UnsafeMutableRawPointer?
 ) -> FLAC__StreamEncoderTellStatus {
     unsafe position?.pointee = FLAC__uint64(CodecOutput.behind(client).position)
     return FLAC__STREAM_ENCODER_TELL_STATUS_OK

@@ -28,7 +28,8 @@ struct FLACFile {
         info = FLACStreamInfo(Array(head[start...]))
         guard info.sampleRate == format.sampleRate, info.channels == format.channels, info.bitsPerSample == 16 else {
             throw file.damaged(
-                "\(info.sampleRate) Hz in \(info.channels) channels with \(info.bitsPerSample) bits, where the call had \(format)")
+                "\(info.sampleRate) Hz in \(info.channels) channels with \(info.bitsPerSample) bits, where the call had \(format)"
+            )
         }
         var position = head.count, isLast = head[4] & 0x80 != 0, blocks = 1
         while !isLast {
@@ -53,10 +54,14 @@ struct FLACFile {
         let bytes = try file.bytes(at: file.byteCount - length, count: length)
         var candidates = 64
         for start in bytes.indices.reversed() where bytes[start] == 0xFF && candidates > 0 {
-            guard let header = FLACFrameHeader(bytes[start...].prefix(FLACFrameHeader.maximumBytes), channels: info.channels) else { continue }
+            guard
+                let header = FLACFrameHeader(
+                    bytes[start...].prefix(FLACFrameHeader.maximumBytes), channels: info.channels)
+            else { continue }
             candidates -= 1
             guard FLACFrameHeader.crc16(bytes[start...]) == 0 else { continue }
-            return (header.isVariable ? header.number : header.number * info.maximumBlock) + header.blockSize == info.total
+            return (header.isVariable ? header.number : header.number * info.maximumBlock) + header.blockSize
+                == info.total
         }
         return false
     }
@@ -70,7 +75,10 @@ struct FLACFile {
             let bytes = try file.bytes(at: position, count: piece + overlap)
             if let last = bytes.lastIndex(where: { $0 != 0 }) { contentEnd = max(contentEnd, position + last + 1) }
             for index in bytes.indices.prefix(piece) where bytes[index] == 0xFF && position + index > offset {
-                guard FLACFrameHeader(bytes[index...].prefix(FLACFrameHeader.maximumBytes), channels: info.channels) != nil else { continue }
+                guard
+                    FLACFrameHeader(bytes[index...].prefix(FLACFrameHeader.maximumBytes), channels: info.channels)
+                        != nil
+                else { continue }
                 candidates -= 1
                 guard candidates > 0 else { throw file.damaged("too much damage after byte \(offset)") }
                 if try isWholeFrame(at: position + index, start: start) { return (true, contentEnd) }

@@ -25,7 +25,9 @@ extension FLACSink {
         if bytesCut > 0 { try flac.expectNothing(after: audio) }
         var parts: [String] = []
         if bytesCut > 0 { parts.append("torn block of \(bytesCut) bytes cut") }
-        if audio.info != flac.info { parts.append("length and MD5 of \(audio.info.total) frames written to STREAMINFO") }
+        if audio.info != flac.info {
+            parts.append("length and MD5 of \(audio.info.total) frames written to STREAMINFO")
+        }
         if !dryRun {
             if parts.isEmpty {
                 try file.synchronize()
@@ -46,7 +48,9 @@ extension FLACSink {
     /// Decodes with libFLAC. libFLAC checks every block's checksums, and the MD5 of the samples if the file has one.
     /// - Throws: an error if a block is missing or damaged, if the length or the MD5 differs from the stated one,
     ///   or if other bytes follow the audio.
-    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         let flac = try FLACFile(path, format: format)
         let file = flac.file
         do throws(CodecFailure) {
@@ -55,8 +59,12 @@ extension FLACSink {
             let place = "after frame \(audio.frames) (byte \(audio.end))"
             let count = flac.info.total == 0 ? "" : "; it states \(flac.info.total) frames"
             if let damage = audio.damage { throw CodecFailure("\(damage) \(place)\(count)") }
-            guard flac.info.total == 0 || audio.frames == flac.info.total else { throw CodecFailure("it ends \(place)\(count)") }
-            guard audio.end == file.byteCount else { throw CodecFailure("\(file.byteCount - audio.end) bytes that are not audio \(place)") }
+            guard flac.info.total == 0 || audio.frames == flac.info.total else {
+                throw CodecFailure("it ends \(place)\(count)")
+            }
+            guard audio.end == file.byteCount else {
+                throw CodecFailure("\(file.byteCount - audio.end) bytes that are not audio \(place)")
+            }
             guard decoder.finish() else { throw CodecFailure("its samples do not have the MD5 that it states") }
             return DecodedFile(frames: audio.frames, isLossless: true)
         } catch {
@@ -79,7 +87,9 @@ private struct WholeAudio {
 
 extension FLACFile {
     /// Decodes up to the first bytes that are not a whole block, and lends the samples of each block.
-    fileprivate func read(_ decoder: inout FLACDecoder, into body: (Span<Int16>) -> Void) throws(CodecFailure) -> WholeAudio {
+    fileprivate func read(_ decoder: inout FLACDecoder, into body: (Span<Int16>) -> Void) throws(CodecFailure)
+        -> WholeAudio
+    {
         var audio = WholeAudio(end: audioOffset, info: info.unfinished)
         var frameSizes: ClosedRange<Int>?, blockSizes: ClosedRange<Int>?, lastBlock = 0
         loop: while true {
@@ -97,7 +107,12 @@ extension FLACFile {
                 let size = block.end - audio.end
                 frameSizes = frameSizes.map { min($0.lowerBound, size)...max($0.upperBound, size) } ?? size...size
                 // The last block may be shorter than the smallest.
-                if lastBlock > 0 { blockSizes = min(blockSizes?.lowerBound ?? lastBlock, lastBlock)...max(blockSizes?.upperBound ?? 0, lastBlock) }
+                if lastBlock > 0 {
+                    blockSizes =
+                        min(
+                            blockSizes?.lowerBound ?? lastBlock, lastBlock)...max(
+                            blockSizes?.upperBound ?? 0, lastBlock)
+                }
                 lastBlock = block.frames
                 audio.frames += block.frames
                 audio.end = block.end
@@ -105,7 +120,9 @@ extension FLACFile {
         }
         audio.info.total = audio.frames
         // Without a block there is nothing to measure; the encoder itself then leaves 2²⁴−1 and 0.
-        if let frameSizes { (audio.info.minimumFrame, audio.info.maximumFrame) = (frameSizes.lowerBound, frameSizes.upperBound) }
+        if let frameSizes {
+            (audio.info.minimumFrame, audio.info.maximumFrame) = (frameSizes.lowerBound, frameSizes.upperBound)
+        }
         // Keeps the encoder's announced block sizes, unless the blocks differ from them.
         audio.info.minimumBlock = min(info.minimumBlock, blockSizes?.lowerBound ?? info.minimumBlock)
         audio.info.maximumBlock = max(info.maximumBlock, blockSizes?.upperBound ?? 0, lastBlock)
@@ -139,10 +156,13 @@ extension FLACFile {
         let place = "after frame \(audio.frames) (byte \(audio.end))"
         let found = try wholeFrame(after: audio.end, start: audio.frames)
         if found.isFound {
-            throw file.damaged("\(audio.damage ?? "a block that cannot be decoded") \(place), and there is audio behind it: left as it is")
+            throw file.damaged(
+                "\(audio.damage ?? "a block that cannot be decoded") \(place), and there is audio behind it: left as it is"
+            )
         }
         guard found.contentEnd - audio.end <= max(FLACSink.maximumCut, info.largestFrame) else {
-            throw file.damaged("\(found.contentEnd - audio.end) bytes \(place) are neither a torn block nor zeros: left as they are")
+            throw file.damaged(
+                "\(found.contentEnd - audio.end) bytes \(place) are neither a torn block nor zeros: left as they are")
         }
     }
 }

@@ -26,13 +26,17 @@ public struct FLACSink: ~Copyable, AudioSink {
         let file = try context.createFile("flac")
         do {
             encoder = try FLACEncoder(
-                descriptor: file.descriptor, format: context.format, level: options.level, blockSize: blockSize, verify: options.verify,
-                comments: [("TITLE", tags.title), ("DATE", tags.date), ("ENCODER", CallTags.software)] + tags.facts, padding: options.padding)
+                descriptor: file.descriptor, format: context.format, level: options.level, blockSize: blockSize,
+                verify: options.verify,
+                comments: [("TITLE", tags.title), ("DATE", tags.date), ("ENCODER", CallTags.software)] + tags.facts,
+                padding: options.padding)
         } catch {
             throw error.sinkError(.open, "cannot begin \(file.path)")
         }
         self.file = file
-        details = ["level": .integer(options.level), "blockSize": .integer(blockSize), "verified": .boolean(options.verify)]
+        details = [
+            "level": .integer(options.level), "blockSize": .integer(blockSize), "verified": .boolean(options.verify),
+        ]
     }
 
     /// Encodes frames, and writes every full block.

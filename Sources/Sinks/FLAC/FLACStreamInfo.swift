@@ -38,7 +38,8 @@ struct FLACStreamInfo: Equatable {
             (0..<count).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
         }
         let packed = sampleRate << 44 | (channels - 1) << 41 | (bitsPerSample - 1) << 36 | total
-        return bytes(minimumBlock, 2) + bytes(maximumBlock, 2) + bytes(minimumFrame, 3) + bytes(maximumFrame, 3) + bytes(packed, 8) + md5
+        return bytes(minimumBlock, 2) + bytes(maximumBlock, 2) + bytes(minimumFrame, 3) + bytes(maximumFrame, 3)
+            + bytes(packed, 8) + md5
     }
 
     /// True when the file states its length and the checksum of its samples.

@@ -14,8 +14,14 @@ public struct MemoryOptions: Configurable {
 
     /// The keys of a `{"type": "memory"}` entry.
     public static let fields: [Field<Self>] = [
-        .string("label", \.label, "What a test asks for the recordings by.") { $0.isEmpty ? "is no label: it is empty" : nil },
-        .integer("calls", \.calls, in: 1...1000, "Recordings kept under the label; a further call takes the place of the oldest that is over."),
-        .integer("seconds", \.seconds, in: 1...86400, "Seconds of audio that one call may have; the sink fails at the first chunk beyond."),
+        .string("label", \.label, "What a test asks for the recordings by.") {
+            $0.isEmpty ? "is no label: it is empty" : nil
+        },
+        .integer(
+            "calls", \.calls, in: 1...1000,
+            "Recordings kept under the label; a further call takes the place of the oldest that is over."),
+        .integer(
+            "seconds", \.seconds, in: 1...86400,
+            "Seconds of audio that one call may have; the sink fails at the first chunk beyond."),
     ]
 }

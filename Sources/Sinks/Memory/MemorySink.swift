@@ -32,7 +32,9 @@ public struct MemorySink: ~Copyable, AudioSink {
         frameLimit = options.seconds * context.format.sampleRate
         let recording = MemoryRecording(id: id, call: context.call, format: context.format)
         guard MemoryRecordings.shared.add(recording, label, limit: options.calls) else {
-            throw SinkError(.open, "\(options.calls) calls are being recorded under the label \"\(label)\", which is its limit", blame: .options)
+            throw SinkError(
+                .open, "\(options.calls) calls are being recorded under the label \"\(label)\", which is its limit",
+                blame: .options)
         }
     }
 
@@ -43,7 +45,8 @@ public struct MemorySink: ~Copyable, AudioSink {
     public mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
         guard frames + chunk.frameCount <= frameLimit else {
             throw SinkError(
-                .write, "holds \(frames) frames of the call; with \(chunk.frameCount) more it would be beyond its limit of \(frameLimit)",
+                .write,
+                "holds \(frames) frames of the call; with \(chunk.frameCount) more it would be beyond its limit of \(frameLimit)",
                 blame: .options)
         }
         chunk.withSamples { samples in MemoryRecordings.shared.append(samples, to: id, label) }

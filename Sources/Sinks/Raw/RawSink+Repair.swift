@@ -11,12 +11,15 @@ extension RawSink {
             return FileRepair(frames: frames)
         }
         if !dryRun { try file.change { writer throws(SinkError) in try writer.truncate(to: file.byteCount - rest) } }
-        return FileRepair(frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)")
+        return FileRepair(
+            frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)")
     }
 
     /// Reads the samples.
     /// - Throws: an error if the length is not a whole number of frames. There is no checksum to check.
-    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         let file = try StoredFile(path)
         guard file.byteCount.isMultiple(of: format.bytesPerFrame) else {
             throw file.damaged("\(file.byteCount) bytes are not whole frames of \(format)")
@@ -24,11 +27,14 @@ extension RawSink {
         let piece = 16384 * format.bytesPerFrame
         for offset in stride(from: 0, to: file.byteCount, by: piece) {
             let bytes = try file.bytes(at: offset, count: piece)
-            guard bytes.count == min(piece, file.byteCount - offset) else { throw file.damaged("it became shorter while it was read") }
+            guard bytes.count == min(piece, file.byteCount - offset) else {
+                throw file.damaged("it became shorter while it was read")
+            }
             let samples = unsafe [Int16](unsafeUninitializedCapacity: bytes.count / 2) { buffer, count in
                 count = bytes.count / 2
                 for index in 0..<count {
-                    unsafe buffer[index] = Int16(bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
+                    unsafe buffer[index] = Int16(
+                        bitPattern: UInt16(bytes[2 * index]) | UInt16(bytes[2 * index + 1]) << 8)
                 }
             }
             body(samples.span)

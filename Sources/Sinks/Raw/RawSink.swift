@@ -50,7 +50,9 @@ public struct RawSink: ~Copyable, AudioSink {
     public consuming func finish() throws(SinkError) -> SinkReceipt {
         let receipt = SinkReceipt(
             frames: frames, framesByFile: [file.name: frames],
-            details: ["encoding": "s16le", "sampleRate": .integer(format.sampleRate), "channels": .integer(format.channels)])
+            details: [
+                "encoding": "s16le", "sampleRate": .integer(format.sampleRate), "channels": .integer(format.channels),
+            ])
         try file.close()
         return receipt
     }

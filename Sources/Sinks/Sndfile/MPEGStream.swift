@@ -26,7 +26,8 @@ struct MPEGStream {
     init?(_ file: StoredFile) throws(SinkError) {
         let start = try Self.frontTagBytes(file)
         let bytes = try file.bytes(at: start, count: 256)
-        guard let first = MPEGFrameHeader(bytes[...]), let format = AudioFormat(checking: first.sampleRate, channels: first.channels)
+        guard let first = MPEGFrameHeader(bytes[...]),
+            let format = AudioFormat(checking: first.sampleRate, channels: first.channels)
         else { return nil }
         self.format = format
         guard let tag = LAMETag(bytes[first.tagOffset...]) else {
@@ -60,7 +61,8 @@ struct MPEGStream {
                 (piece, pieceStart) = (try file.bytes(at: position, count: 1 << 16), position)
             }
             let offset = position - pieceStart
-            guard offset + 4 <= piece.count, let header = MPEGFrameHeader(piece[offset...]), position + header.byteCount <= file.byteCount
+            guard offset + 4 <= piece.count, let header = MPEGFrameHeader(piece[offset...]),
+                position + header.byteCount <= file.byteCount
             else { return count }
             position += header.byteCount
             count += 1
@@ -82,7 +84,8 @@ struct MPEGFrameHeader {
 
     /// Bit rates of layer III in kbit/s, for MPEG 1 and for MPEG 2 (13818-3, table 2.4.2.3). 0 is not allowed here.
     private static let bitRates = [
-        [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0], [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
+        [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0],
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
     ]
     /// Frames a second in MPEG 1. MPEG 2 has half of them; its extension to lower rates has a quarter.
     private static let sampleRates = [44100, 48000, 32000]
@@ -116,7 +119,9 @@ private struct LAMETag {
         let content = Array(content)
         func number(_ offset: Int) -> Int { content[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
         // After the name: flags, frames, bytes, a table of 100 seek points, a quality, and 21 bytes of LAME's own.
-        guard content.count >= 144, content.starts(with: "Info".utf8) || content.starts(with: "Xing".utf8), number(4) & 15 == 15 else { return nil }
+        guard content.count >= 144, content.starts(with: "Info".utf8) || content.starts(with: "Xing".utf8),
+            number(4) & 15 == 15
+        else { return nil }
         blocks = number(8)
         bytes = number(12)
         delay = Int(content[141]) << 4 | Int(content[142]) >> 4

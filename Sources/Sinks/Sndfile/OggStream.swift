@@ -36,7 +36,8 @@ struct OggStream {
             // A page may begin in this piece with only its first letters.
             let bytes = try file.bytes(at: start, count: end - start + 3)
             for offset in bytes.indices.dropLast(3).reversed() where bytes[offset] == UInt8(ascii: "O") {
-                guard bytes[offset..<offset + 4].elementsEqual("OggS".utf8), let page = try page(in: file, at: start + offset), page.position >= 0
+                guard bytes[offset..<offset + 4].elementsEqual("OggS".utf8),
+                    let page = try page(in: file, at: start + offset), page.position >= 0
                 else { continue }
                 return page.position
             }
@@ -46,7 +47,9 @@ struct OggStream {
     }
 
     /// Returns the page at an offset, or nil if its checksum is wrong.
-    private static func page(in file: StoredFile, at offset: Int) throws(SinkError) -> (position: Int, content: ArraySlice<UInt8>)? {
+    private static func page(in file: StoredFile, at offset: Int) throws(SinkError) -> (
+        position: Int, content: ArraySlice<UInt8>
+    )? {
         let header = try file.bytes(at: offset, count: headerBytes + 255)
         guard header.count >= headerBytes, header.count >= headerBytes + Int(header[26]) else { return nil }
         let content = headerBytes + Int(header[26])
@@ -59,7 +62,9 @@ struct OggStream {
         return (Int(truncatingIfNeeded: number(bytes[6..<14])), bytes[content...])
     }
 
-    fileprivate static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    fileprivate static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
 
     /// The checksum of a page, by the polynomial 0x04C11DB7.
     private static func crc32(_ bytes: [UInt8]) -> UInt32 {
@@ -67,7 +72,9 @@ struct OggStream {
     }
 
     private static let checksums: [UInt32] = (0..<256).map { byte in
-        (0..<8).reduce(UInt32(byte) << 24) { value, _ in value & 0x8000_0000 == 0 ? value << 1 : value << 1 ^ 0x04C1_1DB7 }
+        (0..<8).reduce(UInt32(byte) << 24) { value, _ in
+            value & 0x8000_0000 == 0 ? value << 1 : value << 1 ^ 0x04C1_1DB7
+        }
     }
 }
 

@@ -20,7 +20,9 @@ struct SizedSoundFile {
     /// - Throws: an error if the file is not one of these kinds, or not in this format.
     init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
         self.file = file
-        guard let sizes = try SoundFileSizes(file) else { throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file") }
+        guard let sizes = try SoundFileSizes(file) else {
+            throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file")
+        }
         let found: (kind: SoundKind?, format: AudioFormat)
         do {
             let sound = try SoundFile(reading: file.path)
@@ -40,7 +42,9 @@ struct SizedSoundFile {
         let isPadded = sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
         let isClosed = isPadded && sizes.statedBytes.isMultiple(of: frameBytes) && sizes.statesEnd(file.byteCount)
         frames = (isClosed ? sizes.statedBytes : available) / frameBytes
-        guard sizes.canState(frames * frameBytes) else { throw file.damaged("\(file.byteCount) bytes are more than its header can say") }
+        guard sizes.canState(frames * frameBytes) else {
+            throw file.damaged("\(file.byteCount) bytes are more than its header can say")
+        }
     }
 
     /// Bytes after the last whole frame, to be cut.
@@ -70,7 +74,9 @@ struct SizedSoundFile {
         if wrong.isEmpty, !pad, end == file.byteCount { return }
         try file.change { writer throws(SinkError) in
             if end < file.byteCount { try writer.truncate(to: end) }
-            for field in wrong { try writer.write(field.bytes(sizes.dataOffset, frames * frameBytes, frames, end), at: field.offset) }
+            for field in wrong {
+                try writer.write(field.bytes(sizes.dataOffset, frames * frameBytes, frames, end), at: field.offset)
+            }
             guard pad else { return }
             try writer.synchronize()
             try writer.write([0], at: end - 1)

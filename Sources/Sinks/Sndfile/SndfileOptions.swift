@@ -72,10 +72,15 @@ public struct SndfileOptions: Configurable {
 
     /// The keys of a `{"type": "sndfile"}` entry.
     public static let fields: [Field<Self>] = [
-        .choice("format", \.format, "The kind of file. opus, vorbis and mp3 are small and lose some quality; the others keep samples."),
-        .choice("encoding", \.encoding, "How samples are kept in caf, aiff, w64, rf64 and au; null takes pcm16, which is exact."),
+        .choice(
+            "format", \.format,
+            "The kind of file. opus, vorbis and mp3 are small and lose some quality; the others keep samples."),
+        .choice(
+            "encoding", \.encoding,
+            "How samples are kept in caf, aiff, w64, rf64 and au; null takes pcm16, which is exact."),
         .number(
             "quality", \.quality, in: 0...1,
-            "Of opus, vorbis and mp3: 0 is smallest and 1 is best. null takes what the encoder takes, which suits speech."),
+            "Of opus, vorbis and mp3: 0 is smallest and 1 is best. null takes what the encoder takes, which suits speech."
+        ),
     ]
 }

@@ -25,7 +25,9 @@ extension SndfileSink {
     /// Decodes with libsndfile, after comparing the sizes in the header with the file.
     ///
     /// 16-bit samples return unchanged from 24-bit integers and from floating point. All other encodings are lossy.
-    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         let file = try StoredFile(path)
         if try isStream(file) {
             return DecodedFile(frames: try decode(stream: file, format, into: body), isLossless: false)

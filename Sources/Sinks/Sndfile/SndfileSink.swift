@@ -36,13 +36,16 @@ public struct SndfileSink: ~Copyable, AudioSink {
     public static func refusal(of format: AudioFormat, options: SndfileOptions) -> String? {
         let name = options.format.rawValue, kind = options.format.kind(options.encoding)
         if kind.isStream, let encoding = options.encoding {
-            return "\"encoding\" \"\(encoding.rawValue)\" is nothing that \(name) can be given: leave it out, or take caf, aiff, w64, rf64 or au"
+            return
+                "\"encoding\" \"\(encoding.rawValue)\" is nothing that \(name) can be given: leave it out, or take caf, aiff, w64, rf64 or au"
         }
         if !kind.isStream, options.quality != nil {
-            return "\"quality\" is nothing that \(name) has, since it keeps samples: leave it out, or take opus, vorbis or mp3"
+            return
+                "\"quality\" is nothing that \(name) has, since it keeps samples: leave it out, or take opus, vorbis or mp3"
         }
         if let rates = options.format.sampleRates, !rates.contains(format.sampleRate) {
-            return "\(name) cannot hold \(format.sampleRate) Hz; it takes \(rates.map(String.init).joined(separator: ", "))"
+            return
+                "\(name) cannot hold \(format.sampleRate) Hz; it takes \(rates.map(String.init).joined(separator: ", "))"
         }
         guard SoundFile.canWrite(kind, format) else {
             return "\(SoundFile.libraryVersion), which is installed here, cannot write \(name) of \(format)"
@@ -52,13 +55,17 @@ public struct SndfileSink: ~Copyable, AudioSink {
 
     /// Returns the frames that fit into one file: AIFF and AU have sizes of 32 bits.
     public static func frameLimit(options: SndfileOptions, format: AudioFormat) -> Int? {
-        guard let bytes = options.format.maximumDataBytes, let sample = options.format.kind(options.encoding).bytesPerSample else { return nil }
+        guard let bytes = options.format.maximumDataBytes,
+            let sample = options.format.kind(options.encoding).bytesPerSample
+        else { return nil }
         return bytes / (sample * format.channels)
     }
 
     /// Creates the file.
     public init(options: SndfileOptions, context: SinkContext) throws(SinkError) {
-        if let reason = Self.refusal(of: context.format, options: options) { throw SinkError(.open, reason, blame: .options) }
+        if let reason = Self.refusal(of: context.format, options: options) {
+            throw SinkError(.open, reason, blame: .options)
+        }
         let kind = options.format.kind(options.encoding)
         let file = try context.createFile(options.format.fileExtension)
         sound = try Self.begin(kind, file, options, context)
@@ -78,7 +85,10 @@ public struct SndfileSink: ~Copyable, AudioSink {
         do {
             return try SoundFile(
                 creating: kind, on: file.descriptor, format: context.format, quality: options.quality,
-                texts: [(.title, text(tags.title)), (.date, tags.date), (.comment, text(tags.comment)), (.software, CallTags.software)])
+                texts: [
+                    (.title, text(tags.title)), (.date, tags.date), (.comment, text(tags.comment)),
+                    (.software, CallTags.software),
+                ])
         } catch {
             throw error.sinkError(.open, "cannot begin \(file.path)")
         }

@@ -57,7 +57,9 @@ struct SoundFileSizes {
 
     /// True when the header marks the length as unknown, by a size of all ones.
     var isUnknown: Bool {
-        fields.contains { field in if case .audio = field.meaning { field.found.allSatisfy { $0 == 0xFF } } else { false } }
+        fields.contains { field in
+            if case .audio = field.meaning { field.found.allSatisfy { $0 == 0xFF } } else { false }
+        }
     }
 
     /// Returns true if the outermost size matches this file length.
@@ -77,7 +79,8 @@ struct SoundFileSizes {
     init?(_ file: StoredFile) throws(SinkError) {
         let beginning = try file.bytes(at: 0, count: 40)
         guard beginning.count >= 24 else {
-            guard Self.names.contains(where: { beginning.prefix(4).elementsEqual($0.utf8.prefix(beginning.count)) }) else { return nil }
+            guard Self.names.contains(where: { beginning.prefix(4).elementsEqual($0.utf8.prefix(beginning.count)) })
+            else { return nil }
             throw file.withoutAudio("its header is not complete")
         }
         let chunks: Chunks
@@ -88,12 +91,25 @@ struct SoundFileSizes {
             hasPad = false
             dataOffset = Int(Self.number(Array(beginning[4..<8]), isBigEndian: true))
             guard 24...file.byteCount ~= dataOffset else { throw file.withoutAudio("its header is not complete") }
-            fields = [Field(offset: 8, width: 4, isBigEndian: true, meaning: .audio(0), found: Array(beginning[8..<12]))]
+            fields = [
+                Field(offset: 8, width: 4, isBigEndian: true, meaning: .audio(0), found: Array(beginning[8..<12]))
+            ]
             return
-        case "FORM": chunks = Chunks(container: .aiff, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: true, audio: "SSND", audioHeader: 8)
-        case "caff": chunks = Chunks(container: .caf, start: 8, nameBytes: 4, sizeBytes: 8, isBigEndian: true, audio: "data", audioHeader: 4)
-        case "RF64": chunks = Chunks(container: .rf64, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: false, audio: "data", audioHeader: 0)
-        case "riff": chunks = Chunks(container: .w64, start: 40, nameBytes: 16, sizeBytes: 8, isBigEndian: false, audio: "data", audioHeader: 0)
+        case "FORM":
+            chunks = Chunks(
+                container: .aiff, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: true, audio: "SSND",
+                audioHeader: 8)
+        case "caff":
+            chunks = Chunks(
+                container: .caf, start: 8, nameBytes: 4, sizeBytes: 8, isBigEndian: true, audio: "data", audioHeader: 4)
+        case "RF64":
+            chunks = Chunks(
+                container: .rf64, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: false, audio: "data",
+                audioHeader: 0)
+        case "riff":
+            chunks = Chunks(
+                container: .w64, start: 40, nameBytes: 16, sizeBytes: 8, isBigEndian: false, audio: "data",
+                audioHeader: 0)
         default: return nil
         }
         container = chunks.container
@@ -169,7 +185,9 @@ private struct Chunks {
 
     /// Sorts the outermost size to the end.
     private static func ordered(_ fields: [SoundFileSizes.Field]) -> [SoundFileSizes.Field] {
-        func isOutermost(_ field: SoundFileSizes.Field) -> Bool { if case .file = field.meaning { true } else { false } }
+        func isOutermost(_ field: SoundFileSizes.Field) -> Bool {
+            if case .file = field.meaning { true } else { false }
+        }
         return fields.filter { !isOutermost($0) } + fields.filter(isOutermost)
     }
 }

@@ -56,17 +56,24 @@ package struct AudioFileReader: ~Copyable {
             let uncounted = stored.flatMap { try? UncountedAudio($0) }
             note = uncounted?.note
             var input: CodecInput?
-            if let stored, let uncounted, !uncounted.patches.isEmpty { input = CodecInput(stored, patches: uncounted.patches) }
+            if let stored, let uncounted, !uncounted.patches.isEmpty {
+                input = CodecInput(stored, patches: uncounted.patches)
+            }
             let file = try SoundFile(reading: path, patched: input)
-            guard wanted != nil || Self.keptRates ~= file.format.sampleRate && Self.keptChannels ~= file.format.channels else {
-                let limits = "\(Self.keptRates.lowerBound) to \(Self.keptRates.upperBound) Hz in 1 to \(Self.keptChannels.upperBound) channels"
+            guard wanted != nil || Self.keptRates ~= file.format.sampleRate && Self.keptChannels ~= file.format.channels
+            else {
+                let limits =
+                    "\(Self.keptRates.lowerBound) to \(Self.keptRates.upperBound) Hz in 1 to \(Self.keptChannels.upperBound) channels"
                 throw CodecFailure("\(file.format) cannot be recorded, only \(limits)")
             }
             let format = wanted ?? file.format
             let source = file.format.sampleRate, target = format.sampleRate
-            converter = source == target ? nil : try SampleRateConverter(from: source, to: target, channels: format.channels)
+            converter =
+                source == target ? nil : try SampleRateConverter(from: source, to: target, channels: format.channels)
             // A header may claim any length. A length that does not fit into an `Int` counts as unknown.
-            frameCount = file.frameCount.flatMap { Int(exactly: (Double($0) * Double(target) / Double(source)).rounded()) }
+            frameCount = file.frameCount.flatMap {
+                Int(exactly: (Double($0) * Double(target) / Double(source)).rounded())
+            }
             fileFormat = file.format
             self.format = format
             self.path = path
@@ -125,7 +132,9 @@ package struct AudioFileReader: ~Copyable {
         var mixed = [Float](repeating: 0, count: frames * target)
         for frame in 0..<frames {
             if source == target {
-                for channel in 0..<target { mixed[frame * target + channel] = Self.finite(block[frame * source + channel]) }
+                for channel in 0..<target {
+                    mixed[frame * target + channel] = Self.finite(block[frame * source + channel])
+                }
             } else {
                 var sum: Float = 0
                 for channel in 0..<source { sum += Self.finite(block[frame * source + channel]) }

@@ -36,7 +36,8 @@ final class CodecInput {
         guard position >= 0 else { return 0 }
         var done = 0
         while done < buffer.count {
-            let count = unsafe pread(file.descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(position + done))
+            let count = unsafe pread(
+                file.descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(position + done))
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
             done += count

@@ -15,9 +15,13 @@ import CallreelCore
     /// Creates a converter of medium quality: 121 dB signal-to-noise ratio, 90 % of the bandwidth.
     init(from source: Int, to target: Int, channels: Int) throws(CodecFailure) {
         ratio = Double(target) / Double(source)
-        guard src_is_valid_ratio(ratio) != 0 else { throw CodecFailure("\(source) Hz cannot be converted to \(target) Hz", blame: .options) }
+        guard src_is_valid_ratio(ratio) != 0 else {
+            throw CodecFailure("\(source) Hz cannot be converted to \(target) Hz", blame: .options)
+        }
         var code: Int32 = 0
-        guard let state = unsafe src_new(Int32(SRC_SINC_MEDIUM_QUALITY), Int32(channels), &code) else { throw Self.failure(code) }
+        guard let state = unsafe src_new(Int32(SRC_SINC_MEDIUM_QUALITY), Int32(channels), &code) else {
+            throw Self.failure(code)
+        }
         unsafe self.state = state
         self.channels = channels
         room = [Float](repeating: 0, count: 4096 * channels)

@@ -52,13 +52,15 @@ import CallreelCore
     ///   - quality: quality of a lossy kind, from 0 (smallest) to 1 (best). Nil means the library's own choice.
     ///   - texts: texts to write before the audio, if the kind keeps any.
     init(
-        creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil, texts: [(tag: Tag, text: String)]
+        creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil,
+        texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
         var info = Self.info(kind, format)
         // With callbacks, the library makes no system calls of its own. Without them it would seek and
         // measure the file for each header.
         let output = CodecOutput(descriptor: descriptor)
-        var calls = unsafe SF_VIRTUAL_IO(get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
+        var calls = unsafe SF_VIRTUAL_IO(
+            get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
         guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {
             if let number = output.failure { throw CodecFailure("write failed", systemError: number) }
             throw CodecFailure("libsndfile cannot begin such a file of \(format)", blame: .options)
@@ -95,7 +97,8 @@ import CallreelCore
     init(reading path: String, patched: CodecInput? = nil) throws(CodecFailure) {
         var info = SF_INFO()
         if let patched {
-            var calls = unsafe SF_VIRTUAL_IO(get_filelen: inputByteCount, seek: seekInput, read: readInput, write: writeNothing, tell: tellInput)
+            var calls = unsafe SF_VIRTUAL_IO(
+                get_filelen: inputByteCount, seek: seekInput, read: readInput, write: writeNothing, tell: tellInput)
             guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_READ), &info, patched.address) else {
                 throw CodecFailure("not a sound file that libsndfile reads")
             }
@@ -150,7 +153,9 @@ import CallreelCore
             let scaled = samples.indices.map { Float(samples[$0]) / 32768 }
             written = unsafe sf_writef_float(handle, scaled, sf_count_t(frames))
         } else {
-            written = unsafe samples.withUnsafeBufferPointer { unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames)) }
+            written = unsafe samples.withUnsafeBufferPointer {
+                unsafe sf_writef_short(handle, $0.baseAddress, sf_count_t(frames))
+            }
         }
         // After a failed write of Ogg pages, libsndfile returns a full count and sets an error.
         if unsafe output?.flush() == false || written != frames || sf_error(handle) != SF_ERR_NO_ERROR {
@@ -201,7 +206,9 @@ import CallreelCore
 
     private static func refreshHeader(of handle: OpaquePointer, _ output: CodecOutput?) throws(CodecFailure) {
         unsafe sf_command(handle, Int32(SFC_UPDATE_HEADER_NOW), nil, 0)
-        if unsafe output?.flush() == false || sf_error(handle) != SF_ERR_NO_ERROR { throw unsafe failure(of: handle, output) }
+        if unsafe output?.flush() == false || sf_error(handle) != SF_ERR_NO_ERROR {
+            throw unsafe failure(of: handle, output)
+        }
     }
 
     /// Returns the library's description of a file to begin.
@@ -218,15 +225,19 @@ import CallreelCore
         // libsndfile 1.2.0 obeys the first two commands and yet reports failure, so their results are ignored.
         var page = SoundKind.opusPageMilliseconds, mode = Int32(SF_BITRATE_MODE_CONSTANT), quality = quality
         switch kind.encoding {
-        case .opus: unsafe sf_command(handle, Int32(SFC_SET_OGG_PAGE_LATENCY_MS), &page, Int32(MemoryLayout<Double>.size))
+        case .opus:
+            unsafe sf_command(handle, Int32(SFC_SET_OGG_PAGE_LATENCY_MS), &page, Int32(MemoryLayout<Double>.size))
         case .mp3:
             unsafe sf_command(handle, Int32(SFC_SET_BITRATE_MODE), &mode, Int32(MemoryLayout<Int32>.size))
             quality = SoundKind.leastMP3Quality + (1 - SoundKind.leastMP3Quality) * (quality ?? 0)
         default: break
         }
         guard var quality else { return }
-        let done = unsafe sf_command(handle, Int32(SFC_SET_VBR_ENCODING_QUALITY), &quality, Int32(MemoryLayout<Double>.size))
-        if done != Int32(SF_TRUE) { throw CodecFailure("the encoder does not take a quality of \(quality)", blame: .options) }
+        let done = unsafe sf_command(
+            handle, Int32(SFC_SET_VBR_ENCODING_QUALITY), &quality, Int32(MemoryLayout<Double>.size))
+        if done != Int32(SF_TRUE) {
+            throw CodecFailure("the encoder does not take a quality of \(quality)", blame: .options)
+        }
     }
 
     /// Returns the failure of the previous library call.
@@ -240,7 +251,9 @@ import CallreelCore
 }
 
 /// Returns the file's length to libsndfile.
-private func byteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).byteCount) }
+private func byteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    sf_count_t(unsafe CodecOutput.behind(client).byteCount)
+}
 
 /// Moves the position for libsndfile.
 private func seek(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
@@ -257,16 +270,22 @@ private func seek(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutable
 private func readNothing(_: UnsafeMutableRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
 
 /// Writes bytes for libsndfile.
-private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
+private func writeBytes(_ bytes: UnsafeRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?)
+    -> sf_count_t
+{
     let went = unsafe CodecOutput.behind(client).write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
     return went ? count : 0
 }
 
 /// Returns the position of the next write to libsndfile.
-private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecOutput.behind(client).position) }
+private func tellPosition(_ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    sf_count_t(unsafe CodecOutput.behind(client).position)
+}
 
 /// Returns the length of the input to libsndfile.
-private func inputByteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).byteCount) }
+private func inputByteCount(_ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    sf_count_t(unsafe CodecInput.behind(client).byteCount)
+}
 
 /// Moves the input's position for libsndfile.
 private func seekInput(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
@@ -280,15 +299,21 @@ private func seekInput(_ offset: sf_count_t, _ whence: Int32, _ client: UnsafeMu
 }
 
 /// Reads bytes for libsndfile.
-private func readInput(_ bytes: UnsafeMutableRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?) -> sf_count_t {
-    sf_count_t(unsafe CodecInput.behind(client).read(into: UnsafeMutableRawBufferPointer(start: bytes, count: max(0, Int(count)))))
+private func readInput(_ bytes: UnsafeMutableRawPointer?, _ count: sf_count_t, _ client: UnsafeMutableRawPointer?)
+    -> sf_count_t
+{
+    sf_count_t(
+        unsafe CodecInput.behind(client).read(
+            into: UnsafeMutableRawBufferPointer(start: bytes, count: max(0, Int(count)))))
 }
 
 /// Writes nothing. libsndfile does not call this for a file that it reads.
 private func writeNothing(_: UnsafeRawPointer?, _: sf_count_t, _: UnsafeMutableRawPointer?) -> sf_count_t { 0 }
 
 /// Returns the position of the next read to libsndfile.
-private func tellInput(_ client: UnsafeMutableRawPointer?) -> sf_count_t { sf_count_t(unsafe CodecInput.behind(client).position) }
+private func tellInput(_ client: UnsafeMutableRawPointer?) -> sf_count_t {
+    sf_count_t(unsafe CodecInput.behind(client).position)
+}
 
 extension SoundFile.Tag {
     /// libsndfile's number for the text.
@@ -305,13 +330,15 @@ extension SoundFile.Tag {
 extension SoundKind {
     /// libsndfile's numbers for containers.
     private static let containers: [(Container, Int)] = [
-        (.wav, SF_FORMAT_WAV), (.aiff, SF_FORMAT_AIFF), (.au, SF_FORMAT_AU), (.caf, SF_FORMAT_CAF), (.w64, SF_FORMAT_W64),
+        (.wav, SF_FORMAT_WAV), (.aiff, SF_FORMAT_AIFF), (.au, SF_FORMAT_AU), (.caf, SF_FORMAT_CAF),
+        (.w64, SF_FORMAT_W64),
         (.rf64, SF_FORMAT_RF64), (.ogg, SF_FORMAT_OGG), (.mpeg, SF_FORMAT_MPEG),
     ]
 
     /// libsndfile's numbers for encodings.
     private static let encodings: [(Encoding, Int)] = [
-        (.pcm16, SF_FORMAT_PCM_16), (.pcm24, SF_FORMAT_PCM_24), (.float, SF_FORMAT_FLOAT), (.ulaw, SF_FORMAT_ULAW), (.alaw, SF_FORMAT_ALAW),
+        (.pcm16, SF_FORMAT_PCM_16), (.pcm24, SF_FORMAT_PCM_24), (.float, SF_FORMAT_FLOAT), (.ulaw, SF_FORMAT_ULAW),
+        (.alaw, SF_FORMAT_ALAW),
         (.opus, SF_FORMAT_OPUS), (.vorbis, SF_FORMAT_VORBIS), (.mp3, SF_FORMAT_MPEG_LAYER_III),
     ]
 

@@ -29,13 +29,16 @@ struct UncountedAudio {
             note = "its header counts \(found.stated) bytes of audio, and \(available) are there"
             patches = []
         } else {
-            note = "its header counts \(found.stated) bytes of audio, and \(available) are there: it was not closed, and all of it is read"
+            note =
+                "its header counts \(found.stated) bytes of audio, and \(available) are there: it was not closed, and all of it is read"
             patches = found.patches
         }
     }
 
     /// Examines a WAV file with any kind of samples (Multimedia Programming Interface 1.0, IBM and Microsoft, 1991).
-    private static func wave(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
+    private static func wave(_ file: StoredFile) throws(SinkError) -> (
+        dataOffset: Int, stated: Int, patches: [CodecInput.Patch]
+    )? {
         var position = 12
         for _ in 0..<maximumChunks {
             let header = try file.bytes(at: position, count: 8)
@@ -82,7 +85,9 @@ struct UncountedAudio {
     }
 
     /// Examines a CAF, AIFF, Wave64, RF64 or AU file.
-    private static func other(_ file: StoredFile) throws(SinkError) -> (dataOffset: Int, stated: Int, patches: [CodecInput.Patch])? {
+    private static func other(_ file: StoredFile) throws(SinkError) -> (
+        dataOffset: Int, stated: Int, patches: [CodecInput.Patch]
+    )? {
         // Other damage is left to the library to report.
         guard let sizes = try? SoundFileSizes(file), !sizes.statesEnd(file.byteCount) else { return nil }
         let available = file.byteCount - sizes.dataOffset, stated = sizes.statedBytes
@@ -92,7 +97,8 @@ struct UncountedAudio {
         let patches = sizes.fields.compactMap { field -> CodecInput.Patch? in
             // The library computes the number of frames from the bytes.
             if case .frames = field.meaning { return nil }
-            return CodecInput.Patch(offset: field.offset, bytes: field.bytes(sizes.dataOffset, available, 0, file.byteCount))
+            return CodecInput.Patch(
+                offset: field.offset, bytes: field.bytes(sizes.dataOffset, available, 0, file.byteCount))
         }
         return (sizes.dataOffset, stated, patches)
     }

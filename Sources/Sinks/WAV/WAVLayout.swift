@@ -55,7 +55,8 @@ struct WAVLayout {
             }
             guard content + size <= fileBytes else { throw incomplete }
             if Self.isNamed(header, "fmt ") {
-                encoding = try Self.encoding(try file.bytes(at: content, count: min(size, 16)), format: format, file: file)
+                encoding = try Self.encoding(
+                    try file.bytes(at: content, count: min(size, 16)), format: format, file: file)
             } else if Self.isNamed(header, "fact"), size >= 4 {
                 fact = (content, Self.number(try file.bytes(at: content, count: 4), at: 0))
             }
@@ -77,7 +78,9 @@ struct WAVLayout {
         bytesCut = isClosed ? 0 : available % frameBytes
         dataBytes = isClosed ? dataSize : available - bytesCut
         lacksPad = !isClosed && !dataBytes.isMultiple(of: 2)
-        guard end - 8 <= UInt32.max else { throw file.damaged("\(fileBytes) bytes are more than a RIFF header can say") }
+        guard end - 8 <= UInt32.max else {
+            throw file.damaged("\(fileBytes) bytes are more than a RIFF header can say")
+        }
     }
 
     /// The file's length after a repair.
@@ -87,7 +90,9 @@ struct WAVLayout {
     var frames: Int { dataBytes / frameBytes }
 
     /// Returns true if only a pad byte or whole chunks follow the audio counted by the header.
-    private static func isClosed(_ file: StoredFile, audioEnd: Int, hasPad: Bool, riffEnd: Int) throws(SinkError) -> Bool {
+    private static func isClosed(_ file: StoredFile, audioEnd: Int, hasPad: Bool, riffEnd: Int) throws(SinkError)
+        -> Bool
+    {
         let fileBytes = file.byteCount
         guard audioEnd < fileBytes else { return audioEnd == fileBytes && !hasPad }
         var position = audioEnd + (hasPad ? 1 : 0)
@@ -114,7 +119,8 @@ struct WAVLayout {
 
     /// Returns the encoding described by a `fmt ` chunk (Multimedia Programming Interface 1.0,
     /// IBM and Microsoft, 1991, "Waveform").
-    private static func encoding(_ fmt: [UInt8], format: AudioFormat, file: StoredFile) throws(SinkError) -> WAVEncoding {
+    private static func encoding(_ fmt: [UInt8], format: AudioFormat, file: StoredFile) throws(SinkError) -> WAVEncoding
+    {
         guard fmt.count == 16 else { throw file.damaged("its header does not say how samples are kept") }
         let tag = number(fmt, at: 0) & 0xFFFF, bits = number(fmt, at: 12) >> 16
         let encoding: WAVEncoding? =
@@ -126,7 +132,9 @@ struct WAVLayout {
             case (7, 8): .ulaw
             default: nil
             }
-        guard let encoding else { throw file.damaged("WAV format \(tag) with \(bits) bits is not one that Callreel writes") }
+        guard let encoding else {
+            throw file.damaged("WAV format \(tag) with \(bits) bits is not one that Callreel writes")
+        }
         let channels = number(fmt, at: 0) >> 16, rate = number(fmt, at: 4)
         guard channels == format.channels, rate == format.sampleRate else {
             throw file.damaged("\(rate) Hz in \(channels) channels, where the call had \(format)")

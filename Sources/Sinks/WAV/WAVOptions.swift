@@ -36,6 +36,7 @@ public struct WAVOptions: Configurable {
     public static let fields: [Field<Self>] = [
         .choice(
             "encoding", \.encoding,
-            "How samples are kept. pcm16 is exact and opens everywhere; ulaw and alaw take half the space and lose quality.")
+            "How samples are kept. pcm16 is exact and opens everywhere; ulaw and alaw take half the space and lose quality."
+        )
     ]
 }

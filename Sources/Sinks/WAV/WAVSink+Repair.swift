@@ -23,7 +23,9 @@ extension WAVSink {
     /// libsndfile itself does not report a difference.
     ///
     /// 16-bit samples return unchanged from 24-bit integers and from floating point. G.711 is lossy.
-    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile? {
+    public static func decode(_ path: String, format: AudioFormat, into body: (Span<Int16>) -> Void) throws(SinkError)
+        -> DecodedFile?
+    {
         let file = try StoredFile(path)
         let layout = try WAVLayout(file, format: format)
         if let change = layout.change { throw file.damaged("its header and its length do not agree (\(change))") }
@@ -41,7 +43,9 @@ extension WAVSink {
         } catch {
             throw SinkError(.open, error.description)
         }
-        guard frames == layout.frames else { throw file.damaged("\(frames) of \(layout.frames) frames could be decoded") }
+        guard frames == layout.frames else {
+            throw file.damaged("\(frames) of \(layout.frames) frames could be decoded")
+        }
         return DecodedFile(frames: frames, isLossless: layout.encoding.keepsSamples)
     }
 }

@@ -48,7 +48,8 @@ public struct WAVSink: ~Copyable, AudioSink {
     /// Closes the file and brings it to stable storage.
     public consuming func finish() throws(SinkError) -> SinkReceipt {
         let receipt = SinkReceipt(
-            frames: part.frames, framesByFile: [part.file.name: part.frames], details: ["encoding": .string(encoding.rawValue)])
+            frames: part.frames, framesByFile: [part.file.name: part.frames],
+            details: ["encoding": .string(encoding.rawValue)])
         try part.close()
         return receipt
     }

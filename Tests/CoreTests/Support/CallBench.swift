@@ -19,12 +19,16 @@ final class CallBench: Sendable {
 
     /// Starts a call. Each sink is a JSON entry, in which `PROBE` stands for the probe of the same place.
     init(
-        _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"), format: AudioFormat = .telephone,
-        template: String = "call", registry: SinkRegistry = testRegistry, pauseGuard: Double = 0, onDrain: (@Sendable () -> Void)? = nil
+        _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"),
+        format: AudioFormat = .telephone,
+        template: String = "call", registry: SinkRegistry = testRegistry, pauseGuard: Double = 0,
+        onDrain: (@Sendable () -> Void)? = nil
     ) throws {
         workspace = try Workspace()
         let entries = try sinks.map { probe, text in
-            guard case .object(var members) = try JSONValue.parse(text) else { throw RecordingError("not an entry: \(text)") }
+            guard case .object(var members) = try JSONValue.parse(text) else {
+                throw RecordingError("not an entry: \(text)")
+            }
             members["type"] = members["type"] ?? "probe"
             if members["type"] == "probe" { members["probe"] = .string(probe.name) }
             return JSONValue.object(members)
@@ -40,7 +44,8 @@ final class CallBench: Sendable {
                 LogBook(entries: log, everything: everything)
             }
         )
-        let session = recorder.startCall(call, format: format, onRoom: { [announcements] in announcements.append(()) }, onDrain: onDrain)
+        let session = recorder.startCall(
+            call, format: format, onRoom: { [announcements] in announcements.append(()) }, onDrain: onDrain)
         self.session = session
         recording = Task { [recorder] in await recorder.record(session) }
     }

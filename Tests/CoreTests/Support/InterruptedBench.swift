@@ -27,9 +27,14 @@ struct InterruptedBench {
     }
 
     /// Makes a probe's entry with these files and their first frames.
-    func sink(_ name: String = "probe", _ files: [(name: String, start: Int?)] = [], directories: [String]? = nil) -> Recording.Sink {
+    func sink(_ name: String = "probe", _ files: [(name: String, start: Int?)] = [], directories: [String]? = nil)
+        -> Recording.Sink
+    {
         var sink = Recording.Sink(type: "probe", name: name, state: .recording)
-        sink.files = files.map { Recording.File(name: $0.name, directory: directories?.first, bytes: 0, start: $0.start.map(FramePosition.init)) }
+        sink.files = files.map {
+            Recording.File(
+                name: $0.name, directory: directories?.first, bytes: 0, start: $0.start.map(FramePosition.init))
+        }
         sink.directories = directories
         return sink
     }

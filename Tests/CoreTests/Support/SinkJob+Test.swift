@@ -5,12 +5,14 @@ import CoreMetrics
 extension SinkJob {
     /// Makes a job with default figures.
     init(
-        places: [SinkPlace], queue: ChunkQueue, envelope: SinkEnvelope = SinkEnvelope(), health: SinkHealth = SinkHealth(),
+        places: [SinkPlace], queue: ChunkQueue, envelope: SinkEnvelope = SinkEnvelope(),
+        health: SinkHealth = SinkHealth(),
         rateConverter: SinkRegistry.RateConverterMaker? = nil
     ) {
         let metrics = RecorderMetrics(NOOPMetricsHandler.instance).sink("test", type: "test")
         self.init(
-            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, account: LiveAccount(), format: .telephone,
+            places: places, queue: queue, envelope: envelope, health: health, metrics: metrics, account: LiveAccount(),
+            format: .telephone,
             rateConverter: rateConverter, group: nil)
     }
 }

@@ -101,7 +101,8 @@ extension Workspace {
     /// Makes the context of a call for a sink, with files called `call` in this directory.
     func context(mode: Int = 0o640, stem: String = "call") -> SinkContext {
         SinkContext(
-            recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone, sinkName: "test",
+            recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: .telephone,
+            sinkName: "test",
             directory: path, fileStem: stem, fileMode: mode, logger: silentLogger)
     }
 
@@ -109,7 +110,8 @@ extension Workspace {
     func place(stem: String = "call", format: AudioFormat = .telephone) -> SinkPlace {
         SinkPlace(directory: path, stem: stem) { [path] stem in
             SinkContext(
-                recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: format, sinkName: "test",
+                recordingID: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date(), format: format,
+                sinkName: "test",
                 directory: path, fileStem: stem, fileMode: 0o640, logger: silentLogger)
         }
     }

@@ -37,7 +37,8 @@ enum Tool {
 
     /// Reads a WAV file's samples with Python's own reader. It believes only the header.
     static func pythonWave(_ path: String) throws -> [Int16] {
-        let script = "import sys, wave; w = wave.open(sys.argv[1]); sys.stdout.buffer.write(w.readframes(w.getnframes()))"
+        let script =
+            "import sys, wave; w = wave.open(sys.argv[1]); sys.stdout.buffer.write(w.readframes(w.getnframes()))"
         let outcome = try run("python3", "-c", script, path)
         #expect(outcome.status == 0, "\(outcome.errors)")
         return samples(outcome.output)
@@ -63,7 +64,8 @@ enum Tool {
     static func flac(_ path: String) throws -> [Int16] {
         let test = try run("flac", "--test", "--silent", path)
         #expect(test.status == 0, "\(test.errors)")
-        let outcome = try run("flac", "--decode", "--silent", "--stdout", "--force-raw-format", "--endian=little", "--sign=signed", path)
+        let outcome = try run(
+            "flac", "--decode", "--silent", "--stdout", "--force-raw-format", "--endian=little", "--sign=signed", path)
         #expect(outcome.status == 0, "\(outcome.errors)")
         return samples(outcome.output)
     }
@@ -85,5 +87,7 @@ enum Tool {
     }
 
     /// Decodes the little-endian samples of a file without a header.
-    static func samples(ofRawFile path: String) throws -> [Int16] { samples(try Data(contentsOf: URL(fileURLWithPath: path))) }
+    static func samples(ofRawFile path: String) throws -> [Int16] {
+        samples(try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
 }

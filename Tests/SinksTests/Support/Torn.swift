@@ -7,7 +7,8 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
     let name: String
     let testDescription: String
     let repair: @Sendable (_ path: String, _ format: AudioFormat, _ dryRun: Bool) throws(SinkError) -> FileRepair?
-    let decode: @Sendable (_ path: String, _ format: AudioFormat) throws(SinkError) -> (samples: [Int16], file: DecodedFile?)
+    let decode:
+        @Sendable (_ path: String, _ format: AudioFormat) throws(SinkError) -> (samples: [Int16], file: DecodedFile?)
     let finished: @Sendable (_ samples: [Int16], _ format: AudioFormat) async throws -> Data
     let killed: @Sendable (_ samples: [Int16], _ format: AudioFormat, _ checkpointed: Double) async throws -> Data
 
@@ -41,7 +42,8 @@ struct RepairableSink: Sendable, CustomTestStringConvertible {
                 let end = min(done + chunk, done < limit ? limit : frames)
                 try await sink.write(
                     PCMChunk(
-                        samples: Array(samples[done * format.channels..<end * format.channels]), format: format, start: FramePosition(done)))
+                        samples: Array(samples[done * format.channels..<end * format.channels]), format: format,
+                        start: FramePosition(done)))
                 if end == limit { try await sink.checkpoint() }
                 (done, number) = (end, number + 1)
             }
@@ -80,7 +82,8 @@ func contents(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLW
 /// repair has nothing to do. If the repair was refused, checks that the file is untouched and returns nil.
 @discardableResult
 func repaired(
-    _ sink: RepairableSink, _ path: String, _ format: AudioFormat, refusal: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    _ sink: RepairableSink, _ path: String, _ format: AudioFormat, refusal: String? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> FileRepair? {
     let before = try contents(path)
     func attempt(dryRun: Bool) throws -> Result<FileRepair?, SinkError> {

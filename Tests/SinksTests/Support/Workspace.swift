@@ -20,7 +20,8 @@ final class Workspace {
         _ format: AudioFormat, call: CallFacts = Workspace.call, mode: Int = 0o640, stem: String = "call"
     ) -> SinkContext {
         SinkContext(
-            recordingID: Workspace.id, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500), format: format,
+            recordingID: Workspace.id, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500),
+            format: format,
             sinkName: "test", directory: path, fileStem: stem, fileMode: mode, logger: Logger(label: "test"))
     }
 
@@ -75,14 +76,17 @@ func record<Sink: AudioSink & ~Copyable>(
 }
 
 /// A recording of real speech, 16 kHz and mono.
-let speechPath = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+let speechPath = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
     .appendingPathComponent("Fixtures/jfk.wav").path
 
 /// Asks for a checkpoint as the framework does, through the protocol.
 func checkpoint<Sink: AudioSink & ~Copyable>(_ sink: inout Sink) async throws(SinkError) { try await sink.checkpoint() }
 
 /// Expects the same samples, and reports only the first difference. `#expect(a == b)` would print them all.
-func expectSame(_ heard: [Int16], _ expected: [Int16], _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation) {
+func expectSame(
+    _ heard: [Int16], _ expected: [Int16], _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation
+) {
     let difference = zip(heard, expected).enumerated().first { $1.0 != $1.1 }
     if let (index, (found, wanted)) = difference {
         Issue.record("\(what): sample \(index) is \(found), not \(wanted)", sourceLocation: sourceLocation)

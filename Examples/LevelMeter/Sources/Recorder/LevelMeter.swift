@@ -28,7 +28,8 @@ struct LevelMeter: ~Copyable, AudioSink {
     /// What is left is a shorter interval. The manifest is told about the whole call.
     consuming func finish() throws(SinkError) -> SinkReceipt {
         if interval.samples > 0 { try endInterval() }
-        let details = ["peak": call.peak, "rms": call.rms, "quietSeconds": seconds(quietSamples)].mapValues(JSONValue.number)
+        let details = ["peak": call.peak, "rms": call.rms, "quietSeconds": seconds(quietSamples)].mapValues(
+            JSONValue.number)
         let receipt = SinkReceipt(frames: call.samples / format.channels, details: details)
         try file.close()
         return receipt
