@@ -131,7 +131,8 @@ def main():
     table = markdown(results, about)
     print(table)
     if options.markdown:
-        heading = "# Benchmarks\n\nWhat each column means stands in [Benchmarks/README.md](../Benchmarks/README.md).\n\n"
+        columns = os.path.relpath(REPOSITORY / "Benchmarks/README.md", options.markdown.parent)
+        heading = f"# Benchmarks\n\nWhat each column means stands in [Benchmarks/README.md]({columns}).\n\n"
         drawn = pictures(results, os.path.relpath(options.plots, options.markdown.parent)) + "\n" if options.plots else ""
         options.markdown.write_text(heading + table + ("\n" + drawn if drawn else ""))
     if options.json:

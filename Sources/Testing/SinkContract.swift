@@ -1,6 +1,6 @@
 public import CallreelCore
 
-/// Checks a sink against the contract in `Docs/SinkContract.md`, and returns the violations.
+/// Checks a sink against the contract in `Docs/Internals/SinkContract.md`, and returns the violations.
 /// An empty list means that the sink keeps the contract.
 ///
 /// The kit opens, feeds, checkpoints, finishes, releases, fails and repairs the sink many times.

@@ -1,4 +1,4 @@
-/// A rule of the sink contract. Its number and text are the same in `Docs/SinkContract.md`.
+/// A rule of the sink contract. Its number and text are the same in `Docs/Internals/SinkContract.md`.
 public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
     /// The rule's number, such as `S8`.
     public let number: String

@@ -7,7 +7,7 @@ import Testing
 
     @Test func `every threat names tests that there are`() throws {
         let threats = try String(
-            contentsOf: Self.project.appendingPathComponent("Docs/ThreatModel.md"), encoding: .utf8)
+            contentsOf: Self.project.appendingPathComponent("Docs/Internals/ThreatModel.md"), encoding: .utf8)
         let tests = TemporaryDirectory.files(below: Self.project.appendingPathComponent("Tests").path).filter {
             $0.hasSuffix("Tests.swift")
         }
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func `the code of the tutorial is the code of the example`() throws {
-        let tutorial = try text("Docs/WritingASink.md")
+        let tutorial = try text("Docs/Guide/WritingASink.md")
         let blocks = tutorial.matches(of: /\n`([^`\n]+)`:\n\n```\w+\n((?s:.*?)\n)```\n/)
         for block in blocks { #expect(try String(block.2) == text("Examples/LevelMeter/\(block.1)"), "\(block.1)") }
         // Every file of the example is in the document, so that a reader who copies the blocks has all of it.
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func `the tutorial knows every kind of field`() throws {
-        let tutorial = try text("Docs/WritingASink.md")
+        let tutorial = try text("Docs/Guide/WritingASink.md")
         let fields =
             try text("Sources/Core/Configuration/Field.swift") + text("Sources/Core/Configuration/Field+Kinds.swift")
         let kinds = Set(fields.matches(of: /public static func (\w+)/).map { String($0.1) })

@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `every metric is explained to operators`() async throws {
-        let guide = try String(contentsOfFile: Speech.fixture("../../Docs/Operating.md"), encoding: .utf8)
+        let guide = try String(contentsOfFile: Speech.fixture("../../Docs/Guide/Operate.md"), encoding: .utf8)
         let explained = Set(guide.matches(of: /`(callreel_[a-z_]+)(?:\{[a-z,]+\})?`/).map { String($0.1) })
         try await TestServer.run { server in
             let endings = ["_bucket", "_sum", "_count"]

@@ -14,7 +14,7 @@ import Testing
 
     private static func rows() throws -> [Row] {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-            "../../Docs/SinkContract.md"
+            "../../Docs/Internals/SinkContract.md"
         ).standardized
         let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| S") }
         return try lines.map { line in

@@ -11,7 +11,8 @@
 /// Structs, `~Copyable` structs and final classes conform alike. Register a type with ``SinkRegistry``; operators
 /// then ask for it in their configuration by its ``type``.
 ///
-/// `Docs/SinkContract.md` numbers the duties of a sink and the promises to it. The library CallreelTesting checks them.
+/// `Docs/Internals/SinkContract.md` numbers the duties of a sink and the promises to it. The library CallreelTesting
+/// checks them.
 public protocol AudioSink: ~Copyable, SendableMetatype {
     /// Options that the operator may set for this sink in the configuration file.
     associatedtype Options: Configurable
