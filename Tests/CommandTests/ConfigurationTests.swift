@@ -76,7 +76,8 @@ import Testing
 
     @Test func `the documentation has one line for each key`() async throws {
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
-        let documented = try file("Config/README.md").split(separator: "\n").compactMap { line -> String? in
+        let reference = try file("Docs/Reference/Configuration.md")
+        let documented = reference.split(separator: "\n").compactMap { line -> String? in
             guard line.hasPrefix("| `") else { return nil }
             return line.split(separator: "`")[1].description
         }
