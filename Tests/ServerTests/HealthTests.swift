@@ -65,8 +65,9 @@ import Testing
     }
 
     @Test func `every metric is explained to operators`() async throws {
-        let guide = try String(contentsOfFile: Speech.fixture("../../Docs/Guide/Operate.md"), encoding: .utf8)
-        let explained = Set(guide.matches(of: /`(callreel_[a-z_]+)(?:\{[a-z,]+\})?`/).map { String($0.1) })
+        let reference = try String(
+            contentsOfFile: Speech.fixture("../../Docs/Reference/Metrics.md"), encoding: .utf8)
+        let explained = Set(reference.matches(of: /`(callreel_[a-z_]+)(?:\{[a-z,]+\})?`/).map { String($0.1) })
         try await TestServer.run { server in
             let endings = ["_bucket", "_sum", "_count"]
             let served = try await metrics(server).keys.map { name in
