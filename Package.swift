@@ -18,7 +18,9 @@ let settings: [SwiftSetting] = [
 ]
 
 /// Modules under fuzzing. Tests run them over known input. `scripts/fuzz` alone builds a program linked with libFuzzer.
-let fuzzed: [Target.Dependency] = ["CallreelCore", "CallreelServer", "CallreelSinks"]
+let fuzzed: [Target.Dependency] = [
+    "CallreelCore", "CallreelCarriers", "CallreelEngine", "CallreelServer", "CallreelSinks", "CallreelWebSocket",
+]
 let fuzzing: Target =
     Context.environment["CALLREEL_FUZZ"] == nil
     ? .testTarget(
@@ -55,6 +57,7 @@ let package = Package(
         .executable(name: "callreel", targets: ["callreel"]),
         .library(name: "CallreelCore", targets: ["CallreelCore"]),
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
+        .library(name: "CallreelCarriers", targets: ["CallreelCarriers"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
         // The sink contract as code, for the tests of a sink's author.
         .library(name: "CallreelTesting", targets: ["CallreelTesting"]),
@@ -112,6 +115,18 @@ let package = Package(
             ],
             path: "Sources/Core", swiftSettings: settings),
         .target(
+            name: "CallreelEngine",
+            dependencies: [
+                "CallreelCore",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Engine", swiftSettings: settings),
+        .target(
+            name: "CallreelArchive", dependencies: ["CallreelCore"], path: "Sources/Archive", swiftSettings: settings),
+        .target(
             name: "CallreelSinks",
             dependencies: [
                 "CallreelCore", "CSndfile", "CFLAC", "CSamplerate",
@@ -124,17 +139,51 @@ let package = Package(
         .target(
             name: "CallreelTesting", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Testing", swiftSettings: settings),
+        // The carriers' protocols, as values: no socket and no HTTP library.
+        .target(
+            name: "CallreelCarriers",
+            dependencies: [
+                "CallreelCore", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+            ],
+            path: "Sources/Carriers", swiftSettings: settings),
+        // RFC 6455 as values, for both sides of a connection.
+        .target(
+            name: "CallreelWebSocket", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/WebSocket", swiftSettings: settings),
+        // Addresses, names and errors of a network, for both sides of a connection.
+        .target(
+            name: "CallreelNetwork",
+            dependencies: [
+                "CallreelCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Network", swiftSettings: settings),
+        // The carrier's side of a call, for `callreel call` and for tests.
+        .target(
+            name: "CallreelSimulator",
+            dependencies: [
+                "CallreelCore", "CallreelCarriers", "CallreelNetwork", "CallreelWebSocket",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Sources/Simulator", swiftSettings: settings),
         .target(
             name: "CallreelServer",
             dependencies: [
-                "CallreelCore",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelNetwork", "CallreelWebSocket",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
@@ -150,10 +199,16 @@ let package = Package(
             // The page is embedded in the program, so nothing has to be installed beside it.
             resources: [.embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/page.js")],
             swiftSettings: settings),
+        // The experiment that could disprove the promises: real servers, killed, filled and stalled.
+        .target(
+            name: "CallreelSelfTest",
+            dependencies: ["CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelSimulator"],
+            path: "Sources/SelfTest", swiftSettings: settings),
         .target(
             name: "CallreelCommand",
             dependencies: [
-                "CallreelCore", "CallreelSinks", "CallreelServer",
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelCarriers",
+                "CallreelNetwork", "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -162,17 +217,31 @@ let package = Package(
             path: "Sources/Command", swiftSettings: settings),
         .executableTarget(
             name: "callreel",
-            dependencies: ["CallreelCommand", "CallreelCore", "CallreelSinks"],
+            dependencies: ["CallreelCommand", "CallreelCore", "CallreelSinks", "CallreelCarriers"],
             path: "Sources/callreel", swiftSettings: settings),
         // Helpers shared by test targets: independent programs that judge files, a real client, temporary directories.
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: ["CallreelCore"], path: "Tests/Support", swiftSettings: settings),
         .testTarget(
-            name: "CoreTests",
+            name: "CoreTests", dependencies: ["CallreelCore", "TestSupport"], path: "Tests/CoreTests",
+            swiftSettings: settings),
+        // The archive's tests are here too: they check recordings that the engine has made.
+        .testTarget(
+            name: "EngineTests",
             dependencies: [
-                "CallreelCore", .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "Logging", package: "swift-log"),
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "TestSupport",
+                .product(name: "CoreMetrics", package: "swift-metrics"), .product(name: "Logging", package: "swift-log"),
             ],
-            path: "Tests/CoreTests", swiftSettings: settings),
+            path: "Tests/EngineTests", swiftSettings: settings),
+        .testTarget(
+            name: "CarriersTests", dependencies: ["CallreelCore", "CallreelCarriers"], path: "Tests/CarriersTests",
+            swiftSettings: settings),
+        .testTarget(
+            name: "WebSocketTests", dependencies: ["CallreelWebSocket"], path: "Tests/WebSocketTests",
+            swiftSettings: settings),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["CallreelCore", "CallreelSimulator", "TestSupport"], path: "Tests/SimulatorTests",
+            swiftSettings: settings),
         .testTarget(
             name: "SinksTests",
             dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],
@@ -180,7 +249,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "CallreelCore", "CallreelServer", "CallreelSinks", "TestSupport",
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelCarriers", "CallreelNetwork",
+                "CallreelServer", "CallreelSimulator", "CallreelSinks", "CallreelWebSocket", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -192,7 +262,7 @@ let package = Package(
             path: "Tests/TestingTests", swiftSettings: settings),
         fuzzing,
         .testTarget(
-            name: "CommandTests", dependencies: ["CallreelCore", "TestSupport", "callreel"],
+            name: "CommandTests", dependencies: ["CallreelCore", "CallreelEngine", "TestSupport", "callreel"],
             path: "Tests/CommandTests", swiftSettings: settings),
     ] + micro,
     swiftLanguageModes: [.v6]

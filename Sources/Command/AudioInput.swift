@@ -1,5 +1,6 @@
 import CallreelCore
 import CallreelServer
+import CallreelSimulator
 import CallreelSinks
 import Foundation
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CallreelCore
 import CallreelServer
+import CallreelSimulator
 import CallreelSinks
 import Foundation
 import Synchronization

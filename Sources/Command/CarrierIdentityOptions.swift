@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallreelServer
+import CallreelSimulator
 import Foundation
 
 /// Options of `callreel call` for its own identity and for the servers it trusts.

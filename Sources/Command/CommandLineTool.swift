@@ -1,5 +1,7 @@
 import ArgumentParser
+public import CallreelCarriers
 public import CallreelCore
+import CallreelServer
 import Foundation
 
 #if canImport(Darwin)
@@ -10,23 +12,25 @@ import Foundation
     import Glibc
 #endif
 
-/// The `callreel` command, for the sinks of a registry.
+/// The `callreel` command, for the sinks and carriers of a program.
 ///
-/// A program with its own sinks consists of its registry and one line:
+/// A program with its own sinks consists of their registry and one line:
 ///
 /// ```swift
-/// var registry = SinkRegistry.builtIn
-/// registry.register(LevelMeter.self)
-/// await CommandLineTool(registry: registry).run()
+/// var sinks = SinkRegistry.builtIn
+/// sinks.register(LevelMeter.self)
+/// await CommandLineTool(sinks: sinks).run()
 /// ```
 public struct CommandLineTool: Sendable {
-    /// The sinks known to the running command.
-    @TaskLocal static var registry = SinkRegistry()
+    /// The plug-in types known to the running command.
+    @TaskLocal static var plugins = Plugins(sinks: SinkRegistry(), carriers: CarrierRegistry())
 
-    private let registry: SinkRegistry
+    private let plugins: Plugins
 
-    /// Makes a command for these sinks.
-    public init(registry: SinkRegistry) { self.registry = registry }
+    /// Makes a command for these sinks and carriers.
+    public init(sinks: SinkRegistry, carriers: CarrierRegistry = .builtIn) {
+        plugins = Plugins(sinks: sinks, carriers: carriers)
+    }
 
     /// Runs the command in the process's arguments, and ends the process.
     ///
@@ -42,7 +46,7 @@ public struct CommandLineTool: Sendable {
             exit(EXIT_FAILURE)
         }
         let words = Array(arguments.dropFirst())
-        let result: Result<Void, any Error> = await Self.$registry.withValue(registry) {
+        let result: Result<Void, any Error> = await Self.$plugins.withValue(plugins) {
             do {
                 var command = try Root.parseAsRoot(words)
                 if var command = command as? any AsyncParsableCommand {

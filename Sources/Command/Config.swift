@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallreelCore
+import CallreelEngine
 import CallreelServer
 import Foundation
 
@@ -30,7 +31,7 @@ struct Config: ParsableCommand {
             let file = file ?? config ?? ConfigurationOption.standard
             do throws(ConfigurationError) {
                 let configuration = try Configuration(
-                    file: file, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+                    file: file, plugins: CommandLineTool.plugins, environment: ProcessInfo.processInfo.environment)
                 let found = configuration.inspect()
                 for note in found.notes { Terminal.note("Not ready on this machine: \(note)") }
                 if !found.mistakes.isEmpty { throw ConfigurationError(file: file, problems: found.mistakes) }
@@ -50,7 +51,7 @@ struct Config: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Prints a configuration with every key at its default.")
 
-        func run() { Terminal.say(Configuration.example(registry: CommandLineTool.registry).json(pretty: true)) }
+        func run() { Terminal.say(Configuration.example(plugins: CommandLineTool.plugins).json(pretty: true)) }
     }
 
     /// `callreel config schema`
@@ -58,6 +59,6 @@ struct Config: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Prints the JSON Schema of the configuration, for editors and other tools.")
 
-        func run() { Terminal.say(Configuration.schema(registry: CommandLineTool.registry).json(pretty: true)) }
+        func run() { Terminal.say(Configuration.schema(plugins: CommandLineTool.plugins).json(pretty: true)) }
     }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import CallreelCore
+import CallreelEngine
+import CallreelServer
 import Foundation
 import Logging
 
@@ -60,7 +62,8 @@ struct Repair: AsyncParsableCommand {
         defer { lease.end() }
         if leases != nil { lease.keep() }
         let recovery = Recovery(
-            store: store, registry: CommandLineTool.registry, leases: leases, logger: Terminal.logger(level: .critical))
+            store: store, registry: CommandLineTool.plugins.sinks, leases: leases,
+            logger: Terminal.logger(level: .critical))
         var findings = recovery.run(dryRun: dryRun, settling: settling)
         if leases?.isWaiting == true {
             Terminal.note("Waiting for up to 20 seconds: another server may still record here.")

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CallreelCore
+import CallreelEngine
 import CallreelServer
+import CallreelSimulator
 import CallreelSinks
 import Foundation
 import Logging
@@ -20,7 +22,7 @@ struct Replay: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Configuration(
-            file: configuration.config, registry: CommandLineTool.registry,
+            file: configuration.config, plugins: CommandLineTool.plugins,
             environment: ProcessInfo.processInfo.environment)
         let recorder = Recorder(
             store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry,
@@ -40,13 +42,13 @@ struct Replay: AsyncParsableCommand {
                 "recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
         }
         let room = Bell()
-        let session = recorder.startCall(
-            CallFacts(carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)]),
-            format: format,
-            mayHold: true, onRoom: { room.ring() })
+        let facts = CallFacts(
+            carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)])
+        let call = recorder.begin(
+            CallStart(facts, format: format, mayHold: true), source: FileSource(room: room))
+        let session = call.session
         let result = await withTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }
-            async let recording = recorder.record(session)
             do {
                 var samples = first
                 while !samples.isEmpty {
@@ -57,7 +59,7 @@ struct Replay: AsyncParsableCommand {
             } catch {
                 session.end("the file could not be read to its end: \(error)")
             }
-            let result = await recording
+            let result = await call.result.value
             group.cancelAll()
             return result
         }
@@ -78,4 +80,12 @@ struct Replay: AsyncParsableCommand {
         for sink in recording.sinks { if let error = sink.error { Terminal.note("\(sink.name): \(error)") } }
         if recording.sinks.contains(where: { $0.state != .complete }) { throw ExitCode.failure }
     }
+}
+
+/// The file that is replayed, as the source of its call.
+private struct FileSource: CallSource {
+    /// Rings when there is room again.
+    let room: Bell
+
+    func roomForMore() { room.ring() }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallreelCore
+import CallreelEngine
 import CallreelServer
 import CallreelSinks
 import Foundation
@@ -55,7 +56,7 @@ struct Serve: AsyncParsableCommand {
         DescriptorLimit.raise()
         OrphanReaper.startIfFirst()
         var configuration = try Configuration(
-            file: file.config, registry: CommandLineTool.registry, environment: ProcessInfo.processInfo.environment)
+            file: file.config, plugins: CommandLineTool.plugins, environment: ProcessInfo.processInfo.environment)
         if let host { configuration.listen.host = host }
         if let port { configuration.listen.port = port }
         let service = try CallreelService(

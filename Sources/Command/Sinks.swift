@@ -1,5 +1,6 @@
 import ArgumentParser
 import CallreelCore
+import CallreelServer
 
 /// `callreel sinks`
 struct Sinks: ParsableCommand {
@@ -9,7 +10,7 @@ struct Sinks: ParsableCommand {
     @OptionGroup var output: OutputOption
 
     func run() {
-        let types = CommandLineTool.registry.types
+        let types = CommandLineTool.plugins.sinks.types
         if output.json {
             let list = types.map { JSONValue.object(["type": .string($0.type), "summary": .string($0.summary)]) }
             Terminal.say(JSONValue.array(list).json(pretty: true))
@@ -28,7 +29,7 @@ struct Sinks: ParsableCommand {
         @OptionGroup var output: OutputOption
 
         func run() throws {
-            let registry = CommandLineTool.registry
+            let registry = CommandLineTool.plugins.sinks
             guard let entry = registry[type] else {
                 let known = registry.types.map(\.type)
                 let near = type.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""

@@ -1,5 +1,8 @@
 import ArgumentParser
+import CallreelArchive
 import CallreelCore
+import CallreelEngine
+import CallreelServer
 import Foundation
 import Synchronization
 
@@ -27,11 +30,12 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let verification = Verification(
-            directory: directory, registry: CommandLineTool.registry, ignored: Verification.standardIgnored + ignore)
+            directory: directory, registry: CommandLineTool.plugins.sinks,
+            ignored: Verification.standardIgnored + ignore)
         let executor = BlockingExecutor(name: "verify")
-        let survey = try await executor.run { () throws(RecordingError) in try verification.survey() }
+        let survey = try await executor.run { () throws(DiskError) in try verification.survey() }
         guard survey.isArchive || !survey.problems.isEmpty else {
-            throw RecordingError(
+            throw DiskError(
                 "\(directory) holds no recordings: it has neither manifests nor the .partial of a recorder. Is its disk mounted?"
             )
         }

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import CoreMetrics
 import NIOCore
 import Synchronization

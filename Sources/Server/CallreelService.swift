@@ -1,4 +1,7 @@
+import CallreelArchive
 import CallreelCore
+import CallreelEngine
+package import CallreelNetwork
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -12,6 +15,8 @@ import Synchronization
 package struct CallreelService: Service {
     private let configuration: Configuration
     private let recorder: Recorder
+    private let index = RecordingIndex()
+    private let address: BoundAddress
     private let logger: Logger
     private let onRunning: @Sendable (Address) async -> Void
     private let hurrySignal = HurrySignal()
@@ -33,6 +38,8 @@ package struct CallreelService: Service {
         package let isSecure: Bool
         /// No public URL is configured.
         package let isUnnamed: Bool
+        /// The path to which test calls are sent: that of the first answer webhook.
+        let callPath: String
 
         /// The page's address on this machine.
         package var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
@@ -46,7 +53,7 @@ package struct CallreelService: Service {
             }
             // A certificate seldom names the address on which a server listens.
             let trust = isSecure && isUnnamed ? " --insecure" : ""
-            return "\(word(program)) call --to \(word("\(publicURL)/webhooks/answer"))\(trust)"
+            return "\(word(program)) call --to \(word("\(publicURL)\(callPath)"))\(trust)"
         }
     }
 
@@ -74,9 +81,13 @@ package struct CallreelService: Service {
         self.configuration = configuration
         self.logger = logger
         self.onRunning = onRunning
-        door = try Door(configuration)
+        let address = BoundAddress(configuration)
+        self.address = address
+        door = try Door(configuration) { address.publicURL }
+        if let path = door.callPath { address.setCallPath(path) }
         let recorder = Recorder(
             store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
+            catalogue: index,
             marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
             lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard,
             metrics: metrics, logger: logger)
@@ -85,7 +96,7 @@ package struct CallreelService: Service {
         metrics.state("callreel_build_info", ["version": CallreelVersion.current])
         admission = Admission(
             refusals: Refusals(reasons: Admission.reasons, metrics: metrics, logger: logger),
-            expected: ExpectedCalls(lifetime: configuration.vonage.tokenLifetime), calls: configuration.limits.calls
+            expected: ExpectedCalls(), calls: configuration.limits.calls
         ) { recorder.readiness.obstacles }
     }
 
@@ -134,7 +145,7 @@ package struct CallreelService: Service {
                 let host = try await NIOThreadPool.singleton.runIfActive { [listen = configuration.listen] in
                     ListenAddress.resolve(listen.host)
                 }
-                let application = application(signature: try await door.signature(), host: host)
+                let application = application(host: host)
                 try await ServiceGroup(configuration: .init(services: [application, drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
@@ -154,52 +165,43 @@ package struct CallreelService: Service {
         return isFound ? absolute.lastPathComponent : absolute
     }
 
-    private func application(signature: VonageSignature?, host: String) -> some ApplicationProtocol {
-        let address = BoundAddress(configuration)
+    private func application(host: String) -> some ApplicationProtocol {
+        let address = address
         let router = Router(context: RequestScope.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: door.securityHeaders)
         let refusals = admission.refusals
         router.add(
-            middleware: HostCheck(hosts: door.hosts, proxies: door.proxies) { [door] refusal, request, scope in
+            middleware: HostCheck(hosts: door.hosts, proxies: door.proxies, carrierPaths: Set(door.carrierPaths)) {
+                [door] refusal, request, scope in
                 refusals.record(
                     refusal.kind.rawValue, as: "request refused",
                     ["reason": "\(refusal.reason)", "client.address": "\(door.proxies.client(of: request, in: scope))"])
             })
         if let control = door.accessControl(refusals: admission.refusals) { router.add(middleware: control) }
-        let files = RecordingFiles(recorder)
+        let files = RecordingFiles(recorder, index)
         files.add(to: router)
         let tunnels = TunnelHint(publicURL: { address.publicURL }, logger: logger)
-        VonageWebhooks(
-            configuration: configuration.vonage, publicURL: { address.publicURL }, signature: signature,
-            tunnels: tunnels, door: door,
-            bodyLimit: configuration.limits.bodyBytes, recorder: recorder,
-            admission: admission, logger: logger
-        )
-        .add(to: router)
+        let calls = CallDesk(recorder: recorder, admission: admission, logger: logger)
+        for entry in door.carriers {
+            CarrierRoutes(
+                entry: entry, publicURL: { address.publicURL }, tunnels: tunnels, door: door,
+                bodyLimit: configuration.limits.bodyBytes, calls: calls
+            )
+            .add(to: router)
+        }
         HealthRoutes(recorder: recorder, admission: admission, metrics: metrics) { [door] in door.mayKnow($0) }.add(
             to: router)
         CallsAPI(
-            recorder: recorder, admission: admission, files: files, tunnels: tunnels, publicURL: { address.publicURL },
+            recorder: recorder, index: index, admission: admission, files: files, tunnels: tunnels,
+            publicURL: { address.publicURL },
             testCommand: { address.current.testCommand(Self.program) }
         )
         .add(to: router)
         PageRoutes.add(to: router)
-        let path = configuration.vonage.path
-        router.get(RouterPath(path)) { [admission, door] request, scope -> Response in
-            // Often this is a call behind a proxy that drops the headers of the upgrade.
-            admission.refusals.record(
-                RefusalReason.handshake.rawValue,
-                [
-                    "status": "426", "client.address": "\(door.proxies.client(of: request, in: scope))",
-                    "reason": "no \"Upgrade: websocket\"; a proxy in between must hand on Upgrade and Connection",
-                ])
-            throw HTTPError(
-                .upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
-        }
-        let target = RequestTarget(publicURL: configuration.publicURL, vonagePath: path)
-        let upgrade = WebSocketUpgrade(
-            path: path, callGuard: CallGuard(tokens: door.tokens, signature: signature), echoPath: echoPath,
-            target: target, hosts: door.hosts)
+        let guards = Dictionary(grouping: door.carriers, by: \.plan.path).mapValues(CallGuard.init)
+        for path in guards.keys { addReminder(at: path, to: router) }
+        let target = RequestTarget(publicURL: configuration.publicURL, carrierPaths: door.carrierPaths)
+        let upgrade = WebSocketUpgrade(guards: guards, echoPath: echoPath, target: target, hosts: door.hosts)
         let policy = WebSocketPolicy(configuration.listen, configuration.limits)
         let census = ConnectionCensus(configuration.limits)
         var quiet = logger
@@ -227,12 +229,31 @@ package struct CallreelService: Service {
     }
 }
 
+extension CallreelService {
+    /// Adds the answer to a request at a call's path that asks for no WebSocket.
+    private func addReminder(at path: String, to router: Router<RequestScope>) {
+        router.get(RouterPath(path)) { [admission, door] request, scope -> Response in
+            // Often this is a call behind a proxy that drops the headers of the upgrade.
+            admission.refusals.record(
+                RefusalReason.handshake.rawValue,
+                [
+                    "status": "426", "client.address": "\(door.proxies.client(of: request, in: scope))",
+                    "reason": "no \"Upgrade: websocket\"; a proxy in between must hand on Upgrade and Connection",
+                ])
+            throw HTTPError(
+                .upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")
+        }
+    }
+}
+
 /// The server's address. Its port is known once the server listens.
 private final class BoundAddress: Sendable {
     private let host: String
     private let configured: PublicURL?
     private let isSecure: Bool
     private let port: Mutex<Int>
+    /// The path to which test calls are sent.
+    private let callPath = Mutex("/")
 
     init(_ configuration: Configuration) {
         host = configuration.listen.host
@@ -240,6 +261,8 @@ private final class BoundAddress: Sendable {
         isSecure = configuration.listen.tls != nil
         port = Mutex(configuration.listen.port)
     }
+
+    func setCallPath(_ path: String) { callPath.withLock { $0 = path } }
 
     func bind(port: Int?) {
         if let port { self.port.withLock { $0 = port } }
@@ -251,7 +274,8 @@ private final class BoundAddress: Sendable {
         let port = port.withLock { $0 }
         let own = PublicURL(host: host, port: port, isSecure: isSecure)
         return .init(
-            host: host, port: port, publicURL: configured ?? own, isSecure: isSecure, isUnnamed: configured == nil)
+            host: host, port: port, publicURL: configured ?? own, isSecure: isSecure, isUnnamed: configured == nil,
+            callPath: callPath.withLock { $0 })
     }
 }
 

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import ServiceLifecycle
 
 /// Delays the server's shutdown. Once shutdown is requested, Callreel answers no new call, and running calls get some

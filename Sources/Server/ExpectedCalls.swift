@@ -35,20 +35,16 @@ final class ExpectedCalls: Sendable {
     /// The digest of a call without a uuid.
     private static let unnamed = CallToken.digest(of: nil)
 
-    private let lifetime: Duration
     private let state = Mutex(State())
 
-    /// Makes an empty list.
-    /// - Parameter lifetime: seconds until an expected call is given up.
-    init(lifetime: Int) { self.lifetime = .seconds(lifetime) }
-
     /// Adds a call after its webhook was answered.
-    func add(_ uuid: String?, now: ContinuousClock.Instant = .now) {
-        let key = CallToken.digest(of: uuid)
+    /// - Parameter lifetime: seconds until the call is given up.
+    func add(_ uuid: String?, lifetime: Int, now: ContinuousClock.Instant = .now) {
+        let key = CallToken.digest(of: uuid), end = now + .seconds(lifetime)
         state.withLock { state in
             if state.count >= Self.limit { state.forget(before: now) }
             guard state.count < Self.limit else { return }
-            if key == Self.unnamed { state.unnamed.append(now + lifetime) } else { state.named[key] = now + lifetime }
+            if key == Self.unnamed { state.unnamed.append(end) } else { state.named[key] = end }
         }
     }
 

@@ -12,11 +12,12 @@ extension SinkRegistry {
         registry.register(RawSink.self)
         registry.register(SndfileSink.self)
         registry.register(ExecSink.self)
-        registry.rateConverter = { source, target, channels throws(SinkError) in
+        registry.rateConverter = { source, target, channels throws(RateConverterError) in
             do throws(CodecFailure) {
                 return try SpeechRateConverter(from: source, to: target, channels: channels)
             } catch {
-                throw error.sinkError(.open, "cannot change \(source) Hz to \(target) Hz")
+                throw RateConverterError(
+                    "cannot change \(source) Hz to \(target) Hz: \(error.reason)", isOfRates: error.blame == .options)
             }
         }
         return registry

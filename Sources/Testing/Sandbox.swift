@@ -55,9 +55,9 @@ struct Room: Sendable {
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
             conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
         return SinkContext(
-            recordingID: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500),
-            format: format,
-            sinkName: "contract", directory: directory, fileStem: stem,
+            recording: RecordingFacts(
+                id: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500)),
+            format: format, sinkName: "contract", directory: SinkDirectory(path: directory, fileStem: stem),
             logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() },
             onCreate: onCreate)
     }

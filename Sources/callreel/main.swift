@@ -1,6 +1,7 @@
+import CallreelCarriers
 import CallreelCommand
 import CallreelCore
 import CallreelSinks
 
-// The built-in sinks and the command line. A program with its own sinks registers them here.
-await CommandLineTool(registry: .builtIn).run()
+// The built-in plug-ins and the command line. A program with its own sinks or carriers registers them here.
+await CommandLineTool(sinks: .builtIn, carriers: .builtIn).run()

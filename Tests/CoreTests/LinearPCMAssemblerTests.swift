@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct LinearPCMAssemblerTests {

@@ -14,13 +14,16 @@ import Testing
             format: AudioFormat(sampleRate: 16000, channels: 2),
             startedAt: Date(timeIntervalSince1970: 1_795_385_700.25),
             sinks: [
-                Recording.Sink(
-                    type: "wav", name: "wav", state: .complete, written: 100, silence: 20, lost: 0,
-                    files: [.init(name: "2026-11-22/call.wav", bytes: 524, frames: 120, sha256: "ab")],
-                    details: ["level": 5]),
-                Recording.Sink(
-                    type: "flac", name: "flac-2", state: .failed, lost: 120, error: "no space", blame: .destination),
+                Recording.Sink(type: "wav", name: "wav", state: .complete),
+                Recording.Sink(type: "flac", name: "flac-2", state: .failed),
             ])
+        recording.sinks[0].written = 100
+        recording.sinks[0].silence = 20
+        recording.sinks[0].files = [.init(name: "2026-11-22/call.wav", bytes: 524, frames: 120, sha256: "ab")]
+        recording.sinks[0].details = ["level": 5]
+        recording.sinks[1].lost = 120
+        recording.sinks[1].error = "no space"
+        recording.sinks[1].blame = .destination
         recording.endedAt = Date(timeIntervalSince1970: 1_795_385_701)
         recording.endReason = "the caller hung up"
         recording.framesReceived = 120
@@ -63,8 +66,8 @@ import Testing
             #"{"version": 2, "layout": "unheard of"}"#, String(decoding: try Self.full().encoded(), as: UTF8.self),
         ] {
             let other = text.replacing(#""version" : 1"#, with: #""version" : 2"#)
-            let error = #expect(throws: RecordingError.self) { try Recording(manifest: Data(other.utf8)) }
-            #expect(error?.reason == "manifest version 2 is not 1")
+            let error = #expect(throws: ManifestError.self) { try Recording(manifest: Data(other.utf8)) }
+            #expect(error?.description == "manifest version 2 is not 1")
         }
     }
 
@@ -106,7 +109,7 @@ import Testing
     }
 
     @Test func `an error has the system's words after its own`() {
-        #expect("\(RecordingError("cannot open x", underlying: 2))" == "cannot open x: No such file or directory")
+        #expect("\(DiskError("cannot open x", underlying: 2))" == "cannot open x: No such file or directory")
         #expect("\(SinkError(.write, "cannot write x", underlying: 28))" == "cannot write x: No space left on device")
         #expect("\(SinkError(.write, "no"))" == "no")
     }

@@ -1,14 +1,17 @@
-import CallreelCore
 import CallreelSinks
 import Foundation
 
+@testable import CallreelCarriers
+@testable import CallreelCore
+@testable import CallreelEngine
 @testable import CallreelServer
+@testable import CallreelWebSocket
 
 /// A reader of bytes from outside, with its invariants for all bytes. A broken invariant traps.
 enum FuzzTarget: String, CaseIterable {
     /// A call's socket: frames in any pieces, and the carrier's messages in them.
     case websocket
-    /// Messages of the carrier, each on a line.
+    /// Messages of the carriers, each on a line.
     case vonage
     /// The configuration file.
     case configuration
@@ -43,15 +46,16 @@ enum FuzzTarget: String, CaseIterable {
     }
 
     private static func checkMessages(_ bytes: [UInt8]) {
-        var dialect = VonageDialect()
+        check(DialectRun(VonageDialect()), bytes)
+        check(DialectRun(PCMDialect()), bytes)
+    }
+
+    private static func check(_ carrier: DialectRun<some CarrierDialect>, _ bytes: [UInt8]) {
         // Fuzzed messages would hardly ever begin a call.
-        var started = VonageDialect()
-        _ = try? started.understand(text: Array(#"{"content-type": "audio/l16;rate=16000"}"#.utf8))
+        carrier.begin(#"{"content-type": "audio/l16;rate=16000", "sampleRate": 16000}"#)
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             let text = Array(String(decoding: line, as: UTF8.self).utf8)
-            _ = try? dialect.understand(text: text)
-            _ = try? started.understand(text: text)
-            precondition(started.refusesAudio() == nil, "a message in the middle has ended the call")
+            precondition(carrier.receive(text), "a message in the middle has ended the call")
         }
     }
 
@@ -61,7 +65,8 @@ enum FuzzTarget: String, CaseIterable {
         let text = value.json()
         precondition((try? JSONValue(parsing: Data(text.utf8)))?.json() == text, text)
         var problems: [ConfigurationProblem] = []
-        let configuration = Configuration(value, registry: .builtIn, environment: ["A": "b"], problems: &problems)
+        let configuration = Configuration(
+            value, plugins: Plugins(sinks: .builtIn, carriers: .builtIn), environment: ["A": "b"], problems: &problems)
         precondition(!problems.isEmpty || !configuration.sinks.isEmpty, "a configuration without a sink has no problem")
     }
 
@@ -111,8 +116,47 @@ enum FuzzTarget: String, CaseIterable {
     private static let scratch = NSTemporaryDirectory() + "callreel-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
 }
 
+/// A dialect under test: one call that has begun, and one that may begin.
+private final class DialectRun<Dialect: CarrierDialect> {
+    private var fresh: Dialect, begun: Dialect
+    private let first = SilentDesk(), second = SilentDesk()
+
+    init(_ dialect: Dialect) {
+        fresh = dialect
+        begun = dialect
+    }
+
+    func begin(_ text: String) {
+        var desk = Desk(second)
+        try? begun.receive(text: Array(text.utf8).span, at: &desk)
+        precondition(second.hasBegun, "the call has not begun")
+    }
+
+    /// Gives a message to both calls. Returns false if it has ended the one that has begun.
+    func receive(_ text: [UInt8]) -> Bool {
+        var desk = Desk(first)
+        try? fresh.receive(text: text.span, at: &desk)
+        desk = Desk(second)
+        do throws(CarrierRefusal) { try begun.receive(text: text.span, at: &desk) } catch { return false }
+        return true
+    }
+}
+
+/// A desk that only notes the beginning of a call.
+private final class SilentDesk: DeskRecipient {
+    var hasBegun = false
+
+    func begin(_ call: CallFacts, format: AudioFormat, binary: BinaryMessages) { hasBegun = true }
+    func audio(_ bytes: Span<UInt8>) {}
+    func event(_ type: String, _ data: [String: JSONValue]) {}
+    func malformed(_ reason: String) {}
+    func reply(text: String) {}
+    func reply(binary: [UInt8]) {}
+    func end(call reason: String) {}
+}
+
 /// A decoder's results, independent of the pieces they came in.
-private final class FrameLog: WebSocketReceiver, Equatable {
+private final class FrameLog: Equatable {
     private var lines: [String] = []
     private var binary: [UInt8] = []
 
@@ -127,7 +171,11 @@ private final class FrameLog: WebSocketReceiver, Equatable {
             for start in stride(from: 0, to: bytes.count, by: pieces) {
                 let piece = Array(bytes[start..<min(start + pieces, bytes.count)])
                 let outcome: Result<Void, WebSocketError> = unsafe piece.withUnsafeBytes { buffer in
-                    do throws(WebSocketError) { return .success(unsafe try decoder.decode(buffer, into: log)) } catch {
+                    do throws(WebSocketError) {
+                        var offset = 0
+                        while let event = unsafe try decoder.next(in: buffer, from: &offset) { log.add(event) }
+                        return .success(())
+                    } catch {
                         return .failure(error)
                     }
                 }
@@ -139,12 +187,14 @@ private final class FrameLog: WebSocketReceiver, Equatable {
         return log
     }
 
-    func receive(binary piece: borrowing MaskedBytes) { piece.append(to: &binary) }
-    func receiveBinaryEnd() { lines.append("binary up to \(binary.count)") }
-    func receive(text: [UInt8]) { lines.append("text \(text)") }
-    func receive(ping payload: [UInt8]) { lines.append("ping \(payload)") }
-    func receive(pong payload: [UInt8]) { lines.append("pong \(payload)") }
-    func receive(close code: WebSocketError.Code?, reason: String) {
-        lines.append("close \(code?.rawValue ?? 0) \(reason)")
+    private func add(_ event: consuming WebSocketEvent) {
+        switch consume event {
+        case .binary(let piece): piece.append(to: &binary)
+        case .binaryEnd: lines.append("binary up to \(binary.count)")
+        case .text(let text): lines.append("text \(text)")
+        case .ping(let payload): lines.append("ping \(payload)")
+        case .pong(let payload): lines.append("pong \(payload)")
+        case .close(let code, let reason): lines.append("close \(code?.rawValue ?? 0) \(reason)")
+        }
     }
 }

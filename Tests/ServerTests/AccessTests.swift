@@ -5,6 +5,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
+
 @Suite struct AccessTests {
     private static let password = "correct horse:battery", token = "0123456789abcdef-token"
     private static let guarded =
@@ -163,7 +165,8 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let text = #"{"listen": {"host": "\#(host)"}, "access": \#(access), "sinks": [{"type": "raw"}]}"#
         let configuration = Configuration(
-            try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
+            try JSONValue(parsing: Data(text.utf8)), plugins: Plugins(sinks: .builtIn, carriers: .builtIn),
+            environment: [:], problems: &problems)
         #expect(problems.isEmpty)
         do {
             _ = try CallreelService(configuration: configuration, logger: LogBook().logger)

@@ -2,6 +2,7 @@ import CallreelCore
 import Foundation
 import Testing
 
+@testable import CallreelNetwork
 @testable import CallreelServer
 
 @Suite struct AddressTests {
@@ -63,7 +64,7 @@ import Testing
         ("/webhooks/../api/calls", "/webhooks/../api/calls"),
     ])
     func `a target is routed in one form`(target: String, form: String) {
-        #expect(RequestTarget(publicURL: nil, vonagePath: "/cable").canonical(target) == form)
+        #expect(RequestTarget(publicURL: nil, carrierPaths: ["/cable", "/webhooks/answer"]).canonical(target) == form)
     }
 
     @Test(arguments: [
@@ -75,7 +76,9 @@ import Testing
     ])
     func `the path of the public URL may stand in front or not`(target: String, form: String) {
         #expect(
-            RequestTarget(publicURL: PublicURL("https://calls.example.com/phone/"), vonagePath: "/cable").canonical(
+            RequestTarget(
+                publicURL: PublicURL("https://calls.example.com/phone/"), carrierPaths: ["/cable", "/webhooks/answer"]
+            ).canonical(
                 target) == form)
     }
 

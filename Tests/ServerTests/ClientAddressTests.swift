@@ -1,5 +1,6 @@
 import Testing
 
+@testable import CallreelNetwork
 @testable import CallreelServer
 
 @Suite struct ClientAddressTests {

@@ -4,6 +4,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
+@testable import CallreelEngine
 @testable import CallreelServer
 
 @Suite struct KnownHostsTests {
@@ -149,7 +151,8 @@ import Testing
             var problems: [ConfigurationProblem] = []
             let text = #"{\#(more), "access": \#(access), "sinks": [{"type": "raw"}]}"#
             let configuration = Configuration(
-                try JSONValue(parsing: Data(text.utf8)), registry: .builtIn, environment: [:], problems: &problems)
+                try JSONValue(parsing: Data(text.utf8)), plugins: Plugins(sinks: .builtIn, carriers: .builtIn),
+                environment: [:], problems: &problems)
             #expect(problems.isEmpty, "\(problems)")
             let exposure = configuration.exposure?.description
             if access == "{}", let named {

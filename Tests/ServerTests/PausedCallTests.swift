@@ -3,6 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import CallreelEngine
 @testable import CallreelServer
 
 /// Pauses over HTTP, on a server with the default interval between socket reads.

@@ -6,7 +6,10 @@ import NIOEmbedded
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
+@testable import CallreelEngine
 @testable import CallreelServer
+@testable import CallreelWebSocket
 
 /// A call's handler that reads a real socket past NIO, by a clock moved by the test.
 @Suite final class ReadPathTests {
@@ -42,22 +45,19 @@ import Testing
         var limits = Configuration.Limits()
         limits.aheadOfTime = aheadOfTime
         let policy = WebSocketPolicy(.init(), limits)
-        let started = channel.eventLoop.makePromise(of: CallSession?.self)
+        try store.prepare()
         let call = CallConsumer(
             recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: book.logger),
-            dialect: VonageDialect(),
-            aheadLimit: policy.aheadLimit, started: started, logger: book.logger)
+            dialect: VonageDialect(), aheadLimit: policy.aheadLimit, logger: book.logger)
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(consumer: call, policy: policy, socket: ends[0]) { _ in })
         // NIO reads all bytes before the call begins.
         try channel.writeInbound(frame(.text, Array(PythonCall.handshake(8000).utf8)))
-        session = try started.futureResult.wait()
+        session = call.session
     }
 
     private func frame(_ operation: WebSocketFrameDecoder.Operation, _ payload: [UInt8]) -> ByteBuffer {
-        var buffer = ByteBuffer()
-        WebSocketFrameEncoder(role: .client).write(operation, payload, to: &buffer)
-        return buffer
+        ByteBuffer(bytes: WebSocketFrameEncoder(role: .client).frame(operation, payload))
     }
 
     private var received: Int { session?.snapshot.framesReceived ?? 0 }

@@ -5,6 +5,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
+
 @Suite struct RecordedCallTests {
     /// Writes PCM to a separate file for the client.
     private func pcmFile(_ server: TestServer) async throws -> (path: String, pcm: Data) {

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelNetwork
 import CallreelServer
 import Foundation
 import TestSupport

@@ -5,6 +5,7 @@ import Logging
 import ServiceLifecycle
 import TestSupport
 
+@testable import CallreelCarriers
 @testable import CallreelServer
 
 /// A real server on a free loopback port, with its recordings in its own directory.
@@ -57,7 +58,8 @@ struct TestServer: Sendable {
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(
-            try JSONValue(parsing: Data(text.utf8)), registry: registry, environment: [:], problems: &problems)
+            try JSONValue(parsing: Data(text.utf8)), plugins: Plugins(sinks: registry, carriers: .builtIn),
+            environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
         let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) { address in
@@ -71,7 +73,8 @@ struct TestServer: Sendable {
         }
         let outcome: Swift.Result<Result, any Error>
         do {
-            let server = TestServer(directory: directory, address: address, tokens: service.door.tokens) {
+            let server = TestServer(directory: directory, address: address, tokens: service.door.carriers.first?.tokens)
+            {
                 await group.triggerGracefulShutdown()
             }
             outcome = .success(try await body(server))

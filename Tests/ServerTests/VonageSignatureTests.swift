@@ -3,6 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
 @testable import CallreelServer
 
 /// Signs as Vonage does, with Python's hmac. It uses neither Callreel's code nor the library that checks.
@@ -44,12 +45,12 @@ struct VonageSigner: Sendable {
         #"{"signatureSecret": "\#(VonageSigner.secret)", "apiKey": "a1b2c3d", "applicationID": "app-1"}"#
     private static let ours = VonageSigner(claims: ["iss": "Vonage", "api_key": "a1b2c3d", "application_id": "app-1"])
 
-    private func signature(_ secret: String, _ change: (inout Configuration.Vonage) -> Void = { _ in }) async throws
+    private func signature(_ secret: String, _ change: (inout VonageOptions) -> Void = { _ in }) async throws
         -> VonageSignature
     {
-        var configuration = Configuration.Vonage()
+        var configuration = VonageOptions()
         change(&configuration)
-        return try await VonageSignature(secrets: [secret], configuration: configuration)
+        return VonageSignature(secrets: [secret], options: configuration)
     }
 
     /// Returns the reason for refusing a token, or nil if it is accepted.
@@ -59,8 +60,8 @@ struct VonageSigner: Sendable {
     )
         -> String?
     {
-        do throws(Unauthorized) {
-            try signature.check(
+        do throws(CarrierRefusal) {
+            _ = try signature.check(
                 authorization: authorization, body: Array(body.utf8), isSecure: isSecure,
                 now: Date(timeIntervalSince1970: second))
             return nil
@@ -303,8 +304,8 @@ struct VonageSigner: Sendable {
     }
 
     @Test func `so many signatures are remembered, until their time is over`() {
-        let seen = SeenSignatures(limit: 3), start = Date(timeIntervalSince1970: 1000)
-        func note(_ id: String, _ request: String = "r", at second: Double = 0) -> SeenSignatures.Sight {
+        let seen = SeenProofs(limit: 3), start = Date(timeIntervalSince1970: 1000)
+        func note(_ id: String, _ request: String = "r", at second: Double = 0) -> SeenProofs.Sight {
             let now = start.addingTimeInterval(second)
             return seen.note(Array(id.utf8), request: Array(request.utf8), until: now.addingTimeInterval(10), now: now)
         }

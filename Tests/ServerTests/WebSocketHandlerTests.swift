@@ -7,7 +7,10 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import CallreelCarriers
+@testable import CallreelEngine
 @testable import CallreelServer
+@testable import CallreelWebSocket
 
 /// Keeps a handler's counts.
 private final class Counted: Sendable {
@@ -22,33 +25,30 @@ private final class Counted: Sendable {
 /// The handler of a call without a network: its timers, and its work when the other side does not read.
 @Suite struct WebSocketHandlerTests {
     private let channel = EmbeddedChannel()
-    private let started: EventLoopPromise<CallSession?>
+    private let call: CallConsumer
     private let directory = TemporaryDirectory()
     /// The refusals counted.
     private let refusals = Counted()
 
     init() throws {
-        started = channel.eventLoop.makePromise()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let store = RecordingStore(directory: directory.path, template: try NameTemplate("{id}"))
-        let call = CallConsumer(
+        try store.prepare()
+        call = CallConsumer(
             recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger),
-            dialect: VonageDialect(),
-            started: started, logger: logger)
+            dialect: VonageDialect(), logger: logger)
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(consumer: call, policy: WebSocketPolicy(.init(), .init()), onRefusal: refusals.add))
     }
 
     /// Sends a client's frame.
     private func send(_ operation: WebSocketFrameDecoder.Operation, _ payload: [UInt8] = []) throws {
-        var buffer = ByteBuffer()
-        WebSocketFrameEncoder(role: .client).write(operation, payload, to: &buffer)
-        try channel.writeInbound(buffer)
+        try channel.writeInbound(ByteBuffer(bytes: WebSocketFrameEncoder(role: .client).frame(operation, payload)))
     }
 
     private func startCall() throws {
         try send(.text, Array(PythonCall.handshake(8000).utf8))
-        #expect(try started.futureResult.wait() != nil)
+        #expect(call.session != nil)
     }
 
     /// Returns the first byte of every frame sent by the server since the last look.
@@ -105,7 +105,7 @@ private final class Counted: Sendable {
         #expect(try sent().isEmpty)
         advance(2)
         #expect(try sent() == [0x88])
-        #expect(try started.futureResult.wait() == nil)
+        #expect(call.session == nil)
     }
 
     @Test func `a server that ends says goodbye, and takes what was on its way`() throws {
@@ -114,7 +114,7 @@ private final class Counted: Sendable {
         channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
         #expect(try sent() == [0x88])
         try send(.binary, [1, 0, 2, 0])
-        let session = try #require(try started.futureResult.wait())
+        let session = try #require(call.session)
         #expect(session.snapshot.framesReceived == 2)
     }
 
@@ -141,7 +141,7 @@ private final class Counted: Sendable {
         advance(14400 - 293 * 49 + 1)
         #expect(try sent().last == 0x88 && refusals.all == [.callLength])
         // Audio on its way is still recorded.
-        let session = try #require(try started.futureResult.wait())
+        let session = try #require(call.session)
         let before = session.snapshot.framesReceived
         try send(.binary, [1, 0])
         #expect(session.snapshot.framesReceived == before + 1)

@@ -1,4 +1,6 @@
+import CallreelArchive
 import CallreelCore
+import CallreelEngine
 import CallreelSinks
 import Foundation
 import Logging
@@ -12,7 +14,8 @@ import Testing
     {
         var problems: [ConfigurationProblem] = []
         let plans = SinkPlan.read(
-            try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, format: format, problems: &problems
+            try JSONValue(parsing: Data(sinks.utf8)), at: .root, registry: .builtIn, formats: [format],
+            problems: &problems
         )
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("call-{part}"))
@@ -20,13 +23,13 @@ import Testing
         let recorder = Recorder(
             store: store, plans: plans, registry: .builtIn,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let session = recorder.startCall(CallFacts(carrier: "test"), format: format, onRoom: {})
-        async let result = recorder.record(session)
+        let call = recorder.begin(CallStart(CallFacts(carrier: "test"), format: format), source: IdleSource())
+        let session = call.session
         for start in stride(from: 0, to: samples.count, by: 1600) {
             _ = session.receive(Array(samples[start..<min(start + 1600, samples.count)]))
         }
         session.end("over")
-        return try await result.get()
+        return try await call.result.value.get()
     }
 
     private func verify(_ recording: Recording, _ workspace: Workspace) -> [String] {

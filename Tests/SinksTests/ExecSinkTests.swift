@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import Foundation
 import Testing
 
@@ -201,7 +202,7 @@ import Testing
     func `a command that cannot be right is refused with its path`(keys: String, message: String) throws {
         var problems: [ConfigurationProblem] = []
         let value = try JSONValue(parsing: Data("[{\"type\": \"exec\", \(keys)}]".utf8))
-        _ = SinkPlan.read(value, at: .root.key("sinks"), registry: .builtIn, format: format, problems: &problems)
+        _ = SinkPlan.read(value, at: .root.key("sinks"), registry: .builtIn, formats: [format], problems: &problems)
         #expect(problems.count == 1 && problems.first?.description.hasPrefix(message) == true, "\(problems)")
     }
 }

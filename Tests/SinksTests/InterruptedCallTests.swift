@@ -3,7 +3,9 @@ import Foundation
 import Logging
 import Testing
 
+@testable import CallreelArchive
 @testable import CallreelCore
+@testable import CallreelEngine
 
 /// Calls ended by a kill or a power cut, made from the files of built-in sinks.
 @Suite struct InterruptedCallTests {
@@ -215,9 +217,10 @@ import Testing
         let recorder = Recorder(
             store: store, plans: plans, registry: .builtIn,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let session = recorder.startCall(CallFacts(carrier: "test"), format: AudioFormat(sampleRate: 16000), onRoom: {})
-        session.end("over")
-        let recording = try await recorder.record(session).get()
+        let call = recorder.begin(
+            CallStart(CallFacts(carrier: "test"), format: AudioFormat(sampleRate: 16000)), source: IdleSource())
+        call.session.end("over")
+        let recording = try await call.result.value.get()
         #expect(recording.sinks.map(\.state) == Array(repeating: .empty, count: 5))
         #expect(recording.sinks.flatMap(\.files).isEmpty)
         let left = try FileManager.default.subpathsOfDirectory(atPath: workspace.path).filter {

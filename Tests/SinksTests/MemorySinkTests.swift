@@ -20,8 +20,8 @@ import Testing
     /// Makes the context of a call for a sink.
     private func context(_ id: RecordingID = RecordingID()) -> SinkContext {
         SinkContext(
-            recordingID: id, call: Workspace.call, startedAt: Date(), format: format, sinkName: "memory",
-            directory: "/nowhere", fileStem: "call",
+            recording: RecordingFacts(id: id, call: Workspace.call, startedAt: Date()), format: format,
+            sinkName: "memory", directory: SinkDirectory(path: "/nowhere", fileStem: "call"),
             logger: Logger(label: "test"))
     }
 

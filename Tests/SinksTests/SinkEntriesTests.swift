@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import CallreelSinks
 import Foundation
 import Testing
@@ -9,7 +10,7 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let value = try JSONValue(parsing: Data("[\(sinks)]".utf8))
         _ = SinkPlan.read(
-            value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000), home: home,
+            value, at: .root.key("sinks"), registry: .builtIn, formats: [AudioFormat(sampleRate: 16000)], home: home,
             problems: &problems)
         return problems.map(\.description)
     }

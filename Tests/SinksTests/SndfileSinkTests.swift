@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import Foundation
 import Testing
 
@@ -264,7 +265,7 @@ import Testing
         var problems: [ConfigurationProblem] = []
         let value = try JSONValue(parsing: Data(#"[{"type": "sndfile", "format": "caf", "quality": 1}]"#.utf8))
         _ = SinkPlan.read(
-            value, at: .root.key("sinks"), registry: .builtIn, format: AudioFormat(sampleRate: 16000),
+            value, at: .root.key("sinks"), registry: .builtIn, formats: [AudioFormat(sampleRate: 16000)],
             problems: &problems)
         #expect(
             problems.map(\.description).first?.hasPrefix(#"sinks[0]: "quality" is nothing that caf has"#) == true,

@@ -20,9 +20,10 @@ final class SinkRoom {
     func context() -> SinkContext {
         count += 1
         return SinkContext(
-            recordingID: RecordingID(), call: CallFacts(carrier: "micro", from: "447700900123"), startedAt: Date(),
-            format: SinkRoom.format,
-            sinkName: "micro", directory: path, fileStem: "call-\(count)",
+            recording: RecordingFacts(
+                id: RecordingID(), call: CallFacts(carrier: "micro", from: "447700900123"), startedAt: Date()),
+            format: SinkRoom.format, sinkName: "micro",
+            directory: SinkDirectory(path: path, fileStem: "call-\(count)"),
             logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -5,9 +5,9 @@ public struct PCMChunk: Sendable {
     /// The position of the first frame on the call's timeline.
     public let start: FramePosition
     /// The time at which the last of the chunk arrived.
-    let receivedAt: ContinuousClock.Instant
+    package let receivedAt: ContinuousClock.Instant
     /// The recording was paused when the chunk arrived.
-    let isPaused: Bool
+    package let isPaused: Bool
     /// The samples, interleaved by channel. All sinks share them without copying.
     ///
     /// To pass them to a C library or write them to a file, borrow them with ``withSamples(_:)``.
@@ -22,7 +22,7 @@ public struct PCMChunk: Sendable {
 
     /// Makes a chunk, with the state of the recording at its arrival. Later chunks may reuse its memory once it is
     /// released.
-    init(
+    package init(
         samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool,
         receivedAt: ContinuousClock.Instant = .now
     ) {
@@ -47,7 +47,7 @@ public struct PCMChunk: Sendable {
     public var end: FramePosition { start + frameCount }
 
     /// Returns the chunk without its first frames; the whole chunk if there are none to remove.
-    func dropFirst(_ frames: Int) -> PCMChunk {
+    package func dropFirst(_ frames: Int) -> PCMChunk {
         guard frames > 0 else { return self }
         return PCMChunk(
             samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames,
@@ -56,7 +56,7 @@ public struct PCMChunk: Sendable {
     }
 
     /// Returns the chunk's first frames; the whole chunk if it has no more.
-    func prefix(_ frames: Int) -> PCMChunk {
+    package func prefix(_ frames: Int) -> PCMChunk {
         guard frames < frameCount else { return self }
         return PCMChunk(
             samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused,
@@ -64,7 +64,7 @@ public struct PCMChunk: Sendable {
     }
 
     /// The same stretch as silence.
-    var silenced: PCMChunk {
+    package var silenced: PCMChunk {
         PCMChunk(
             samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused,
             receivedAt: receivedAt)

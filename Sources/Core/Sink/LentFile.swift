@@ -46,13 +46,13 @@ package struct LentFile: Sendable {
         guard unsafe mkdir(directory, 0o700) == 0 else {
             throw SinkError(.open, "cannot make \(directory)", underlying: errno)
         }
-        do throws(RecordingError) {
+        do throws(DiskError) {
             _ = try FileSystem.link(path, as: lentPath)
         } catch {
             guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK].contains(error.underlying) else {
-                throw SinkError(.open, error.reason, underlying: error.underlying)
+                throw SinkError(.open, error)
             }
-            try OutputFile(name: name, directory: directory, mode: mode_t(FileSystem.mode(of: path) ?? 0o600)).close()
+            try OutputFile(name: name, directory: directory, mode: FileSystem.mode(of: path) ?? 0o600).close()
         }
     }
 
@@ -86,10 +86,10 @@ package struct LentFile: Sendable {
         if let mode, FileSystem.mode(of: path) != mode, unsafe chmod(path, mode_t(mode)) != 0 {
             throw SinkError(.finish, "cannot set the mode of \(path)", underlying: errno)
         }
-        do throws(RecordingError) {
+        do throws(DiskError) {
             try FileSystem.synchronize(path)
         } catch {
-            throw SinkError(.finish, error.reason, underlying: error.underlying)
+            throw SinkError(.finish, error)
         }
         return writers == .some
     }
@@ -118,7 +118,7 @@ package struct LentFile: Sendable {
             throw SinkError(.finish, "cannot examine \(path)", underlying: errno)
         }
         let copy = try OutputFile(
-            name: ".copy-\(UUID().uuidString)", directory: directory, mode: status.st_mode & 0o7777)
+            name: ".copy-\(UUID().uuidString)", directory: directory, mode: Int(status.st_mode & 0o7777))
         // If Callreel may not set the group, the directory's own is as good.
         _ = fchown(copy.descriptor, uid_t.max, status.st_gid)
         if !Self.shareBlocks(of: source, with: copy.descriptor) {

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// An error that ends a sink's work.
 public struct SinkError: Error, Sendable, CustomStringConvertible {
     /// The step in which the sink failed.
@@ -48,8 +40,11 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
         self.blame = blame
     }
 
+    /// Makes an error from a failed file operation.
+    package init(_ code: Code, _ error: DiskError) { self.init(code, error.reason, underlying: error.underlying) }
+
     /// Returns this error, followed by one from the attempt to go on in the fallback.
-    func followed(by other: SinkError) -> SinkError {
+    package func followed(by other: SinkError) -> SinkError {
         SinkError(other.code, "\(self); then, in its fallback: \(other)", blame: other.blame)
     }
 
@@ -57,14 +52,5 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         guard let underlying else { return reason }
         return "\(reason): \(systemMessage(underlying))"
-    }
-}
-
-/// The system's text for an error number, such as `No space left on device`.
-package func systemMessage(_ number: Int32) -> String {
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-        unsafe buffer.initialize(repeating: 0)
-        _ = unsafe strerror_r(number, buffer.baseAddress!, buffer.count)
-        return unsafe String(cString: buffer.baseAddress!)
     }
 }

@@ -1,3 +1,4 @@
+import CallreelCore
 import Foundation
 import HTTPTypes
 import Hummingbird

@@ -1,56 +1,87 @@
+import CallreelCore
 import NIOHTTP1
 
-/// Checks the signature and the token of an upgrade request, after all its other checks have passed.
+/// Checks the carrier's proof and the call's token in an upgrade request, after all its other checks have passed.
 struct CallGuard: Sendable {
-    /// The token check; nil if calls need no token.
-    let tokens: CallTokens?
-    /// The signature check; nil if calls need no signature.
-    let signature: VonageSignature?
-
-    /// Checks a request's signature and token without using them up. A request that is refused for another reason can
-    /// thus be sent again.
-    func check(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
-        do throws(Unauthorized) {
-            // An upgrade request has no body, so it does not matter whether the request came over TLS.
-            try signature?.check(authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
-        } catch {
-            throw refusal(error, "calls must carry the carrier's signature, which vonage.signatureSecret asks for")
-        }
-        do throws(Unauthorized) { try tokens?.check(head.uri) } catch { throw refusal(error, Self.advice) }
+    /// A request that may become a call.
+    struct Candidate: Sendable {
+        let entry: CarrierEntry
+        let admission: CarrierAdmission
+        /// The call's token; nil if calls need none.
+        let token: CallToken?
     }
 
-    /// Uses up a checked request's signature and token. Of several requests with the same token, only one passes.
-    func redeem(_ head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
-        try useSignature(of: head)
-        do throws(Unauthorized) { try tokens?.redeem(head.uri) } catch { throw refusal(error, Self.advice) }
-    }
+    /// The carriers whose calls come to one path.
+    let entries: [CarrierEntry]
 
-    /// Marks a checked request's signature as used. Of several requests with the same signature, only one passes,
-    /// so an overheard signature admits no call.
-    private func useSignature(of head: HTTPRequestHead) throws(WebSocketUpgrade.Refusal) {
-        guard let signature else { return }
-        do throws(Unauthorized) {
-            let proof = try signature.check(
-                authorization: head.headers["authorization"], body: [UInt8](), isSecure: true)
-            guard signature.use(proof, for: Array("\(head.method) \(head.uri)".utf8)) == .new else {
-                throw Unauthorized("the carrier's signature was used before")
+    /// Checks a request's proof and token without using them up. A request that is refused for another reason can thus
+    /// be sent again.
+    ///
+    /// Of several carriers on the path, the one that recognizes the request best goes first.
+    func check(_ head: HTTPRequestHead, isSecure: Bool) throws(WebSocketUpgrade.Refusal) -> Candidate {
+        let request = CarrierRequest(head, isSecure: isSecure)
+        let ranked = entries.map { (entry: $0, recognition: $0.carrier.recognizes(request)) }
+            .filter { $0.recognition != .no }
+        let best = ranked.filter { $0.recognition == .yes } + ranked.filter { $0.recognition == .maybe }
+        var refusal: WebSocketUpgrade.Refusal?
+        for (entry, recognition) in best {
+            do throws(WebSocketUpgrade.Refusal) {
+                return try check(head, request, entry)
+            } catch {
+                refusal = refusal ?? error
+                if recognition == .yes { break }
             }
-        } catch {
-            throw refusal(error, "each call must be signed anew")
+        }
+        throw refusal
+            ?? WebSocketUpgrade.Refusal(status: .badRequest, reason: "no carrier of this path sends such a request")
+    }
+
+    private func check(
+        _ head: HTTPRequestHead, _ request: CarrierRequest, _ entry: CarrierEntry
+    ) throws(WebSocketUpgrade.Refusal) -> Candidate {
+        let admission: CarrierAdmission
+        do throws(CarrierRefusal) { admission = try entry.carrier.admit(request) } catch {
+            guard error.kind == .unauthorized else {
+                throw WebSocketUpgrade.Refusal(status: .badRequest, reason: error.reason)
+            }
+            throw refusal(error.reason)
+        }
+        do throws(Unauthorized) { try entry.tokens?.check(head.uri) } catch {
+            throw refusal("\(error.reason): \(advice(entry))")
+        }
+        let token = entry.tokens == nil ? nil : CallToken.text(in: head.uri).flatMap(CallToken.read)?.0
+        return Candidate(entry: entry, admission: admission, token: token)
+    }
+
+    /// Uses up a checked request's proof and token. Of several requests with the same one, only one passes, so an
+    /// overheard proof admits no call.
+    func redeem(_ head: HTTPRequestHead, _ candidate: Candidate) throws(WebSocketUpgrade.Refusal) {
+        let entry = candidate.entry
+        let sight = entry.proofs.use(candidate.admission.proof, for: Array("\(head.method) \(head.uri)".utf8))
+        guard sight == .new else {
+            throw refusal("the carrier's signature was used before: each call must be signed anew")
+        }
+        do throws(Unauthorized) { try entry.tokens?.redeem(head.uri) } catch {
+            throw refusal("\(error.reason): \(advice(entry))")
         }
     }
 
-    private static let advice =
-        "each call needs the address that /webhooks/answer hands out for it, unless vonage.requireToken is false"
-
-    private func refusal(_ error: Unauthorized, _ advice: String) -> WebSocketUpgrade.Refusal {
-        WebSocketUpgrade.Refusal(
-            status: .unauthorized, reason: "\(error.reason): \(advice)", kind: Unauthorized.kind,
-            headers: ["www-authenticate": "Bearer"])
+    private func advice(_ entry: CarrierEntry) -> String {
+        "each call needs the address that \(entry.plan.webhooks)/answer hands out for it, "
+            + "unless \(entry.plan.place).requireToken is false"
     }
 
-    /// Returns the token of an admitted request; nil if calls need no token.
-    func token(of head: HTTPRequestHead) -> CallToken? {
-        tokens == nil ? nil : CallToken.text(in: head.uri).flatMap(CallToken.read)?.0
+    private func refusal(_ reason: String) -> WebSocketUpgrade.Refusal {
+        WebSocketUpgrade.Refusal(
+            status: .unauthorized, reason: reason, kind: Unauthorized.kind, headers: ["www-authenticate": "Bearer"])
+    }
+}
+
+extension CarrierRequest {
+    /// Makes the value of an upgrade request.
+    init(_ head: HTTPRequestHead, isSecure: Bool) {
+        self.init(
+            head.method.rawValue, head.uri, headers: head.headers.map { (name: $0.name, value: $0.value) },
+            isSecure: isSecure)
     }
 }

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelNetwork
 import Hummingbird
 
 /// The access settings of a configuration: secrets and TLS certificates loaded from their files, and the checks built
@@ -7,14 +8,12 @@ struct Door: Sendable {
     /// The TLS certificates; nil if Callreel serves plain http and ws.
     let certificates: TLSCertificates?
     let proxies: TrustedProxies
-    /// The call tokens; nil if calls need no token.
-    let tokens: CallTokens?
+    /// The carriers, with their secrets.
+    let carriers: [CarrierEntry]
     /// Failed logins to the page and the API.
     let failedLogins: FailedTries
     /// Failed tokens and signatures of calls and webhooks.
     let failedCalls: FailedTries
-    private let vonage: Configuration.Vonage
-    private let signatureSecrets: [String]
     /// The server's known host names.
     let hosts: KnownHosts
     /// The credentials; nil if the page and the API are open to everyone.
@@ -23,15 +22,18 @@ struct Door: Sendable {
     /// The contents of the secret files named in the configuration.
     struct Secrets {
         let certificates: TLSCertificates?
-        let signatures, tokenKeys, passwords, accessTokens: [String]
+        let passwords, accessTokens: [String]
+        let carriers: [CarrierEntry]
 
         /// Reads all files. Blocks.
-        init(_ configuration: Configuration) throws(ConfigurationProblem) {
-            let vonage = configuration.vonage, access = configuration.access
-            let vonagePath = ConfigurationPath.root.key("vonage"), accessPath = ConfigurationPath.root.key("access")
+        init(
+            _ configuration: Configuration, publicURL: @escaping @Sendable () -> PublicURL
+        ) throws(ConfigurationProblem) {
+            let access = configuration.access, accessPath = ConfigurationPath.root.key("access")
             certificates = if let tls = configuration.listen.tls { try TLSCertificates(tls) } else { nil }
-            signatures = try vonage.signatureSecret.values(at: vonagePath.key("signatureSecret"))
-            tokenKeys = try vonage.tokenKey.values(at: vonagePath.key("tokenKey"))
+            var carriers: [CarrierEntry] = []
+            for plan in configuration.carriers { carriers.append(try CarrierEntry(plan, publicURL: publicURL)) }
+            self.carriers = carriers
             passwords = try access.password.values(at: accessPath.key("password"))
             accessTokens = try access.token.values(at: accessPath.key("token"))
         }
@@ -39,21 +41,22 @@ struct Door: Sendable {
 
     /// Reads every file named in the configuration. Refuses a configuration that would expose all recordings.
     /// Blocks.
-    init(_ configuration: Configuration) throws(ServiceError) {
+    /// - Parameter publicURL: returns the server's public address, once it listens.
+    init(
+        _ configuration: Configuration, publicURL: @escaping @Sendable () -> PublicURL
+    ) throws(ServiceError) {
         if let exposure = configuration.exposure { throw ServiceError(exposure.description) }
-        vonage = configuration.vonage
         proxies = TrustedProxies(configuration.listen.trustedProxies)
         failedLogins = FailedTries(perMinute: configuration.limits.failedTriesPerMinute)
         // Valid requests never wait, so a short delay is enough. A connection whose answer waits occupies a place.
         failedCalls = FailedTries(perMinute: configuration.limits.failedTriesPerMinute, longestWait: 1)
         hosts = KnownHosts(configuration)
         let access = configuration.access, secrets: Secrets
-        do throws(ConfigurationProblem) { secrets = try Secrets(configuration) } catch {
+        do throws(ConfigurationProblem) { secrets = try Secrets(configuration, publicURL: publicURL) } catch {
             throw ServiceError(error.description)
         }
         certificates = secrets.certificates
-        signatureSecrets = secrets.signatures
-        tokens = vonage.requireToken ? CallTokens(keys: secrets.tokenKeys, lifetime: vonage.tokenLifetime) : nil
+        carriers = secrets.carriers
         credentials =
             access.isOpen ? nil : .init(user: access.user, passwords: secrets.passwords, tokens: secrets.accessTokens)
     }
@@ -65,20 +68,31 @@ struct Door: Sendable {
         return request.head.authority.map(hosts.isKnown) ?? true
     }
 
-    /// Returns the check of the carrier's signature; nil if no secret is configured.
-    func signature() async throws -> VonageSignature? {
-        guard !signatureSecrets.isEmpty else { return nil }
-        return try await VonageSignature(secrets: signatureSecrets, configuration: vonage)
-    }
-
     /// Returns the password check; nil if access is open.
     func accessControl(refusals: Refusals) -> AccessControl? {
         credentials.map {
             AccessControl(
                 credentials: $0,
-                openPaths: ["/webhooks/answer", "/webhooks/event", "/healthz", "/readyz", vonage.path],
+                openPaths: Set(["/healthz", "/readyz"] + carrierPaths),
                 proxies: proxies,
                 refusals: refusals, tries: failedLogins)
+        }
+    }
+
+    /// The path of the first answer webhook; nil if there is none.
+    var callPath: String? {
+        for entry in carriers {
+            if let webhook = entry.carrier.webhooks.first(where: { $0.purpose == .answer }) {
+                return "\(entry.plan.webhooks)/\(webhook.name)"
+            }
+        }
+        return nil
+    }
+
+    /// The paths of the carriers' WebSockets and webhooks. They have checks of their own.
+    var carrierPaths: [String] {
+        carriers.flatMap { entry in
+            [entry.plan.path] + entry.carrier.webhooks.map { "\(entry.plan.webhooks)/\($0.name)" }
         }
     }
 

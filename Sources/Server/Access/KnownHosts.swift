@@ -1,3 +1,4 @@
+import CallreelNetwork
 import HTTPTypes
 import Hummingbird
 

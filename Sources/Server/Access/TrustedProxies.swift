@@ -1,3 +1,5 @@
+import CallreelNetwork
+
 /// The proxies whose headers about a client Callreel believes. Any client can write these headers, so only listed
 /// proxies are trusted.
 ///

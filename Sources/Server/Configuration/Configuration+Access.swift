@@ -1,4 +1,5 @@
 package import CallreelCore
+import CallreelNetwork
 
 extension Configuration {
     /// Access to the page, its API and the recordings. Carriers need none of these credentials.

@@ -1,4 +1,6 @@
 package import CallreelCore
+import CallreelEngine
+import CallreelNetwork
 
 extension Configuration {
     /// The result of an inspection of this machine in its present state.
@@ -50,7 +52,8 @@ extension Configuration {
             }
         }
         if let exposure { found.mistakes.append(exposure) }
-        do throws(ConfigurationProblem) { _ = try Door.Secrets(self) } catch { found.notes.append(error) }
+        let publicURL = publicURL ?? PublicURL(host: listen.host, port: listen.port, isSecure: listen.tls != nil)
+        do throws(ConfigurationProblem) { _ = try Door.Secrets(self) { publicURL } } catch { found.notes.append(error) }
         return found
     }
 }

@@ -1,4 +1,6 @@
 package import CallreelCore
+package import CallreelEngine
+package import CallreelNetwork
 import Foundation
 
 /// The checked content of the configuration file.
@@ -75,7 +77,7 @@ package struct Configuration: Sendable {
                 "name", \.name, type: "template",
                 "How a recording is named, with placeholders: \(NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")); {from|to|unknown} takes the first that is known."
             ) { text in
-                do throws(RecordingError) {
+                do throws(DiskError) {
                     _ = try NameTemplate(text)
                     return nil
                 } catch {
@@ -113,20 +115,19 @@ package struct Configuration: Sendable {
         var marks: SpaceMarks { SpaceMarks(low: lowSpace * 1_000_000, critical: criticalSpace * 1_000_000) }
 
         /// Returns the store described by this section.
-        package func store() throws(RecordingError) -> RecordingStore {
+        package func store() throws(DiskError) -> RecordingStore {
             RecordingStore(
                 directory: directory, template: try NameTemplate(name), fileMode: Self.permissions(mode) ?? 0o640,
                 mustExist: mustExist)
         }
     }
 
-    /// The keys of the file except `sinks`. Reading the sinks needs the registry.
+    /// The keys of the file except those of sinks and carriers. Reading these needs the registries.
     struct Sections: Configurable {
         var schema: String?
         var listen = Listen()
         var publicURL: String?
         var recordings = Recordings()
-        var vonage = Vonage()
         var access = Access()
         var limits = Limits()
 
@@ -143,7 +144,6 @@ package struct Configuration: Sendable {
                 PublicURL($0) == nil ? "is not an http or https URL such as \"https://calls.example.com\"" : nil
             },
             .section("recordings", \.recordings, "Where recordings go."),
-            .section("vonage", \.vonage, "Calls from Vonage's Voice API."),
             .section("access", \.access, "Who may open the page, use its API and fetch recordings."),
             .section("limits", \.limits, "What clients may ask of the server, one by one and all together."),
         ]
@@ -157,21 +157,24 @@ package struct Configuration: Sendable {
     package var sinks: [SinkPlan]
     /// All known sink types, used or not. Recordings of an earlier configuration may need them.
     package let registry: SinkRegistry
-    package var vonage: Vonage
+    /// The carriers that may send calls.
+    package var carriers: [CarrierPlan]
     package var access: Access
     package var limits: Limits
 
     /// Reads a configuration strictly and reports every mistake in it. Replaces `${NAME}` from the environment.
     package init(
-        _ value: JSONValue, registry: SinkRegistry, environment: [String: String],
-        problems: inout [ConfigurationProblem]
+        _ value: JSONValue, plugins: Plugins, environment: [String: String], problems: inout [ConfigurationProblem]
     ) {
+        let registry = plugins.sinks
         self.registry = registry
         let substitution = EnvironmentSubstitution(environment, in: value, problems: &problems)
         let value = substitution.value
         let before = problems.count
         defer { substitution.hideValues(in: &problems[before...]) }
-        let sections = Sections.read(value, at: .root, alongside: ["sinks"], problems: &problems)
+        let sections = Sections.read(
+            value, at: .root, alongside: ["sinks", "carriers"] + plugins.carriers.types.map(\.type), problems: &problems
+        )
         listen = sections.listen
         publicURL = sections.publicURL.flatMap(PublicURL.init)
         recordings = sections.recordings
@@ -180,19 +183,20 @@ package struct Configuration: Sendable {
                 "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): the warning would come after the refusal"
             problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
         }
-        vonage = sections.vonage
         access = sections.access
         limits = sections.limits
         sinks = []
+        carriers = []
         let place = ConfigurationPath.root.key("sinks")
         guard case .object(let members) = value else { return }
+        carriers = CarrierPlan.read(members, registry: plugins.carriers, problems: &problems)
         guard let list = members["sinks"] else {
             problems.append(.init(at: place, "is missing; name at least one sink, such as [{\"type\": \"wav\"}]"))
             return
         }
         let soFar = problems.count
         sinks = SinkPlan.read(
-            list, at: place, registry: registry, format: AudioFormat(sampleRate: vonage.sampleRate),
+            list, at: place, registry: registry, formats: carriers.compactMap(\.carrier.format),
             home: recordings.directory,
             problems: &problems)
         if sinks.isEmpty, problems.count == soFar {
@@ -207,24 +211,42 @@ package struct Configuration: Sendable {
 
 extension Configuration {
     /// Returns every key at its default, with one entry for each registered sink type.
-    package static func example(registry: SinkRegistry) -> JSONValue {
-        let sinks = registry.types.map { entry -> JSONValue in
+    package static func example(plugins: Plugins) -> JSONValue {
+        let sinks = plugins.sinks.types.map { entry -> JSONValue in
             let options = entry.options.map { ($0.name, $0.standard) }
             return .object(
                 SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) {
                     mine, _ in mine
                 })
         }
-        return .object(Sections().json.merging(["sinks": .array(sinks)]) { mine, _ in mine })
+        let carriers = plugins.carriers.types.map { entry -> JSONValue in
+            let options = entry.options.map { ($0.name, $0.standard) }
+            let own: [String: JSONValue] = [
+                "type": .string(entry.type), "path": .string(entry.standardPath),
+                "webhooks": .string(entry.standardWebhooks),
+            ]
+            return .object(CarrierEnvelope().json.merging(options) { mine, _ in mine }.merging(own) { _, own in own })
+        }
+        return .object(
+            Sections().json.merging(["sinks": .array(sinks), "carriers": .array(carriers)]) { mine, _ in mine })
     }
 
     /// Returns the JSON Schema (draft 2020-12) of the whole file.
-    package static func schema(registry: SinkRegistry) -> JSONValue {
+    package static func schema(plugins: Plugins) -> JSONValue {
         let sinks: JSONValue = .object([
             "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
-            "items": registry.entrySchema,
+            "items": plugins.sinks.entrySchema,
         ])
-        var schema = Sections.schema(alongside: ["sinks": sinks])
+        var lists = [
+            "sinks": sinks,
+            "carriers": .object([
+                "type": "array", "minItems": 1, "description": "The carriers that may send calls.",
+                "items": plugins.carriers.entrySchema,
+            ]),
+        ]
+        // Short for a list of one.
+        for entry in plugins.carriers.types { lists[entry.type] = entry.objectSchema }
+        var schema = Sections.schema(alongside: lists)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         schema["title"] = "Callreel configuration"
         schema["required"] = .array(["sinks"])
@@ -256,7 +278,7 @@ extension Configuration {
 
     /// Reads a configuration file or a pipe; `-` is standard input. Blocks. The error names every mistake.
     package init(
-        file: String, registry: SinkRegistry, environment: [String: String]
+        file: String, plugins: Plugins, environment: [String: String]
     ) throws(ConfigurationError) {
         func failure(_ reason: String) -> ConfigurationError {
             ConfigurationError(file: file, problems: [.init(at: .root, reason)])
@@ -275,7 +297,7 @@ extension Configuration {
             throw failure("is not JSON: \(error.reason)")
         }
         var problems: [ConfigurationProblem] = []
-        self.init(value, registry: registry, environment: environment, problems: &problems)
+        self.init(value, plugins: plugins, environment: environment, problems: &problems)
         guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }
     }
 }

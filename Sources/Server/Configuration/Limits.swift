@@ -1,4 +1,5 @@
 package import CallreelCore
+import CallreelEngine
 
 extension Configuration {
     /// The limits on each client and on all clients together.

@@ -1,4 +1,7 @@
+import CallreelArchive
 import CallreelCore
+import CallreelEngine
+import CallreelNetwork
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -9,6 +12,7 @@ struct CallsAPI: Sendable {
     static let pageLimit = 200
 
     let recorder: Recorder
+    let index: RecordingIndex
     let admission: Admission
     let files: RecordingFiles
     let tunnels: TunnelHint
@@ -61,9 +65,9 @@ struct CallsAPI: Sendable {
             "answerURL": .string(publicURL().description + "/webhooks/answer"), "testCommand": .string(testCommand()),
             "directory": .string(recorder.store.absolute(recorder.store.directory)),
             "live": .array(recorder.liveCalls.map(Self.live)),
-            "recordings": .array(recorder.index.page(limit: limit, offset: offset).map(recording)),
-            "total": .integer(recorder.index.count),
-            "indexing": .boolean(recorder.index.isScanning),
+            "recordings": .array(index.page(limit: limit, offset: offset).map(recording)),
+            "total": .integer(index.count),
+            "indexing": .boolean(index.isScanning),
             "obstacles": .array(readiness.obstacles.map { .string($0.reason) }),
             "warnings": .array(warnings.map(JSONValue.string)),
         ])

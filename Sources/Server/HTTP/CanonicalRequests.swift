@@ -1,3 +1,4 @@
+import CallreelNetwork
 import HTTPTypes
 import Hummingbird
 import NIOHTTP1
@@ -13,10 +14,11 @@ struct RequestTarget: Sendable {
     /// The first components of all served paths.
     let routes: Set<String>
 
-    init(publicURL: PublicURL?, vonagePath: String) {
+    /// - Parameter carrierPaths: the paths of the carriers' WebSockets and webhooks.
+    init(publicURL: PublicURL?, carrierPaths: [String]) {
         prefix = publicURL?.path ?? ""
-        let own = ["webhooks", "recordings", "api", "page.js", "page.css"] + HealthRoutes.paths
-        routes = Set(own + vonagePath.split(separator: "/").prefix(1).map(String.init))
+        let first = carrierPaths.compactMap { $0.split(separator: "/").first.map(String.init) }
+        routes = Set(CarrierPlan.ownPaths + first)
     }
 
     /// Returns the path and query of a target, and the host if the target is absolute.
@@ -90,6 +92,8 @@ struct HostCheck: RouterMiddleware {
 
     let hosts: KnownHosts
     let proxies: TrustedProxies
+    /// The paths of carriers. They may use any name.
+    let carrierPaths: Set<String>
     let onRefusal: @Sendable (KnownHosts.Refusal, Request, RequestScope) -> Void
 
     func handle(
@@ -102,7 +106,7 @@ struct HostCheck: RouterMiddleware {
             try hosts.check(
                 host: request.head.authority, origins: request.headers[values: .origin],
                 forwardedHost: proxies.host(of: request, in: context),
-                isForCarriers: path.hasPrefix("/webhooks/"))
+                isForCarriers: carrierPaths.contains(path))
         } catch {
             onRefusal(error, request, context)
             throw HTTPError(error.status, message: error.reason)

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import NIOCore
 import NIOHTTP1
 
@@ -10,15 +11,16 @@ extension HTTPConnection {
         switch next {
         case .refusal(let refusal): refuse(refusal, after: .zero, context)
         case .upgrade(let head):
+            let candidate: CallGuard.Candidate?
             do throws(WebSocketUpgrade.Refusal) {
                 if isQuiescing { throw WebSocketUpgrade.Refusal(.init(.draining, "the server is shutting down")) }
-                try roles.admit(head)
+                candidate = try roles.admit(head)
             } catch {
                 return refuse(error, after: roles.refused(error, head), context)
             }
             isFinished = true
             stop()
-            do { try roles.upgrade(self, context, head) } catch { context.close(promise: nil) }
+            do { try roles.upgrade(self, context, head, candidate) } catch { context.close(promise: nil) }
         }
     }
 

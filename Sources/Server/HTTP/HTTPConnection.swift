@@ -38,10 +38,10 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     struct Roles {
         /// Checks the form of a request for an upgrade.
         let check: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
-        /// Admits a request as a call, or throws a refusal.
-        let admit: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> Void
+        /// Admits a request as a call, or throws a refusal. Returns nil for the echo of tests.
+        let admit: (HTTPRequestHead) throws(WebSocketUpgrade.Refusal) -> CallGuard.Candidate?
         /// Turns the connection into a call.
-        let upgrade: (HTTPConnection, ChannelHandlerContext, HTTPRequestHead) throws -> Void
+        let upgrade: (HTTPConnection, ChannelHandlerContext, HTTPRequestHead, CallGuard.Candidate?) throws -> Void
         /// Adds the request handlers after this one. Called with the first request.
         let serve: (ChannelHandlerContext) throws -> Void
         /// Records a refusal, and returns the delay for its answer.

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import Hummingbird
 import NIOCore
 

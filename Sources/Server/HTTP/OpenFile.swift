@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 
 #if canImport(Darwin)
     import Darwin
@@ -16,9 +17,9 @@ final class OpenFile: Sendable {
 
     /// Opens a file. Blocks.
     /// - Parameter closer: the reader whose threads close the file.
-    init(_ path: String, closer: DirectoryReader) throws(RecordingError) {
+    init(_ path: String, closer: DirectoryReader) throws(DiskError) {
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw RecordingError("cannot open \(path)", underlying: errno) }
+        guard descriptor >= 0 else { throw DiskError("cannot open \(path)", underlying: errno) }
         self.path = path
         self.closer = closer
     }
@@ -29,7 +30,7 @@ final class OpenFile: Sendable {
     }
 
     /// Reads at least one byte and at most `count`, from a position on. Blocks.
-    func read(_ count: Int, at position: Int) throws(RecordingError) -> [UInt8] {
+    func read(_ count: Int, at position: Int) throws(DiskError) -> [UInt8] {
         var result = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             repeat {
@@ -37,8 +38,8 @@ final class OpenFile: Sendable {
             } while result < 0 && errno == EINTR
             filled = max(0, result)
         }
-        guard result >= 0 else { throw RecordingError("cannot read \(path)", underlying: errno) }
-        guard result > 0 else { throw RecordingError("\(path) has become shorter while it was read") }
+        guard result >= 0 else { throw DiskError("cannot read \(path)", underlying: errno) }
+        guard result > 0 else { throw DiskError("\(path) has become shorter while it was read") }
         return bytes
     }
 }

@@ -1,4 +1,6 @@
+import CallreelArchive
 import CallreelCore
+import CallreelEngine
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -20,9 +22,9 @@ struct RecordingFiles: Sendable {
 
     /// Prepares to serve a recorder's files. Touches no disk, because a failed disk of one sink must not keep the
     /// server from starting.
-    init(_ recorder: Recorder) {
+    init(_ recorder: Recorder, _ index: RecordingIndex) {
         self.recorder = recorder
-        index = recorder.index
+        self.index = index
         directory = recorder.store.directory
         let named = recorder.plans.flatMap { [$0.envelope.directory, $0.envelope.fallback] }
         roots = Set(named.compactMap { $0.map(recorder.store.absolute) })
@@ -128,7 +130,7 @@ struct RecordingFiles: Sendable {
     {
         let reader = recorder.reader(of: place.root)
         let file: ServedFile?
-        do throws(RecordingError) {
+        do throws(DiskError) {
             file = try await reader.read { ServedFile(place.path, reader) }
         } catch {
             throw HTTPError(.serviceUnavailable, message: "the disk of this file does not answer")

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -60,11 +61,11 @@ struct ServedFile: Sendable {
     /// so that the client does not take a part for the whole.
     private func body(_ bytes: ClosedRange<Int>) -> ResponseBody {
         ResponseBody(contentLength: bytes.count) { [path, reader] writer in
-            let file = try await reader.read { () throws(RecordingError) in try OpenFile(path, closer: reader) }
+            let file = try await reader.read { () throws(DiskError) in try OpenFile(path, closer: reader) }
             var position = bytes.lowerBound
             while position <= bytes.upperBound {
                 let (start, count) = (position, min(Self.chunkSize, bytes.upperBound - position + 1))
-                let chunk = try await reader.read { () throws(RecordingError) in try file.read(count, at: start) }
+                let chunk = try await reader.read { () throws(DiskError) in try file.read(count, at: start) }
                 try await writer.write(ByteBuffer(bytes: chunk))
                 position += chunk.count
             }

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 
 /// The file descriptors that the configuration may need, compared with the system's limit.
 enum Descriptors {

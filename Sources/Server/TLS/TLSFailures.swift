@@ -1,3 +1,4 @@
+import CallreelNetwork
 import Logging
 import NIOCore
 import NIOSSL

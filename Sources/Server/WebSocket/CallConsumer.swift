@@ -1,88 +1,133 @@
 import CallreelCore
+import CallreelEngine
+import CallreelWebSocket
 import Logging
 import NIOCore
 
-/// Handles the messages of one call: its handshake message, audio and events. It owns the call's session.
+/// Handles the messages of one call. It owns the call's dialect, which reads them, and the call's session.
 final class CallConsumer: WebSocketConsumer {
     private let recorder: Recorder
-    private let started: EventLoopPromise<CallSession?>
     private(set) var logger: Logger
     private var dialect: any CarrierDialect
-    private var session: CallSession?
+    private let token: CallToken?
+    private var source: SocketSource?
+    /// The call that the dialect has announced, until the connection has begun.
+    private var announced: CallStart?
+    private(set) var session: CallSession?
+    private var binaryMessages = BinaryMessages.dialect
+    /// The binary message so far that the dialect will read.
+    private var message: [UInt8] = []
     private var assembler = LinearPCMAssembler(format: AudioFormat(sampleRate: 8000))
+    /// The steps that the dialect has asked for in the present message.
+    private var flow = WebSocketFlow.goOn
     private let aheadLimit: TimeAmount?
-    /// The call's start time, its samples per second, and the samples received so far.
-    private var began = NIODeadline.distantPast
+    /// The time of the call's first read, its samples per second, and the samples received so far.
+    private var began: NIODeadline?
     private var samplesPerSecond = 1
     private var samplesReceived = 0
     private var wasAhead = false
 
     /// Makes the consumer of a new connection.
     /// - Parameters:
+    ///   - token: the token that admitted the call; nil if none was needed.
     ///   - aheadLimit: limit of audio ahead of the clock; nil sets none.
-    ///   - started: receives the session when the call begins, or nil if the connection ends earlier.
     init(
-        recorder: Recorder, dialect: any CarrierDialect, aheadLimit: TimeAmount? = nil,
-        started: EventLoopPromise<CallSession?>, logger: Logger
+        recorder: Recorder, dialect: any CarrierDialect, token: CallToken? = nil, aheadLimit: TimeAmount? = nil,
+        logger: Logger
     ) {
         self.recorder = recorder
+        self.token = token
         self.aheadLimit = aheadLimit
         self.dialect = dialect
-        self.started = started
         self.logger = logger
     }
 
-    func attach(to socket: WebSocketHandler<CallConsumer>) {}
+    func attach(to source: SocketSource) -> WebSocketFlow {
+        self.source = source
+        return .goOn
+    }
+
+    // MARK: - Messages
 
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) {
-        // The dialect checks audio only until the call begins.
-        if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
+        guard case .audio = binaryMessages else { return piece.append(to: &message) }
         unsafe assembler.append(byteCount: piece.count) { unsafe piece.unmask(into: $0) }
     }
 
-    func receiveBinaryEnd(from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {
-        // An empty binary message has no audio, but before the handshake message it is refused too.
-        if session == nil, let refusal = dialect.refusesAudio() { throw refusal }
+    func receiveBinaryEnd() throws(WebSocketError) -> WebSocketFlow {
+        if case .audio = binaryMessages { return .goOn }
+        let bytes = message
+        message = []
+        return try ask { dialect, desk throws(CarrierRefusal) in try dialect.receive(binary: bytes.span, at: &desk) }
     }
 
-    func receive(text: [UInt8], from socket: WebSocketHandler<CallConsumer>) throws(WebSocketError) {
-        // Audio received before this message must be delivered before it.
-        receiveReadEnd(from: socket)
-        switch try dialect.understand(text: text) {
-        case .started(let facts, let format): begin(facts, format, on: socket)
-        case .audio(let bytes): unsafe assembler.append(bytes.span.bytes)
-        case .event(let type, let data): session?.note(type, data: data)
-        case .malformed(let reason): session?.noteMalformed(reason)
-        }
+    func receive(text: [UInt8]) throws(WebSocketError) -> WebSocketFlow {
+        try ask { dialect, desk throws(CarrierRefusal) in try dialect.receive(text: text.span, at: &desk) }
     }
 
-    func receiveReadEnd(from socket: WebSocketHandler<CallConsumer>) {
-        if !deliver() { socket.holdBack() }
-        holdBackToTime(socket)
+    /// Lets the dialect do something, and returns the steps that it asks for.
+    private func ask(
+        _ body: (inout any CarrierDialect, inout Desk) throws(CarrierRefusal) -> Void
+    ) throws(WebSocketError) -> WebSocketFlow {
+        // Audio received before must be delivered before what the dialect says.
+        flow = WebSocketFlow(isFull: !deliver())
+        var desk = Desk(self)
+        do throws(CarrierRefusal) { try body(&dialect, &desk) } catch { throw WebSocketError(error) }
+        defer { flow = .goOn }
+        return flow
     }
 
-    /// Slows a call too far ahead of the clock to the speed of real time. Otherwise a client could fill the
-    /// disk with fast audio.
-    private func holdBackToTime(_ socket: WebSocketHandler<CallConsumer>) {
-        guard let aheadLimit, session != nil, let now = socket.eventLoop?.now else { return }
+    func begin(group: Int?) {
+        guard var start = announced.take(), let source else { return }
+        start.group = group
+        let session = recorder.begin(start, source: source).session
+        logger = session.logger
+        samplesPerSecond = start.format.sampleRate * start.format.channels
+        self.session = session
+    }
+
+    // MARK: - Reads
+
+    func receiveReadEnd(now: NIODeadline) -> WebSocketFlow {
+        WebSocketFlow(isFull: !deliver(), pause: timeAhead(now: now))
+    }
+
+    /// Returns the time to wait for a call too far ahead of the clock, so that it comes at the speed of real time.
+    /// Otherwise a client could fill the disk with fast audio.
+    private func timeAhead(now: NIODeadline) -> TimeAmount? {
+        guard let aheadLimit, session != nil else { return nil }
+        let start = began ?? now
+        began = start
         let received = TimeAmount.of(seconds: Double(samplesReceived) / Double(samplesPerSecond))
-        let ahead = received - (now - began) - aheadLimit
-        guard ahead > .zero else { return }
+        let ahead = received - (now - start) - aheadLimit
+        guard ahead > .zero else { return nil }
         if !wasAhead {
             logger.warning(
                 "call ahead of time, read at the pace of time", metadata: ["ahead.limit": "\(aheadLimit.text)"])
         }
         wasAhead = true
-        socket.holdBack(for: max(ahead, .milliseconds(20)))
+        return max(ahead, .milliseconds(20))
     }
 
     func receiveDrained() { session?.noteDrained() }
 
+    func tick() -> WebSocketFlow {
+        guard session != nil else { return .goOn }
+        do throws(WebSocketError) {
+            return try ask { dialect, desk throws(CarrierRefusal) in dialect.tick(at: &desk) }
+        } catch {
+            return .goOn
+        }
+    }
+
     func end(_ reason: String) {
-        guard let session else { return started.succeed(nil) }
+        if session != nil {
+            var desk = Desk(self)
+            dialect.end(at: &desk)
+        }
         // Audio received so far still belongs to the recording.
         _ = deliver()
-        session.end(reason, leftoverBytes: assembler.leftoverByteCount)
+        session?.end(reason, leftoverBytes: assembler.leftoverByteCount)
     }
 
     /// Delivers the audio so far to the sinks. Returns false if they have no room for more.
@@ -91,30 +136,49 @@ final class CallConsumer: WebSocketConsumer {
         samplesReceived += samples.count
         return session.receive(samples)
     }
+}
 
-    private func begin(_ facts: CallFacts, _ format: AudioFormat, on socket: WebSocketHandler<CallConsumer>) {
-        guard session == nil, let eventLoop = socket.eventLoop else { return }
-        socket.begin(bytesPerSecond: format.sampleRate * format.bytesPerFrame)
-        let door = NIOLoopBound(Door(socket: socket), eventLoop: eventLoop)
-        let session = recorder.startCall(
-            facts, format: format, group: socket.readGroup,
-            onRoom: { eventLoop.execute { door.value.socket?.resume() } },
-            onStop: { reason in
-                // A sink's failure ends the call. The carrier is not told the details.
-                let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")
-                eventLoop.execute { door.value.socket?.fail(error, why: reason) }
-            },
-            onDrain: { eventLoop.execute { door.value.socket?.drain() } })
-        logger = session.logger
+// What the dialect says.
+extension CallConsumer: DeskRecipient {
+    var hasBegun: Bool { session != nil || announced != nil }
+
+    func begin(_ call: CallFacts, format: AudioFormat, binary: BinaryMessages) throws(CarrierRefusal) {
+        if let token, !token.isFor(call.uuid) {
+            throw CarrierRefusal(
+                .policy,
+                "the uuid \(call.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
+        }
+        announced = CallStart(call, format: format)
+        binaryMessages = binary
         assembler = LinearPCMAssembler(format: format)
-        began = eventLoop.now
-        samplesPerSecond = format.sampleRate * format.channels
-        self.session = session
-        started.succeed(session)
+        flow.begin = .live(bytesPerSecond: format.sampleRate * format.bytesPerFrame)
     }
-    /// A weak reference to the call's socket for its session. The socket owns this consumer, and the consumer owns the
-    /// session.
-    private struct Door {
-        weak var socket: WebSocketHandler<CallConsumer>?
+
+    func audio(_ bytes: Span<UInt8>) { unsafe assembler.append(bytes.bytes) }
+
+    func event(_ type: String, _ data: [String: JSONValue]) {
+        if !deliver() { flow.isFull = true }
+        session?.note(type, data: data)
+    }
+
+    func malformed(_ reason: String) { session?.noteMalformed(reason) }
+
+    func reply(text: String) { flow.replies.append(.init(operation: .text, payload: Array(text.utf8))) }
+
+    func reply(binary: [UInt8]) { flow.replies.append(.init(operation: .binary, payload: binary)) }
+
+    func end(call reason: String) { flow.close = reason }
+}
+
+extension WebSocketError {
+    /// Makes the error that closes the connection of a refused call.
+    init(_ refusal: CarrierRefusal) {
+        let code: Code =
+            switch refusal.kind {
+            case .unauthorized, .policy: .policyViolation
+            case .malformed: .invalidData
+            case .unsupported: .unsupportedData
+            }
+        self.init(code, refusal.reason)
     }
 }

@@ -1,4 +1,7 @@
 import CallreelCore
+import CallreelEngine
+import CallreelNetwork
+import CallreelWebSocket
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -13,7 +16,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     enum Kind: Sendable {
         /// The connection answers requests. A later request may make it a call.
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, LaterCall)
-        case call(EventLoopFuture<CallSession?>)
+        case call
         /// The connection is above a limit, and gets a refusal.
         case turnedAway
     }
@@ -24,12 +27,12 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         let kind: EventLoopFuture<Kind>
     }
 
-    /// The call on a connection that was HTTP first.
+    /// Tells the task that answers requests that its connection has become a call.
     final class LaterCall: Sendable {
-        private let started = Mutex<EventLoopFuture<CallSession?>?>(nil)
+        private let hasCome = Atomic(false)
 
-        func set(_ started: EventLoopFuture<CallSession?>) { self.started.withLock { $0 = started } }
-        func take() -> EventLoopFuture<CallSession?>? { started.withLock { $0.take() } }
+        func set() { hasCome.store(true, ordering: .releasing) }
+        func take() -> Bool { hasCome.exchange(false, ordering: .acquiring) }
     }
 
     var responder: HTTPChannelHandler.Responder
@@ -91,22 +94,21 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         return HTTPConnection.Roles(
             check: upgrade.check,
             admit: { head throws(WebSocketUpgrade.Refusal) in try admit(head, until: channel.closeFuture) },
-            upgrade: { connection, context, head in
-                context.writeAndFlush(
-                    HTTPConnection.wrapOutboundOut(.head(WebSocketUpgrade.acceptance(of: head))), promise: nil)
-                let started = channel.eventLoop.makePromise(of: CallSession?.self)
+            upgrade: { connection, context, head, candidate in
+                let answer = WebSocketUpgrade.acceptance(of: head, subprotocol: candidate?.admission.subprotocol)
+                context.writeAndFlush(HTTPConnection.wrapOutboundOut(.head(answer)), promise: nil)
                 if connection.isServed {
                     // The request goes to the task that answers requests. From here on, that task serves the call.
-                    later.set(started.futureResult)
+                    later.set()
                     context.fireChannelRead(HTTPConnection.wrapInboundOut(.head(head)))
                     context.fireChannelRead(HTTPConnection.wrapInboundOut(.end(nil)))
                     context.fireChannelReadComplete()
                     try context.pipeline.syncOperations.addHandler(CallBorder(), position: .after(connection))
                 } else {
-                    kind.succeed(.call(started.futureResult))
+                    kind.succeed(.call)
                 }
                 connection.decoder.mode = .forwarding
-                try addCall(to: channel, behind: connection, head: head, started: started)
+                try addCall(to: channel, behind: connection, candidate)
                 let pipeline = context.pipeline.syncOperations
                 pipeline.removeHandler(encoder, promise: nil)
                 pipeline.removeHandler(connection, promise: nil)
@@ -132,26 +134,31 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
 
     /// Admits a request as a call. Takes a place once the request is known to be valid, and uses up its token once it
     /// has a place.
-    private func admit(_ head: HTTPRequestHead, until closed: EventLoopFuture<Void>) throws(WebSocketUpgrade.Refusal) {
-        let callGuard = upgrade.callGuard
-        try callGuard.check(head)
-        let token = callGuard.token(of: head)
+    private func admit(
+        _ head: HTTPRequestHead, until closed: EventLoopFuture<Void>
+    ) throws(WebSocketUpgrade.Refusal) -> CallGuard.Candidate? {
+        let callGuard = upgrade.guards[upgrade.path(of: head.uri)]
+        // An upgrade request has no body, so it does not matter whether the request came over TLS.
+        let candidate: CallGuard.Candidate? =
+            if let callGuard { try callGuard.check(head, isSecure: true) } else { nil }
         // A token valid during the drain was issued before it, because the answer webhook refuses calls while draining.
-        let place = try admission.enter { token != nil || !admission.expected.isEmpty() }
-        do throws(WebSocketUpgrade.Refusal) {
-            try callGuard.redeem(head)
-        } catch {
-            place.leave()
-            throw error
+        let place = try admission.enter { candidate?.token != nil || !admission.expected.isEmpty() }
+        if let callGuard, let candidate {
+            do throws(WebSocketUpgrade.Refusal) {
+                try callGuard.redeem(head, candidate)
+            } catch {
+                place.leave()
+                throw error
+            }
         }
-        admission.expected.remove(token)
+        admission.expected.remove(candidate?.token)
         place.keep(until: closed)
+        return candidate
     }
 
     /// Adds the handler of a call's frames. From here on, that handler reads the socket.
     private func addCall(
-        to channel: any Channel, behind connection: HTTPConnection, head: HTTPRequestHead,
-        started: EventLoopPromise<CallSession?>
+        to channel: any Channel, behind connection: HTTPConnection, _ candidate: CallGuard.Candidate?
     ) throws {
         let pipeline = channel.pipeline.syncOperations
         let options = channel.syncOptions
@@ -171,33 +178,34 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                     "client.address": "\(client ?? "unknown")",
                 ])
         }
-        if upgrade.path(of: head.uri) == upgrade.echoPath {
-            started.succeed(nil)
+        guard let candidate else {
             let echo = EchoConsumer(logger: logger)
             let handler = WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: onRefusal)
             return try pipeline.addHandler(handler, position: .after(connection))
         }
-        let dialect = VonageDialect(token: upgrade.callGuard.token(of: head))
+        var logger = logger
+        logger[metadataKey: "carrier"] = "\(candidate.entry.plan.name)"
         let call = CallConsumer(
-            recorder: recorder, dialect: dialect, aheadLimit: policy.aheadLimit, started: started, logger: logger)
+            recorder: recorder, dialect: candidate.entry.carrier.makeDialect(for: candidate.admission),
+            token: candidate.token, aheadLimit: policy.aheadLimit, logger: logger)
         let handler = WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: onRefusal)
         try pipeline.addHandler(handler, position: .after(connection))
     }
 
     // MARK: - Serving
 
-    /// Serves the connection to its end; for a call, until its recording is published.
+    /// Serves the connection to its end. The recorder finishes a call by itself.
     func handle(value: Value, logger: Logger) async {
         do {
             switch try await value.kind.get() {
             case .http(let requests, let later):
                 var server = self
                 server.responder = { [responder] request, writer, channel in
-                    guard let started = later.take() else { return try await responder(request, writer, channel) }
-                    try await serve(started, on: channel)
+                    guard later.take() else { return try await responder(request, writer, channel) }
+                    try await serveCall(on: channel)
                 }
                 await server.handleHTTP(asyncChannel: requests, logger: logger)
-            case .call(let started): try await serve(started, on: value.channel)
+            case .call: try await serveCall(on: value.channel)
             case .turnedAway: try await value.channel.closeFuture.get()
             }
         } catch {
@@ -208,17 +216,13 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         }
     }
 
-    /// Records a call to its end, and waits for the end of its connection.
-    private func serve(_ started: EventLoopFuture<CallSession?>, on channel: any Channel) async throws {
+    /// Waits for the end of a call's connection, and ends it if the server must end at once.
+    private func serveCall(on channel: any Channel) async throws {
         let ticket = hurry.onHurry {
             channel.pipeline.fireUserInboundEventTriggered(
                 WebSocketInstruction.leave("the server was shut down at once"))
         }
         defer { hurry.forget(ticket) }
-        if let session = try await started.get(), case .failure = await recorder.record(session) {
-            let error = WebSocketError(.internalError, "the call cannot be recorded")
-            channel.pipeline.fireUserInboundEventTriggered(WebSocketInstruction.fail(error))
-        }
         try await channel.closeFuture.get()
     }
 }

@@ -1,4 +1,6 @@
+import CallreelWebSocket
 import Logging
+import NIOCore
 
 /// Sends every message back. It runs the same socket code as a call, so an external client can test that code's
 /// conformance.
@@ -11,20 +13,26 @@ final class EchoConsumer: WebSocketConsumer {
     /// Makes the consumer of a new connection.
     init(logger: Logger) { self.logger = logger }
 
-    func attach(to socket: WebSocketHandler<EchoConsumer>) { socket.begin(bytesPerSecond: nil) }
+    func attach(to source: SocketSource) -> WebSocketFlow { WebSocketFlow(begin: .asItComes) }
+
+    func begin(group: Int?) {}
 
     func receive(binary piece: borrowing MaskedBytes) { piece.append(to: &binary) }
 
-    func receiveBinaryEnd(from socket: WebSocketHandler<EchoConsumer>) {
-        socket.send(.binary, binary)
-        binary.removeAll()
+    func receiveBinaryEnd() -> WebSocketFlow {
+        defer { binary.removeAll() }
+        return WebSocketFlow(replies: [.init(operation: .binary, payload: binary)])
     }
 
-    func receive(text: [UInt8], from socket: WebSocketHandler<EchoConsumer>) { socket.send(.text, text) }
+    func receive(text: [UInt8]) -> WebSocketFlow {
+        WebSocketFlow(replies: [.init(operation: .text, payload: text)])
+    }
 
-    func receiveReadEnd(from socket: WebSocketHandler<EchoConsumer>) {}
+    func receiveReadEnd(now: NIODeadline) -> WebSocketFlow { .goOn }
 
     func receiveDrained() {}
+
+    func tick() -> WebSocketFlow { .goOn }
 
     func end(_ reason: String) {}
 }

@@ -1,3 +1,4 @@
+import CallreelWebSocket
 import Logging
 import NIOCore
 
@@ -11,83 +12,23 @@ protocol WebSocketConsumer: AnyObject, SendableMetatype {
     var logger: Logger { get }
     /// Handles the opening of the connection. A consumer without a first message begins here.
     /// Other consumers have the handshake time for it.
-    func attach(to socket: WebSocketHandler<Self>)
+    /// - Parameter source: the connection, for calls from other threads.
+    func attach(to source: SocketSource) -> WebSocketFlow
+    /// Begins the consumer's work, as its flow asked.
+    /// - Parameter group: the number of the group of connections read together; nil for none.
+    func begin(group: Int?)
     /// Handles a piece of a binary message's payload.
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError)
     /// Handles the end of a binary message.
-    func receiveBinaryEnd(from socket: WebSocketHandler<Self>) throws(WebSocketError)
+    func receiveBinaryEnd() throws(WebSocketError) -> WebSocketFlow
     /// Handles a whole text message, which is valid UTF-8.
-    func receive(text: [UInt8], from socket: WebSocketHandler<Self>) throws(WebSocketError)
+    func receive(text: [UInt8]) throws(WebSocketError) -> WebSocketFlow
     /// Handles the end of one read of the socket. All its messages have been passed on.
-    func receiveReadEnd(from socket: WebSocketHandler<Self>)
-    /// Handles the end of a drain. All data received before ``WebSocketHandler/drain()`` has been passed on.
+    func receiveReadEnd(now: NIODeadline) -> WebSocketFlow
+    /// Handles the end of a drain. All data received before ``SocketSource/drain(_:)`` has been passed on.
     func receiveDrained()
+    /// Does what is due each second of a begun connection.
+    func tick() -> WebSocketFlow
     /// Handles the end of the connection. May be called more than once; the first reason stands.
     func end(_ reason: String)
-}
-
-/// An instruction to a connection, sent as an event through its channel's pipeline.
-enum WebSocketInstruction: Sendable {
-    /// Close the connection with this error in a close frame.
-    case fail(WebSocketError)
-    /// Send a close frame now, because the server is shutting down.
-    case leave(String)
-    /// Report the connection as lost, without a close frame, because it would not arrive.
-    /// The sender closes the channel.
-    case lost(String)
-}
-
-/// The time limits and other limits of a WebSocket connection.
-struct WebSocketPolicy: Sendable {
-    /// Time for the client to answer a close frame.
-    static let closeLimit = TimeAmount.seconds(2)
-    /// Time between two reads of a running call's socket.
-    let readInterval: TimeAmount
-    /// The clocks that wake the server's running calls once in each read interval.
-    let clocks: ReadClocks
-    /// Bytes of a live call at the usual 16 kHz between two reads, with frame headers and a small margin.
-    let readSize: Int
-    /// Time without received data until Callreel sends a ping.
-    let pingInterval: TimeAmount
-    /// Time without received data, pongs included, until Callreel closes the connection.
-    let idleLimit: TimeAmount
-    /// Time for a client to send its handshake message.
-    let handshakeLimit: TimeAmount
-    /// The longest time of a call.
-    let lengthLimit: TimeAmount
-    /// Limit of audio ahead of the clock; nil sets none.
-    let aheadLimit: TimeAmount?
-    /// Size limits of messages, in bytes.
-    let messages: WebSocketFrameDecoder.Limits
-    /// The budget of pings and pongs.
-    let controlFrames: FrameBudget
-    /// The budget of text messages.
-    let textMessages: FrameBudget
-
-    /// Makes the policy from the configuration.
-    init(_ listen: Configuration.Listen, _ limits: Configuration.Limits) {
-        readInterval = .of(seconds: listen.readInterval)
-        clocks = ReadClocks(interval: readInterval)
-        readSize = Int(listen.readInterval * 40_000)
-        pingInterval = .of(seconds: listen.pingInterval)
-        idleLimit = .of(seconds: listen.idleTimeout)
-        handshakeLimit = .of(seconds: limits.handshakeTimeout)
-        lengthLimit = .of(seconds: limits.callLength)
-        aheadLimit = limits.aheadOfTime.map { .of(seconds: $0) }
-        messages = .init(text: limits.textMessageBytes, binary: limits.binaryMessageBytes)
-        controlFrames = FrameBudget(perSecond: limits.controlFramesPerSecond, seconds: limits.burstSeconds)
-        textMessages = FrameBudget(perSecond: limits.textMessagesPerSecond, seconds: limits.burstSeconds)
-    }
-}
-
-extension TimeAmount {
-    /// Converts seconds, whole or not, to a time.
-    static func of(seconds: Double) -> TimeAmount { .nanoseconds(Int64(seconds * 1e9)) }
-
-    /// The time in words.
-    var text: String {
-        let seconds = Double(nanoseconds) / 1e9
-        return
-            "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)") \(seconds == 1 ? "second" : "seconds")"
-    }
 }

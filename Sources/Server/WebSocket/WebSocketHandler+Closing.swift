@@ -1,3 +1,4 @@
+import CallreelWebSocket
 import Logging
 import NIOCore
 
@@ -60,7 +61,7 @@ extension WebSocketHandler {
     /// Closing both sides at once would make the client's system drop the close frame (RFC 6455, section 7.1.1).
     private func hangUp(_ context: ChannelHandlerContext) {
         state = .ended
-        stopClock()
+        reader.stopClock()
         releaseHolds()
         context.close(mode: .output, promise: nil)
         setDeadline(WebSocketPolicy.closeLimit) { handler in handler.context?.close(promise: nil) }
@@ -69,9 +70,7 @@ extension WebSocketHandler {
 
     private func sendClose(_ error: WebSocketError) {
         guard let context else { return }
-        var buffer = context.channel.allocator.buffer(capacity: 128)
-        encoder.writeClose(error.code, reason: error.reason, to: &buffer)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        write(encoder.closeFrame(error.code, reason: error.reason), context)
     }
 
     /// Answers the client's close frame.
@@ -82,9 +81,7 @@ extension WebSocketHandler {
         guard let context else { return }
         if case .closing = state { return context.close(promise: nil) }
         // The answer carries the same code (RFC 6455, section 5.5.1). Then this side closes its sending side.
-        var buffer = context.channel.allocator.buffer(capacity: 8)
-        encoder.writeClose(code, to: &buffer)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        write(encoder.closeFrame(code), context)
         hangUp(context)
     }
 }

@@ -1,20 +1,26 @@
+import CallreelWebSocket
 import NIOCore
 
 // Handles decoded frames: messages go to the consumer, and control frames are handled here.
-extension WebSocketHandler: WebSocketReceiver {
-    func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) { try consumer.receive(binary: piece) }
-
-    func receiveBinaryEnd() throws(WebSocketError) { try consumer.receiveBinaryEnd(from: self) }
-
-    func receive(text: [UInt8]) throws(WebSocketError) {
-        guard textMessages.take() else {
-            throw WebSocketError(.policyViolation, "too many text messages", countedAs: .textFlood)
+extension WebSocketHandler {
+    func handle(_ event: consuming WebSocketEvent) throws(WebSocketError) {
+        switch consume event {
+        case .binary(let piece): try consumer.receive(binary: piece)
+        case .binaryEnd: follow(try consumer.receiveBinaryEnd())
+        case .text(let text):
+            guard textMessages.take() else {
+                throw WebSocketError(.policyViolation, "too many text messages", countedAs: .textFlood)
+            }
+            follow(try consumer.receive(text: text))
+        case .ping(let payload):
+            try countControlFrame()
+            answer(ping: payload)
+        case .pong: try countControlFrame()
+        case .close(let code, let reason): answer(close: code, reason: reason)
         }
-        try consumer.receive(text: text, from: self)
     }
 
-    func receive(ping payload: [UInt8]) throws(WebSocketError) {
-        try countControlFrame()
+    private func answer(ping payload: [UInt8]) {
         // Only the last of several pings needs an answer (RFC 6455, section 5.5.3). A client that does not read gets
         // none.
         guard let context, context.channel.isWritable else { return }
@@ -22,13 +28,18 @@ extension WebSocketHandler: WebSocketReceiver {
         send(.pong, payload)
     }
 
-    func receive(pong payload: [UInt8]) throws(WebSocketError) { try countControlFrame() }
-
     private func countControlFrame() throws(WebSocketError) {
         guard controlFrames.take() else {
             throw WebSocketError(.policyViolation, "too many control frames", countedAs: .controlFlood)
         }
     }
 
-    func receive(close code: WebSocketError.Code?, reason: String) { answer(close: code, reason: reason) }
+    /// Does what a consumer's answer asks for.
+    func follow(_ flow: WebSocketFlow) {
+        if let pace = flow.begin { begin(pace) }
+        if flow.isFull { holdBack() }
+        if let pause = flow.pause { holdBack(for: pause) }
+        for reply in flow.replies { send(reply.operation, reply.payload) }
+        if let reason = flow.close { sayGoodbye(WebSocketError(.normal, ""), why: reason) }
+    }
 }

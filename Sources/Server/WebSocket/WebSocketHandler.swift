@@ -1,3 +1,5 @@
+import CallreelNetwork
+import CallreelWebSocket
 import Logging
 import NIOCore
 import NIOExtras
@@ -11,7 +13,7 @@ import NIOExtras
 ///
 /// A call without TLS is read past NIO. NIO reads the data before and after the call.
 /// NIO also reports when more data has come for a call that arrives faster than real time.
-final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler {
+final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler, SocketSource.Connection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -34,31 +36,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     var textMessages: FrameBudget
     var state = State.waiting
     var context: ChannelHandlerContext?
-    private var tickTicket: (clock: ReadClock, ticket: ReadClock.Ticket)?
-    /// The socket for the clock's reads past NIO, while the channel is open.
-    private var socket: NIOBSDSocket.Handle?
+    var reader: CallReader
     var deadline: Scheduled<Void>?
-    /// Bytes of one second of a live call; nil reads all data as fast as it arrives.
-    private var bytesPerSecond: Int?
-    /// The reasons not to read the socket now.
-    var holds: SocketHolds = [] {
-        didSet { if isHeldBack { wasHeldBack = true } }
-    }
-    var isHeldBack: Bool { !holds.isEmpty }
     var holdEnd: Scheduled<Void>?
-    /// Consecutive reads past NIO without a check of other sockets, and a flag for a scheduled further read.
-    private var readsInRow = 0
-    private var isReadingOn = false
-    /// Bytes received since the clock's last read.
-    private var bytesSinceTick = 0
-    /// Ticks since ``drain()`` was called; nil without a pending drain.
-    private var ticksOfDrain: Int?
-    /// Reading was paused at some time since the last tick.
-    private var wasHeldBack = false
-    /// The call arrived no faster than real time in the last whole interval.
-    private var wasAtPace = true
     /// The time of the last received data.
     var lastReceived = NIODeadline.distantPast
+    /// The time of the consumer's next tick.
+    private var nextSecond = NIODeadline.distantPast
     /// A ping has been sent, and no data has been received since.
     private var isPinged = false
 
@@ -72,7 +56,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     ) {
         self.consumer = consumer
         self.policy = policy
-        self.socket = socket
+        reader = CallReader(socket: socket, policy: policy)
         self.onRefusal = onRefusal
         decoder = WebSocketFrameDecoder(role: .server, limits: policy.messages)
         controlFrames = policy.controlFrames
@@ -88,13 +72,13 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
             let reason = "no handshake message within \(handler.policy.handshakeLimit.text)"
             handler.fail(WebSocketError(.policyViolation, reason, countedAs: .handshakeTime))
         }
-        consumer.attach(to: self)
+        follow(consumer.attach(to: SocketSource(self, eventLoop: context.eventLoop)))
         context.read()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         end("the connection was lost")
-        stopClock()
+        reader.stopClock()
         deadline?.cancel()
         holdEnd?.cancel()
         self.context = nil
@@ -106,8 +90,8 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        consumer.receiveReadEnd(from: self)
-        if !isForClock, !isHeldBack { readOn(context) }
+        endRead(context)
+        if !isForClock, !reader.isHeldBack { readOn(context) }
     }
 
     /// True if the clock does the next read: the call is running and arrives no faster than real time.
@@ -116,18 +100,11 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// and before and after a call.
     private var isForClock: Bool {
         guard case .open = state else { return false }
-        return isAtPace
-    }
-
-    /// True if no more data has come since the last tick than a live call sends, with a margin.
-    private var isAtPace: Bool {
-        guard let bytesPerSecond else { return false }
-        let perTick = Double(policy.readInterval.nanoseconds) / 1e9 * Double(bytesPerSecond)
-        return Double(bytesSinceTick) <= max(2 * perTick, Double(2 * policy.readSize))
+        return reader.isAtPace
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        socket = nil
+        reader.close()
         end("the connection was lost")
         context.fireChannelInactive()
     }
@@ -142,7 +119,6 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
             leave("the server was shut down")
         case let instruction as WebSocketInstruction:
             switch instruction {
-            case .fail(let error): fail(error)
             case .leave(let reason): leave(reason)
             case .lost(let reason): end(reason)
             }
@@ -158,19 +134,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     // MARK: - The consumer's requests
 
-    /// The channel's event loop.
-    var eventLoop: (any EventLoop)? { context?.eventLoop }
-
-    /// The group of calls read in the same turn as this one; nil before the call begins and after its clock stops.
-    var readGroup: Int? { tickTicket?.ticket.group }
-
-    /// Begins the consumer's work after the handshake. From here on, the call's length and the client's silence are
-    /// limited.
-    /// - Parameter bytesPerSecond: the rate of a live call; nil reads data as it arrives, not by the clock.
-    func begin(bytesPerSecond: Int?) {
+    /// Begins the consumer's work after the handshake.
+    func begin(_ pace: WebSocketFlow.Pace) {
         guard let context, case .waiting = state else { return }
         state = .open
-        self.bytesPerSecond = bytesPerSecond
         setDeadline(policy.lengthLimit) { handler in
             let limit = handler.policy.lengthLimit.text
             handler.sayGoodbye(
@@ -178,20 +145,17 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
                 why: "the call reached the longest time that calls may last, \(limit)")
         }
         let clock = policy.clocks.clock(of: context.eventLoop)
-        tickTicket = (clock, clock.add { [unowned self] in tick() })
-    }
-
-    /// Stops reading by the clock.
-    func stopClock() {
-        if let (clock, ticket) = tickTicket.take() { clock.remove(ticket) }
+        consumer.begin(group: reader.begin(pace, on: clock) { [unowned self] in tick() })
     }
 
     /// Sends a whole message.
     func send(_ operation: WebSocketFrameDecoder.Operation, _ payload: [UInt8]) {
-        guard let context else { return }
-        var buffer = context.channel.allocator.buffer(capacity: payload.count + 10)
-        encoder.write(operation, payload, to: &buffer)
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        if let context { write(encoder.frame(operation, payload), context) }
+    }
+
+    /// Sends a frame.
+    func write(_ frame: [UInt8], _ context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: nil)
     }
 
     /// Reads the data received by now, and tells the consumer when it has all of it.
@@ -199,46 +163,45 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
     /// A call that catches up has more data on its way than its socket holds.
     /// Its drain therefore ends only when the call arrives no faster than real time.
     func drain() {
-        ticksOfDrain = 0
-        guard !isHeldBack, let context else { return }
-        if socket != nil { read(context) }
-    }
-
-    private func endDrain() {
-        ticksOfDrain = nil
-        consumer.receiveDrained()
+        reader.beginDrain()
+        guard !reader.isHeldBack, let context else { return }
+        if reader.direct != nil { read(context) }
     }
 
     // MARK: - Reading
 
     /// Handles the bytes of one read of the socket.
     private func receive(_ bytes: UnsafeRawBufferPointer, now: NIODeadline) {
-        bytesSinceTick += bytes.count
+        reader.received(bytes.count)
         lastReceived = now
         isPinged = false
         if case .ended = state { return }
         controlFrames.refill(now: now)
         textMessages.refill(now: now)
         do throws(WebSocketError) {
-            unsafe try decoder.decode(bytes, into: self)
+            var offset = 0
+            while let event = unsafe try decoder.next(in: bytes, from: &offset) { try handle(event) }
         } catch {
             fail(error)
         }
     }
 
+    /// Tells the consumer that a read has ended.
+    private func endRead(_ context: ChannelHandlerContext) {
+        follow(consumer.receiveReadEnd(now: context.eventLoop.now))
+    }
+
     /// Reads the received data once. If this handler cannot read the socket itself, NIO does, as soon as data arrives.
     private func read(_ context: ChannelHandlerContext) {
-        guard let socket, let (clock, _) = tickTicket else { return context.read() }
-        switch unsafe clock.reader.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
+        guard let (socket, direct) = reader.direct else { return context.read() }
+        switch unsafe direct.read(socket, { unsafe receive($0, now: context.eventLoop.now) }) {
         case .some:
-            readsInRow = 0
-            consumer.receiveReadEnd(from: self)
-            // The socket is empty.
-            if ticksOfDrain != nil, wasAtPace, isAtPace, !isHeldBack, !wasHeldBack { endDrain() }
-            if !isForClock, !isHeldBack { context.read() }
+            endRead(context)
+            if reader.foundEmpty() { consumer.receiveDrained() }
+            if !isForClock, !reader.isHeldBack { context.read() }
         case .full:
-            consumer.receiveReadEnd(from: self)
-            if !isHeldBack { readOn(context) }
+            endRead(context)
+            if !reader.isHeldBack { readOn(context) }
         case .ended: context.read()
         case .failed(let error): errorCaught(context: context, error: error)
         }
@@ -246,34 +209,26 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     /// Reads again after the event loop's other queued tasks. The loop checks its other sockets only when it has no
     /// tasks left.
-    ///
-    /// After 32 such reads NIO does one, so that the other sockets are checked too.
     private func readOn(_ context: ChannelHandlerContext) {
-        if isReadingOn { return }
-        guard socket != nil, tickTicket != nil, readsInRow < 32 else {
-            readsInRow = 0
-            return context.read()
-        }
-        readsInRow += 1
-        isReadingOn = true
-        context.eventLoop.assumeIsolated().execute { [self] in
-            isReadingOn = false
-            if let context = self.context, !isHeldBack { read(context) }
+        switch reader.further() {
+        case .scheduled: break
+        case .byNIO: context.read()
+        case .direct:
+            context.eventLoop.assumeIsolated().execute { [self] in
+                reader.readOn()
+                if let context = self.context, !reader.isHeldBack { read(context) }
+            }
         }
     }
 
     /// Reads the socket, and checks for silence, because a cut connection looks like a silent one.
     private func tick() {
-        // NIO does not report an empty socket. A whole interval at no more than real-time speed shows that the drain is
-        // complete.
-        wasAtPace = isAtPace && !isHeldBack && !wasHeldBack
-        if let ticks = ticksOfDrain {
-            ticksOfDrain = ticks + 1
-            if ticks > 0, wasAtPace { endDrain() }
+        if let now = context?.eventLoop.now, now >= nextSecond {
+            nextSecond = now + .seconds(1)
+            follow(consumer.tick())
         }
-        bytesSinceTick = 0
-        wasHeldBack = isHeldBack
-        guard !isHeldBack, let context else { return }
+        if reader.tick() { consumer.receiveDrained() }
+        guard !reader.isHeldBack, let context else { return }
         read(context)
         let silence = context.eventLoop.now - lastReceived
         if silence > policy.idleLimit {

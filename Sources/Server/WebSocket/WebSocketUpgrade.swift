@@ -1,6 +1,6 @@
 import CallreelCore
-import Crypto
-import Foundation
+import CallreelEngine
+import CallreelWebSocket
 import HTTPTypes
 import NIOHTTP1
 
@@ -18,20 +18,14 @@ struct WebSocketUpgrade: Sendable {
         var headers: HTTPHeaders = [:]
     }
 
-    /// The only path for calls.
-    let path: String
-    /// The check of tokens and signatures.
-    let callGuard: CallGuard
+    /// The checks of tokens and proofs, by the paths of calls.
+    let guards: [String: CallGuard]
     /// The path of the echo, which only test servers have.
     var echoPath: String?
     /// Converts a request's target to the form used for comparison.
-    var target = RequestTarget(publicURL: nil, vonagePath: "")
+    var target = RequestTarget(publicURL: nil, carrierPaths: [])
     /// The check of host names and origins; nil accepts all.
     var hosts: KnownHosts?
-    /// The suffix of the client's key, from RFC 6455, section 1.3.
-    private static let keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    /// The subprotocol that the older Vonage bridge offers. Some clients insist on an answer to it.
-    private static let bridgeProtocol = "WSBRIDGE"
 
     /// Returns true if a request asks for a WebSocket.
     static func isAskedFor(by head: HTTPRequestHead) -> Bool {
@@ -46,9 +40,12 @@ struct WebSocketUpgrade: Sendable {
     /// Checks the form of a request that asks for a WebSocket.
     func check(_ head: HTTPRequestHead) throws(Refusal) {
         let asked = path(of: head.uri)
-        guard asked == path || asked == echoPath else {
+        guard guards[asked] != nil || asked == echoPath else {
+            let paths = guards.keys.sorted().joined(separator: ", ")
             throw Refusal(
-                status: .notFound, reason: "no calls are taken at \(asked.debugDescription); the path is \(path)")
+                status: .notFound,
+                reason: "no calls are taken at \(asked.debugDescription); "
+                    + (guards.count == 1 ? "the path is \(paths)" : "the paths are \(paths)"))
         }
         guard head.method == .GET else {
             throw Refusal(
@@ -74,7 +71,7 @@ struct WebSocketUpgrade: Sendable {
                 headers: ["sec-websocket-version": "13", "upgrade": "websocket"])
         }
         let keys = head.headers["sec-websocket-key"]
-        guard keys.count == 1, Data(base64Encoded: keys[0])?.count == 16 else {
+        guard keys.count == 1, WebSocketHandshake.isKey(keys[0]) else {
             throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Key is not 16 bytes in base64")
         }
         try checkOrigin(of: head)
@@ -93,21 +90,15 @@ struct WebSocketUpgrade: Sendable {
     }
 
     /// Returns the answer to an accepted request. Declines extensions by omitting them.
-    static func acceptance(of head: HTTPRequestHead) -> HTTPResponseHead {
+    /// - Parameter subprotocol: the chosen one of those that the client offers; nil for none.
+    static func acceptance(of head: HTTPRequestHead, subprotocol: String?) -> HTTPResponseHead {
         let key = head.headers.first(name: "sec-websocket-key") ?? ""
         var headers: HTTPHeaders = [
-            "connection": "upgrade", "upgrade": "websocket", "sec-websocket-accept": acceptance(of: key),
+            "connection": "upgrade", "upgrade": "websocket",
+            "sec-websocket-accept": WebSocketHandshake.acceptance(of: key),
         ]
-        if head.headers[canonicalForm: "sec-websocket-protocol"].contains(where: { $0 == bridgeProtocol }) {
-            headers.add(name: "sec-websocket-protocol", value: bridgeProtocol)
-        }
+        if let subprotocol { headers.add(name: "sec-websocket-protocol", value: subprotocol) }
         return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
-    }
-
-    /// Returns the server's answer to a client's key. It proves the server's support of WebSockets (RFC 6455,
-    /// section 4.2.2).
-    static func acceptance(of key: String) -> String {
-        Data(Insecure.SHA1.hash(data: Data((key + keySuffix).utf8))).base64EncodedString()
     }
 }
 

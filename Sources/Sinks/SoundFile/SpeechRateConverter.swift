@@ -10,13 +10,13 @@ final class SpeechRateConverter: RateConverter {
         converter = try SampleRateConverter(from: source, to: target, channels: channels)
     }
 
-    func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> [Int16] {
+    func convert(_ samples: Span<Int16>, isLast: Bool) throws(RateConverterError) -> [Int16] {
         let input = samples.indices.map { Float(samples[$0]) / 32768 }
         var output: [Float] = []
         do throws(CodecFailure) {
             try converter.convert(input.span, isLast: isLast, appendingTo: &output)
         } catch {
-            throw error.sinkError(.write, "cannot change the rate")
+            throw RateConverterError("cannot change the rate: \(error.reason)")
         }
         // A loud passage may exceed full scale a little after the filter.
         return output.map { Int16(max(-32768, min(32767, ($0 * 32768).rounded()))) }

@@ -20,9 +20,10 @@ final class Workspace {
         _ format: AudioFormat, call: CallFacts = Workspace.call, mode: Int = 0o640, stem: String = "call"
     ) -> SinkContext {
         SinkContext(
-            recordingID: Workspace.id, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500),
-            format: format,
-            sinkName: "test", directory: path, fileStem: stem, fileMode: mode, logger: Logger(label: "test"))
+            recording: RecordingFacts(
+                id: Workspace.id, call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500)),
+            format: format, sinkName: "test",
+            directory: SinkDirectory(path: path, fileStem: stem, fileMode: mode), logger: Logger(label: "test"))
     }
 
     /// Returns the path of a file in this directory.

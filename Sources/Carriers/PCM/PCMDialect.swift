@@ -1,0 +1,73 @@
+public import CallreelCore
+import Foundation
+
+/// The messages of a generic client. Each text message is a JSON object.
+///
+/// The first text message begins the call: `{"sampleRate": 16000, "channels": 1, "from": "…", "to": "…"}`. `sampleRate`
+/// is required, and `channels` is 1 by default. `from`, `to`, `uuid` and `conversation` name the call. Other members are
+/// kept with the call.
+///
+/// A later text message with an `event` is an event of the call; its other members are the event's data.
+/// `{"event": "end"}` ends the call.
+public struct PCMDialect: CarrierDialect {
+    public func receive(text: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
+        let value: JSONValue
+        do throws(JSONSyntaxError) {
+            value = try JSONValue(lenient: unsafe text.withUnsafeBufferPointer { unsafe Data(buffer: $0) })
+        } catch {
+            return try unusable(.malformed, "a text message is not JSON: \(error.reason)", &desk)
+        }
+        guard case .object(let message) = value else {
+            return try unusable(.policy, "a text message is not a JSON object: \(value.found)", &desk)
+        }
+        if desk.hasBegun { note(message, &desk) } else { try begin(message, &desk) }
+    }
+
+    public func receive(binary: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
+        throw CarrierRefusal(
+            .policy, "audio came before the text message with its format, such as {\"sampleRate\": 16000}")
+    }
+
+    private func unusable(
+        _ kind: CarrierRefusal.Kind, _ reason: String, _ desk: inout Desk
+    ) throws(CarrierRefusal) {
+        if !desk.hasBegun { throw CarrierRefusal(kind, reason) }
+        desk.malformed(reason)
+    }
+
+    private func begin(_ message: [String: JSONValue], _ desk: inout Desk) throws(CarrierRefusal) {
+        var rest = message
+        func take(_ name: String) -> JSONValue? {
+            defer { rest[name] = nil }
+            return rest[name]
+        }
+        func text(_ name: String) -> String? { take(name)?.text.flatMap { $0.isEmpty ? nil : $0 } }
+        guard let rate = take("sampleRate") else {
+            throw CarrierRefusal(.policy, "the first message has no \"sampleRate\", such as 16000")
+        }
+        guard case .integer(let sampleRate) = rate else {
+            throw CarrierRefusal(.unsupported, "the sample rate \(rate.found) is not a whole number such as 16000")
+        }
+        let channels = take("channels") ?? 1
+        guard case .integer(let count) = channels else {
+            throw CarrierRefusal(.unsupported, "channels \(channels.found) is not 1 or 2")
+        }
+        var coding = AudioCoding.pcm16
+        if let name = take("coding") { coding = AudioCoding(description: name.text ?? name.found) }
+        try desk.begin(
+            CallFacts(
+                carrier: PCM.type, from: text("from"), to: text("to"), uuid: text("uuid"),
+                conversation: text("conversation"), headers: rest),
+            audio: CallAudio(coding, sampleRate: sampleRate, channels: count), binary: .audio)
+    }
+
+    private func note(_ message: [String: JSONValue], _ desk: inout Desk) {
+        guard let event = message["event"]?.string, !event.isEmpty else {
+            return desk.malformed("a message without an event: \(JSONValue.object(message).found)")
+        }
+        if event == "end" { return desk.end("the client ended the call") }
+        var data = message
+        data["event"] = nil
+        desk.event(event, data)
+    }
+}

@@ -1,0 +1,150 @@
+import ArgumentParser
+import CallreelCore
+import CallreelSelfTest
+import CallreelServer
+import Foundation
+import UnixSignals
+
+/// `callreel selftest`
+struct SelfTest: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "selftest",
+        abstract: "Kills, fills, stalls and floods real servers on this machine, and counts what is lost.",
+        discussion: """
+            Servers are started as processes of their own on loopback, in a temporary directory, and called as a carrier \
+            calls. The table says for each format how many frames were sent, are in the files, are lost, and may be. The exit \
+            code is 1 when anything is worse than it may be.
+
+            SCENARIOS
+            \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+
+            FAULTS, to see that they are found
+              drop: the raw sink of every server throws a chunk away now and then, and says nothing
+              stale-total: a FLAC file of the killed server states a length, and a wrong one (kill, recovery)
+              cut: a published file lacks its last 1000 bytes
+              lie: a published manifest says one frame less than there is
+            """)
+
+    @Flag(help: "The short form: fewer and shorter calls.")
+    var quick = false
+
+    @Option(help: "Only this scenario. May be given more than once.")
+    var only: [String] = []
+
+    @Option(help: "Leave this scenario out. May be given more than once.")
+    var skip: [String] = []
+
+    @Option(help: "Plant a fault, which must then be found.")
+    var plant: Fault?
+
+    @Flag(
+        help:
+            "Do without other programs (sox, ffmpeg, flac, sndfile-info, python3) to judge WAV and FLAC files. Without this, that is a failure."
+    )
+    var unjudged = false
+
+    @Option(help: "Work in a new directory in this one, instead of the system's for temporary files.")
+    var directory: String?
+
+    @Flag(help: "Keep the servers' directories.")
+    var keep = false
+
+    func validate() throws {
+        let known = Scenario.all.map(\.name)
+        for (option, name) in only.map({ ("--only", $0) }) + skip.map({ ("--skip", $0) }) where !known.contains(name) {
+            throw ValidationError("\(option) \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
+        }
+        if plant == .staleTotal, !only.isEmpty, !only.contains("kill"), !only.contains("recovery") {
+            throw ValidationError("--plant stale-total needs a server that is killed: --only kill, or --only recovery")
+        }
+        for type in ["wav", "flac", "raw"] where CommandLineTool.plugins.sinks[type] == nil {
+            throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")
+        }
+    }
+
+    func run() async throws {
+        let place = (directory ?? NSTemporaryDirectory()) + "/callreel-selftest-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+        let reports = await withTaskGroup(of: [Report]?.self) { tasks in
+            tasks.addTask { await Self.watchSignals(place) }
+            tasks.addTask { await Jury.$isOptional.withValue(unjudged) { await runScenarios(in: place) } }
+            defer { tasks.cancelAll() }
+            return await tasks.next() ?? nil
+        }
+        ChildProcess.killAll()
+        if keep {
+            Terminal.note("The servers' directories are in \(place)")
+        } else {
+            try? FileManager.default.removeItem(atPath: place)
+        }
+        try present(reports ?? [])
+    }
+
+    /// Kills the servers and deletes their directory after Ctrl-C or SIGTERM.
+    private static func watchSignals(_ place: String) async -> [Report]? {
+        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+            ChildProcess.killAll()
+            try? FileManager.default.removeItem(atPath: place)
+            _exit(130)
+        }
+        // Cancelled: the scenarios are done.
+        return nil
+    }
+
+    /// Runs the chosen scenarios.
+    ///
+    /// They run one after another, so that none disturbs another's figures. The short form runs two at once.
+    private func runScenarios(in place: String) async -> [Report] {
+        let chosen = (Scenario.all.filter { only.isEmpty || only.contains($0.name) }).filter { !skip.contains($0.name) }
+        return await withTaskGroup(of: (Int, Report).self) { tasks in
+            var reports = Array(repeating: Report(), count: chosen.count)
+            var next = chosen.indices.makeIterator()
+            func start() {
+                guard let index = next.next() else { return }
+                tasks.addTask { (index, await run(chosen[index], in: place)) }
+            }
+            for _ in 0..<(quick ? 2 : 1) { start() }
+            while let (index, report) = await tasks.next() {
+                reports[index] = report
+                start()
+            }
+            return reports
+        }
+    }
+
+    /// Runs one scenario. An error that ends it early is a finding as well.
+    private func run(_ scenario: Scenario, in place: String) async -> Report {
+        Terminal.note("\(scenario.name): \(scenario.summary) ...")
+        let start = ContinuousClock.now
+        let bench = Bench(directory: "\(place)/\(scenario.name)", isQuick: quick, fault: plant)
+        var report: Report
+        do {
+            report = try await scenario.run(bench)
+        } catch {
+            var row = Row(scenario.name, "the run")
+            row.problems = ["\(error)"]
+            report = Report(rows: [row])
+        }
+        Terminal.note(
+            "\(scenario.name): \(report.isGood ? "ok" : "FAILED"), \((ContinuousClock.now - start).components.seconds) s"
+        )
+        if !keep { try? FileManager.default.removeItem(atPath: bench.directory) }
+        return report
+    }
+
+    /// Prints the table and its notes. Throws if there is a problem.
+    private func present(_ reports: [Report]) throws {
+        let rows = reports.flatMap(\.rows)
+        Terminal.say(Terminal.table([Row.heads] + rows.map(\.cells)))
+        let notes = reports.flatMap(\.notes)
+        if !notes.isEmpty { Terminal.say("\n" + notes.joined(separator: "\n")) }
+        let problems = rows.flatMap { row in row.problems.map { "\(row.scenario), \(row.what): \($0)" } }
+        if !problems.isEmpty {
+            Terminal.say("\n" + problems.prefix(40).joined(separator: "\n"))
+            if problems.count > 40 { Terminal.say("and \(problems.count - 40) more") }
+            throw ExitCode.failure
+        }
+    }
+}
+
+extension Fault: ExpressibleByArgument {}

@@ -1,0 +1,50 @@
+/// The caller, the called number and the carrier's identifiers, as the carrier sent them.
+///
+/// All values are untrusted. Callreel cleans them before it uses them in file names.
+public struct CallFacts: Hashable, Sendable, Codable {
+    /// The carrier's dialect, such as `vonage`.
+    public var carrier: String
+    /// The caller's number or address.
+    public var from: String?
+    /// The called number or address.
+    public var to: String?
+    /// The carrier's identifier for the caller's leg.
+    public var uuid: String?
+    /// The carrier's identifier for the leg's conversation.
+    public var conversation: String?
+    /// All other values from the handshake.
+    public var headers: [String: JSONValue]
+
+    /// Creates a call's facts.
+    public init(
+        carrier: String, from: String? = nil, to: String? = nil, uuid: String? = nil, conversation: String? = nil,
+        headers: [String: JSONValue] = [:]
+    ) {
+        self.carrier = carrier
+        self.from = from
+        self.to = to
+        self.uuid = uuid
+        self.conversation = conversation
+        self.headers = headers
+    }
+
+    /// True when the facts identify a call, by uuid or by conversation.
+    package var namesCall: Bool { uuid != nil || conversation != nil }
+
+    /// Returns true if both describe one leg: their uuids are equal,
+    /// or one has no uuid and the conversations are equal.
+    package func isSameLeg(as other: CallFacts) -> Bool {
+        if let uuid, let theirs = other.uuid { return uuid == theirs }
+        return conversation != nil && conversation == other.conversation
+    }
+
+    /// Fills missing facts from other facts about the same call. Ignores facts about another leg of the conversation.
+    public mutating func complete(with other: CallFacts) {
+        if let uuid, let theirs = other.uuid, uuid != theirs { return }
+        from = from ?? other.from
+        to = to ?? other.to
+        uuid = uuid ?? other.uuid
+        conversation = conversation ?? other.conversation
+        headers.merge(other.headers) { mine, _ in mine }
+    }
+}

@@ -1,0 +1,60 @@
+/// The sink types that configuration may ask for, by name.
+public struct SinkRegistry: Sendable {
+    /// A registered type: its name, summary and options, and the functions that use it.
+    public struct Entry: Sendable {
+        /// The name in configuration.
+        public let type: String
+        /// The sink's product, described in one line.
+        public let summary: String
+        /// Its options, for documentation.
+        public let options: [OptionDescription]
+        /// The JSON Schema (draft 2020-12) of an entry of this type, with the keys that every sink has.
+        public let schema: JSONValue
+        /// Reads options, reports every mistake, and returns the sink ready for calls.
+        package let prepare: @Sendable (JSONValue, ConfigurationPath, inout [ConfigurationProblem]) -> PreparedSink
+        /// ``AudioSink/repair(_:format:dryRun:)`` of the type.
+        package let repair: @Sendable (String, AudioFormat, Bool) throws(SinkError) -> FileRepair?
+        /// ``AudioSink/decode(_:format:into:)`` of the type.
+        package let decode: @Sendable (String, AudioFormat, (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile?
+    }
+
+    private var entries: [String: Entry] = [:]
+    /// Makes rate converters; nil refuses entries that ask for another rate than the call's.
+    package var rateConverter: RateConverterMaker?
+
+    /// Makes an empty registry.
+    public init() {}
+
+    /// Every registered type, sorted by name.
+    public var types: [Entry] { entries.values.sorted { $0.type < $1.type } }
+
+    /// The type registered under a name.
+    public subscript(type: String) -> Entry? { entries[type] }
+
+    /// Adds a sink type.
+    ///
+    /// Traps if the name is malformed or registered already, or if an option hides a key that every sink has. These are
+    /// programming errors.
+    public mutating func register<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type) {
+        let type = Sink.type
+        PluginName.check(type, "sink", isTaken: entries[type] != nil)
+        PluginName.check(
+            Sink.Options.fields.map(\.name), of: type, besides: ["type"] + SinkEnvelope.fields.map(\.name))
+        entries[type] = Entry(
+            type: type, summary: Sink.summary, options: OptionDescription.all(of: Sink.Options.self),
+            schema: .object(Sink.Options.entrySchema(type, summary: Sink.summary, envelope: SinkEnvelope.self)),
+            prepare: { value, path, problems in
+                let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
+                return PreparedSink(Sink.self, options: options)
+            },
+            repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
+            decode: { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) })
+    }
+}
+
+extension SinkRegistry {
+    /// The JSON Schema (draft 2020-12) of an entry of the `sinks` list.
+    package var entrySchema: JSONValue {
+        .entries(types.map { ($0.type, $0.summary, $0.schema) }, meaning: "What the sink makes.")
+    }
+}

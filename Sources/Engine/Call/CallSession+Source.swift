@@ -1,0 +1,196 @@
+package import CallreelCore
+import CoreMetrics
+import Foundation
+import Logging
+import Synchronization
+
+// The verbs of the source: audio, events, pauses and the end of the call.
+extension CallSession {
+    /// Adds audio, interleaved by channel, in whole frames. Returns false if the source should stop reading for now.
+    package func receive(_ samples: [Int16]) -> Bool {
+        // An empty chunk would take a place in every queue.
+        if samples.isEmpty { return true }
+        let hasRoom: Bool? = state.withLock { state in
+            guard !state.hasEnded else { return nil }
+            let start = state.manifest.framesReceived, count = samples.count / format.channels
+            // Counting and queueing share one lock, so that neither the call's end nor a pause comes between them.
+            let hasRoom = push(samples, &state)
+            state.manifest.framesReceived = start + count
+            metrics.all.framesReceived.increment(by: count)
+            return hasRoom
+        }
+        guard let hasRoom else {
+            logger.warning("audio after the end of the call is refused", metadata: ["samples": "\(samples.count)"])
+            return true
+        }
+        return hasRoom
+    }
+
+    /// Queues audio for the sinks, masked or not. If a pause ends within a chunk, splits the chunk there.
+    /// Called with the lock held.
+    private func push(_ samples: [Int16], _ state: inout State) -> Bool {
+        let start = state.manifest.framesReceived, count = samples.count / format.channels
+        let cut = state.pause.cut(start: start, count: count, now: .now)
+        let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(start), isPaused: cut.masked > 0)
+        guard let clearFrom = cut.clearFrom else { return fanout.push(chunk) }
+        state.noteResumed(at: clearFrom, clock.now)
+        guard cut.masked > 0 else { return fanout.push(chunk) }
+        let hasRoom = fanout.push(chunk.prefix(cut.masked))
+        let rest = chunk.dropFirst(cut.masked)
+        return fanout.push(PCMChunk(samples: rest.samples, format: format, start: rest.start)) && hasRoom
+    }
+
+    /// Stores an event at the current frame.
+    package func note(_ type: String, data: [String: JSONValue]) {
+        _ = take(Recording.Event(frame: .start, at: clock.now, type: type, data: data), facts: nil)
+    }
+
+    /// Stores an event and, for one received beside the audio, its facts about the call.
+    ///
+    /// Carriers repeat events sent beside the audio, so identical ones are stored once.
+    /// - Parameter facts: facts to fill in where the call's are missing; nil for an event received with the audio.
+    /// - Returns: nil, or the recording if it is already published. The event must then be added to that recording.
+    func take(_ event: Recording.Event, facts: CallFacts?) -> Recording? {
+        let published = state.withLock { state -> Recording? in
+            if let published = state.published { return published }
+            if let facts { state.manifest.call.complete(with: facts) }
+            state.isUnsaved = true
+            if state.hides(event, isLate: facts != nil) {
+                state.manifest.maskedEvents = (state.manifest.maskedEvents ?? 0) + 1
+                metrics.all.maskedEvents.increment()
+                return nil
+            }
+            if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
+                return nil
+            }
+            var event = event
+            event.frame = FramePosition(state.manifest.framesReceived)
+            if !state.append(event) { metrics.all.droppedEvents.increment() }
+            return nil
+        }
+        return published
+    }
+
+    /// Pauses the recording from the next frame, or resumes it as soon as that is safe.
+    /// The configuration sets each sink's audio during a pause. The manifest lists both as events, each at its frame.
+    /// - Returns: false if the call has ended, or already is in the requested state.
+    @discardableResult
+    package func pause(_ isPaused: Bool) -> Bool {
+        isPaused ? pause() : resume()
+    }
+
+    private func pause() -> Bool {
+        let change = state.withLock { state -> Bool? in
+            guard !state.hasEnded, !state.pause.isMasking || state.pause.isResuming else { return nil }
+            let frame = state.manifest.framesReceived
+            guard state.pause.pause(at: frame) else { return false }
+            // Bypasses the limits of `append`: the manifest must show every pause,
+            // however many events the carrier sent.
+            state.manifest.events.append(
+                .init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
+            state.isUnsaved = true
+            return true
+        }
+        guard let change else { return false }
+        let exceptions = plans.filter { $0.envelope.onPause == .record }.map(\.name)
+        var facts: Logger.Metadata = [:]
+        if !exceptions.isEmpty { facts["sinks.recording"] = "\(exceptions.joined(separator: ", "))" }
+        logger.notice(change ? "the recording is paused" : "the recording stays paused", metadata: facts)
+        return true
+    }
+
+    private func resume() -> Bool {
+        let isNew = state.withLock { state in
+            guard !state.hasEnded, state.pause.isMasking, !state.pause.isResuming else { return false }
+            let received = state.manifest.framesReceived
+            state.pause.resume(now: .now)
+            if state.pause.endWithoutGuard(received: received, now: .now) { state.noteResumed(at: received, clock.now) }
+            return true
+        }
+        if isNew {
+            logger.notice("the recording goes on")
+            source.drain(self)
+        }
+        return isNew
+    }
+
+    /// Ends the wait for audio received before the last drain request.
+    /// The source calls this once it has delivered all of it.
+    package func noteDrained() {
+        state.withLock { state in
+            let received = state.manifest.framesReceived
+            state.pause.drained(received: received)
+            if state.pause.endWithoutGuard(received: received, now: .now) { state.noteResumed(at: received, clock.now) }
+        }
+    }
+
+    /// Counts a malformed message. Logs the first one.
+    package func noteMalformed(_ reason: String) {
+        let (count, isPaused) = state.withLock { state in
+            state.manifest.malformedMessages += 1
+            return (state.manifest.malformedMessages, state.pause.isMasking)
+        }
+        metrics.all.malformedMessages.increment()
+        // Even a malformed message may contain a typed digit, so the log leaves its content out.
+        let reason = isPaused ? "it came while the recording was paused" : reason
+        if count == 1 {
+            logger.warning(
+                "a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"])
+        }
+    }
+
+    /// Ends the call. Only the first reason is stored.
+    /// - Parameter leftoverBytes: bytes at the end too few for a whole frame.
+    package func end(_ reason: String, leftoverBytes: Int = 0) {
+        let isFirst = state.withLock { state in
+            guard !state.hasEnded else { return false }
+            state.hasEnded = true
+            state.manifest.endedAt = clock.now
+            if state.pause.isResuming { state.noteResumed(at: state.manifest.framesReceived, clock.now) }
+            state.manifest.endReason = reason
+            state.manifest.leftoverBytes = leftoverBytes
+            return true
+        }
+        guard isFirst else { return }
+        fanout.close()
+        bell.ring()
+    }
+
+    /// Ends the call because of a sink. A live source first closes its connection and delivers its remaining audio.
+    func stop(_ reason: String) {
+        guard state.withLock({ !$0.hasEnded }) else { return }
+        logger.error("the call is ended", metadata: ["reason": "\(reason)"])
+        source.stop(self, reason)
+    }
+}
+
+extension CallSession.State {
+    /// Adds an event for the frame at which the recording resumes.
+    fileprivate mutating func noteResumed(at frame: Int, _ date: Date) {
+        manifest.events.append(.init(frame: FramePosition(frame), at: date, type: Recording.Event.resumed, data: [:]))
+        isUnsaved = true
+    }
+
+    /// Returns true if an event reveals input typed or spoken while the recording was paused.
+    /// - Parameter isLate: true for an event received beside the audio. It may arrive some time after the input.
+    fileprivate func hides(_ event: Recording.Event, isLate: Bool) -> Bool {
+        guard pause.isMasking || pause.clearAt != nil, event.tellsEntry else { return false }
+        if pause.isMasking { return true }
+        guard isLate, let clearAt = pause.clearAt else { return false }
+        return ContinuousClock.now - clearAt < .seconds(Recording.Event.lateEntry)
+    }
+
+    /// Adds an event, or only counts it if it exceeds a limit on number or size. Returns true if the event was added.
+    fileprivate mutating func append(_ event: Recording.Event) -> Bool {
+        let bytes = JSONValue.object(event.data).json().utf8.count
+        guard manifest.events.count < eventLimit, bytes <= CallSession.eventByteLimit,
+            eventBytes + bytes <= CallSession.eventsByteLimit
+        else {
+            manifest.droppedEvents += 1
+            return false
+        }
+        eventBytes += bytes
+        manifest.events.append(event)
+        return true
+    }
+}

@@ -1,0 +1,54 @@
+import CallreelCore
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Checks that a directory can be used or created, without creating anything. Blocks.
+package enum DirectoryCheck {
+    /// Returns the reason no file can be created in a directory at this path, worded to follow the path.
+    /// Returns nil if no reason was found.
+    ///
+    /// If the directory is missing, checks its nearest existing ancestor.
+    /// - Parameter mustExist: true if a missing directory is an error.
+    package static func mistake(_ path: String, mustExist: Bool = false) -> String? {
+        let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let absolute = "/" + whole.split(separator: "/").joined(separator: "/")
+        var current = absolute
+        while true {
+            var status = stat()
+            if unsafe stat(current, &status) == 0 {
+                let place = current == absolute ? "" : "cannot be made: \(current) "
+                guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
+                if let type = MountTable.typeWithoutFiles(current) {
+                    return "\(place)is on a file system that keeps no files (\(type))"
+                }
+                guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
+                return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
+            }
+            let number = errno
+            if mustExist { return "must exist, and cannot be looked at: \(systemMessage(number))" }
+            guard number == ENOENT else {
+                // A file is in a directory's place. Checking the path above finds out which.
+                if number == ENOTDIR, let parent = parent(of: current) {
+                    current = parent
+                    continue
+                }
+                return "cannot be looked at: \(systemMessage(number))"
+            }
+            if unsafe lstat(current, &status) == 0 { return "cannot be made: \(current) is a symbolic link to nothing" }
+            guard let parent = parent(of: current) else { return "cannot be made" }
+            current = parent
+        }
+    }
+
+    private static func parent(of path: String) -> String? {
+        guard path != "/", let cut = path.lastIndex(of: "/") else { return nil }
+        return cut == path.startIndex ? "/" : String(path[..<cut])
+    }
+}

@@ -1,0 +1,156 @@
+import CallreelCore
+import Foundation
+
+// A call with a lost manifest. Its files supply the known facts.
+extension InterruptedCall {
+    /// A format never recorded. A sink type that accepts a file in this format does not check formats.
+    private static let impossible = AudioFormat(sampleRate: 1009, channels: 7)
+    /// The formats to try for a call's audio, the likely ones first.
+    private static let likely = [16000, 8000, 24000, 48000, 44100, 22050, 32000, 12000, 11025].flatMap { rate in
+        [1, 2].map { AudioFormat(sampleRate: rate, channels: $0) }
+    }
+
+    /// One file, with the facts guessed about it.
+    private struct Guess {
+        let file: CallFile
+        let sink: String
+        let isFallback: Bool
+        let part: Int
+        var type: String
+        /// The format stated by the file itself.
+        var format: AudioFormat?
+        /// True when a sink can repair the file.
+        var isUnderstood = false
+    }
+
+    /// Rebuilds a lost manifest from the names and contents of the files.
+    ///
+    /// Removes the files and returns nil if all are empty. Returns nil also after putting aside files no sink can read.
+    func rebuilt(_ names: [String], _ finding: inout Recovery.Finding) throws(DiskError) -> Recording? {
+        var files = names.map { CallFile(name: $0) }
+        for root in roots { files += self.files(in: root) }
+        let manifests = files.filter { InterimManifest.split($0.name) != nil }
+        let lost = manifests.filter { !FileSystem.isBlank(store.path($0, of: id)) }
+        for file in lost { try refuseOtherVersions(file) }
+        let audio = files.filter { !manifests.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
+        guard !audio.isEmpty || !lost.isEmpty else {
+            // The power was cut before any of the call was on the disk.
+            if !dryRun { removeAll(files) }
+            return nil
+        }
+        let stem =
+            manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
+        let guesses = audio.map { guess($0, stem: stem) }
+        guard guesses.contains(where: \.isUnderstood) else {
+            let reason = "\(directory) has no manifest that can be read, and no sink can tell what is in its files"
+            guard settles, !dryRun else { throw DiskError(reason) }
+            try setAsideAll(files, &finding)
+            return nil
+        }
+        if !dryRun { for file in lost { try putAside(file, &finding) } }
+        return manifest(of: guesses, stem: stem)
+    }
+
+    private func manifest(of guesses: [Guess], stem: String) -> Recording {
+        let stated = guesses.lazy.compactMap(\.format).first
+        let format = stated ?? Self.likely[0]
+        var sinks: [Recording.Sink] = []
+        for guess in guesses.sorted(by: { ($0.isFallback ? 1 : 0, $0.part) < ($1.isFallback ? 1 : 0, $1.part) }) {
+            let entry = Recording.File(name: guess.file.name, directory: guess.file.root, bytes: 0)
+            if let index = sinks.firstIndex(where: { $0.name == guess.sink }) {
+                sinks[index].files.append(entry)
+                continue
+            }
+            var sink = Recording.Sink(type: guess.type, name: guess.sink, state: .recording)
+            if let own = guess.format, own != format { sink.format = own }
+            sink.files = [entry]
+            sinks.append(sink)
+        }
+        for index in sinks.indices {
+            let roots = Set(sinks[index].files.compactMap(\.directory))
+            sinks[index].directories = roots.isEmpty ? nil : roots.sorted()
+        }
+        let end = guesses.compactMap { FileSystem.modified(store.path($0.file, of: id)) }.max() ?? Date()
+        let bytes =
+            guesses.compactMap { $0.format == nil ? nil : FileSystem.size(store.path($0.file, of: id)) }.max() ?? 0
+        // Estimated from the length of an uncompressed file. Without one, the estimate is later than the true start.
+        let start = end.addingTimeInterval(-format.seconds(frames: bytes / format.bytesPerFrame))
+        let facts = CallFacts(carrier: "unknown")
+        let folder = store.template.name(id: id, call: facts, startedAt: start).parentPath
+        var manifest = Recording(
+            id: id, name: folder.isEmpty ? stem : "\(folder)/\(stem)", call: facts, format: format, startedAt: start,
+            sinks: sinks)
+        let assumed = stated == nil ? "; its format is assumed" : ""
+        manifest.endReason =
+            "interrupted: the program ended while the call was running, and the call's manifest was lost\(assumed)"
+        return manifest
+    }
+
+    /// Guesses a file's sink, part, type and format from its name and content.
+    private func guess(_ file: CallFile, stem: String) -> Guess {
+        let (part, rest) = PartName.split(
+            file.name.hasPrefix(stem) ? String(file.name.dropFirst(stem.count)) : "." + file.name)
+        let words = rest.split(separator: ".").map(String.init)
+        let ending = words.last ?? ""
+        let path = store.path(file, of: id)
+        var type = ending, format: AudioFormat?, isUnderstood = false
+        let others = registry.types.map(\.type).filter { $0 != ending }
+        for candidate in (registry[ending] == nil ? [] : [ending]) + others {
+            guard let repair = registry[candidate]?.repair else { continue }
+            if let found = try? repair(path, Self.impossible, true), found.frames >= 0 {
+                // Raw samples, for example: only the name tells their type.
+                guard candidate == ending else { continue }
+                isUnderstood = true
+                break
+            }
+            if let found = Self.likely.first(where: { ((try? repair(path, $0, true)) ?? nil) != nil }) {
+                (type, format, isUnderstood) = (candidate, found, true)
+                break
+            }
+        }
+        let name = words.dropLast().first { $0 != "fallback" }
+        return Guess(
+            file: file, sink: name ?? type, isFallback: words.contains("fallback"), part: part, type: type,
+            format: format, isUnderstood: isUnderstood
+        )
+    }
+
+    /// Returns the common beginning of the names, up to a dot.
+    private static func stem(of names: [String]) -> String {
+        guard let first = names.first else { return "" }
+        let common = names.dropFirst().reduce(first) { $0.commonPrefix(with: $1) }
+        // If several names differ right after a dot, the beginning ends before the dot. Otherwise, drop the extension.
+        guard names.count == 1 || !common.hasSuffix(".") else { return String(common.dropLast()) }
+        let ending = common.pathExtension
+        let bare = ending.isEmpty ? common : String(common.dropLast(ending.count + 1))
+        return bare.isEmpty ? common : bare
+    }
+
+    /// Throws if a manifest has another version: such a manifest is not damaged.
+    private func refuseOtherVersions(_ file: CallFile) throws(DiskError) {
+        struct Version: Decodable { let version: Int }
+        let path = store.path(file, of: id)
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
+            let version = try? JSONDecoder().decode(Version.self, from: data).version,
+            version != Recording.currentVersion
+        else { return }
+        throw DiskError("\(path): manifest version \(version) is not \(Recording.currentVersion)")
+    }
+
+    private func removeAll(_ files: [CallFile]) {
+        for file in files { FileSystem.removeName(store.path(file, of: id)) }
+        for root in Set(files.compactMap(\.root)) {
+            FileSystem.removeEmptyDirectory(RecordingLayout.partialDirectory(of: id, in: root))
+        }
+        FileSystem.removeEmptyDirectory(directory)
+    }
+}
+
+extension FileSystem {
+    /// Returns true if a manifest has no bytes or only zeros, as after a power cut.
+    static func isBlank(_ path: String) -> Bool {
+        if isEmptyFile(path) { return true }
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else { return false }
+        return data.allSatisfy { $0 == 0 }
+    }
+}

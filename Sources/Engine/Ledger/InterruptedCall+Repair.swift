@@ -1,0 +1,201 @@
+import CallreelCore
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+// The repair of an interrupted call's files, and its account.
+extension InterruptedCall {
+    /// Repairs a sink's files. If a repair fails, the file stays in its place and the sink has failed.
+    func repair(
+        _ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding
+    ) {
+        var whole: [CallFile] = []
+        let known = sink.files
+        for var file in files {
+            do throws(SinkError) {
+                let path = store.path(file, of: id), shape = sink.format ?? format
+                let entry = known.first { $0.directory == file.root && $0.name == file.name }
+                if let entry, isSealed(path, as: entry) {
+                    // The file was finished and measured, so it needs no repair.
+                    file.frames = entry.frames
+                    whole.append(file)
+                    finding.files.append((file.name, entry.frames, "is whole"))
+                    continue
+                }
+                let cut = try cutUnwritten(path, sink.type, shape, synced: entry?.bytes ?? 0)
+                let result = try registry[sink.type]?.repair(path, shape, dryRun)
+                if !dryRun { store.reach(.repaired) }
+                // If no repair can read the file, use the frame count of its finished sink.
+                file.frames = result?.frames ?? entry?.frames
+                whole.append(file)
+                let change = [cut > 0 ? "\(cut) bytes cut that were never written" : nil, result?.change].compactMap {
+                    $0
+                }.joined(separator: ", ")
+                let note = result == nil ? unrepaired(sink.type) : change.isEmpty ? "is whole" : change
+                finding.files.append((file.name, result?.frames, note))
+            } catch {
+                sink.state = .failed
+                sink.error = error.description
+                sink.blame = error.blame
+                finding.problems.append(error.description)
+            }
+        }
+        files = whole
+    }
+
+    /// Returns true if a file is unchanged since its sink finished, by length and SHA-256.
+    private func isSealed(_ path: String, as entry: Recording.File) -> Bool {
+        guard let sha256 = entry.sha256, FileSystem.size(path) == entry.bytes else { return false }
+        return (try? FileSystem.measure(path).sha256) == sha256
+    }
+
+    /// Returns the note on a file no sink can repair.
+    private func unrepaired(_ type: String) -> String {
+        let reason =
+            registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
+        return "is published as it stands: \(reason)"
+    }
+
+    /// Cuts the zeros left by a power cut off the end of a file. Returns the number of bytes cut.
+    ///
+    /// A file system may store a file's new length before the data of its last block.
+    /// The missing data reads as zeros. Callreel cuts only zeros in the last
+    /// block and beyond the synced bytes, and only if the machine was restarted after the last write.
+    /// The cut may include the call's own silence, which looks the same. A power cut may cost this much.
+    private func cutUnwritten(_ path: String, _ type: String, _ format: AudioFormat, synced: Int) throws(SinkError)
+        -> Int
+    {
+        guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else {
+            return 0
+        }
+        let begin = max(tail.begin, synced)
+        guard begin < tail.end else { return 0 }
+        // A lossy encoder's stream may end in zeros of its own, so it is never cut.
+        if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
+        if !dryRun {
+            guard unsafe truncate(path, off_t(begin)) == 0 else {
+                throw SinkError(.write, "cannot cut \(path)", underlying: errno)
+            }
+        }
+        return tail.end - begin
+    }
+
+    /// Closes the accounts. The call is as long as its longest file, or longer if the manifest says so.
+    ///
+    /// The running call's manifest tells the silent, masked and skipped frames. The files tell the frames they hold.
+    func settleAccounts(_ manifest: inout Recording, files owned: [[CallFile]], _ before: Recording) {
+        let placed = manifest.sinks.indices.map { index in
+            Self.stretches(of: owned[index], manifest.sinks[index], manifest)
+        }
+        let isUnchanged = manifest.sinks.indices.map { index in
+            manifest.sinks[index].state != .failed && before.sinks[index].isClosed(with: owned[index])
+        }
+        let reached = zip(placed, isUnchanged).map { $1 ? 0 : $0.last?.upperBound ?? 0 }.max() ?? 0
+        manifest.framesReceived = max(manifest.framesReceived, reached)
+        let pauses = manifest.pauses
+        for index in manifest.sinks.indices {
+            if isUnchanged[index] {
+                let error = manifest.sinks[index].error
+                manifest.sinks[index] = before.sinks[index]
+                manifest.sinks[index].error = error
+                continue
+            }
+            let hasFailed = manifest.sinks[index].state == .failed && before.sinks[index].state != .failed
+            manifest.sinks[index].state = hasFailed ? .failed : manifest.framesReceived == 0 ? .empty : .recovered
+            manifest.sinks[index].settle(
+                held: FrameRanges(placed[index]), received: manifest.framesReceived, pauses: pauses)
+        }
+    }
+
+    /// Returns the position of each of a sink's files on the call's timeline, in frames.
+    static func stretches(of files: [CallFile], _ sink: Recording.Sink, _ manifest: Recording) -> [Range<Int>] {
+        let shape = sink.format ?? manifest.format
+        // At another sample rate, a file's length is exact only to one frame of that rate.
+        let slack =
+            shape.sampleRate == manifest.format.sampleRate ? 0 : manifest.format.sampleRate / shape.sampleRate + 1
+        let skips = (sink.ranges?.skipped ?? FrameRanges()).union(
+            FrameRanges(sink.onPause == .skip ? manifest.pauses : []))
+        var stretches: [Range<Int>] = []
+        for file in files {
+            var start = file.start ?? stretches.last?.upperBound ?? 0
+            if file.start == nil,
+                let skip = skips.ranges.first(where: { $0.lowerBound - slack <= start && start < $0.upperBound })
+            {
+                start = skip.upperBound
+            }
+            // A gap caused by rounding is added to the file before it.
+            if let last = stretches.last, last.upperBound < start, start - last.upperBound <= slack {
+                stretches[stretches.count - 1] = last.lowerBound..<start
+            }
+            stretches.append(start..<start + manifest.format.frames(file.frames ?? 0, of: shape))
+        }
+        return stretches
+    }
+}
+
+extension Recording.Sink {
+    /// Returns true if the recording program closed the account and the files are unchanged since.
+    fileprivate func isClosed(with files: [CallFile]) -> Bool {
+        guard state != .recording, state != .stalled, self.files.count == files.count else { return false }
+        return zip(self.files, files).allSatisfy {
+            $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames
+        }
+    }
+
+    /// Closes a sink's account, given the stretches of the call in its files.
+    mutating func settle(held stretches: FrameRanges, received: Int, pauses: [Range<Int>]) {
+        let call = 0..<received
+        let held = stretches.clamped(to: call)
+        func inFiles(_ list: FrameRanges) -> FrameRanges { list.subtracting(list.subtracting(held)) }
+        let paused = FrameRanges(pauses)
+        let silence = inFiles(ranges?.silence ?? FrameRanges())
+        let masked = inFiles(
+            (ranges?.masked ?? FrameRanges()).union((onPause ?? .silence) == .silence ? paused : FrameRanges())
+        ).subtracting(silence)
+        let skipped = (ranges?.skipped ?? FrameRanges()).union(onPause == .skip ? paused : FrameRanges()).clamped(
+            to: call
+        ).subtracting(held)
+        let lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
+        func list(_ frames: FrameRanges) -> FrameRanges? { frames.isEmpty ? nil : frames }
+        var ranges = Recording.Ranges()
+        ranges.silence = list(silence)
+        ranges.masked = list(masked)
+        ranges.skipped = list(skipped)
+        ranges.lost = list(lost)
+        self.ranges = ranges
+        written = held.frames - silence.frames - masked.frames
+        self.silence = silence.frames
+        self.masked = list(masked)?.frames
+        self.skipped = list(skipped)?.frames
+        self.lost = lost.frames
+    }
+}
+
+/// The zeros at the end of a file, within its last block.
+private struct UnwrittenTail {
+    /// The offset of the first zero.
+    let begin: Int
+    /// The file's length in bytes.
+    let end: Int
+
+    init?(_ path: String) {
+        var status = stat()
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard unsafe fstat(descriptor, &status) == 0, status.st_size > 0 else { return nil }
+        let size = Int(status.st_size), block = max(512, min(Int(status.st_blksize), 1 << 20))
+        let start = (size - 1) / block * block
+        var bytes = [UInt8](repeating: 0, count: size - start)
+        let count = unsafe pread(descriptor, &bytes, bytes.count, off_t(start))
+        guard count == bytes.count else { return nil }
+        begin = start + (bytes.lastIndex { $0 != 0 } ?? -1) + 1
+        end = size
+    }
+}

@@ -1,0 +1,98 @@
+import CallreelCore
+
+/// A record of the call's frames in a sink's files, and of those replaced or left out.
+///
+/// All positions count in frames from the call's first.
+struct SinkAccount: Sendable {
+    /// A replacement for the call's audio in a sink.
+    enum Substitute: Sendable {
+        /// Silence in place of dropped audio.
+        case silence
+        /// Silence in place of audio that arrived while the recording was paused.
+        case masked
+        /// Nothing at all, because the recording was paused.
+        case skipped
+    }
+
+    /// The whole of a sink's account. The frames written and the four lists of ranges add up to the frames received.
+    struct Tally: Sendable {
+        /// Frames of the call's audio in the files.
+        var written = 0
+        /// The stretches of all other frames.
+        var ranges = Recording.Ranges()
+    }
+
+    private var silence = FrameRanges()
+    private var masked = FrameRanges()
+    private var skipped = FrameRanges()
+    /// The stretches in files.
+    private var kept = FrameRanges()
+
+    /// Notes that a stretch is not the call's audio. A stretch that is noted again after a failure counts once.
+    mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
+        switch substitute {
+        case .silence: silence.insert(range)
+        case .masked: masked.insert(range)
+        case .skipped: skipped.insert(range)
+        }
+    }
+
+    /// Notes that a stretch is in a file.
+    mutating func keep(_ range: Range<Int>) { kept.insert(range) }
+
+    /// The end of the files and of the skipped stretches.
+    private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
+
+    /// The account as far as the files and the skipped stretches reach.
+    var tally: Tally { tally(received: end) }
+
+    /// Returns the account of a call with so many frames. Frames neither in a file nor skipped are lost.
+    func tally(received: Int) -> Tally {
+        let call = 0..<max(0, received)
+        let held = kept.clamped(to: call)
+        let skipped = skipped.clamped(to: call).subtracting(held)
+        let silence = silence.within(held)
+        let masked = masked.within(held).subtracting(silence)
+        var tally = Tally()
+        tally.written = held.frames - silence.frames - masked.frames
+        tally.ranges.silence = silence
+        tally.ranges.masked = masked
+        tally.ranges.skipped = skipped
+        tally.ranges.lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
+        return tally
+    }
+
+    /// Returns the account of a running call. It reaches to the end of the files and of the open part, and lists every
+    /// substitute noted so far, even beyond that end.
+    func interim(open part: Range<Int>?) -> Tally {
+        var account = self
+        if let part { account.keep(part) }
+        var tally = account.tally
+        tally.ranges.silence = silence
+        tally.ranges.masked = masked
+        tally.ranges.skipped = skipped
+        return tally
+    }
+}
+
+extension FrameRanges {
+    /// Returns the frames also present in another list.
+    func within(_ other: FrameRanges) -> FrameRanges { subtracting(subtracting(other)) }
+}
+
+extension Recording.Sink {
+    /// Takes over an account. The totals are the lengths of the lists.
+    mutating func take(_ tally: SinkAccount.Tally) {
+        func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
+        ranges = Recording.Ranges()
+        ranges?.silence = list(tally.ranges.silence)
+        ranges?.masked = list(tally.ranges.masked)
+        ranges?.skipped = list(tally.ranges.skipped)
+        ranges?.lost = list(tally.ranges.lost)
+        written = tally.written
+        silence = ranges?.silence?.frames ?? 0
+        masked = ranges?.masked?.frames
+        skipped = ranges?.skipped?.frames
+        lost = ranges?.lost?.frames ?? 0
+    }
+}

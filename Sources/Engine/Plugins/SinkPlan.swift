@@ -1,0 +1,123 @@
+package import CallreelCore
+
+/// One checked sink entry of the configuration, with everything needed to serve a call.
+package struct SinkPlan: Sendable {
+    /// The registered type.
+    package let type: String
+    /// The entry's path in the configuration.
+    package let place: ConfigurationPath
+    /// The entry's name, unique among the plans.
+    package let name: String
+    /// The keys common to all sinks.
+    package let envelope: SinkEnvelope
+    /// This is the first entry of its type. Its files carry no sink name.
+    let isFirstOfType: Bool
+    /// The type with its options.
+    let runner: PreparedSink
+    /// The result of the last attempt to open the entry, and the number of calls with which it does not keep up.
+    let health = SinkHealth()
+    /// Makes the rate converter if the entry asks for another rate; otherwise nil.
+    let rateConverter: RateConverterMaker?
+    /// Threads for this entry alone, so that a blocked destination does not hold up other entries.
+    let threads: SinkThreads
+
+    /// The reason why the sink cannot work on this machine now, in words; nil if none is known. Blocks.
+    package var obstacle: String? { runner.findObstacle() }
+
+    /// Reads the `sinks` array of a configuration, and reports every mistake in it. Disabled entries are checked
+    /// and left out.
+    /// - Parameters:
+    ///   - formats: the shapes of the audio of future calls, as far as they are known.
+    ///   - home: the recordings directory, if known.
+    package static func read(
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, formats: [AudioFormat] = [],
+        home: String? = nil,
+        problems: inout [ConfigurationProblem]
+    ) -> [SinkPlan] {
+        guard case .array(let elements) = value else {
+            problems.append(.init(at: path, "\(value.found) is not a list of sinks such as [{\"type\": \"wav\"}]"))
+            return []
+        }
+        var plans: [SinkPlan] = []
+        var names: Set<String> = []
+        var seen: [String: Int] = [:]
+        for (index, element) in elements.enumerated() {
+            let place = path.index(index)
+            guard let entry = entry(element, at: place, registry: registry, problems: &problems) else {
+                // The options of an unknown type cannot be checked, but the keys of all sinks can.
+                if case .object = element {
+                    _ = SinkEnvelope.read(element, at: place, alongside: nil, problems: &problems)
+                }
+                continue
+            }
+            let envelope = SinkEnvelope.read(
+                element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
+            let before = problems.count
+            let runner = entry.prepare(element, place, &problems)
+            // Options with mistakes are in part at their defaults: a refusal would not be about the operator's values.
+            if problems.count == before,
+                let reason = formats.lazy.compactMap({ runner.refusal(envelope.format(of: $0)) }).first
+            {
+                problems.append(.init(at: place, reason))
+            }
+            if let rate = envelope.sampleRate, registry.rateConverter == nil {
+                problems.append(
+                    .init(
+                        at: place.key("sampleRate"),
+                        "\(rate) cannot be had: this program has nothing that changes a rate"))
+            }
+            let number = seen[entry.type, default: 0] + 1
+            seen[entry.type] = number
+            let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")
+            if !names.insert(name.lowercased()).inserted {
+                problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
+            }
+            if envelope.mustExist, envelope.directory == nil, envelope.fallback == nil {
+                let reason = "says nothing without a directory; recordings.mustExist is for the recordings directory"
+                problems.append(.init(at: place.key("mustExist"), reason))
+            }
+            if let fallback = envelope.fallback,
+                SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home)
+            {
+                problems.append(
+                    .init(
+                        at: place.key("fallback"),
+                        "\"\(fallback)\" is the directory itself, which would fail in the same way"))
+            }
+            guard envelope.enabled else { continue }
+            plans.append(
+                SinkPlan(
+                    type: entry.type, place: place, name: name, envelope: envelope, isFirstOfType: number == 1,
+                    runner: runner,
+                    rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
+                    threads: SinkThreads(name: name)))
+        }
+        problems += SinkFiles.collisions(of: plans, home: home)
+        return plans
+    }
+
+    private static func entry(
+        _ element: JSONValue, at place: ConfigurationPath, registry: SinkRegistry,
+        problems: inout [ConfigurationProblem]
+    ) -> SinkRegistry.Entry? {
+        let known = registry.types.map(\.type)
+        guard case .object(let members) = element else {
+            problems.append(
+                .init(at: place, "\(element.found) is not a sink such as {\"type\": \"\(known.first ?? "wav")\"}"))
+            return nil
+        }
+        let list = known.joined(separator: ", ")
+        guard let type = members["type"] else {
+            let near = "type".nearest(in: members.keys.sorted()).map { "; is \"\($0)\" meant to be \"type\"?" } ?? ""
+            problems.append(.init(at: place.key("type"), "is missing; known types are \(list)\(near)"))
+            return nil
+        }
+        guard let name = type.string, let entry = registry[name] else {
+            let near = type.string?.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
+            problems.append(
+                .init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
+            return nil
+        }
+        return entry
+    }
+}

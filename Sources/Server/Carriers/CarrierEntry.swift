@@ -1,0 +1,29 @@
+import CallreelCore
+import CallreelNetwork
+
+/// A carrier entry of the configuration at work: the carrier, and the server's own checks of its calls.
+struct CarrierEntry: Sendable {
+    /// The entry as configured.
+    let plan: CarrierPlan
+    /// The carrier.
+    let carrier: any AnyCarrier
+    /// The tokens of its calls; nil if they need none.
+    let tokens: CallTokens?
+    /// The proofs used so far.
+    let proofs = SeenProofs()
+
+    /// Makes the carrier of an entry. Reads its secrets, and blocks for that.
+    /// - Parameter publicURL: returns the server's public address.
+    init(_ plan: CarrierPlan, publicURL: @escaping @Sendable () -> PublicURL) throws(ConfigurationProblem) {
+        self.plan = plan
+        let keys = try plan.envelope.tokenKey.values(at: plan.place.key("tokenKey"))
+        let tokens =
+            plan.envelope.requireToken ? CallTokens(keys: keys, lifetime: plan.envelope.tokenLifetime) : nil
+        self.tokens = tokens
+        let context = CarrierContext(name: plan.name, place: plan.place) { [path = plan.path] uuid in
+            let address = publicURL().webSocket(path)
+            return tokens.map { "\(address)?\(CallTokens.parameter)=\($0.issue(for: uuid))" } ?? address
+        }
+        carrier = try plan.carrier.make(context)
+    }
+}

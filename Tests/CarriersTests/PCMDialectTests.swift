@@ -1,0 +1,58 @@
+import Testing
+
+@testable import CallreelCarriers
+@testable import CallreelCore
+
+@Suite struct PCMDialectTests {
+    private func understand(_ texts: String...) throws(CarrierRefusal) -> DeskLog.Said {
+        try DeskLog.understand(PCMDialect(), texts)
+    }
+
+    @Test func `the first message begins the call, with its format, its names and the rest`() throws {
+        let text =
+            #"{"sampleRate": 8000, "channels": 2, "from": "anna", "to": 7, "uuid": "u", "conversation": "c", "x": [1]}"#
+        guard case .started(let facts, let format) = try understand(text) else { throw Unexpected(text) }
+        #expect(format == AudioFormat(sampleRate: 8000, channels: 2))
+        #expect(
+            facts
+                == CallFacts(
+                    carrier: "pcm", from: "anna", to: "7", uuid: "u", conversation: "c",
+                    headers: ["x": .array([1])]))
+    }
+
+    @Test(arguments: [
+        ("hello", 1007, "JSON"), ("[1]", 1008, "[1]"), ("{}", 1008, "sampleRate"),
+        (#"{"sampleRate": "fast"}"#, 1003, "fast"), (#"{"sampleRate": 11025}"#, 1003, "11025"),
+        (#"{"sampleRate": 16000, "channels": 3}"#, 1003, "3"), (#"{"sampleRate": 16000, "channels": "2"}"#, 1003, "2"),
+        (#"{"sampleRate": 16000, "coding": "mulaw"}"#, 1003, "mulaw"), (#"{"event": "end"}"#, 1008, "sampleRate"),
+    ])
+    func `a beginning that cannot be recorded is refused with its value`(text: String, code: UInt16, names: String) {
+        do throws(CarrierRefusal) {
+            Issue.record("taken: \(try understand(text))")
+        } catch {
+            #expect(error.kind.code == code && error.reason.contains(names), "\(error.reason)")
+        }
+    }
+
+    @Test func `later messages are events, the last one ends the call, and nonsense is not fatal`() throws {
+        let begin = #"{"sampleRate": 16000}"#
+        guard case .event("mark", let data) = try understand(begin, #"{"event": "mark", "name": "a"}"#) else {
+            throw Unexpected("mark")
+        }
+        #expect(data == ["name": "a"])
+        guard case .end = try understand(begin, #"{"event": "end"}"#) else { throw Unexpected("end") }
+        for text in ["nonsense", "7", "{}", #"{"event": ""}"#, begin] {
+            guard case .malformed = try understand(begin, text) else { throw Unexpected(text) }
+        }
+    }
+
+    @Test func `audio is refused until the first message has come`() {
+        var dialect = PCMDialect(), desk = Desk(DeskLog())
+        #expect(throws: CarrierRefusal.self) { try dialect.receive(binary: [UInt8]([1, 2]).span, at: &desk) }
+    }
+
+    private struct Unexpected: Error {
+        let text: String
+        init(_ text: String) { self.text = text }
+    }
+}
