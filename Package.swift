@@ -30,24 +30,20 @@ let fuzzing: Target =
         name: "callreel-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzRegressionTests.swift"],
         swiftSettings: settings)
 
-/// Targets that measure single pieces. Only `Benchmarks/run` builds them.
-///
-/// Server files appear here as symbolic links to their sources, so nothing becomes public just to be measured.
-/// The border between the two targets matches the border between the server's modules.
+/// The program that measures single pieces. Only `Benchmarks/run` builds it.
 let micro: [Target] =
     Context.environment["CALLREEL_MICRO"] == nil
     ? []
     : [
-        .target(name: "AudioPieces", path: "Benchmarks/Micro/AudioPieces"),
-        .target(name: "DoorPieces", dependencies: ["AudioPieces"], path: "Benchmarks/Micro/DoorPieces"),
         .executableTarget(
             name: "callreel-micro",
             dependencies: [
-                "CallreelCore", "CallreelSinks", "DoorPieces", .product(name: "Logging", package: "swift-log"),
+                "CallreelCore", "CallreelEngine", "CallreelSinks", "CallreelWebSocket",
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/Micro/Program",
             // As in the server: a sink's async functions run where their caller runs.
-            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]),
+            swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault")])
     ]
 
 let package = Package(
@@ -202,13 +198,13 @@ let package = Package(
         // The experiment that could disprove the promises: real servers, killed, filled and stalled.
         .target(
             name: "CallreelSelfTest",
-            dependencies: ["CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelSimulator"],
+            dependencies: ["CallreelCore", "CallreelSimulator", "CallreelSinks"],
             path: "Sources/SelfTest", swiftSettings: settings),
         .target(
             name: "CallreelCommand",
             dependencies: [
                 "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelCarriers",
-                "CallreelNetwork", "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
+                "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -229,7 +225,8 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "CallreelCore", "CallreelEngine", "CallreelArchive", "TestSupport",
-                .product(name: "CoreMetrics", package: "swift-metrics"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/EngineTests", swiftSettings: settings),
         .testTarget(

@@ -22,8 +22,8 @@ import Testing
             let name = path.isEmpty ? member.key : "\(path).\(member.key)"
             if case .object = member.value {
                 found.formUnion(keys(member.value, name))
-            } else if member.key == "sinks", case .array(let sinks) = member.value {
-                for sink in sinks { found.formUnion(keys(sink, sink["type"]?.string ?? "?")) }
+            } else if ["sinks", "carriers"].contains(member.key), case .array(let entries) = member.value {
+                for entry in entries { found.formUnion(keys(entry, entry["type"]?.string ?? "?")) }
             } else {
                 found.insert(name)
             }
@@ -39,12 +39,15 @@ import Testing
         #expect(check.status == 0, "\(check.errors)")
         let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
-        let others = ["exec.", "sndfile."]
+        let others = ["exec.", "sndfile.", "pcm."]
         #expect(keys(shipped) == keys(example).filter { key in !others.contains { key.hasPrefix($0) } })
-        for section in ["listen", "publicURL", "recordings", "vonage", "access", "limits"] {
+        for section in ["listen", "publicURL", "recordings", "access", "limits"] {
             #expect(shipped[section] == example[section])
         }
-        for name in Self.standardSinks { #expect(sink(name, of: shipped) == sink(name, of: example)) }
+        for name in Self.standardSinks {
+            #expect(entry(name, of: "sinks", shipped) == entry(name, of: "sinks", example))
+        }
+        #expect(entry("vonage", of: "carriers", shipped) == entry("vonage", of: "carriers", example))
     }
 
     @Test func `a check looks for programs, and refuses file systems that keep no files`() async throws {
@@ -69,9 +72,9 @@ import Testing
         #expect(check.text.contains("is right: exec (exec), flac (flac), raw (raw), sndfile (sndfile), wav (wav)"))
     }
 
-    private func sink(_ type: String, of configuration: JSONValue) -> JSONValue? {
-        guard case .array(let sinks) = configuration["sinks"] else { return nil }
-        return sinks.first { $0["type"]?.string == type }
+    private func entry(_ type: String, of list: String, _ configuration: JSONValue) -> JSONValue? {
+        guard case .array(let entries) = configuration[list] else { return nil }
+        return entries.first { $0["type"]?.string == type }
     }
 
     @Test func `the documentation has one line for each key`() async throws {
@@ -88,9 +91,17 @@ import Testing
             "stallLimit", "holdLimit",
             "checkpoint", "sync", "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
         ]
+        // Likewise those common to every carrier.
+        let carriers: Set = ["vonage", "pcm"]
+        let carrierEnvelope: Set = [
+            "type", "name", "enabled", "path", "webhooks", "requireToken", "tokenKey", "tokenLifetime",
+        ]
         let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let expected = keys(example).map { path -> String in
             let parts = path.split(separator: ".")
+            if parts.count == 2, carriers.contains(String(parts[0])), carrierEnvelope.contains(String(parts[1])) {
+                return "carriers[].\(parts[1])"
+            }
             return parts.count == 2 && envelope.contains(String(parts[1])) && types.contains(parts[0])
                 ? "sinks[].\(parts[1])" : path
         }

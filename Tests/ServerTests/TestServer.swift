@@ -42,10 +42,11 @@ struct TestServer: Sendable {
     /// Runs a server for the time of the body.
     /// - Parameters:
     ///   - listen: further keys of `listen`, each with a comma before it.
+    ///   - carriers: the list of carriers, in place of `vonage`, and the types for it.
     ///   - more: further sections, likewise.
     static func run<Result: Sendable>(
         sinks: String = allSinks, registry: SinkRegistry = .builtIn, listen: String = "", vonage: String = "{}",
-        more: String = "",
+        carriers: (list: String, registry: CarrierRegistry)? = nil, more: String = "",
         echoPath: String? = "/echo", in directory: TemporaryDirectory = TemporaryDirectory(), logger: Logger = quiet,
         _ body: @Sendable (TestServer) async throws -> Result
     ) async throws -> Result {
@@ -53,12 +54,14 @@ struct TestServer: Sendable {
             more.contains("\"recordings\"") ? "" : #""recordings": {"directory": "\#(directory.path)/recordings"}, "#
         // The server would wait for answered callers that never come.
         let drain = listen.contains("\"drainTimeout\"") ? "" : #", "drainTimeout": 0"#
+        let calls = carriers.map { "\"carriers\": \($0.list)" } ?? "\"vonage\": \(vonage)"
         let text = """
-            {"listen": {"port": 0\(drain)\(listen)}, \(recordings)"vonage": \(vonage), "sinks": \(sinks)\(more)}
+            {"listen": {"port": 0\(drain)\(listen)}, \(recordings)\(calls), "sinks": \(sinks)\(more)}
             """
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(
-            try JSONValue(parsing: Data(text.utf8)), plugins: Plugins(sinks: registry, carriers: .builtIn),
+            try JSONValue(parsing: Data(text.utf8)),
+            plugins: Plugins(sinks: registry, carriers: carriers?.registry ?? .builtIn),
             environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelEngine
 import CallreelSinks
 import Foundation
 import Logging
@@ -42,15 +43,21 @@ struct Handover {
         let samples = speechlike(frames: framesPerRead * 320)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await recorder.keepTime() }
-            let session = recorder.startCall(CallFacts(carrier: "micro"), format: SinkRoom.format, onRoom: {})
-            async let recording = recorder.record(session)
+            let call = recorder.begin(
+                CallStart(CallFacts(carrier: "micro"), format: SinkRoom.format), source: EndlessRoom())
+            let session = call.session
             let begin = Stopwatch.now()
             for _ in 0..<(frames / framesPerRead) { precondition(session.receive(samples), "the queue is full") }
             session.end("measured")
-            _ = try await recording.get()
+            _ = try await call.result.value.get()
             let end = Stopwatch.now()
             group.cancelAll()
             return end - begin
         }
     }
+}
+
+/// The source of a call whose queues hold all of it.
+private struct EndlessRoom: CallSource {
+    func roomForMore() {}
 }

@@ -4,7 +4,6 @@
 
 import CallreelCore
 import CallreelSinks
-import DoorPieces
 import Foundation
 
 let framesPerRead = 10
@@ -21,8 +20,8 @@ stopwatch.measure("unmask", frames: framesPerRead) {
     keep(target)
 }
 
-let door = DoorLoop()
-stopwatch.measure("decode frames into samples", frames: framesPerRead) { keep(door.take(read)) }
+let decoding = DecodingLoop()
+stopwatch.measure("decode frames into samples", frames: framesPerRead) { keep(decoding.take(read)) }
 
 for sinks in [1, 3] {
     let handover = try Handover(framesPerRead: framesPerRead, sinks: sinks)

@@ -25,6 +25,11 @@ public protocol Carrier: Sendable, SendableMetatype {
     /// The prefix of the first entry's webhooks. Default: `/webhooks/` and the type.
     static var standardWebhooks: String { get }
 
+    /// Calls bring the tokens of ``CarrierContext/address(forCall:)``. Default: true.
+    ///
+    /// False for a carrier that nothing tells the address of each call. The entry's `requireToken` then has no effect.
+    static var bringsTokens: Bool { get }
+
     /// Returns the shape of the audio that calls will have, to check the sinks against it. Default: nil, not known.
     static func format(options: Options) -> AudioFormat?
 
@@ -53,6 +58,8 @@ extension Carrier {
     public static var standardPath: String { "/calls/\(type)" }
 
     public static var standardWebhooks: String { "/webhooks/\(type)" }
+
+    public static var bringsTokens: Bool { true }
 
     public static func format(options: Options) -> AudioFormat? { nil }
 

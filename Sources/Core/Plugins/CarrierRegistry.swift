@@ -66,6 +66,8 @@ public struct CarrierRegistry: Sendable {
 
 /// A carrier type with its options, ready to be made.
 package struct PreparedCarrier: Sendable {
+    /// Calls can bring tokens.
+    package let bringsTokens: Bool
     /// The shape of the audio that calls will have, if known.
     package let format: AudioFormat?
     /// Makes the carrier. Reads its secrets, and may block for that.
@@ -73,6 +75,7 @@ package struct PreparedCarrier: Sendable {
 
     /// Prepares a carrier type.
     init<Kind: Carrier>(_ carrier: Kind.Type, options: Kind.Options) {
+        bringsTokens = Kind.bringsTokens
         format = Kind.format(options: options)
         make = { context throws(ConfigurationProblem) in
             CarrierBox(carrier: try Kind(options: options, context: context))

@@ -17,8 +17,8 @@ struct CarrierEntry: Sendable {
     init(_ plan: CarrierPlan, publicURL: @escaping @Sendable () -> PublicURL) throws(ConfigurationProblem) {
         self.plan = plan
         let keys = try plan.envelope.tokenKey.values(at: plan.place.key("tokenKey"))
-        let tokens =
-            plan.envelope.requireToken ? CallTokens(keys: keys, lifetime: plan.envelope.tokenLifetime) : nil
+        let needsTokens = plan.envelope.requireToken && plan.carrier.bringsTokens
+        let tokens = needsTokens ? CallTokens(keys: keys, lifetime: plan.envelope.tokenLifetime) : nil
         self.tokens = tokens
         let context = CarrierContext(name: plan.name, place: plan.place) { [path = plan.path] uuid in
             let address = publicURL().webSocket(path)

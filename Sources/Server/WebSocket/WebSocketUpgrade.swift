@@ -97,7 +97,10 @@ struct WebSocketUpgrade: Sendable {
             "connection": "upgrade", "upgrade": "websocket",
             "sec-websocket-accept": WebSocketHandshake.acceptance(of: key),
         ]
-        if let subprotocol { headers.add(name: "sec-websocket-protocol", value: subprotocol) }
+        // A client fails the connection if it gets a subprotocol that it did not offer (RFC 6455, section 4.1).
+        if let subprotocol, head.headers[canonicalForm: "sec-websocket-protocol"].contains(Substring(subprotocol)) {
+            headers.add(name: "sec-websocket-protocol", value: subprotocol)
+        }
         return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
     }
 }

@@ -2,6 +2,6 @@ import CallreelCommand
 import CallreelCore
 import CallreelSinks
 
-var registry = SinkRegistry.builtIn
-registry.register(LevelMeter.self)
-await CommandLineTool(registry: registry).run()
+var sinks = SinkRegistry.builtIn
+sinks.register(LevelMeter.self)
+await CommandLineTool(sinks: sinks).run()

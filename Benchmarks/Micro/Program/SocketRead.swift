@@ -1,11 +1,12 @@
-import AudioPieces
+import CallreelCore
+import CallreelWebSocket
 
 /// The bytes of one read of a call's socket: adjacent masked binary frames, as a carrier sends them.
-package struct SocketRead {
+struct SocketRead {
     /// The frames' bytes.
-    package let bytes: [UInt8]
+    let bytes: [UInt8]
     /// The number of frames.
-    package let frames: Int
+    let frames: Int
     /// Bytes of audio in each frame.
     private let payload: Int
 
@@ -13,7 +14,7 @@ package struct SocketRead {
     private static let headerSize = 8
 
     /// Makes frames of 126 to 65535 bytes of audio, each with its own key.
-    package init(frames: Int, payload: Int) {
+    init(frames: Int, payload: Int) {
         self.frames = frames
         self.payload = payload
         var bytes: [UInt8] = []
@@ -32,7 +33,7 @@ package struct SocketRead {
     }
 
     /// Copies the payload of each frame to the same place, still masked. Other figures are compared with this one.
-    package func copyAll(into target: UnsafeMutableRawBufferPointer) {
+    func copyAll(into target: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes { source in
             for index in 0..<frames {
                 let begin = index * (Self.headerSize + payload) + Self.headerSize
@@ -42,7 +43,7 @@ package struct SocketRead {
     }
 
     /// Unmasks the payload of each frame to the same place.
-    package func unmaskAll(into target: UnsafeMutableRawBufferPointer) {
+    func unmaskAll(into target: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes { source in
             for index in 0..<frames {
                 let begin = index * (Self.headerSize + payload) + Self.headerSize
@@ -55,34 +56,33 @@ package struct SocketRead {
 }
 
 /// Decodes a call's audio from socket bytes to samples, as the server does for each call.
-package final class DoorLoop {
+final class DecodingLoop {
     private var decoder = WebSocketFrameDecoder(role: .server)
-    private let assembly = Assembly()
-
-    /// Makes a decoder for a call at 16 kHz.
-    package init() {}
+    private var samples = LinearPCMAssembler(format: AudioFormat(sampleRate: 16000))
 
     /// Decodes all bytes of a read, and returns the samples.
-    package func take(_ read: SocketRead) -> [Int16] {
+    func take(_ read: SocketRead) -> [Int16] {
         read.bytes.withUnsafeBytes { bytes in
-            // The frames are valid, so an error would be the decoder's.
-            do { try decoder.decode(bytes, into: assembly) } catch { fatalError("\(error)") }
+            var offset = 0
+            do {
+                while let event = try decoder.next(in: bytes, from: &offset) { take(event) }
+            } catch {
+                // The frames are valid, so an error would be the decoder's.
+                fatalError("\(error)")
+            }
         }
-        return assembly.samples.takeSamples() ?? []
-    }
-}
-
-/// Assembles audio frames into samples. Frames of other kinds are not measured.
-private final class Assembly: WebSocketReceiver {
-    var samples = LinearPCMAssembler(format: AudioFormat(sampleRate: 16000))
-
-    func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) {
-        samples.append(byteCount: piece.count) { piece.unmask(into: $0) }
+        return samples.takeSamples() ?? []
     }
 
-    func receiveBinaryEnd() throws(WebSocketError) {}
-    func receive(text: [UInt8]) throws(WebSocketError) {}
-    func receive(ping payload: [UInt8]) throws(WebSocketError) {}
-    func receive(pong payload: [UInt8]) throws(WebSocketError) {}
-    func receive(close code: WebSocketError.Code?, reason: String) {}
+    /// Assembles audio. Frames of other kinds are not measured.
+    private func take(_ event: consuming WebSocketEvent) {
+        switch consume event {
+        case .binary(let piece): samples.append(byteCount: piece.count) { piece.unmask(into: $0) }
+        case .binaryEnd: break
+        case .text: break
+        case .ping: break
+        case .pong: break
+        case .close: break
+        }
+    }
 }

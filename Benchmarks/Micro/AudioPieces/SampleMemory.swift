@@ -1,1 +1,0 @@
-../../../Sources/Core/Audio/SampleMemory.swift

@@ -1,1 +1,0 @@
-../../../Sources/Server/WebSocket/UTF8Validator.swift

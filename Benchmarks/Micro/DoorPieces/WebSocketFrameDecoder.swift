@@ -1,1 +1,0 @@
-../../../Sources/Server/WebSocket/WebSocketFrameDecoder.swift
