@@ -8,8 +8,8 @@ import Foundation
 struct CallTags {
     /// The most bytes of UTF-8 in a value. Longer values are cut.
     static let maximumBytes = 256
-    /// The program that made the file.
-    static let software = "Callreel"
+    /// The program that made the file, with its version.
+    static let software = CallreelVersion.program
 
     /// One line for people: `Call from 447700900123 to 441632960000`.
     let title: String

@@ -1,6 +1,7 @@
 import CallreelCore
 import Foundation
 import TestSupport
+import Testing
 
 /// `callreel serve` as a process, in its own directory, on a free port.
 final class RunningServer: Sendable {
@@ -36,8 +37,10 @@ final class RunningServer: Sendable {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
             guard manifests.count >= count else { return nil }
-            return try manifests.map {
-                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + $0)))
+            return try manifests.map { name in
+                let data = try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + name))
+                #expect(try ManifestSchema.problems(data) == [], "\(name)")
+                return try Recording(manifest: data)
             }
         }
     }

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import TestSupport
+import Testing
 
 @testable import CallreelCarriers
 @testable import CallreelServer
@@ -96,10 +97,15 @@ struct TestServer: Sendable {
         try await eventually("\(count) finished recordings") {
             let manifests = directory.files(in: "recordings").filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
             guard manifests.count >= count else { return nil }
-            return try manifests.map {
-                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: recordings + "/" + $0)))
-            }
+            return try manifests.map { try Self.recording(recordings + "/" + $0) }
         }
+    }
+
+    /// Reads a published manifest, and expects it to keep the promise of its schema.
+    private static func recording(_ path: String) throws -> Recording {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path)), problems = try ManifestSchema.problems(data)
+        #expect(problems.isEmpty, "\(path)")
+        return try Recording(manifest: data)
     }
 
     /// Enlarges a recorded call's file with zeros, and returns the target of a request for it.

@@ -66,7 +66,7 @@ import Testing
             tags == """
                 TITLE=Call from 447700900123 to 441632960000
                 DATE=2026-11-22T10:15:00Z
-                ENCODER=Callreel
+                ENCODER=\(CallTags.software)
                 CALLREEL_ID=63f61863a1b2c3d4e5f60718293a4b5c
                 CALL_FROM=447700900123
                 CALL_TO=441632960000

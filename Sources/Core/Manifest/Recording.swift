@@ -143,6 +143,8 @@ package struct Recording: Sendable, Codable, Identifiable {
 
     package var version = Recording.currentVersion
     package let id: RecordingID
+    /// The program that recorded the call, with its version; nil in a manifest of an older program.
+    package var program: String?
     /// The published name without an ending: a path under the recordings directory.
     /// While the call runs, the wanted name.
     package var name: String

@@ -152,6 +152,7 @@ package final class CallSession: Sendable, Identifiable {
                 sink.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
                 return sink
             })
+        manifest.program = CallreelVersion.program
         manifest.partName = store.template.partName(id: id, call: call, startedAt: startedAt)
         state = Mutex(
             State(

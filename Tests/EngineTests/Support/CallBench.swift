@@ -66,7 +66,11 @@ final class CallBench: Sendable {
     }
 
     /// Waits for the published recording.
-    func published() async throws -> Recording { try await recording.value.get() }
+    func published() async throws -> Recording {
+        let published = try await recording.value.get()
+        try workspace.expectManifest(published)
+        return published
+    }
 
     func result() async -> Result<Recording, DiskError> { await recording.value }
 

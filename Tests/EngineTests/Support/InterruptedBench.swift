@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 
 @testable import CallreelArchive
 @testable import CallreelCore
@@ -63,7 +64,11 @@ struct InterruptedBench {
         Recovery(store: store, registry: testRegistry, logger: silentLogger).run(dryRun: dryRun, settling: settling)
     }
 
-    func published(_ name: String = "day/call") throws -> Recording { try store.manifest(named: name) }
+    func published(_ name: String = "day/call") throws -> Recording {
+        let published = try store.manifest(named: name)
+        try workspace.expectManifest(published)
+        return published
+    }
 
     /// Verifies the published recordings, and returns the problems.
     func problems() throws -> [String] {

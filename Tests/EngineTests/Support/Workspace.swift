@@ -96,3 +96,11 @@ extension Workspace {
             guardian: DirectoryGuardian())
     }
 }
+
+extension Workspace {
+    /// Expects the published manifest of a recording to keep the promise of its schema.
+    func expectManifest(_ recording: Recording, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let problems = try ManifestSchema.problems(data(recording.name + ".json"))
+        #expect(problems.isEmpty, "\(recording.name)", sourceLocation: sourceLocation)
+    }
+}
