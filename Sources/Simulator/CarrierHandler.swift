@@ -84,7 +84,6 @@ final class CarrierHandler: ChannelDuplexHandler {
     private func handle(_ event: consuming WebSocketEvent) {
         switch consume event {
         case .binary: break
-        case .binaryEnd: break
         case .text: break
         case .pong: break
         case .ping(let payload): write(encoder.frame(.pong, payload))

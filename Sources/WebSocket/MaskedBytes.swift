@@ -1,21 +1,21 @@
 /// A piece of a frame's payload in the receive buffer, and the key that unmasks it (RFC 6455, section 5.3).
 @safe package struct MaskedBytes: ~Copyable {
-    private let bytes: UnsafeRawBufferPointer
+    @usableFromInline let bytes: UnsafeRawBufferPointer
     /// The key, rotated so that its first byte in memory belongs to the first byte of the piece.
     /// Zero leaves bytes unchanged.
-    private let key: UInt32
+    @usableFromInline let key: UInt32
 
     /// Describes a piece. The buffer must stay valid as long as this value.
-    package init(_ bytes: UnsafeRawBufferPointer, key: UInt32) {
+    @inlinable package init(_ bytes: UnsafeRawBufferPointer, key: UInt32) {
         unsafe self.bytes = bytes
         self.key = key
     }
 
     /// Bytes in the piece.
-    package var count: Int { unsafe bytes.count }
+    @inlinable package var count: Int { unsafe bytes.count }
 
     /// Writes the unmasked bytes to a buffer of the same length, eight at a time.
-    package func unmask(into target: UnsafeMutableRawBufferPointer) {
+    @inlinable package func unmask(into target: UnsafeMutableRawBufferPointer) {
         unsafe precondition(target.count == bytes.count)
         guard key != 0 else { return unsafe target.copyMemory(from: bytes) }
         let wideKey = UInt64(key) << 32 | UInt64(key)

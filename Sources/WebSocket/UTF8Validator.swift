@@ -1,11 +1,13 @@
 /// Checks text for valid UTF-8 as it arrives, so that an invalid byte is found at once and not at the message's end.
 ///
 /// The allowed ranges are those of RFC 3629, section 4.
-struct UTF8Validator: Sendable {
+@usableFromInline struct UTF8Validator: Sendable {
     /// Continuation bytes that the current character still needs.
     private var missing = 0
     /// The range of the next continuation byte.
     private var allowed: ClosedRange<UInt8> = 0x80...0xBF
+
+    @usableFromInline init() {}
 
     /// The text so far ends with a whole character.
     var isComplete: Bool { missing == 0 }

@@ -1,9 +1,8 @@
 /// A frame, or a piece of one, as the decoder passes it on.
 package enum WebSocketEvent: ~Copyable {
-    /// A piece of a binary message. Pieces follow frames and socket reads, not messages.
-    case binary(MaskedBytes)
-    /// The end of a binary message.
-    case binaryEnd
+    /// A piece of a binary message, which may be empty. Pieces follow frames and socket reads, not messages. `isLast` is
+    /// true for the last piece of a message.
+    case binary(MaskedBytes, isLast: Bool)
     /// A whole text message, which is valid UTF-8.
     case text([UInt8])
     /// A ping. The answer is a pong with the same payload.
@@ -41,7 +40,7 @@ package struct WebSocketFrameDecoder: Sendable {
     }
 
     /// Bytes of a control frame's payload: RFC 6455, section 5.5.
-    private static let controlLimit = 125
+    @usableFromInline static let controlLimit = 125
 
     /// The operations of RFC 6455, section 5.2.
     package enum Operation: UInt8, Sendable {
@@ -52,31 +51,31 @@ package struct WebSocketFrameDecoder: Sendable {
         case ping = 0x9
         case pong = 0xA
 
-        var isControl: Bool { rawValue >= 0x8 }
+        @inlinable var isControl: Bool { rawValue >= 0x8 }
     }
 
-    private let role: WebSocketRole
-    private let limits: Limits
+    @usableFromInline let role: WebSocketRole
+    @usableFromInline let limits: Limits
     /// The header being read: 2 bytes, up to 8 of length, up to 4 of masking key.
-    private var header = InlineArray<14, UInt8>(repeating: 0)
-    private var headerCount = 0
-    private var headerSize = 2
+    @usableFromInline var header = InlineArray<14, UInt8>(repeating: 0)
+    @usableFromInline var headerCount = 0
+    @usableFromInline var headerSize = 2
     /// The header has been read, and payload follows.
-    private var isInPayload = false
+    @usableFromInline var isInPayload = false
 
-    private var operation = Operation.continuation
-    private var isFinal = false
-    private var remaining = 0
+    @usableFromInline var operation = Operation.continuation
+    @usableFromInline var isFinal = false
+    @usableFromInline var remaining = 0
     /// The key for the next byte of payload.
-    private var key: UInt32 = 0
+    @usableFromInline var key: UInt32 = 0
 
     /// The kind of the message being received.
-    private var message: Operation?
-    private var messageSize = 0
-    private var text: [UInt8] = []
-    private var validator = UTF8Validator()
-    private var control: [UInt8] = []
-    private var isClosed = false
+    @usableFromInline var message: Operation?
+    @usableFromInline var messageSize = 0
+    @usableFromInline var text: [UInt8] = []
+    @usableFromInline var validator = UTF8Validator()
+    @usableFromInline var control: [UInt8] = []
+    @usableFromInline var isClosed = false
 
     /// Makes a decoder for the start of a connection.
     package init(role: WebSocketRole, limits: Limits = Limits()) {
@@ -87,7 +86,7 @@ package struct WebSocketFrameDecoder: Sendable {
     /// Decodes the next frame, or piece of a frame, of the bytes of one read.
     /// - Parameter offset: the number of bytes decoded so far. Every call moves it forward.
     /// - Returns: nil if the bytes hold no further event. The rest of a header is then kept for the next read.
-    package mutating func next(
+    @inlinable @inline(__always) package mutating func next(
         in bytes: UnsafeRawBufferPointer, from offset: inout Int
     ) throws(WebSocketError) -> WebSocketEvent? {
         while !isClosed {
@@ -107,26 +106,27 @@ package struct WebSocketFrameDecoder: Sendable {
                 }
                 try readExtendedHeader()
             }
-            if remaining == 0 {
-                isInPayload = false
-                if let event = try endFrame() { return event }
-                continue
-            }
             let count = min(remaining, bytes.count - offset)
-            guard count > 0 else { return nil }
+            guard count > 0 || remaining == 0 else { return nil }
             let piece = unsafe MaskedBytes(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count]), key: key)
             offset += count
             remaining -= count
             let turn = UInt32(count & 3) * 8
             if turn > 0 { key = UInt32(littleEndian: key.littleEndian >> turn | key.littleEndian << (32 - turn)) }
-            if message == .binary, !operation.isControl { return .binary(piece) }
+            if remaining == 0 { isInPayload = false }
+            if message == .binary, !operation.isControl {
+                let isLast = remaining == 0 && isFinal
+                if isLast { message = nil }
+                return .binary(piece, isLast: isLast)
+            }
             try collect(piece)
+            if remaining == 0, let event = try endFrame() { return event }
         }
         return nil
     }
 
     /// Checks the first two bytes, and determines the header's length.
-    private mutating func readFixedHeader() throws(WebSocketError) {
+    @inlinable mutating func readFixedHeader() throws(WebSocketError) {
         let first = header[0], second = header[1]
         guard first & 0x70 == 0 else { throw WebSocketError(.protocolError, "reserved bits are set") }
         guard let operation = Operation(rawValue: first & 0x0F) else {
@@ -154,7 +154,7 @@ package struct WebSocketFrameDecoder: Sendable {
     }
 
     /// Reads the length and the masking key, and begins the payload.
-    private mutating func readExtendedHeader() throws(WebSocketError) {
+    @inlinable mutating func readExtendedHeader() throws(WebSocketError) {
         let short = header[1] & 0x7F
         let extra = short == 126 ? 2 : short == 127 ? 8 : 0
         var length = UInt64(extra == 0 ? short : 0)
@@ -182,7 +182,7 @@ package struct WebSocketFrameDecoder: Sendable {
         }
     }
 
-    private mutating func beginData(length: Int) throws(WebSocketError) {
+    @inlinable mutating func beginData(length: Int) throws(WebSocketError) {
         if operation != .continuation {
             message = operation
             messageSize = 0
@@ -196,7 +196,7 @@ package struct WebSocketFrameDecoder: Sendable {
         messageSize += length
     }
 
-    private mutating func collect(_ piece: borrowing MaskedBytes) throws(WebSocketError) {
+    @usableFromInline mutating func collect(_ piece: borrowing MaskedBytes) throws(WebSocketError) {
         guard !operation.isControl else { return piece.append(to: &control) }
         let start = text.count
         piece.append(to: &text)
@@ -205,15 +205,14 @@ package struct WebSocketFrameDecoder: Sendable {
         }
     }
 
-    private mutating func endFrame() throws(WebSocketError) -> WebSocketEvent? {
+    @usableFromInline mutating func endFrame() throws(WebSocketError) -> WebSocketEvent? {
         switch operation {
         case .ping: return .ping(control)
         case .pong: return .pong(control)
         case .close: return try endConnection()
         case .text, .binary, .continuation:
-            guard isFinal, let finished = message else { return nil }
+            guard isFinal else { return nil }
             message = nil
-            guard finished == .text else { return .binaryEnd }
             guard validator.isComplete else {
                 throw WebSocketError(.invalidData, "a text message ends inside a character")
             }

@@ -189,8 +189,9 @@ private final class FrameLog: Equatable {
 
     private func add(_ event: consuming WebSocketEvent) {
         switch consume event {
-        case .binary(let piece): piece.append(to: &binary)
-        case .binaryEnd: lines.append("binary up to \(binary.count)")
+        case .binary(let piece, let isLast):
+            piece.append(to: &binary)
+            if isLast { lines.append("binary up to \(binary.count)") }
         case .text(let text): lines.append("text \(text)")
         case .ping(let payload): lines.append("ping \(payload)")
         case .pong(let payload): lines.append("pong \(payload)")

@@ -9,8 +9,9 @@ private final class Collector {
 
     func add(_ event: consuming WebSocketEvent) {
         switch consume event {
-        case .binary(let piece): piece.append(to: &binary)
-        case .binaryEnd: log.append("binary \(binary.count)")
+        case .binary(let piece, let isLast):
+            piece.append(to: &binary)
+            if isLast { log.append("binary \(binary.count)") }
         case .text(let text): log.append("text " + String(decoding: text, as: UTF8.self))
         case .ping(let payload): log.append("ping \(payload)")
         case .pong(let payload): log.append("pong \(payload)")

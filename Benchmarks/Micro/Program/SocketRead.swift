@@ -63,22 +63,24 @@ final class DecodingLoop {
     /// Decodes all bytes of a read, and returns the samples.
     func take(_ read: SocketRead) -> [Int16] {
         read.bytes.withUnsafeBytes { bytes in
-            var offset = 0
-            do {
-                while let event = try decoder.next(in: bytes, from: &offset) { take(event) }
-            } catch {
-                // The frames are valid, so an error would be the decoder's.
-                fatalError("\(error)")
-            }
+            // The frames are valid, so an error would be the decoder's.
+            do { try decode(bytes, with: &decoder) } catch { fatalError("\(error)") }
         }
         return samples.takeSamples() ?? []
     }
 
+    /// The whole read is one access to the decoder.
+    private func decode(
+        _ bytes: UnsafeRawBufferPointer, with decoder: inout WebSocketFrameDecoder
+    ) throws(WebSocketError) {
+        var offset = 0
+        while let event = try decoder.next(in: bytes, from: &offset) { take(event) }
+    }
+
     /// Assembles audio. Frames of other kinds are not measured.
-    private func take(_ event: consuming WebSocketEvent) {
+    @inline(__always) private func take(_ event: consuming WebSocketEvent) {
         switch consume event {
-        case .binary(let piece): samples.append(byteCount: piece.count) { piece.unmask(into: $0) }
-        case .binaryEnd: break
+        case .binary(let piece, _): samples.append(byteCount: piece.count) { piece.unmask(into: $0) }
         case .text: break
         case .ping: break
         case .pong: break

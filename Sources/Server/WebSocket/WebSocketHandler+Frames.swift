@@ -5,8 +5,9 @@ import NIOCore
 extension WebSocketHandler {
     func handle(_ event: consuming WebSocketEvent) throws(WebSocketError) {
         switch consume event {
-        case .binary(let piece): try consumer.receive(binary: piece)
-        case .binaryEnd: follow(try consumer.receiveBinaryEnd())
+        case .binary(let piece, let isLast):
+            try consumer.receive(binary: piece)
+            if isLast { follow(try consumer.receiveBinaryEnd()) }
         case .text(let text):
             guard textMessages.take() else {
                 throw WebSocketError(.policyViolation, "too many text messages", countedAs: .textFlood)

@@ -179,11 +179,19 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         controlFrames.refill(now: now)
         textMessages.refill(now: now)
         do throws(WebSocketError) {
-            var offset = 0
-            while let event = unsafe try decoder.next(in: bytes, from: &offset) { try handle(event) }
+            unsafe try decode(bytes, with: &decoder)
         } catch {
             fail(error)
         }
+    }
+
+    /// Decodes and handles the bytes of one read. The whole read is one access to the decoder, so nothing here may use
+    /// the handler's own.
+    private func decode(
+        _ bytes: UnsafeRawBufferPointer, with decoder: inout WebSocketFrameDecoder
+    ) throws(WebSocketError) {
+        var offset = 0
+        while let event = unsafe try decoder.next(in: bytes, from: &offset) { try handle(event) }
     }
 
     /// Tells the consumer that a read has ended.
