@@ -56,23 +56,34 @@ def names(known):
 
 def read_options(arguments):
     """The command line; ends the program with a word about what is wrong with it."""
-    parser = argparse.ArgumentParser(prog="Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="fewer servers and shorter calls: under two minutes, and less to be trusted")
+    parser = argparse.ArgumentParser(
+        prog="Benchmarks/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true",
+                        help="fewer servers and shorter calls: under two minutes, and less to be trusted")
     parser.add_argument("--scenario", type=names(SCENARIOS), metavar="NAME,…", help="only these scenarios")
-    parser.add_argument("--servers", type=names(EVERYBODY), metavar="NAME,…", help=f"only these of {', '.join(EVERYBODY)}")
+    parser.add_argument("--servers", type=names(EVERYBODY), metavar="NAME,…",
+                        help=f"only these of {', '.join(EVERYBODY)}")
     parser.add_argument("--calls", type=int, help="calls at once, in place of each scenario's own number")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="audio of each call, in place of each scenario's own length")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times, and show medians and spread")
+    parser.add_argument("--duration", type=float, metavar="SECONDS",
+                        help="audio of each call, in place of each scenario's own length")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N",
+                        help="run everything N times, and show medians and spread")
     parser.add_argument("--callreel", metavar="PATH", help="measure this binary instead of building one")
-    parser.add_argument("--recordings", type=int, default=None, metavar="N", help="the most recordings that start and growth make")
+    parser.add_argument("--recordings", type=int, default=None, metavar="N",
+                        help="the most recordings that start and growth make")
     parser.add_argument("--hours", type=float, help="audio of the long call in growth, in place of ten hours")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write everything that was measured")
-    parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE", help="write the table, with machine, date and command")
-    parser.add_argument("--plots", type=pathlib.Path, metavar="DIR", help="measure growth too, and draw it as SVG files")
-    parser.add_argument("--work", type=pathlib.Path, default=HERE / ".work", metavar="DIR", help="where everything is written meanwhile")
-    parser.add_argument("--keep", action="store_true", help="leave recordings and logs of the servers in the work folder")
+    parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE",
+                        help="write the table, with machine, date and command")
+    parser.add_argument("--plots", type=pathlib.Path, metavar="DIR",
+                        help="measure growth too, and draw it as SVG files")
+    parser.add_argument("--work", type=pathlib.Path, default=HERE / ".work", metavar="DIR",
+                        help="where everything is written meanwhile")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave recordings and logs of the servers in the work folder")
     parser.add_argument("--clean", action="store_true", help="remove what was compiled as well, at the end")
-    parser.add_argument("--plant", choices=sorted(FAULTS), metavar="FAULT", help="do something wrong, which the check must find: "
+    parser.add_argument("--plant", choices=sorted(FAULTS), metavar="FAULT",
+                        help="do something wrong, which the check must find: "
                         + "; ".join(f"{name}: {text}" for name, text in sorted(FAULTS.items())))
     return parser.parse_args(arguments)
 
@@ -133,7 +144,9 @@ def main():
     if options.markdown:
         columns = os.path.relpath(REPOSITORY / "Benchmarks/README.md", options.markdown.parent)
         heading = f"# Benchmarks\n\nWhat each column means stands in [Benchmarks/README.md]({columns}).\n\n"
-        drawn = pictures(results, os.path.relpath(options.plots, options.markdown.parent)) + "\n" if options.plots else ""
+        drawn = ""
+        if options.plots:
+            drawn = pictures(results, os.path.relpath(options.plots, options.markdown.parent)) + "\n"
         options.markdown.write_text(heading + table + ("\n" + drawn if drawn else ""))
     if options.json:
         options.json.write_text(json.dumps({"about": about, "results": results.as_json()}, indent=1) + "\n")

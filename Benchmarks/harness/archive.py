@@ -47,7 +47,10 @@ class Archive:
         self.count = 0
 
     def grow_to(self, count):
-        """Adds recordings until there are so many: a manifest each, which is the real one with another id, name, caller and time."""
+        """Adds recordings until there are so many.
+
+        Each is a manifest, which is the real one with another id, name, caller and time.
+        """
         while self.count < count:
             number = self.count
             day = self._day(number // PER_DAY)
@@ -61,7 +64,10 @@ class Archive:
             identifier = f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}{number:016x}"
             caller = str(447700900000 + number)
             name = f"{day}/{time_of_day.replace(':', '')}Z-{caller}-{identifier[:8]}"
-            facts = {"ID": identifier, "NAME": name, "FROM": caller, "UUID": f"call-{number}", "TIME": f"{day}T{time_of_day}.000Z"}
+            facts = {
+                "ID": identifier, "NAME": name, "FROM": caller, "UUID": f"call-{number}",
+                "TIME": f"{day}T{time_of_day}.000Z",
+            }
             path = f"{self.recordings}/{name}"
             os.link(self.link, path + ".wav")
             with open(path + ".json", "w") as file:
@@ -70,7 +76,10 @@ class Archive:
 
     @staticmethod
     def _template(manifest):
-        """The manifest's text, with places for what is each recording's own. Its writing once is what makes many of them cheap."""
+        """The manifest's text, with places for what is each recording's own.
+
+        Its writing once is what makes many of them cheap.
+        """
         manifest = copy.deepcopy(manifest)
         manifest["id"], manifest["name"] = "<ID>", "<NAME>"
         manifest["call"]["from"], manifest["call"]["uuid"] = "<FROM>", "<UUID>"

@@ -8,7 +8,10 @@ FRAMES_PER_SECOND = 50
 
 
 class Audio:
-    """The samples that all calls are taken from. The load generator goes round them as this does (ring_start in ring.c)."""
+    """The samples that all calls are taken from.
+
+    The load generator goes round them as this does (ring_start in ring.c).
+    """
 
     def __init__(self, path):
         samples = path.read_bytes()
@@ -43,7 +46,8 @@ class Audio:
                 wanted = bytes(piece[begin : begin + (1 << 20)])
                 found = file.read(len(wanted))
                 if found != wanted:
-                    same = next((index for index, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1]), len(found))
+                    differences = (index for index, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1])
+                    same = next(differences, len(found))
                     what = "ends" if same == len(found) else "differs"
                     return f"{what} at frame {(place + begin + same) // FRAME_BYTES} of {frames}"
             place += len(piece)

@@ -39,7 +39,8 @@ def run_micro(folder):
     """Builds and runs the micro-benchmarks; what they print."""
     say("Building the micro-benchmarks for release; the first time takes some minutes")
     return run(
-        ["swift", "run", "-c", "release", "-j", "2", "--package-path", REPOSITORY, "--scratch-path", folder / "micro", "callreel-micro"],
+        ["swift", "run", "-c", "release", "-j", "2", "--package-path", REPOSITORY, "--scratch-path", folder / "micro",
+         "callreel-micro"],
         env={**os.environ, "CALLREEL_MICRO": "build"})
 
 
@@ -47,7 +48,10 @@ class Programs:
     """Where everything that was compiled stands, and the audio."""
 
     def __init__(self, folder, servers, callreel=None):
-        """Compiles what is missing in the folder, for these servers; `callreel` is a binary to use instead of building one."""
+        """Compiles what is missing in the folder, for these servers.
+
+        `callreel` is a binary to use instead of building one.
+        """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.loadgen = folder / "loadgen"

@@ -15,14 +15,17 @@ def call_scenarios(short):
         return [
             Scenario("wav", "paced, WAV", 1000, 4, ("wav",), ("floor", "callreel", "go", "node", "python")),
             Scenario("three", "paced, WAV + FLAC + raw", 500, 4, ("wav", "flac", "raw"), ("floor", "callreel")),
-            Scenario("flood", "flood, raw", 16, 120, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
+            Scenario("flood", "flood, raw", 16, 120, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"),
+                     flood=True),
             Scenario("many", "paced, WAV", 5000, 20, ("wav",), ("callreel",)),
             Scenario("syscalls", "system calls, WAV", 50, 3, ("wav",), ("callreel",), counts_syscalls=True),
         ]
     return [
         Scenario("wav", "paced, WAV", 1000, 30, ("wav",), EVERYBODY),
-        Scenario("three", "paced, WAV + FLAC + raw", 500, 30, ("wav", "flac", "raw"), ("floor", "floor-epoll", "callreel")),
-        Scenario("flood", "flood, raw", 16, 1800, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"), flood=True),
+        Scenario("three", "paced, WAV + FLAC + raw", 500, 30, ("wav", "flac", "raw"),
+                 ("floor", "floor-epoll", "callreel")),
+        Scenario("flood", "flood, raw", 16, 1800, ("raw",), ("floor-epoll", "callreel", "go", "node", "python"),
+                 flood=True),
         Scenario("many", "paced, WAV", 5000, 30, ("wav",), ("floor", "callreel", "go")),
         Scenario("syscalls", "system calls, WAV", 50, 8, ("wav",), EVERYBODY, counts_syscalls=True),
     ]
@@ -44,8 +47,9 @@ def adjusted(scenario, options):
 def fitting(scenario):
     """A scenario with no more calls than descriptors allow.
 
-    Callreel holds three for a call with a WAV: the socket, the locked directory and the file; and three for every further sink at
-    the most. Where the system gives less than 5000 calls need, fewer are placed, and the table says how many.
+    Callreel holds three for a call with a WAV: the socket, the locked directory and the file; and three for every
+    further sink at the most. Where the system gives less than 5000 calls need, fewer are placed, and the table says how
+    many.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     most = (limit - 100) // (3 + 3 * (len(scenario.sinks) - 1))

@@ -1,4 +1,7 @@
-"""Compares every file that a server left with what the calls had said. A benchmark of a recorder that loses audio says nothing."""
+"""Compares every file that a server left with what the calls had said.
+
+A benchmark of a recorder that loses audio says nothing.
+"""
 
 import pathlib
 import subprocess
@@ -6,8 +9,8 @@ import time
 
 from .audio import FRAME_BYTES, RATE
 
-# Files that `flac` decodes as well; of the others the header's checksum of the audio is compared, which covers every sample that
-# the encoder was given.
+# Files that `flac` decodes as well; of the others the header's checksum of the audio is compared, which covers every
+# sample that the encoder was given.
 DECODED_FLACS = 40
 
 
@@ -61,7 +64,8 @@ def check_flac(path, audio, call, frames, decode):
         head = file.read(42)
     if head[:4] != b"fLaC" or head[4] & 0x7F != 0:
         return "is not a FLAC"
-    # STREAMINFO (RFC 9639, section 8.2): 20 bits of rate, 3 of channels, 5 of depth, 36 of length, then the MD5 of the samples.
+    # STREAMINFO (RFC 9639, section 8.2): 20 bits of rate, 3 of channels, 5 of depth, 36 of length, then the MD5 of the
+    # samples.
     packed = int.from_bytes(head[18:26], "big")
     if packed >> 44 != RATE or packed & (1 << 36) - 1 != frames * FRAME_BYTES // 2:
         return f"its header says {packed & (1 << 36) - 1} samples at {packed >> 44} Hz"
@@ -80,7 +84,10 @@ def check_flac(path, audio, call, frames, decode):
 
 
 def wait_for_files(server, calls, sinks, frames, limit=180.0):
-    """Waits until every call's files are there and no longer change; the seconds that took. What is missing then, the check finds."""
+    """Waits until every call's files are there and no longer change; the seconds that took.
+
+    What is missing then, the check finds.
+    """
     begin = time.monotonic()
     while True:
         recorded = server.recorded()

@@ -39,7 +39,10 @@ def grow_calls(bench, results, servers, options):
 
 
 def grow_one_call(bench, results, name, options):
-    """Memory of the server while one call goes on for hours, from its first minute on; the recording is checked as any other."""
+    """Memory of the server while one call goes on for hours, from its first minute on.
+
+    The recording is checked as any other.
+    """
     server = bench.servers[name]
     hours = options.hours or (1 if options.short else LONG_CALL_HOURS)
     say(f"growth: {name}, one call of {hours:g} hours, {LONG_CALL_SPEED} times as fast")
@@ -74,4 +77,5 @@ def grow_one_call(bench, results, name, options):
     for played, kilobytes in points:
         results.add_point("long-call", name, played / 60, kilobytes / 1024)
     problems = [f"long call, {name}: {problem}" for problem in problems]
-    results.add("long-call", f"one call of {hours:g} h", name, (), {"problems": problems, "start": process.start_seconds})
+    measured = {"problems": problems, "start": process.start_seconds}
+    results.add("long-call", f"one call of {hours:g} h", name, (), measured)

@@ -23,7 +23,8 @@ class Load:
         if drop:
             command += ["--drop-call", 0, "--drop-frame", self.frames // 2]
         self.process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
         self.events = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -44,7 +45,8 @@ class Load:
             if event is None:
                 raise RuntimeError(f"the load generator ended before \"{name}\": {self.process.stderr.read().strip()}")
             if event["event"] == "ending" and name == "begun":
-                raise RuntimeError("the first call ended before the last one had begun: more calls than this machine takes in this time")
+                raise RuntimeError("the first call ended before the last one had begun: "
+                                   "more calls than this machine takes in this time")
             if event["event"] == "done" and name != "done":
                 raise RuntimeError(f"all calls were over before \"{name}\": {event['failures']}")
             if event["event"] == name:

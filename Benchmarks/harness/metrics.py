@@ -7,10 +7,11 @@ LINE = re.compile(r'callreel_sink_lag_seconds_bucket\{sink="([^"]+)".*le="([^"]+
 
 
 def lag_quantiles(port):
-    """For each sink, the seconds within which half, and 99 of 100, batches were written after they had been read from the socket.
+    """For each sink, the seconds within which half, and 99 of 100, batches were written.
 
-    The histogram has steps: the numbers are the upper edges of the steps that the quantiles fall into. What a batch waited in
-    the socket before it was read, listen.readInterval at the most, comes on top.
+    They count from when a batch had been read from the socket. The histogram has steps: the numbers are the upper edges
+    of the steps that the quantiles fall into. What a batch waited in the socket before it was read, listen.readInterval
+    at the most, comes on top.
     """
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         text = answer.read().decode()

@@ -1,4 +1,7 @@
-"""Draws what was measured as SVG files, with nothing but text: lines over a logarithmic axis, readable in light and in dark."""
+"""Draws what was measured as SVG files, with nothing but text.
+
+They show lines over a logarithmic axis, readable in light and in dark.
+"""
 
 import html
 import math
@@ -10,11 +13,21 @@ MARKS = ("", "6 3", "2 3", "8 3 2 3", "1 2")
 
 # name: file, title, what x is, what y is, whether y is logarithmic
 PLOTS = {
-    "cpu": ("cost-of-a-call.svg", "CPU of each call, by calls at once (paced, WAV)", "calls at once", "CPU seconds per hour of a call", False),
-    "memory": ("memory-of-calls.svg", "Memory of the server, by calls at once (paced, WAV)", "calls at once", "MB in memory", True),
-    "long-call": ("memory-of-a-long-call.svg", "Memory of the server during one long call (WAV)", "minutes of audio", "MB in memory", False),
-    "start": ("start.svg", "Start, by published recordings", "recordings in the archive", "milliseconds from exec", True),
-    "answers": ("answers.svg", "Answers, by published recordings", "recordings in the archive", "milliseconds, median", True),
+    "cpu": (
+        "cost-of-a-call.svg", "CPU of each call, by calls at once (paced, WAV)",
+        "calls at once", "CPU seconds per hour of a call", False),
+    "memory": (
+        "memory-of-calls.svg", "Memory of the server, by calls at once (paced, WAV)",
+        "calls at once", "MB in memory", True),
+    "long-call": (
+        "memory-of-a-long-call.svg", "Memory of the server during one long call (WAV)",
+        "minutes of audio", "MB in memory", False),
+    "start": (
+        "start.svg", "Start, by published recordings",
+        "recordings in the archive", "milliseconds from exec", True),
+    "answers": (
+        "answers.svg", "Answers, by published recordings",
+        "recordings in the archive", "milliseconds, median", True),
 }
 STYLE = """
     .paper { fill: #ffffff } .text { fill: #24292f } .faint { stroke: #d0d7de } .axis { stroke: #57606a }
@@ -85,7 +98,8 @@ def draw(title, x_name, y_name, lines, y_is_logarithmic):
     summary = "; ".join(f"{name}: {points[0][1]:.3g} at {points[0][0]:.3g}, {points[-1][1]:.3g} at {points[-1][0]:.3g}"
                         for name, points in lines.items())
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" role="img">',
         f"<title>{html.escape(title)}</title>", f"<desc>{html.escape(summary)}</desc>", f"<style>{STYLE}\n</style>",
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         f'<text class="text title" x="{LEFT}" y="24">{html.escape(title)}</text>',
@@ -94,28 +108,36 @@ def draw(title, x_name, y_name, lines, y_is_logarithmic):
         y = y_axis.place(tick)
         parts.append(f'<line class="faint" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/>')
         if y_axis.is_labelled(tick):
-            parts.append(f'<text class="text" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{y_axis.label(tick)}</text>')
+            label = y_axis.label(tick)
+            parts.append(f'<text class="text" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for tick in x_axis.ticks:
         x = x_axis.place(tick)
         parts.append(f'<line class="faint" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}"/>')
         if x_axis.is_labelled(tick):
-            parts.append(f'<text class="text" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x_axis.label(tick)}</text>')
+            label, below = x_axis.label(tick), HEIGHT - BOTTOM + 18
+            parts.append(f'<text class="text" x="{x:.1f}" y="{below}" text-anchor="middle">{label}</text>')
     middle = (TOP + HEIGHT - BOTTOM) / 2
     parts += [
         f'<line class="axis" x1="{LEFT}" y1="{HEIGHT - BOTTOM}" x2="{WIDTH - RIGHT}" y2="{HEIGHT - BOTTOM}"/>',
         f'<line class="axis" x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{HEIGHT - BOTTOM}"/>',
-        f'<text class="text" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">{html.escape(x_name)}</text>',
-        f'<text class="text" transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">{html.escape(y_name)}</text>',
+        f'<text class="text" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">'
+        f'{html.escape(x_name)}</text>',
+        f'<text class="text" transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">'
+        f'{html.escape(y_name)}</text>',
     ]
     labels = spread_labels([y_axis.place(points[-1][1]) for points in lines.values()])
     for index, (name, points) in enumerate(lines.items()):
         color = COLORS[index % len(COLORS)]
         path = " ".join(f"{x_axis.place(x):.1f},{y_axis.place(y):.1f}" for x, y in points)
         # Colour is not all that tells the lines apart: each has a pattern too, and its name at its end.
-        parts.append(f'<polyline fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{MARKS[index % len(MARKS)]}" points="{path}"/>')
+        marks = MARKS[index % len(MARKS)]
+        parts.append(f'<polyline fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{marks}" '
+                     f'points="{path}"/>')
         if len(points) <= 12:
-            parts += [f'<circle cx="{x_axis.place(x):.1f}" cy="{y_axis.place(y):.1f}" r="3" fill="{color}"/>' for x, y in points]
-        parts.append(f'<text x="{x_axis.place(points[-1][0]) + 10:.1f}" y="{labels[index] + 4:.1f}" fill="{color}">{html.escape(name)}</text>')
+            parts += [f'<circle cx="{x_axis.place(x):.1f}" cy="{y_axis.place(y):.1f}" r="3" fill="{color}"/>'
+                      for x, y in points]
+        beside = x_axis.place(points[-1][0]) + 10
+        parts.append(f'<text x="{beside:.1f}" y="{labels[index] + 4:.1f}" fill="{color}">{html.escape(name)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

@@ -16,7 +16,10 @@ def free_port():
 
 
 def raise_descriptor_limit(wanted):
-    """Lets programs that are started from now on open so many files, as far as the system allows, and says how many that is."""
+    """Lets programs that are started from now on open so many files, as far as the system allows.
+
+    Says how many that is.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))

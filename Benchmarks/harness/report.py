@@ -97,7 +97,8 @@ class Results:
 
     def as_json(self):
         """Every run, and the medians."""
-        rows = [{"scenario": row.scenario, "title": row.title, "server": row.server, "median": median(row.runs), "runs": row.runs}
+        rows = [{"scenario": row.scenario, "title": row.title, "server": row.server, "median": median(row.runs),
+                 "runs": row.runs}
                 for row in self.rows.values()]
         return {"rows": rows, "lines": self.lines, "micro": self.micro}
 
@@ -140,8 +141,9 @@ def cells(results, row):
     ]
 
 
-HEAD = ["scenario", "server", "CPU-s per call-hour", "÷ floor", "÷ go", "frames/s", "÷ floor", "ms per call", "KB per call",
-        "KB per call and minute", "behind p99 ms", "ping p99 ms", "syscalls per call-s", "start ms", "late p99 ms", "load cores", "check"]
+HEAD = ["scenario", "server", "CPU-s per call-hour", "÷ floor", "÷ go", "frames/s", "÷ floor", "ms per call",
+        "KB per call", "KB per call and minute", "behind p99 ms", "ping p99 ms", "syscalls per call-s", "start ms",
+        "late p99 ms", "load cores", "check"]
 
 
 def table(head, lines):
@@ -169,12 +171,15 @@ def archive_table(results):
     lines = []
     for row in results.rows.values():
         if row.value("indexed") is not None:
-            numbers = [row.value(key) for key in ("start", "firstAnswer", "indexed", "indexCPU", "page", "api", "apiOldest")]
-            lines.append([row.title, *(text(number * 1000, 1 if index > 3 else 0) for index, number in enumerate(numbers)),
+            numbers = [row.value(key)
+                       for key in ("start", "firstAnswer", "indexed", "indexCPU", "page", "api", "apiOldest")]
+            lines.append([row.title,
+                          *(text(number * 1000, 1 if index > 3 else 0) for index, number in enumerate(numbers)),
                           text(row.value("rss") / 1024, 0)])
     if not lines:
         return ""
-    head = ["scenario", "start ms", "first answer ms", "all known ms", "CPU ms", "page ms", "API newest ms", "API oldest ms", "MB in memory"]
+    head = ["scenario", "start ms", "first answer ms", "all known ms", "CPU ms", "page ms", "API newest ms",
+            "API oldest ms", "MB in memory"]
     return "\n\n" + table(head, lines)
 
 
@@ -195,13 +200,15 @@ def markdown(results, about):
     parts = [f"`{about['command']}`\n{about['date']}{revision}\n{about['machine']}"]
     if results.rows:
         calls = [cells(results, row) for row in results.rows.values() if row.value("indexed") is None]
-        parts.append((table(HEAD, calls) if calls else "") + lag_table(results) + archive_table(results) + growth_table(results))
+        parts.append((table(HEAD, calls) if calls else "")
+                     + lag_table(results) + archive_table(results) + growth_table(results))
     if results.micro:
         parts.append(f"```\n{results.micro.strip()}\n```")
     used = [f"// {scenario}\n{json.dumps(configuration)}" for scenario, configuration in results.configurations.items()
             if not scenario.startswith("growth")]
     if used:
-        parts.append("Callreel's configurations; everything that is not in them has its default:\n\n```json\n" + "\n".join(used) + "\n```")
+        parts.append("Callreel's configurations; everything that is not in them has its default:\n\n"
+                     "```json\n" + "\n".join(used) + "\n```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -213,7 +220,8 @@ def pictures(results, folder):
 def revision(repository):
     """The commit that is measured, with a plus where the tree has changes; empty where there is no git."""
     try:
-        name = subprocess.run(["git", "-C", repository, "describe", "--always", "--dirty=+"], capture_output=True, text=True)
+        name = subprocess.run(
+            ["git", "-C", repository, "describe", "--always", "--dirty=+"], capture_output=True, text=True)
     except OSError:
         return ""
     return name.stdout.strip()

@@ -7,7 +7,8 @@ import time
 
 from .audio import FRAME_BYTES
 
-# Files of running calls that are looked at, forty times a second: enough to see a percentile, and no work worth speaking of.
+# Files of running calls that are looked at, forty times a second: enough to see a percentile, and no work worth
+# speaking of.
 WATCHED_FILES = 20
 FILE_PERIOD = 0.025
 MEMORY_PERIOD = 0.5

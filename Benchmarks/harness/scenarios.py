@@ -57,8 +57,8 @@ def run_calls(bench, server, scenario):
         process = server.start(folder, scenario.sinks, scenario.calls)
         time.sleep(0.5)
         idle_memory, idle_cpu = process.memory(), process.cpu_seconds()
-        load = Load(bench.programs, process.port, scenario.calls, scenario.seconds, flood=scenario.flood, speed=scenario.speed,
-                    ramp=scenario.ramp, drop=bench.fault == "drop")
+        load = Load(bench.programs, process.port, scenario.calls, scenario.seconds, flood=scenario.flood,
+                    speed=scenario.speed, ramp=scenario.ramp, drop=bench.fault == "drop")
         begun = load.wait("begun", 120)
         if not scenario.flood:
             time.sleep(min(SETTLING, scenario.seconds / 5))
@@ -80,11 +80,13 @@ def run_calls(bench, server, scenario):
         behind = sampler.behind(server.recorded(), done["begins"], header_bytes)
         if bench.fault:
             plant(bench.fault, server, scenario.sinks)
-        problems = load_problems(done, scenario.calls, frames) + check(server, bench.audio, scenario.calls, scenario.sinks, frames)
+        problems = load_problems(done, scenario.calls, frames)
+        problems += check(server, bench.audio, scenario.calls, scenario.sinks, frames)
         problems = [f"{scenario.name}, {server.name}: {problem}" for problem in problems]
     except RuntimeError as error:
         words = process.last_words() if process else ""
-        return {"problems": [f"{scenario.name}, {server.name}: {error}{f'; the server said: {words}' if words else ''}"]}
+        said = f"; the server said: {words}" if words else ""
+        return {"problems": [f"{scenario.name}, {server.name}: {error}{said}"]}
     finally:
         if sampler:
             sampler.stop()

@@ -124,8 +124,8 @@ class Callreel:
                 lengths = sum(file["frames"] for file in sink["files"])
                 is_whole = sink["state"] == "complete" and sink["written"] == lengths == frames * 320
                 if not is_whole or sink["lost"] or sink["silence"]:
-                    found.append(f"{path.name}: sink {sink['name']} is {sink['state']}, {sink['written']} frames written, "
-                                 f"{sink['lost']} lost, {sink['silence']} silence")
+                    found.append(f"{path.name}: sink {sink['name']} is {sink['state']}, "
+                                 f"{sink['written']} frames written, {sink['lost']} lost, {sink['silence']} silence")
         extra = {path for path in self.folder.glob("[!.]*/*")} - named
         found += [f"{path.name}: no manifest names it" for path in sorted(extra)]
         return found

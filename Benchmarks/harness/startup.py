@@ -60,7 +60,10 @@ def start_beside(bench, archive, count):
 
 
 def run_recordings(bench, results, counts, repeat):
-    """Measures beside archives of these sizes, from the smallest on; those that are not empty are points of the plots too."""
+    """Measures beside archives of these sizes, from the smallest on.
+
+    Those that are not empty are points of the plots too.
+    """
     archive = Archive(bench)
     for count in sorted(counts):
         say(f"start: callreel, {count:,} recordings")
@@ -72,7 +75,8 @@ def run_recordings(bench, results, counts, repeat):
             continue
         for plot, line, key in (
             ("start", "serving", "start"), ("start", "all known", "indexed"),
-            ("answers", "page", "page"), ("answers", "API, newest 50", "api"), ("answers", "API, oldest 50", "apiOldest"),
+            ("answers", "page", "page"), ("answers", "API, newest 50", "api"),
+            ("answers", "API, oldest 50", "apiOldest"),
         ):
             results.add_point(plot, line, count, row.value(key) * 1000)
     bench.clear(archive.folder)

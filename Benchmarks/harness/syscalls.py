@@ -18,11 +18,13 @@ class SyscallCount:
 
     def __init__(self, pid, folder):
         self.report = folder / "syscalls.txt"
-        self.tool = next((tool for tool in (["perf", "stat", "-e", "raw_syscalls:sys_enter", "-x", ",", "-o", self.report, "-p", pid],
-                                            ["strace", "-c", "-f", "-o", self.report, "-p", pid]) if self.can(tool)), None)
+        tools = (["perf", "stat", "-e", "raw_syscalls:sys_enter", "-x", ",", "-o", self.report, "-p", pid],
+                 ["strace", "-c", "-f", "-o", self.report, "-p", pid])
+        self.tool = next((tool for tool in tools if self.can(tool)), None)
         self.process = None
         if self.tool:
-            self.process = subprocess.Popen([str(part) for part in self.tool], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                [str(part) for part in self.tool], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @staticmethod
     def can(tool):

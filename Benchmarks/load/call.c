@@ -42,7 +42,8 @@ void call_fail(struct load *load, struct call *call, const char *format, ...) {
 
 static void watch(struct load *load, struct call *call, int operation, bool writable) {
   struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (writable ? EPOLLOUT : 0), .data.ptr = call};
-  if (epoll_ctl(load->epoll, operation, call->socket, &event) != 0) call_fail(load, call, "epoll_ctl: %s", strerror(errno));
+  if (epoll_ctl(load->epoll, operation, call->socket, &event) != 0)
+    call_fail(load, call, "epoll_ctl: %s", strerror(errno));
 }
 
 void call_connect(struct load *load, struct call *call) {
@@ -60,13 +61,14 @@ void call_connect(struct load *load, struct call *call) {
   /* The key is the standard's own example, so that the answer to expect is known (RFC 6455, section 1.3). */
   call->control_length = (uint16_t)snprintf(
       (char *)call->control, sizeof call->control,
-      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
       load->options.path, load->options.port);
   watch(load, call, EPOLL_CTL_ADD, true);
 }
 
-/* Queues a masked frame of at most 65535 bytes, to go out between two frames of audio. One that finds no room is left out. */
+/* Queues a masked frame of at most 65535 bytes, to go out between two frames of audio. One that finds no room is left
+ * out. */
 static bool queue(struct call *call, uint8_t first, const void *payload, size_t length) {
   static const uint8_t key[4] = {0x37, 0xFA, 0x21, 0x3D};
   size_t header = length < 126 ? 6 : 8;
@@ -77,7 +79,8 @@ static bool queue(struct call *call, uint8_t first, const void *payload, size_t 
   at[1] = 0x80 | (length < 126 ? (uint8_t)length : 126);
   if (length >= 126) at[2] = (uint8_t)(length >> 8), at[3] = (uint8_t)length;
   memcpy(at + header - 4, key, 4);
-  for (size_t index = 0; index < length; index++) at[header + index] = ((const uint8_t *)payload)[index] ^ key[index % 4];
+  for (size_t index = 0; index < length; index++)
+    at[header + index] = ((const uint8_t *)payload)[index] ^ key[index % 4];
   call->control_length += (uint16_t)(header + length);
   return true;
 }
@@ -141,12 +144,14 @@ void call_send(struct load *load, struct call *call) {
   while (call->phase != PHASE_OVER) {
     bool has_control = call->control_done < call->control_length;
     if (has_control && call->partial == 0) {
-      size_t length = (size_t)(call->control_length - call->control_done), went = give(load, call, call->control + call->control_done, length);
+      size_t length = (size_t)(call->control_length - call->control_done);
+      size_t went = give(load, call, call->control + call->control_done, length);
       call->control_done += (uint16_t)went;
       if (went < length) return;
       continue;
     }
-    if (call->number == options->drop_call && call->sent == options->drop_frame && call->sent < wanted && call->partial == 0) {
+    if (call->number == options->drop_call && call->sent == options->drop_frame && call->sent < wanted &&
+        call->partial == 0) {
       call->sent++;
       load->frames_sent++;
       continue;
@@ -156,7 +161,8 @@ void call_send(struct load *load, struct call *call) {
     long place = (call->start + call->sent) % load->ring.count;
     if (count > load->ring.count - place) count = load->ring.count - place;
     if (has_control) count = 1;
-    if (call->number == options->drop_call && call->sent < options->drop_frame && count > options->drop_frame - call->sent)
+    if (call->number == options->drop_call && call->sent < options->drop_frame &&
+        count > options->drop_frame - call->sent)
       count = options->drop_frame - call->sent;
     /* What one write may hold: more is not faster, and would let one call of a flood go ahead of the others. */
     if (count > 256) count = 256;
@@ -216,7 +222,8 @@ void call_event(struct load *load, struct call *call, uint32_t events) {
       return;
     }
   }
-  if (call->phase != PHASE_OVER && ((events & EPOLLOUT) || call->control_done < call->control_length)) call_send(load, call);
+  if (call->phase != PHASE_OVER && ((events & EPOLLOUT) || call->control_done < call->control_length))
+    call_send(load, call);
 }
 
 void call_queue_pong(struct call *call, const uint8_t *payload, size_t length) { queue(call, 0x8A, payload, length); }

@@ -36,7 +36,7 @@ double histogram_quantile(const struct histogram *histogram, double share) {
 }
 
 void histogram_print(const struct histogram *histogram) {
-  printf("{\"count\":%llu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}", (unsigned long long)histogram->count,
-         histogram_quantile(histogram, 0.5), histogram_quantile(histogram, 0.9), histogram_quantile(histogram, 0.99),
-         histogram_quantile(histogram, 0.999), (double)histogram->largest / 1e6);
+  printf("{\"count\":%llu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}",
+         (unsigned long long)histogram->count, histogram_quantile(histogram, 0.5), histogram_quantile(histogram, 0.9),
+         histogram_quantile(histogram, 0.99), histogram_quantile(histogram, 0.999), (double)histogram->largest / 1e6);
 }

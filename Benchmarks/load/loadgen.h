@@ -24,14 +24,16 @@ double histogram_quantile(const struct histogram *histogram, double share);
 /* Prints the usual quantiles as a JSON object. */
 void histogram_print(const struct histogram *histogram);
 
-/* Frames as they go over the wire, masked beforehand and side by side: sending is copying, and several frames are one write. */
+/* Frames as they go over the wire, masked beforehand and side by side: sending is copying, and several frames are one
+ * write. */
 struct ring {
   uint8_t *units;
   long count;
 };
 /* Reads samples from a file; ends the program when there are none. */
 struct ring ring_load(const char *path);
-/* The ring's frame that a call begins with: each call has one of its own, as long as there are no more calls than frames. */
+/* The ring's frame that a call begins with: each call has one of its own, as long as there are no more calls than
+ * frames. */
 long ring_start(const struct ring *ring, long call);
 
 struct options {

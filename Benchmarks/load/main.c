@@ -1,7 +1,7 @@
 /* Places calls as a carrier does, and says how it went: see README.md beside the harness.
  *
- * Each line of its output is a JSON object: "begun" when all calls send audio, "progress" now and then, "ending" when the first
- * call has sent its last frame, and "done" with everything that was counted.
+ * Each line of its output is a JSON object: "begun" when all calls send audio, "progress" now and then, "ending" when
+ * the first call has sent its last frame, and "done" with everything that was counted.
  */
 #include "loadgen.h"
 
@@ -17,13 +17,15 @@
 static struct load load;
 
 void announce(const char *event) {
-  printf("{\"event\":\"%s\",\"at\":%llu,\"frames\":%llu}\n", event, (unsigned long long)now(), (unsigned long long)load.frames_sent);
+  printf("{\"event\":\"%s\",\"at\":%llu,\"frames\":%llu}\n", event, (unsigned long long)now(),
+         (unsigned long long)load.frames_sent);
   fflush(stdout);
 }
 
 static void read_options(int argc, char **argv) {
   load.options = (struct options){
-      .path = "/cable", .calls = 1, .frames = 50, .speed = 1, .ramp = 1, .linger = 60, .drop_call = -1, .drop_frame = -1};
+      .path = "/cable", .calls = 1, .frames = 50, .speed = 1, .ramp = 1, .linger = 60,
+      .drop_call = -1, .drop_frame = -1};
   struct options *options = &load.options;
   for (int index = 1; index < argc; index++) {
     const char *name = argv[index];
@@ -72,9 +74,11 @@ static double seconds(struct timeval time) { return (double)time.tv_sec + (doubl
 static void report(uint64_t started) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  printf("{\"event\":\"done\",\"at\":%llu,\"calls\":%ld,\"failed\":%ld,\"frames\":%llu,\"writes\":%llu,\"seconds\":%.3f,\"cpu\":%.3f,",
+  printf("{\"event\":\"done\",\"at\":%llu,\"calls\":%ld,\"failed\":%ld,\"frames\":%llu,\"writes\":%llu,"
+         "\"seconds\":%.3f,\"cpu\":%.3f,",
          (unsigned long long)now(), load.options.calls, load.failed, (unsigned long long)load.frames_sent,
-         (unsigned long long)load.writes, (double)(now() - started) / 1e9, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+         (unsigned long long)load.writes, (double)(now() - started) / 1e9,
+         seconds(usage.ru_utime) + seconds(usage.ru_stime));
   printf("\"lateness\":");
   histogram_print(&load.lateness);
   printf(",\"pings\":");
@@ -95,14 +99,16 @@ static void report(uint64_t started) {
   printf("]}\n");
 }
 
-/* The first moment at or after a time that is in the call's slot of the clock. Calls are spread over the slots by their number. */
+/* The first moment at or after a time that is in the call's slot of the clock. Calls are spread over the slots by their
+ * number. */
 static uint64_t slot_time(uint64_t time, long number, long slots) {
   uint64_t tick = time / 1000000 + 1;
   uint64_t behind = ((uint64_t)number + (uint64_t)slots - tick % (uint64_t)slots) % (uint64_t)slots;
   return (tick + behind) * 1000000;
 }
 
-/* Sends what is due at a tick of the clock: a call is looked at in its own slot only, and all calls when frames come faster. */
+/* Sends what is due at a tick of the clock: a call is looked at in its own slot only, and all calls when frames come
+ * faster. */
 static void serve_tick(uint64_t tick, long slots) {
   for (long index = (long)(tick % (uint64_t)slots); index < load.options.calls; index += slots) {
     struct call *call = &load.calls[index];
@@ -150,14 +156,16 @@ int main(int argc, char **argv) {
       }
       if (call->phase == PHASE_OVER) continue;
       call_event(&load, call, events[index].events);
-      if (call->phase == PHASE_READY && !options->flood) call_talk(&load, call, slot_time(now() + 1000000, call->number, slots));
+      if (call->phase == PHASE_READY && !options->flood)
+        call_talk(&load, call, slot_time(now() + 1000000, call->number, slots));
     }
     if (!ticked) continue;
     uint64_t time = now(), tick = time / 1000000;
     while (connected < options->calls &&
            (double)(time - started) / 1e9 >= options->ramp * (double)connected / (double)options->calls)
       call_connect(&load, &load.calls[connected++]);
-    if (options->flood && load.talking == 0 && connected == options->calls && load.upgraded + load.failed == options->calls) {
+    if (options->flood && load.talking == 0 && connected == options->calls &&
+        load.upgraded + load.failed == options->calls) {
       for (long index = 0; index < options->calls; index++)
         if (load.calls[index].phase == PHASE_READY) call_talk(&load, &load.calls[index], time);
       announce("begun"), begun = true;

@@ -41,5 +41,6 @@ struct ring ring_load(const char *path) {
   return ring;
 }
 
-/* 7919 is prime: no two calls share a start unless the number of frames is a multiple of it, or there are more calls than frames. */
+/* 7919 is prime: no two calls share a start unless the number of frames is a multiple of it, or there are more calls
+ * than frames. */
 long ring_start(const struct ring *ring, long call) { return call * 7919 % ring->count; }

@@ -1,9 +1,9 @@
 /* Makes the audio of a benchmark: speech OUT SECONDS FIXTURE.wav
  *
- * Writes SECONDS of 16-bit little-endian mono samples at the fixture's rate, made of the fixture's speech over and over. Every
- * repetition is softer than the one before it and has noise of its own in its lowest bits, so that no 20 ms of the result are
- * like any others: calls that were mixed up, and frames that moved, show when the files are compared. The same arguments make the
- * same bytes on every machine; nothing here uses floating point.
+ * Writes SECONDS of 16-bit little-endian mono samples at the fixture's rate, made of the fixture's speech over and
+ * over. Every repetition is softer than the one before it and has noise of its own in its lowest bits, so that no 20 ms
+ * of the result are like any others: calls that were mixed up, and frames that moved, show when the files are compared.
+ * The same arguments make the same bytes on every machine; nothing here uses floating point.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,10 @@
-"""A WebSocket client that breaks the rules: raw frames over a socket, each case with what RFC 6455 demands as the answer.
+"""A WebSocket client that breaks the rules.
 
+It sends raw frames over a socket, each case with what RFC 6455 demands as the answer.
 Takes host, port and path; prints a JSON object: how many cases were tried, and a line for each that went wrong.
-A case is what is sent (a list; a number in it is a pause in seconds) and what must come: data and control frames in their order, and
-at the end the close frame's code, or None for one without a code. Nothing may follow it but the end of the connection.
+A case is what is sent (a list; a number in it is a pause in seconds) and what must come: data and control frames in
+their order, and at the end the close frame's code, or None for one without a code. Nothing may follow it but the end of
+the connection.
 """
 import json, os, socket, struct, sys, time
 
@@ -13,7 +15,9 @@ def frame(opcode, payload=b"", fin=True, rsv=0, masked=True, length=None):
     size = len(payload) if length is None else length
     head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
     bit = 0x80 if masked else 0
-    head += bytes([bit | size]) if size < 126 else struct.pack(">BH", bit | 126, size) if size < 65536 else struct.pack(">BQ", bit | 127, size)
+    head += (bytes([bit | size]) if size < 126
+             else struct.pack(">BH", bit | 126, size) if size < 65536
+             else struct.pack(">BQ", bit | 127, size))
     if not masked:
         return head + payload
     key = os.urandom(4)
@@ -27,12 +31,17 @@ def close(code=None, reason=b""):
 bye = close(1000)
 half, rest = "grüß".encode()[:3], "grüß".encode()[3:]
 CASES = {
-    "a text and a binary message": ([frame(TEXT, b"hello"), frame(BINARY, bytes(range(256))), bye], [(TEXT, b"hello"), (BINARY, bytes(range(256)))], 1000),
+    "a text and a binary message": (
+        [frame(TEXT, b"hello"), frame(BINARY, bytes(range(256))), bye],
+        [(TEXT, b"hello"), (BINARY, bytes(range(256)))], 1000),
     "empty messages": ([frame(TEXT), frame(BINARY), bye], [(TEXT, b""), (BINARY, b"")], 1000),
     "a message in fragments with pings between": (
-        [frame(TEXT, half, fin=False), frame(PING, b"1"), frame(0, b"", fin=False), frame(PING, b"2"), frame(0, rest), bye],
+        [frame(TEXT, half, fin=False), frame(PING, b"1"), frame(0, b"", fin=False), frame(PING, b"2"), frame(0, rest),
+         bye],
         [(PONG, b"1"), (PONG, b"2"), (TEXT, half + rest)], 1000),
-    "bytes one by one": ([piece for byte in frame(TEXT, b"slow") for piece in (bytes([byte]), 0.002)] + [bye], [(TEXT, b"slow")], 1000),
+    "bytes one by one": (
+        [piece for byte in frame(TEXT, b"slow") for piece in (bytes([byte]), 0.002)] + [bye],
+        [(TEXT, b"slow")], 1000),
     "a pong that nobody asked for": ([frame(PONG, b"x"), frame(PING, b"y" * 125), bye], [(PONG, b"y" * 125)], 1000),
     "ten pings": ([frame(PING, bytes([n])) for n in range(10)] + [bye], [(PONG, bytes([n])) for n in range(10)], 1000),
     "a large binary message": ([frame(BINARY, b"\x01\x02" * 65537), bye], [(BINARY, b"\x01\x02" * 65537)], 1000),
@@ -56,7 +65,8 @@ CASES = {
     "text that is not UTF-8 in a first fragment": ([frame(TEXT, b"\xed\xa0", fin=False)], [], 1007),
     "text that ends inside a character": ([frame(TEXT, b"\xe2\x82")], [], 1007),
     "a binary message that is too large, by its length": ([frame(BINARY, b"", length=1 << 40)], [], 1009),
-    "a text message that is too large, in fragments": ([frame(TEXT, b"a" * 65536, fin=False), frame(0, b"a")], [], 1009),
+    "a text message that is too large, in fragments": (
+        [frame(TEXT, b"a" * 65536, fin=False), frame(0, b"a")], [], 1009),
 }
 for bit in (1, 2, 4, 3, 5, 6, 7):
     CASES[f"reserved bits {bit} in a text frame"] = ([frame(TEXT, b"x", rsv=bit)], [], 1002)
@@ -75,8 +85,10 @@ class Connection:
     def __init__(self, host, port, path):
         self.socket = socket.create_connection((host, int(port)), timeout=20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        request = (f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                   "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        request = (f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Version: 13\r\n"
+                   "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
         self.socket.sendall(request.encode())
         self.stream = self.socket.makefile("rb")
         self.head = b""

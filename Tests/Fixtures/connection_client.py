@@ -101,6 +101,12 @@ def several(*requests, together=False):
     return {"statuses": [c.send(r).status() for r in requests]}
 
 
+def answered(request):
+    """The status of one answer, and whether the connection ended behind it."""
+    c = Connection().send(request)
+    return {"status": c.status(), "ended": c.ended()}
+
+
 def refused_behind(request):
     """A download, and behind it in the same bytes a request that is refused."""
     c = Connection().send(get(target) + request)
@@ -114,7 +120,8 @@ def refused_behind(request):
 def version_1_0(*headers):
     c = Connection().send(get(target, *headers, version="1.0"))
     r = c.response()
-    found = {"status": r["status"], "connection": r["headers"].get("connection"), "chunked": "transfer-encoding" in r["headers"]}
+    found = {"status": r["status"], "connection": r["headers"].get("connection"),
+             "chunked": "transfer-encoding" in r["headers"]}
     if headers:
         found["again"] = c.send(get(target, version="1.0")).status()
     found["ended"] = c.ended()
@@ -176,7 +183,10 @@ def slow_download(seconds):
 
 
 def shrinking(path):
-    """A file that becomes shorter while it is downloaded, with a request behind it: what comes until the connection ends."""
+    """What comes until the connection ends, of a file that becomes shorter while it is downloaded.
+
+    A request is behind it.
+    """
     c = Connection(window=8192)
     c.send(get(target) + get("/healthz"))
     while len(c.data) < 4096:
@@ -201,11 +211,14 @@ def flood(count):
 large = frame(2, bytes(60000))
 found = {
     "call behind a request": lambda: call_after(get("/healthz")),
-    "call behind a POST": lambda: call_after(b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"),
+    "call behind a POST": lambda: call_after(
+        b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"),
     "call in the same bytes": lambda: call_after(get("/healthz"), together=True),
-    "call behind h2c": lambda: call_after(get("/healthz", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: x")),
+    "call behind h2c": lambda: call_after(
+        get("/healthz", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: x")),
     "h2c": lambda: several(get("/healthz", "Upgrade: h2c", "Connection: Upgrade"), get("/healthz"), get("/healthz")),
-    "h2c in the same bytes": lambda: several(get("/healthz", "Upgrade: h2c", "Connection: upgrade"), get("/nowhere"), get("/healthz"), together=True),
+    "h2c in the same bytes": lambda: several(
+        get("/healthz", "Upgrade: h2c", "Connection: upgrade"), get("/nowhere"), get("/healthz"), together=True),
     "bad upgrade behind a download": lambda: refused_behind(upgrade("/elsewhere")),
     "nonsense behind a download": lambda: refused_behind(b"nonsense\r\n\r\n"),
     "HTTP/1.0": version_1_0,
@@ -213,9 +226,10 @@ found = {
     "expect": expecting,
     "expect behind a request": lambda: expecting(get("/healthz")),
     "slow second head": lambda: slow(get("/healthz"), b"GET / HTTP/1.1\r\nHost: x\r\nX-More: and more"),
-    "slow second body": lambda: slow(get("/healthz") + b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", b" "),
+    "slow second body": lambda: slow(
+        get("/healthz") + b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", b" "),
     "silent": silent,
-    "idle": lambda: (lambda c: {"status": c.send(get("/healthz")).status(), "ended": c.ended()})(Connection()),
+    "idle": lambda: answered(get("/healthz")),
     "bad then good": bad_then_good,
     "shrinking": lambda: shrinking(sys.argv[5]),
     "no host": lambda: several(b"GET /healthz HTTP/1.1\r\n\r\n"),
@@ -223,7 +237,7 @@ found = {
     "no host in 1.0": lambda: several(b"GET /healthz HTTP/1.0\r\n\r\n"),
     "slow download": lambda: slow_download(4),
     "flood": lambda: flood(2000),
-    "version 2": lambda: (lambda c: {"status": c.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status(), "ended": c.ended()})(Connection()),
-    "close": lambda: (lambda c: {"status": c.send(get("/healthz", "Connection: close") + get("/healthz")).status(), "ended": c.ended()})(Connection()),
+    "version 2": lambda: answered(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "close": lambda: answered(get("/healthz", "Connection: close") + get("/healthz")),
 }[deed]()
 print(json.dumps(found))

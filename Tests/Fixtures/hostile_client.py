@@ -1,4 +1,7 @@
-"""What a client does that means harm, one deed for each name. Takes the deed, host, port, a number and a target; prints a JSON object of what it saw."""
+"""What a client does that means harm, one deed for each name.
+
+Takes the deed, host, port, a number and a target; prints a JSON object of what it saw.
+"""
 import json, os, resource, selectors, socket, struct, sys, time
 
 deed, host, port, number = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -29,7 +32,9 @@ def status(data):
 
 
 def frame(opcode, payload=b""):
-    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else struct.pack(">BH", 254, len(payload)) if len(payload) < 65536 else struct.pack(">BQ", 255, len(payload))
+    size = (bytes([0x80 | len(payload)]) if len(payload) < 126
+            else struct.pack(">BH", 254, len(payload)) if len(payload) < 65536
+            else struct.pack(">BQ", 255, len(payload)))
     return bytes([0x80 | opcode]) + size + bytes(4) + payload
 
 
@@ -48,7 +53,16 @@ def closing(connection):
     """The code and reason of the close frame that comes last, answered."""
     data = everything(connection)
     at = max((i for i in range(len(data) - 3) if data[i] == 0x88 and data[i + 1] == len(data) - i - 2), default=None)
-    return {"code": struct.unpack(">H", data[at + 2:at + 4])[0], "reason": data[at + 4:].decode()} if at is not None else {"code": None}
+    if at is None:
+        return {"code": None}
+    return {"code": struct.unpack(">H", data[at + 2:at + 4])[0], "reason": data[at + 4:].decode()}
+
+
+def asked(request):
+    """A connection with a request, or a part of one, sent on it."""
+    connection = connect()
+    connection.sendall(request)
+    return connection
 
 
 def slowly(connection, data, seconds=0.05):
@@ -79,7 +93,10 @@ def flood(connection, data):
 
 
 def many():
-    """Opens connections that say nothing, keeps them for a minute, and says how many were refused when no more are for a second."""
+    """Opens connections that say nothing, and keeps them for a minute.
+
+    Says how many were refused when no more are for a second.
+    """
     held, refused, waiting, patience = [connect() for _ in range(number)], 0, selectors.DefaultSelector(), 5
     for connection in held:
         waiting.register(connection, selectors.EVENT_READ)
@@ -112,10 +129,13 @@ if deed == "many":
     sys.exit()
 found = {
     "slow head": lambda: slowly(connect(), b"GET / HTTP/1.1\r\n" + b"X-More: and more\r\n"),
-    "slow body": lambda: (lambda c: (c.sendall(b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{"), slowly(c, b" "))[1])(connect()),
+    "slow body": lambda: slowly(
+        asked(b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{"), b" "),
     "silence": lambda: {"status": status(everything(connect()))},
-    "large header": lambda: (lambda c: (c.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: " + b"x" * number + b"\r\n\r\n"), {"status": status(everything(c))})[1])(connect()),
-    "large target": lambda: (lambda c: (c.sendall(b"GET /" + b"x" * number + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), {"status": status(everything(c))})[1])(connect()),
+    "large header": lambda: {"status": status(everything(asked(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: " + b"x" * number + b"\r\n\r\n")))},
+    "large target": lambda: {"status": status(everything(asked(
+        b"GET /" + b"x" * number + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")))},
     "pings": lambda: flood(call(), frame(9, b"x")),
     "pongs": lambda: flood(call(), frame(10)),
     "texts": lambda: flood(call(), frame(1, b'{"digit":"1"}')),

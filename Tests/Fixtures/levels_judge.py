@@ -1,4 +1,7 @@
-"""Judges what Examples/LevelMeter measured of a recording by what sox measures of its FLAC file: levels_judge.py FLAC CSV MANIFEST"""
+"""Judges what Examples/LevelMeter measured of a recording by what sox measures of its FLAC file.
+
+    levels_judge.py FLAC CSV MANIFEST
+"""
 
 import csv
 import json
@@ -47,7 +50,8 @@ def main(flac, table, manifest):
     if abs(meter["details"]["quietSeconds"] - quiet) > 0.001:
         mistakes.append(f"{meter['details']['quietSeconds']} s are quiet by the meter and {quiet} s by sox")
     if meter["state"] != "complete" or meter["written"] != recording["framesReceived"]:
-        mistakes.append(f"the meter's part of the call is {meter['state']}, with {meter['written']} of {recording['framesReceived']} frames")
+        mistakes.append(f"the meter's part of the call is {meter['state']}, "
+                        f"with {meter['written']} of {recording['framesReceived']} frames")
     if mistakes:
         sys.exit("\n".join(mistakes))
     print(f"{len(rows)} intervals and the whole call are as loud as sox says, to a hundredth of a decibel.")

@@ -1,8 +1,8 @@
 """A call that is paused and resumed over HTTP, with audio that says when it was spoken.
 
-Arguments: the WebSocket's address, the server's address for HTTP, how often to pause, and a PEM file with the certificate to
-trust where there is one. Audio of the value 1000 is spoken before the
-pauses, 2000 in them, and 3000 after them; just before each resume a burst of 2000 is sent, which the server has not read yet.
+Arguments: the WebSocket's address, the server's address for HTTP, how often to pause, and a PEM file with the
+certificate to trust where there is one. Audio of the value 1000 is spoken before the pauses, 2000 in them, and 3000
+after them; just before each resume a burst of 2000 is sent, which the server has not read yet.
 Prints the server's answers as a list of JSON objects.
 """
 import asyncio, json, ssl, struct, sys, urllib.request
@@ -15,7 +15,8 @@ trust = ssl.create_default_context(cafile=sys.argv[4]) if len(sys.argv) > 4 else
 
 
 def ask(path, method="GET"):
-    with urllib.request.urlopen(urllib.request.Request(http + path, method=method), timeout=20, context=trust) as answer:
+    request = urllib.request.Request(http + path, method=method)
+    with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
         return json.load(answer)
 
 

@@ -2,8 +2,8 @@
 
     schema_judge.py SCHEMA FILE...
 
-Prints a JSON object: for each file, the list of what is wrong with it, each as `path: message`. Ends with an error where the schema
-itself is not one, or has a keyword that means nothing, which a validator would pass over.
+Prints a JSON object: for each file, the list of what is wrong with it, each as `path: message`. Ends with an error
+where the schema itself is not one, or has a keyword that means nothing, which a validator would pass over.
 """
 
 import json

@@ -4,8 +4,8 @@ Takes one JSON object as its argument and prints one JSON object:
   url, pcm (a file of 16-bit little-endian PCM), handshake (the first text; null sends none), cuts (how binary
   messages are cut: "frames" of 20 ms, "odd" lengths, "bytes" around every boundary, or a list of lengths that repeats),
   rate, texts ([[byte offset, text], ...] sent when so many bytes have gone), end ("close", "abort" or "eof"),
-  calls (so many at once, each with its number as `from`), urls (one for each of them, instead of url), authorization (the header of that name),
-  ca (a PEM file with the certificate to trust).
+  calls (so many at once, each with its number as `from`), urls (one for each of them, instead of url),
+  authorization (the header of that name), ca (a PEM file with the certificate to trust).
 """
 import asyncio, inspect, json, random, ssl, sys
 
@@ -30,7 +30,8 @@ def options(job):
     if "authorization" in job:
         # The parameter's name depends on the version.
         names = inspect.signature(websockets.connect.__init__).parameters
-        more["extra_headers" if "extra_headers" in names else "additional_headers"] = {"Authorization": job["authorization"]}
+        name = "extra_headers" if "extra_headers" in names else "additional_headers"
+        more[name] = {"Authorization": job["authorization"]}
     if "ca" in job:
         more["ssl"] = ssl.create_default_context(cafile=job["ca"])
     return more
@@ -43,10 +44,13 @@ async def call(job, number):
         handshake = json.dumps({**json.loads(handshake), "from": str(1000 + number)})
     result = {"code": None, "reason": ""}
     try:
-        socket = await websockets.connect(job["urls"][number] if "urls" in job else job["url"], max_size=None, close_timeout=60, ping_interval=None, **options(job))
+        url = job["urls"][number] if "urls" in job else job["url"]
+        socket = await websockets.connect(
+            url, max_size=None, close_timeout=60, ping_interval=None, **options(job))
     except Exception as error:
         response = getattr(error, "response", None)
-        return {"status": getattr(error, "status_code", None) or getattr(response, "status_code", None), "reason": str(error)}
+        status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+        return {"status": status, "reason": str(error)}
     try:
         if handshake is not None:
             await socket.send(handshake)

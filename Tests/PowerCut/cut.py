@@ -31,9 +31,12 @@ class Machine:
         self.disk = Disk(image, f"{args.work}/{tag}.sock", rng.randrange(1 << 30), args.flush)
         self.lines, self.log = queue.Queue(), log
         self.qemu = subprocess.Popen(
-            ["nice", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024", "-display", "none", "-serial", "stdio",
-             "-monitor", "none", "-nic", "none", "-no-reboot", "-kernel", f"{args.work}/vmlinuz", "-initrd", f"{args.work}/initrd",
-             "-append", f"console=ttyS0 quiet panic=-1 no_timer_check pc.mode={mode} pc.fs={args.fs} pc.sync={args.sync:g} pc.roots={int(args.roots)} pc.with={args.preload if mode == 'record' else ''}",
+            ["nice", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "1024",
+             "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot",
+             "-kernel", f"{args.work}/vmlinuz", "-initrd", f"{args.work}/initrd",
+             "-append", f"console=ttyS0 quiet panic=-1 no_timer_check pc.mode={mode} pc.fs={args.fs} "
+                        f"pc.sync={args.sync:g} pc.roots={int(args.roots)} "
+                        f"pc.with={args.preload if mode == 'record' else ''}",
              "-drive", f"file={args.work}/app.img,format=raw,if=virtio,readonly=on",
              "-drive", f"file=nbd+unix:///?socket={args.work}/{tag}.sock,format=raw,if=virtio,cache=writeback"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -86,8 +89,10 @@ def record(kind, log):
                 time.sleep(rng.choice([0, 0, rng.uniform(0, 0.05)]))
                 break
         if kind == "publish" and not armed and ready and now - ready > wait:
-            # One of the short calls is about to end: the cut comes in front of one of the disk's next writes or flushes.
-            about = [s for key, (s, at) in live.items() if now - at < 0.8 and any(abs(s + now - at - d) < 0.12 for d in (5, 9))]
+            # One of the short calls is about to end: the cut comes in front of one of the disk's next writes or
+            # flushes.
+            about = [s for key, (s, at) in live.items()
+                     if now - at < 0.8 and any(abs(s + now - at - d) < 0.12 for d in (5, 9))]
             if about:
                 machine.disk.arm(*rng.choice([(rng.randrange(60), (1, 3)), (rng.randrange(25), (3,))]))
                 armed = True
@@ -105,7 +110,8 @@ def record(kind, log):
             reported[entry["recording"]] = int(entry["frames"])
         if match := re.match(r"LIVE (\S+) (\S+)", line): live[match[1][-32:][:8]] = (float(match[2]), at)
         if match := re.match(r"PUBLISHED (\S+) (.*)", line): shas[match[1]] = match[2].split()
-    running = {key: (s, moment - at) for key, (s, at) in live.items() if moment - at < 3 and not any(name.endswith(key) for name in reported)}
+    running = {key: (s, moment - at) for key, (s, at) in live.items()
+               if moment - at < 3 and not any(name.endswith(key) for name in reported)}
     return machine, running, reported, shas
 
 
@@ -124,7 +130,9 @@ def judge(running, reported, shas, out):
     faults = [line for line in out if line.startswith(("FAULT", "LEFT")) or "left where it is" in line]
     faults += [line for line in out if re.match(r"(REPAIR2|START|VERIFIED) rc=[^0]", line)]
     faults += [line for line in out if line.startswith("VERIFY ") and re.search(r"\.(json|wav|flac|raw)\b.*: ", line)]
-    if "FAULT the disk does not mount" in out: raise SystemExit("the file system does not mount without a repair of its own: no cut after that says anything")
+    if "FAULT the disk does not mount" in out:
+        raise SystemExit("the file system does not mount without a repair of its own: "
+                         "no cut after that says anything")
     if "DONE" not in out: return ["RIG the check did not come to its end"], 0, {"wav": 0, "flac": 0, "raw": 0}, 0
     actual = dict(line.split()[1:3] for line in out if line.startswith("SHA "))
     audio = dict(line.split()[1:3] for line in out if line.startswith("AUDIO "))
@@ -142,9 +150,11 @@ def judge(running, reported, shas, out):
         if not manifest:
             faults.append(f"LOST {name} was reported as published")
             continue
-        if any(s["state"] != "complete" or s["written"] != frames for s in manifest["sinks"]): faults.append(f"CHANGED {name}")
+        if any(s["state"] != "complete" or s["written"] != frames for s in manifest["sinks"]):
+            faults.append(f"CHANGED {name}")
         known = [f["sha256"] for s in manifest["sinks"] for f in s["files"]]
-        if shas.get(name, known) != known or len(known) != 3: faults.append(f"CHANGED {name}: hashes are not those that were published")
+        if shas.get(name, known) != known or len(known) != 3:
+            faults.append(f"CHANGED {name}: hashes are not those that were published")
     for manifest in manifests.values():
         for sink in manifest["sinks"]:
             for file in sink["files"]:
@@ -155,7 +165,8 @@ def judge(running, reported, shas, out):
         manifest = next((m for name, m in manifests.items() if name.endswith(key)), None)
         if not manifest: gone += 1
         for kind in losses:
-            kept = sum(f.get("frames", 0) for s in manifest["sinks"] if s["type"] == kind for f in s["files"]) / RATE if manifest else 0
+            sinks = [s for s in manifest["sinks"] if s["type"] == kind] if manifest else []
+            kept = sum(f.get("frames", 0) for s in sinks for f in s["files"]) / RATE
             losses[kind] = max(losses[kind], seconds - kept)
             at_cut = max(at_cut, seconds + age - kept)
             if args.sync and seconds - kept > args.sync + CHECKPOINT + MARGIN:
@@ -164,11 +175,13 @@ def judge(running, reported, shas, out):
 
 
 with open(image, "wb") as file: file.truncate(args.megabytes << 20)
-subprocess.run([f"mkfs.{args.fs}", "-F" if args.fs == "ext4" else "-f", image], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+subprocess.run([f"mkfs.{args.fs}", "-F" if args.fs == "ext4" else "-f", image],
+               check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 shutil.copyfile(image, image + ".durable")
 if not os.path.exists(args.results):
     with open(args.results, "w") as file:
-        file.write("| file system | sync | cut | cache | lost of the cache | published, reported | running, confirmed | gone | lost wav / flac / raw, of what was confirmed | of what was sent | new faults |\n"
+        file.write("| file system | sync | cut | cache | lost of the cache | published, reported | running, confirmed "
+                   "| gone | lost wav / flac / raw, of what was confirmed | of what was sent | new faults |\n"
                    "|---|---|---|---|---|---|---|---|---|---|---|\n")
 known, found = set(), 0
 for number in range(args.cuts):
@@ -182,12 +195,16 @@ for number in range(args.cuts):
             fate = machine.end(policy)
         print(f"CUT {kind} {policy} {fate} running {running} reported {len(reported)}", file=log, flush=True)
         faults, gone, losses, at_cut = judge(running, reported, shas, check("start" if number % 2 else "repair", log))
-        faults = [fault for fault in faults if fault not in known or "rc=" in fault or fault.startswith("RIG")]  # What an earlier cut did stays on the disk.
+        # What an earlier cut did stays on the disk.
+        faults = [fault for fault in faults if fault not in known or "rc=" in fault or fault.startswith("RIG")]
         known |= set(faults)
         print(*faults, f"AT THE CUT {at_cut:.2f} s", sep="\n", file=log)
-    row = (f"| {args.fs}{', two directories' if args.roots else ''}{', ' + args.preload if args.preload else ''} | {args.sync:g} | {kind} | {policy} | {fate['dropped'] >> 10} of "
-           f"{fate['dropped'] + fate['kept'] >> 10} KiB | {len(reported)} | {len(running)} | {gone} | "
-           f"{' / '.join(f'{loss:.2f}' for loss in losses.values())} s | {at_cut:.2f} s | {len(faults)} {'; '.join(faults[:2])[:160]} |")
+    row = (f"| {args.fs}{', two directories' if args.roots else ''}{', ' + args.preload if args.preload else ''} "
+           f"| {args.sync:g} | {kind} | {policy} "
+           f"| {fate['dropped'] >> 10} of {fate['dropped'] + fate['kept'] >> 10} KiB "
+           f"| {len(reported)} | {len(running)} | {gone} "
+           f"| {' / '.join(f'{loss:.2f}' for loss in losses.values())} s | {at_cut:.2f} s "
+           f"| {len(faults)} {'; '.join(faults[:2])[:160]} |")
     print(row, flush=True)
     with open(args.results, "a") as file: file.write(row + "\n")
     found += len(faults) + gone

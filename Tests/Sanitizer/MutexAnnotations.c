@@ -1,9 +1,11 @@
-// Tells the thread sanitizer what it cannot see of Swift's Mutex on Linux. scripts/test --sanitize builds and preloads it.
+// Tells the thread sanitizer what it cannot see of Swift's Mutex on Linux. scripts/test --sanitize builds and preloads
+// it.
 //
 // A Mutex that nobody waits for is taken and let go by atomic operations in the program's own, instrumented code. One
-// that somebody waits for goes through three functions of the Swift runtime that leave it to the kernel (FUTEX_LOCK_PI),
-// and those are not instrumented: each waited-for hand-over would be reported as a race of all that the lock guards.
-// So each of the three is wrapped here, with the acquire or release that it stands for. Nothing is suppressed.
+// that somebody waits for goes through three functions of the Swift runtime that leave it to the kernel
+// (FUTEX_LOCK_PI), and those are not instrumented: each waited-for hand-over would be reported as a race of all that
+// the lock guards. So each of the three is wrapped here, with the acquire or release that it stands for. Nothing is
+// suppressed.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

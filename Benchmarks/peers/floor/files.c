@@ -35,7 +35,8 @@ void files_open(struct files *files, const struct formats *formats, const char *
     /* What Callreel encodes with, so that servers are compared and not compression levels. */
     FLAC__stream_encoder_set_compression_level(encoder, 5);
     FLAC__stream_encoder_set_blocksize(encoder, 1152);
-    if (FLAC__stream_encoder_init_file(encoder, path, NULL, NULL) != FLAC__STREAM_ENCODER_INIT_STATUS_OK) give_up("create", path);
+    if (FLAC__stream_encoder_init_file(encoder, path, NULL, NULL) != FLAC__STREAM_ENCODER_INIT_STATUS_OK)
+      give_up("create", path);
     files->flac = encoder;
   }
 }
@@ -51,7 +52,8 @@ void files_write(struct files *files, const int16_t *samples, size_t count) {
       left -= (size_t)written;
     }
   }
-  if (files->wav && sf_write_short(files->wav, samples, (sf_count_t)count) != (sf_count_t)count) give_up("write", "wav");
+  if (files->wav && sf_write_short(files->wav, samples, (sf_count_t)count) != (sf_count_t)count)
+    give_up("write", "wav");
   if (files->flac) {
     for (size_t index = 0; index < count; index++) wide[index] = samples[index];
     if (!FLAC__stream_encoder_process_interleaved(files->flac, wide, (uint32_t)count)) give_up("write", "flac");

@@ -1,8 +1,8 @@
 /* floor --port N --out DIR --sinks wav[,raw,flac] [--interval MILLISECONDS]
  *
- * Records calls with as little as it can be done with: one thread, epoll, one buffer for all, no safety. With an interval each
- * call's socket is read on a clock, as Callreel does; without one it is read whenever something has come. Any error ends the program,
- * and so the run. It is no server for anybody: it is what the others are measured by.
+ * Records calls with as little as it can be done with: one thread, epoll, one buffer for all, no safety. With an
+ * interval each call's socket is read on a clock, as Callreel does; without one it is read whenever something has come.
+ * Any error ends the program, and so the run. It is no server for anybody: it is what the others are measured by.
  */
 #include "floor.h"
 
@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* An interval of the clock has so many turns; each call is read in one of them, so that the work is spread over the interval. */
+/* An interval of the clock has so many turns; each call is read in one of them, so that the work is spread over the
+ * interval. */
 #define TURNS 20
 
 struct call {
@@ -136,7 +137,8 @@ static void serve_turn(int turn) {
 static int listen_on(int port) {
   int on = 1, server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (bind(server, (struct sockaddr *)&address, sizeof address) != 0 || listen(server, 4096) != 0) fail("listen");
   return server;
 }
@@ -167,7 +169,8 @@ int main(int argc, char **argv) {
     if (strcmp(name, "--out") == 0) directory = value;
     if (strcmp(name, "--interval") == 0) interval = atol(value);
     if (strcmp(name, "--sinks") == 0)
-      formats = (struct formats){.raw = strstr(value, "raw"), .wav = strstr(value, "wav"), .flac = strstr(value, "flac")};
+      formats = (struct formats){
+          .raw = strstr(value, "raw"), .wav = strstr(value, "wav"), .flac = strstr(value, "flac")};
   }
   if (port == 0 || !directory) return fprintf(stderr, "--port and --out are needed\n"), 2;
   struct rlimit limit;

@@ -55,7 +55,8 @@ void reader_decode(struct reader *reader, uint8_t *buffer, size_t length, struct
   while (at < length && !decoded->broken && !decoded->has_close) {
     if (!reader->in_payload) {
       reader->header[reader->header_length++] = buffer[at++];
-      if (reader->header_length >= 2 && read_header(reader, decoded) && reader->remaining == 0) end_frame(reader, decoded);
+      if (reader->header_length >= 2 && read_header(reader, decoded) && reader->remaining == 0)
+        end_frame(reader, decoded);
       continue;
     }
     size_t piece = reader->remaining < length - at ? (size_t)reader->remaining : length - at;

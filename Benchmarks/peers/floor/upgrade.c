@@ -64,5 +64,6 @@ size_t upgrade_answer(const char *request, char *answer, size_t room) {
   base64(digest, accept);
   return (size_t)snprintf(
       answer, room,
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept);
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Accept: %s\r\n\r\n", accept);
 }

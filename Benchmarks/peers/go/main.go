@@ -1,5 +1,6 @@
-// A call recorder with gorilla/websocket, as one would write it in Go with some care: a goroutine for each call, which copies
-// messages through a buffer of 4 KiB to a file and allocates nothing for them; the header of a WAV is completed when the call ends.
+// A call recorder with gorilla/websocket, as one would write it in Go with some care: a goroutine for each call, which
+// copies messages through a buffer of 4 KiB to a file and allocates nothing for them; the header of a WAV is completed
+// when the call ends.
 package main
 
 import (
@@ -27,7 +28,8 @@ type recording struct {
 	wav     bool
 }
 
-// writeOnly hides the buffer's ReadFrom, which would go past the buffer and straight to the file, with 32 KiB for each message.
+// writeOnly hides the buffer's ReadFrom, which would go past the buffer and straight to the file, with 32 KiB for each
+// message.
 type writeOnly struct{ io.Writer }
 
 func create(path string, wav bool) (*recording, error) {

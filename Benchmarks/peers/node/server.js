@@ -37,7 +37,8 @@ async function complete(file, bytes) {
   await handle.close();
 }
 
-new WebSocketServer({ host: '127.0.0.1', port: Number(options.port), path: '/cable', backlog: 4096 }).on('connection', (socket) => {
+const server = new WebSocketServer({ host: '127.0.0.1', port: Number(options.port), path: '/cable', backlog: 4096 });
+server.on('connection', (socket) => {
   let stream = null;
   let bytes = 0;
   socket.on('message', (message, isBinary) => {

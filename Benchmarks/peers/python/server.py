@@ -1,6 +1,7 @@
-"""A call recorder with websockets, as one would write it in Python: a coroutine for each call, the wave module for the file.
+"""A call recorder with websockets, as one would write it in Python.
 
-Writing blocks the loop, as it does in most programs of this kind; there is one thread.
+It has a coroutine for each call, and the wave module for the file. Writing blocks the loop, as it does in most programs
+of this kind; there is one thread.
 """
 
 import argparse

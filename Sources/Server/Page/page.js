@@ -146,7 +146,8 @@ function patchLive(parts, call) {
   setText(parts.start, instant(timeOnly, call.startedAt));
   const sinks = call.sinks || [];
   const isTrouble = ({ state }) => ["failed", "stalled", "lagging"].includes(state);
-  setText(parts.sinks, sinks.filter((sink) => !isTrouble(sink)).map(({ name, state }) => `${name} ${state}`).join(", "));
+  const healthy = sinks.filter((sink) => !isTrouble(sink));
+  setText(parts.sinks, healthy.map(({ name, state }) => `${name} ${state}`).join(", "));
   const exceptions = call.stillRecording || [];
   const paused = call.paused ? [`The recording is ${call.resuming ? "about to go on" : "paused"}.`] : [];
   if (exceptions.length) paused.push(`Not paused, because of onPause: ${exceptions.join(", ")}.`);
@@ -189,7 +190,9 @@ function patchPlayer({ audio, hint, parts }, recording) {
     const urls = sources[source] || [];
     if (urls[part]) setAttribute(audio, "src", urls[part]);
     parts.hidden = urls.length < 2;
-    parts.replaceChildren(...(urls.length < 2 ? [] : urls).map((_, index) => partItem(index, urls.length, index === part, () => go(index))));
+    const shown = urls.length < 2 ? [] : urls;
+    parts.replaceChildren(
+      ...shown.map((_, index) => partItem(index, urls.length, index === part, () => go(index))));
   };
   /** Plays another part. Moves focus to its button, because the buttons are rebuilt. */
   const go = (index) => {
@@ -217,7 +220,9 @@ function patchPlayer({ audio, hint, parts }, recording) {
     setText(hint, "This file cannot be played here. Download it instead.");
   };
   const elsewhere = files.length && files.every((file) => !recordingURL(file.url));
-  const unplayable = elsewhere ? "The files stand in another directory." : "Not playable in a browser. Download it instead.";
+  const unplayable = elsewhere
+    ? "The files stand in another directory."
+    : "Not playable in a browser. Download it instead.";
   const why = files.length ? unplayable : "No file was written.";
   setText(hint, sources.length ? "" : why);
 }
@@ -240,8 +245,9 @@ function patchFiles(list, recording) {
 }
 
 function fileItem(file, recording) {
-  const words = [make("bdi", recordingURL(file.url) ? fileName(file) : file.path || fileName(file)), " ", make("span", size(file.bytes || 0), "size")];
   const url = recordingURL(file.url);
+  const name = url ? fileName(file) : file.path || fileName(file);
+  const words = [make("bdi", name), " ", make("span", size(file.bytes || 0), "size")];
   if (!url) return wrap("li", "", wrap("span", "plain", ...words));
   const after = make("span", `, call from ${caller(recording)}`, "unseen");
   const link = wrap("a", "download", make("span", "Download ", "unseen"), ...words, after);
@@ -280,8 +286,14 @@ function tick() {
 const liveRows = new Rows(element("live-list"), element("live-row"), patchLive);
 const recordingRows = new Rows(element("recording-list"), element("recording-row"), patchRecording);
 
-function show({ live = [], total = 0, indexing = false, answerURL = "", testCommand = "", obstacles = [], warnings = [] }, recordings) {
-  const notices = [...obstacles.map((text) => `⚠ No new calls are taken: ${text}`), ...warnings.map((text) => `⚠ ${text}`)];
+function show(
+  { live = [], total = 0, indexing = false, answerURL = "", testCommand = "", obstacles = [], warnings = [] },
+  recordings,
+) {
+  const notices = [
+    ...obstacles.map((text) => `⚠ No new calls are taken: ${text}`),
+    ...warnings.map((text) => `⚠ ${text}`),
+  ];
   patchList(element("notices"), notices);
   const isEmpty = recordings.length === 0;
   liveRows.show(live);
