@@ -241,7 +241,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "SinksTests",
-            dependencies: ["CallreelCore", "CallreelSinks", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/SinksTests", swiftSettings: settings),
         .testTarget(
             name: "ServerTests",

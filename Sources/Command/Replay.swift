@@ -25,7 +25,8 @@ struct Replay: AsyncParsableCommand {
             file: configuration.config, plugins: CommandLineTool.plugins,
             environment: ProcessInfo.processInfo.environment)
         let recorder = Recorder(
-            store: try settings.recordings.store(), plans: settings.sinks, registry: settings.registry,
+            store: try settings.recordings.store(), settings: RecorderSettings(sinks: settings.sinks),
+            registry: settings.registry,
             logger: Terminal.logger(level: logLevel.level)
         )
         let input = try AudioInput(file)

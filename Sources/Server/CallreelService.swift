@@ -21,7 +21,7 @@ package struct CallreelService: Service {
     private let onRunning: @Sendable (Address) async -> Void
     private let hurrySignal = HurrySignal()
     private let metrics = PrometheusMetrics(
-        descriptions: Recorder.metricDescriptions.merging(Admission.metricDescriptions) { one, _ in one }
+        descriptions: RecorderMetrics.descriptions.merging(Admission.metricDescriptions) { one, _ in one }
             .merging(ProgramMetrics.descriptions) { one, _ in one })
     private let admission: Admission
     let door: Door
@@ -86,11 +86,8 @@ package struct CallreelService: Service {
         door = try Door(configuration) { address.publicURL }
         if let path = door.callPath { address.setCallPath(path) }
         let recorder = Recorder(
-            store: try configuration.recordings.store(), plans: configuration.sinks, registry: configuration.registry,
-            catalogue: index,
-            marks: configuration.recordings.marks, eventLimit: configuration.limits.events,
-            lateEventLimit: configuration.limits.lateEvents, pauseGuard: configuration.recordings.pauseGuard,
-            metrics: metrics, logger: logger)
+            store: try configuration.recordings.store(), settings: configuration.recorder,
+            registry: configuration.registry, catalogue: index, metrics: metrics, logger: logger)
         self.recorder = recorder
         metrics.observe("callreel_log_lines_dropped_total", lostLogLines)
         metrics.state("callreel_build_info", ["version": CallreelVersion.current])
@@ -192,9 +189,10 @@ package struct CallreelService: Service {
         HealthRoutes(recorder: recorder, admission: admission, metrics: metrics) { [door] in door.mayKnow($0) }.add(
             to: router)
         CallsAPI(
-            recorder: recorder, index: index, admission: admission, files: files, tunnels: tunnels,
-            publicURL: { address.publicURL },
-            testCommand: { address.current.testCommand(Self.program) }
+            recorder: recorder, index: index, admission: admission, files: files,
+            access: .init(
+                publicURL: { address.publicURL }, testCommand: { address.current.testCommand(Self.program) },
+                tunnels: tunnels)
         )
         .add(to: router)
         PageRoutes.add(to: router)
@@ -202,18 +200,16 @@ package struct CallreelService: Service {
         for path in guards.keys { addReminder(at: path, to: router) }
         let target = RequestTarget(publicURL: configuration.publicURL, carrierPaths: door.carrierPaths)
         let upgrade = WebSocketUpgrade(guards: guards, echoPath: echoPath, target: target, hosts: door.hosts)
-        let policy = WebSocketPolicy(configuration.listen, configuration.limits)
-        let census = ConnectionCensus(configuration.limits)
+        let limits = ConnectionLimits(configuration)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
             responder: CanonicalRequests(target: target, next: router.buildResponder()),
             server: HTTPServerBuilder {
-                [recorder, admission, door, logger, hurrySignal, limits = configuration.limits] responder in
+                [door, hurrySignal] responder in
                 CallreelChannel(
-                    responder: responder, recorder: recorder, upgrade: upgrade, policy: policy, limits: limits,
-                    census: census,
-                    hurry: hurrySignal, admission: admission, door: door, logger: logger)
+                    responder: responder, calls: calls, upgrade: upgrade, limits: limits, hurry: hurrySignal,
+                    door: door)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: configuration.listen.port), serverName: "callreel",

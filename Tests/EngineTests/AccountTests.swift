@@ -31,7 +31,7 @@ import Testing
             bench.receive(1)
             now += .seconds(10)
             bench.session.tick(now: now)
-            bench.session.saveNow()
+            bench.session.saves.demand()
             return try bench.partialManifest().sinks.allSatisfy { $0.written > 11_000 }
         }
         let recording = try await bench.end()
@@ -78,7 +78,7 @@ import Testing
         if lead > 0 { bench.receive(lead) }
         bench.receive(29_000)
         try await until("it has failed") { bench.log.values.contains { $0.hasPrefix("sink failed") } }
-        try await until("it is back") { bench.session.accounts[0].tally.written > 20_000 }
+        try await until("it is back") { bench.session.sinks[0].account.tally.written > 20_000 }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
         #expect(recording.sinks.map(\.state) == [.complete, .complete])

@@ -103,8 +103,8 @@ import Testing
 
     @Test func `events that are too large, alone or together, are counted`() async throws {
         let bench = try CallBench([])
-        bench.session.note("large", data: ["text": .string(String(repeating: "x", count: CallSession.eventByteLimit))])
-        let text = String(repeating: "y", count: CallSession.eventByteLimit / 2)
+        bench.session.note("large", data: ["text": .string(String(repeating: "x", count: Recording.Event.byteLimit))])
+        let text = String(repeating: "y", count: Recording.Event.byteLimit / 2)
         for _ in 0..<600 { bench.session.note("half", data: ["text": .string(text)]) }
         let recording = try await bench.end()
         let kept = CallSession.eventsByteLimit / (text.utf8.count + 11)

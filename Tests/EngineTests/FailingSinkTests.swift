@@ -87,7 +87,8 @@ import Testing
             try .parse(#"[{"type": "probe", "buffer": 0.5}]"#), at: .root, registry: testRegistry, problems: &problems)
         let store = RecordingStore(directory: workspace.file("recordings"), template: try NameTemplate("call"))
         let recorder = Recorder(
-            store: store, plans: plans, registry: testRegistry, catalogue: RecordingIndex(), logger: silentLogger)
+            store: store, settings: RecorderSettings(sinks: plans), registry: testRegistry, catalogue: RecordingIndex(),
+            logger: silentLogger)
         await #expect(throws: DiskError.self) { try await recorder.prepare() }
         let announcements = Collected<Void>()
         let call = recorder.startCall(CallFacts(carrier: "test"), format: .telephone) { announcements.append(()) }

@@ -31,7 +31,7 @@ import Testing
         #expect(recording.sinks[0].error?.contains(elsewhere.file("first")) == true)
         #expect(recording.sinks[0].files.map(\.directory) == [elsewhere.file("second")])
         #expect(try samples(recording.sinks[0].files[0]) == ramp(0..<1600))
-        #expect(bench.recorder.plans[0].health.problem == nil)
+        #expect(bench.recorder.stations[0].health.problem == nil)
         #expect(bench.log.values.contains("sink failed, and goes on in its fallback"))
         #expect(try elsewhere.files() == ["first", "second/.partial", "second/call.fallback.pcm"])
     }

@@ -11,8 +11,7 @@ import Testing
     @Test func `reads of clients are given up when their directory hangs, and go on when it answers`() async throws {
         let workspace = try Workspace()
         let place = StorageDirectory(
-            workspace.path, mustExist: false, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
-            metrics: RecorderMetrics(NOOPMetricsHandler.instance), hangLimit: .milliseconds(50))
+            workspace.path, .test(), freeBytes: .test, hangLimit: .milliseconds(50))
         let gate = Gate(), begun = Collected<Int>()
         defer { gate.open() }
         place.beforeLook { gate.wait() }

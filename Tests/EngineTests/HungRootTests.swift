@@ -32,11 +32,8 @@ import Testing
         let names = ["one", "two", "three", "four"], roots = [stuck, free, nil, stuck]
         let ids = try zip(names, roots).map { try plant($0, root: $1, in: bench) }
         let logger = Logger(label: "test") { _ in LogBook(entries: Collected(), everything: log) }
-        let recovery = Recovery(
-            store: bench.store, registry: testRegistry, logger: logger, answerLimit: .milliseconds(100)
-        ) {
-            if $0 == stuck.path { gate.wait() }
-        }
+        let watch = RootWatch(answerLimit: .milliseconds(100)) { if $0 == stuck.path { gate.wait() } }
+        let recovery = Recovery(store: bench.store, registry: testRegistry, logger: logger, watch: watch)
         for round in 0..<2 {
             let findings = recovery.run(onRecovery: { told.append($0.name) })
             let waiting = findings.filter { $0.outcome == .waits }
@@ -67,12 +64,11 @@ import Testing
         var store = bench.store
         store.onStep = { step in if case .repaired = step, looks.count == 1 { gate.wait() } }
         // The directory answers once.
-        let recovery = Recovery(
-            store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(100)
-        ) { _ in
+        let watch = RootWatch(answerLimit: .milliseconds(100)) { _ in
             looks.append(())
             if looks.count > 1 { gate.wait() }
         }
+        let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger, watch: watch)
         let first = recovery.run(onRecovery: { told.append($0.name) })
         #expect(first.count == 1 && first[0].problems.first?.contains("\(root.path) does not answer") == true)
         #expect(recovery.isHeldUp)
@@ -95,9 +91,8 @@ import Testing
         _ = try plant("far", root: root, in: bench)
         var store = bench.store
         store.onStep = { step in if case .repaired = step { gate.wait() } }
-        let recovery = Recovery(
-            store: store, registry: testRegistry, logger: silentLogger, answerLimit: .milliseconds(50)
-        ) { _ in looks.append(()) }
+        let watch = RootWatch(answerLimit: .milliseconds(50)) { _ in looks.append(()) }
+        let recovery = Recovery(store: store, registry: testRegistry, logger: silentLogger, watch: watch)
         let run = Task {
             await BlockingExecutor(name: "test").run {
                 recovery.run(isEnding: { isEnding.withLock { $0 } }, onRecovery: { told.append($0.name) })

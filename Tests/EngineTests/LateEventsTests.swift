@@ -18,8 +18,8 @@ import Testing
 
     private func recorder(limit: Int = 20, events: Int = 1000) -> Recorder {
         Recorder(
-            store: store, plans: [], registry: testRegistry, catalogue: RecordingIndex(), eventLimit: events,
-            lateEventLimit: limit,
+            store: store, settings: RecorderSettings(sinks: [], eventLimit: events, lateEventLimit: limit),
+            registry: testRegistry, catalogue: RecordingIndex(),
             logger: silentLogger)
     }
 
@@ -68,8 +68,8 @@ import Testing
         let recorder = recorder(limit: 1000)
         let recording = try await record("A", with: recorder)
         await recorder.note(
-            "large", data: ["text": .string(String(repeating: "x", count: CallSession.eventByteLimit))], of: facts("A"))
-        let text = String(repeating: "x", count: CallSession.eventByteLimit - 100)
+            "large", data: ["text": .string(String(repeating: "x", count: Recording.Event.byteLimit))], of: facts("A"))
+        let text = String(repeating: "x", count: Recording.Event.byteLimit - 100)
         for number in 0..<100 {
             await recorder.note("n", data: ["n": .integer(number), "text": .string(text)], of: facts("A"))
         }
@@ -82,11 +82,11 @@ import Testing
 
     @Test func `events of an expected call that find no room are counted in its manifest`() async throws {
         let recorder = recorder()
-        for number in 0..<Recorder.waitingEventLimit + 7 {
+        for number in 0..<ExpectedFacts.eventLimit + 7 {
             await recorder.note("n", data: ["n": .integer(number)], of: facts("A"))
         }
         let recording = try await record("A", with: recorder)
-        #expect(recording.events.count == Recorder.waitingEventLimit + 1)
+        #expect(recording.events.count == ExpectedFacts.eventLimit + 1)
         #expect(recording.droppedEvents == 7)
     }
 

@@ -107,7 +107,7 @@ import Testing
         #expect(recording.sinks[0].error?.hasPrefix("told to fail in thirdWrite") == true)
         #expect(recording.sinks[0].error?.contains("it went on when it was tried") == true)
         // The sink's last opening succeeded.
-        #expect(bench.recorder.plans[0].health.problem == nil)
+        #expect(bench.recorder.stations[0].health.problem == nil)
     }
 
     @Test func `what cannot be better next time is not tried again`() async throws {

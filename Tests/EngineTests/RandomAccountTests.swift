@@ -54,7 +54,7 @@ import Testing
                 }
                 probe.isHeld.store(false, ordering: .relaxed)
                 try await until("the sink is back") {
-                    bench.session.fanout.queues[0].queuedFrames == 0 || bench.state(0) == .failed
+                    bench.session.sinks[0].queue.queuedFrames == 0 || bench.state(0) == .failed
                 }
             default: receive()
             }

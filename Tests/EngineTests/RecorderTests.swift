@@ -15,7 +15,8 @@ import Testing
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("{id}"))
         try store.prepare()
         recorder = Recorder(
-            store: store, plans: [], registry: testRegistry, catalogue: RecordingIndex(), logger: silentLogger)
+            store: store, settings: RecorderSettings(sinks: []), registry: testRegistry, catalogue: RecordingIndex(),
+            logger: silentLogger)
     }
 
     func facts(_ uuid: String?, conversation: String? = nil, from: String? = nil, to: String? = nil) -> CallFacts {
@@ -63,10 +64,10 @@ import Testing
     }
 
     @Test func `facts about calls that never come take a bounded room, and the oldest go first`() async throws {
-        for number in 0...Recorder.waitingLimit { recorder.expect(facts("\(number)", from: "from \(number)")) }
+        for number in 0...ExpectedFacts.limit { recorder.expect(facts("\(number)", from: "from \(number)")) }
         #expect(try await record(facts("0")).call.from == nil)
         #expect(try await record(facts("1")).call.from == "from 1")
-        #expect(try await record(facts("\(Recorder.waitingLimit)")).call.from == "from \(Recorder.waitingLimit)")
+        #expect(try await record(facts("\(ExpectedFacts.limit)")).call.from == "from \(ExpectedFacts.limit)")
     }
 
     @Test func `an event finds the running call that it belongs to`() async throws {
@@ -122,7 +123,7 @@ import Testing
             async let events: Void = {
                 for event in 0..<80 {
                     // The recorder keeps so many events for an unknown call. The rest are sent while the call is there.
-                    while event == Recorder.waitingEventLimit, recorder.index.count <= number,
+                    while event == ExpectedFacts.eventLimit, recorder.index.count <= number,
                         recorder.liveCalls.isEmpty
                     { await Task.yield() }
                     await recorder.note("n", data: ["n": .integer(event)], of: call)
@@ -159,7 +160,8 @@ import Testing
             registry: testRegistry,
             problems: &problems)
         let next = Recorder(
-            store: recorder.store, plans: plans, registry: testRegistry, catalogue: RecordingIndex(),
+            store: recorder.store, settings: RecorderSettings(sinks: plans), registry: testRegistry,
+            catalogue: RecordingIndex(),
             logger: silentLogger)
         let running = Task { await next.run() }
         try await until("the older recording is known") {

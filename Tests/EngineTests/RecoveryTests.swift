@@ -184,6 +184,7 @@ import Testing
         manifest.sinks[0].files = []
         manifest.sinks[0].lost = 100
         manifest.endedAt = manifest.startedAt
+        manifest.endReason = "over"
         try bench.workspace.plant("day/call.json", String(decoding: try manifest.encoded(), as: UTF8.self))
         #expect(
             try FileSystem.link(bench.workspace.file(bench.path("call.pcm")), as: bench.workspace.file("day/call.pcm")))

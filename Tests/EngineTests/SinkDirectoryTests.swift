@@ -146,7 +146,7 @@ import Testing
         ])
         bench.receive(160)
         try await until("it has failed") { bench.log.values.contains("sink failed") && bench.state(0) == .failed }
-        #expect(bench.recorder.plans[0].health.problem?.contains(workspace.file("file")) == true)
+        #expect(bench.recorder.stations[0].health.problem?.contains(workspace.file("file")) == true)
         if !isRequired { bench.session.end("over") }
         let recording = try await bench.published()
         let reason =

@@ -168,8 +168,8 @@ private struct MisnamedSink: IdleSink {
         let queue = ChunkQueue(envelope: plan.envelope, format: .telephone) {}
         queue.close()
         let workspace = try Workspace()
-        let job = SinkJob(places: [workspace.place()], queue: queue, envelope: plan.envelope, health: plan.health)
-        let report = await plan.runner.run(job)
+        let job = SinkJob(places: [workspace.place()], queue: queue, station: SinkStation(plan))
+        let report = await plan.sink.run(job)
         #expect(report.details["level"] == 8)
     }
 }

@@ -157,7 +157,7 @@ import Testing
         for session in more { #expect(session.receive(ramp(0..<160))) }
         bench.receive(160)
         try await until("nine threads are stuck, and the other sink has everything") {
-            for plan in bench.recorder.plans { plan.threads.relieve() }
+            for station in bench.recorder.stations { station.threads.relieve() }
             return stuck.gate.waiting == 9 && free.samples.count == 9 * 160
         }
         stuck.gate.open()

@@ -12,9 +12,7 @@ import Testing
         -> StorageDirectory
     {
         StorageDirectory(
-            path, mustExist: mustExist, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
-            metrics: RecorderMetrics(NOOPMetricsHandler.instance),
-            hangLimit: hangLimit)
+            path, .test(mustExist: mustExist), freeBytes: .test, hangLimit: hangLimit)
     }
 
     @Test func `a directory in which everything can be done is made and has nothing to say`() throws {
@@ -125,8 +123,7 @@ import Testing
     @Test func `a call that waits for the disk is told of, and work that takes long is not`() async throws {
         let workspace = try Workspace()
         let place = StorageDirectory(
-            workspace.path, mustExist: false, mode: 0o750, marks: SpaceMarks(low: 0, critical: 0),
-            metrics: RecorderMetrics(NOOPMetricsHandler.instance), busyLimit: .milliseconds(50))
+            workspace.path, .test(), freeBytes: .test, busyLimit: .milliseconds(50))
         let gate = Gate(), executor = BlockingExecutor(name: "test", threads: 2)
         let long = Task {
             try await place.run(on: executor, takesLong: true) { () throws(DiskError) in gate.wait() }
@@ -177,9 +174,10 @@ import Testing
         let plans = SinkPlan.read(try .parse(entry), at: .root, registry: testRegistry, problems: &problems)
         #expect(problems.isEmpty)
         let recorder = Recorder(
-            store: bench.recorder.store, plans: plans, registry: testRegistry, catalogue: RecordingIndex(),
+            store: bench.recorder.store, settings: RecorderSettings(sinks: plans), registry: testRegistry,
+            catalogue: RecordingIndex(),
             logger: silentLogger)
-        let place = recorder.storage.places(of: 0)[0].directory
+        let place = recorder.stations[0].places[0].directory
         place.beforeLook { gate.wait() }
         place.rehearse(silentLogger)
         try await until("the directory hangs") { place.hang != nil }

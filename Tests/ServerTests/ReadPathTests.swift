@@ -47,7 +47,8 @@ import Testing
         let policy = WebSocketPolicy(.init(), limits)
         try store.prepare()
         let call = CallConsumer(
-            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: book.logger),
+            recorder: Recorder(
+                store: store, settings: RecorderSettings(sinks: []), registry: SinkRegistry(), logger: book.logger),
             dialect: VonageDialect(), aheadLimit: policy.aheadLimit, logger: book.logger)
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(consumer: call, policy: policy, socket: ends[0]) { _ in })

@@ -35,7 +35,8 @@ private final class Counted: Sendable {
         let store = RecordingStore(directory: directory.path, template: try NameTemplate("{id}"))
         try store.prepare()
         call = CallConsumer(
-            recorder: Recorder(store: store, plans: [], registry: SinkRegistry(), logger: logger),
+            recorder: Recorder(
+                store: store, settings: RecorderSettings(sinks: []), registry: SinkRegistry(), logger: logger),
             dialect: VonageDialect(), logger: logger)
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(consumer: call, policy: WebSocketPolicy(.init(), .init()), onRefusal: refusals.add))

@@ -49,7 +49,8 @@ import Testing
     @Test func `a FLAC whose last block or header cannot be written is an error`() throws {
         try withDescriptorThatFillsUp { descriptor, fill in
             var encoder = try FLACEncoder(
-                descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [],
+                descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
+                comments: [],
                 padding: 0)
             try encoder.write([1, 2, 3].span)
             try fill()
@@ -75,7 +76,8 @@ import Testing
             #expect(fcntl(descriptor, F_GETFD) >= 0, "the descriptor was closed by somebody else")
             do throws(CodecFailure) {
                 _ = try FLACEncoder(
-                    descriptor: descriptor, format: format, level: 5, blockSize: 576, verify: false, comments: [],
+                    descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
+                    comments: [],
                     padding: 0)
                 Issue.record("began a FLAC on a full device")
             } catch {
@@ -87,7 +89,8 @@ import Testing
     @Test func `an encoder that died stays dead`() throws {
         try withDescriptorThatFillsUp { descriptor, fill in
             var encoder = try FLACEncoder(
-                descriptor: descriptor, format: format, level: 5, blockSize: 16, verify: true, comments: [], padding: 0)
+                descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 16, verify: true),
+                comments: [], padding: 0)
             try fill()
             for _ in 0..<2 {
                 let failure = #expect(throws: CodecFailure.self) {

@@ -21,7 +21,7 @@ import Testing
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate("call-{part}"))
         try store.prepare()
         let recorder = Recorder(
-            store: store, plans: plans, registry: .builtIn,
+            store: store, settings: RecorderSettings(sinks: plans), registry: .builtIn,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let call = recorder.begin(CallStart(CallFacts(carrier: "test"), format: format), source: IdleSource())
         let session = call.session

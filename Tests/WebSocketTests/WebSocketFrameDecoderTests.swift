@@ -92,7 +92,8 @@ private final class Collector {
             frame(0x89, Array(repeating: 0, count: 126)),  // too long a control frame
             frame(0x80, [1]), frame(0x00, [1]),  // continuations without a message
             frame(0x02, [1]) + frame(0x82, [2]), frame(0x01, [65]) + frame(0x81, [65]),  // a message inside another
-            [0x82, 0xFE, 0, 125, 0, 0, 0, 0], [0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0],  // lengths in longer forms than needed
+            // Lengths in longer forms than needed.
+            [0x82, 0xFE, 0, 125, 0, 0, 0, 0], [0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0],
             [0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],  // the highest bit of a length
             frame(0x88, [3]),  // half a status code
         ]

@@ -36,8 +36,8 @@ struct Handover {
     /// Returns the CPU nanoseconds of a whole call.
     private func cpuTime(frames: Int) async throws -> Double {
         let recorder = Recorder(
-            store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")), plans: plans,
-            registry: .builtIn,
+            store: RecordingStore(directory: room.path, template: try NameTemplate("{id}")),
+            settings: RecorderSettings(sinks: plans), registry: .builtIn,
             logger: Logger(label: "micro") { _ in SwiftLogNoOpLogHandler() })
         try await recorder.prepare()
         let samples = speechlike(frames: framesPerRead * 320)

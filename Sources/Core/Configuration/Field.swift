@@ -38,21 +38,27 @@ public struct Field<Root: Sendable>: Sendable {
         return field
     }
 
-    /// Makes a field for one Swift value. `parse` converts the JSON value, or returns the reason for its refusal.
+    /// Makes a field for one Swift value.
     private init<Value>(
         _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, type: String, schema: [String: JSONValue],
-        help: String,
-        parse: @escaping @Sendable (JSONValue) -> Parsed<Value>, write: @escaping @Sendable (Value) -> JSONValue
+        help: String, _ conversion: Conversion<Value>
     ) {
         self.init(name, type: type, schema: schema, help: help) { value, place, root, problems in
-            switch parse(value) {
+            switch conversion.parse(value) {
             case .value(let parsed): root[keyPath: path] = parsed
             case .refused(let reason): problems.append(.init(at: place, reason))
             }
         } write: {
-            write($0[keyPath: path])
+            conversion.write($0[keyPath: path])
         }
     }
+}
+
+/// Converts between a JSON value and a Swift value.
+private struct Conversion<Value>: Sendable {
+    /// Converts the JSON value, or returns the reason for its refusal.
+    let parse: @Sendable (JSONValue) -> Parsed<Value>
+    let write: @Sendable (Value) -> JSONValue
 }
 
 /// The outcome of converting a configuration value.
@@ -75,8 +81,9 @@ extension Field {
     ) -> Self {
         Self(
             name, path, type: "whole number, \(range)", schema: schema("integer", range), help: help,
-            parse: { wholeNumber($0, range) },
-            write: JSONValue.integer)
+            Conversion(
+                parse: { wholeNumber($0, range) },
+                write: JSONValue.integer))
     }
 
     /// A whole number in a range, or `null` to let the program choose; `help` says how it chooses.
@@ -85,8 +92,9 @@ extension Field {
     ) -> Self {
         Self(
             name, path, type: "whole number, \(range), or null", schema: orNull(schema("integer", range)), help: help,
-            parse: { $0 == .null ? .value(nil) : wholeNumber($0, range).map(Optional.some) },
-            write: { $0.map(JSONValue.integer) ?? .null })
+            Conversion(
+                parse: { $0 == .null ? .value(nil) : wholeNumber($0, range).map(Optional.some) },
+                write: { $0.map(JSONValue.integer) ?? .null }))
     }
 
     /// A number, whole or not, in a range.
@@ -98,11 +106,14 @@ extension Field {
             name, path, type: "number, \(range)",
             schema: ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)],
             help: help,
-            parse: { value in
-                guard let number = value.double else { return .refused("\(value.found) is not a number in \(range)") }
-                return range.contains(number) ? .value(number) : .refused("\(value.found) is outside \(range)")
-            },
-            write: { $0 == $0.rounded() && abs($0) < 1e15 ? .integer(Int($0)) : .number($0) })
+            Conversion(
+                parse: { value in
+                    guard let number = value.double else {
+                        return .refused("\(value.found) is not a number in \(range)")
+                    }
+                    return range.contains(number) ? .value(number) : .refused("\(value.found) is outside \(range)")
+                },
+                write: { $0 == $0.rounded() && abs($0) < 1e15 ? .integer(Int($0)) : .number($0) }))
     }
 
     /// `true` or `false`.
@@ -111,14 +122,15 @@ extension Field {
     ) -> Self {
         Self(
             name, path, type: "true or false", schema: ["type": "boolean"], help: help,
-            parse: { value in
-                if case .boolean(let flag) = value {
-                    .value(flag)
-                } else {
-                    .refused("\(value.found) is not true or false")
-                }
-            },
-            write: JSONValue.boolean)
+            Conversion(
+                parse: { value in
+                    if case .boolean(let flag) = value {
+                        .value(flag)
+                    } else {
+                        .refused("\(value.found) is not true or false")
+                    }
+                },
+                write: JSONValue.boolean))
     }
 
     /// A text. `check` returns the mistake in it, or nil.
@@ -127,8 +139,10 @@ extension Field {
         check: @escaping @Sendable (String) -> String? = { _ in nil }
     ) -> Self {
         Self(
-            name, path, type: type, schema: ["type": "string"], help: help, parse: { text($0, check) },
-            write: JSONValue.string)
+            name, path, type: type, schema: ["type": "string"], help: help,
+            Conversion(
+                parse: { text($0, check) },
+                write: JSONValue.string))
     }
 
     /// A text, or `null` to let the program choose; `help` says how it chooses.
@@ -138,8 +152,9 @@ extension Field {
     ) -> Self {
         Self(
             name, path, type: type + ", or null", schema: orNull(["type": "string"]), help: help,
-            parse: { $0 == .null ? .value(nil) : text($0, check).map(Optional.some) },
-            write: { $0.map(JSONValue.string) ?? .null })
+            Conversion(
+                parse: { $0 == .null ? .value(nil) : text($0, check).map(Optional.some) },
+                write: { $0.map(JSONValue.string) ?? .null }))
     }
 
     /// One of a few words: the raw values of an enumeration.
@@ -150,12 +165,13 @@ extension Field {
         let list = words.joined(separator: ", ")
         return Self(
             name, path, type: "one of \(list)", schema: ["enum": .array(words.map(JSONValue.string))], help: help,
-            parse: { value in
-                if let choice = value.string.flatMap(Choice.init(rawValue:)) { return .value(choice) }
-                let near = value.string?.nearest(in: words).map { "; did you mean \"\($0)\"?" } ?? ""
-                return .refused("\(value.found) is not one of \(list)\(near)")
-            },
-            write: { .string($0.rawValue) })
+            Conversion(
+                parse: { value in
+                    if let choice = value.string.flatMap(Choice.init(rawValue:)) { return .value(choice) }
+                    let near = value.string?.nearest(in: words).map { "; did you mean \"\($0)\"?" } ?? ""
+                    return .refused("\(value.found) is not one of \(list)\(near)")
+                },
+                write: { .string($0.rawValue) }))
     }
 
     /// A group of its own under this key.

@@ -18,6 +18,23 @@ public struct CarrierRegistry: Sendable {
         package let standardWebhooks: String
         /// Reads options, reports every mistake, and returns the carrier ready to be made.
         package let prepare: @Sendable (JSONValue, ConfigurationPath, inout [ConfigurationProblem]) -> PreparedCarrier
+
+        /// Describes a carrier type.
+        init<Kind: Carrier>(_ carrier: Kind.Type) {
+            type = Kind.type
+            summary = Kind.summary
+            options = OptionDescription.all(of: Kind.Options.self)
+            schema = .object(
+                Kind.Options.entrySchema(Kind.type, summary: Kind.summary, envelope: CarrierEnvelope.self))
+            objectSchema = .object(
+                Kind.Options.entrySchema(nil, summary: Kind.summary, envelope: CarrierEnvelope.self))
+            standardPath = Kind.standardPath
+            standardWebhooks = Kind.standardWebhooks
+            prepare = { value, path, problems in
+                let options = Kind.Options.read(value, at: path, alongside: nil, problems: &problems)
+                return PreparedCarrier(Kind.self, options: options)
+            }
+        }
     }
 
     private var entries: [String: Entry] = [:]
@@ -43,17 +60,7 @@ public struct CarrierRegistry: Sendable {
         PluginName.check(type, "carrier", isTaken: entries[type] != nil)
         PluginName.check(
             Kind.Options.fields.map(\.name), of: type, besides: ["type"] + CarrierEnvelope.fields.map(\.name))
-        entries[type] = Entry(
-            type: type, summary: Kind.summary, options: OptionDescription.all(of: Kind.Options.self),
-            schema: .object(
-                Kind.Options.entrySchema(type, summary: Kind.summary, envelope: CarrierEnvelope.self)),
-            objectSchema: .object(
-                Kind.Options.entrySchema(nil, summary: Kind.summary, envelope: CarrierEnvelope.self)),
-            standardPath: Kind.standardPath, standardWebhooks: Kind.standardWebhooks,
-            prepare: { value, path, problems in
-                let options = Kind.Options.read(value, at: path, alongside: nil, problems: &problems)
-                return PreparedCarrier(Kind.self, options: options)
-            })
+        entries[type] = Entry(carrier)
         if isStandard { standardType = type }
     }
 
@@ -66,6 +73,8 @@ public struct CarrierRegistry: Sendable {
 
 /// A carrier type with its options, ready to be made.
 package struct PreparedCarrier: Sendable {
+    /// The registered type.
+    package let type: String
     /// Calls can bring tokens.
     package let bringsTokens: Bool
     /// The shape of the audio that calls will have, if known.
@@ -75,6 +84,7 @@ package struct PreparedCarrier: Sendable {
 
     /// Prepares a carrier type.
     init<Kind: Carrier>(_ carrier: Kind.Type, options: Kind.Options) {
+        type = Kind.type
         bringsTokens = Kind.bringsTokens
         format = Kind.format(options: options)
         make = { context throws(ConfigurationProblem) in

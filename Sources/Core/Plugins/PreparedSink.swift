@@ -6,6 +6,8 @@ package protocol SinkVisitor {
 
 /// A sink type with its options, ready to serve any number of calls. The generic type lives on inside it alone.
 package struct PreparedSink: Sendable {
+    /// The registered type.
+    package let type: String
     /// Returns the reason why the options cannot work for audio of a shape, or nil.
     package let refusal: @Sendable (AudioFormat) -> String?
     /// Suffixes of the sink's files, as far as they are known beforehand.
@@ -19,6 +21,7 @@ package struct PreparedSink: Sendable {
 
     /// Prepares a sink type.
     init<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type, options: Sink.Options) {
+        type = Sink.type
         refusal = { format in Sink.refusal(of: format, options: options) }
         fileSuffixes = Sink.fileSuffixes(options: options)
         findObstacle = { Sink.obstacle(options: options) }

@@ -16,6 +16,22 @@ public struct SinkRegistry: Sendable {
         package let repair: @Sendable (String, AudioFormat, Bool) throws(SinkError) -> FileRepair?
         /// ``AudioSink/decode(_:format:into:)`` of the type.
         package let decode: @Sendable (String, AudioFormat, (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile?
+
+        /// Describes a sink type.
+        init<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type) {
+            type = Sink.type
+            summary = Sink.summary
+            options = OptionDescription.all(of: Sink.Options.self)
+            schema = .object(Sink.Options.entrySchema(Sink.type, summary: Sink.summary, envelope: SinkEnvelope.self))
+            prepare = { value, path, problems in
+                let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
+                return PreparedSink(Sink.self, options: options)
+            }
+            repair = { path, format, dryRun throws(SinkError) in
+                try Sink.repair(path, format: format, dryRun: dryRun)
+            }
+            decode = { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) }
+        }
     }
 
     private var entries: [String: Entry] = [:]
@@ -40,15 +56,7 @@ public struct SinkRegistry: Sendable {
         PluginName.check(type, "sink", isTaken: entries[type] != nil)
         PluginName.check(
             Sink.Options.fields.map(\.name), of: type, besides: ["type"] + SinkEnvelope.fields.map(\.name))
-        entries[type] = Entry(
-            type: type, summary: Sink.summary, options: OptionDescription.all(of: Sink.Options.self),
-            schema: .object(Sink.Options.entrySchema(type, summary: Sink.summary, envelope: SinkEnvelope.self)),
-            prepare: { value, path, problems in
-                let options = Sink.Options.read(value, at: path, alongside: nil, problems: &problems)
-                return PreparedSink(Sink.self, options: options)
-            },
-            repair: { path, format, dryRun throws(SinkError) in try Sink.repair(path, format: format, dryRun: dryRun) },
-            decode: { path, format, body throws(SinkError) in try Sink.decode(path, format: format, into: body) })
+        entries[type] = Entry(sink)
     }
 }
 

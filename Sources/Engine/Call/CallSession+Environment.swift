@@ -5,25 +5,27 @@ extension CallSession {
     /// The parts of a recorder shared by all of its calls.
     struct Environment: Sendable {
         /// The sinks of each call.
-        let plans: [SinkPlan]
+        let stations: [SinkStation]
         let store: RecordingStore
-        let storage: Storage
-        /// The threads for writing manifests.
-        let ledger: BlockingExecutor
-        /// The threads for hashing the files of ended calls.
-        let sealer: BlockingExecutor
-        /// Limit on the events in one manifest.
-        let eventLimit: Int
-        /// Seconds for which audio stays masked after a request to end a pause.
-        let pauseGuard: Double
-        let metrics: CallMetrics
+        let disk: Disk
+        let settings: RecorderSettings
+        let metrics: RecorderMetrics
         let logger: Logger
     }
 
-    var plans: [SinkPlan] { environment.plans }
+    /// The recordings directory, and the threads for disk calls there.
+    struct Disk: Sendable {
+        let home: StorageDirectory
+        /// The threads for writing manifests.
+        let ledger = BlockingExecutor(name: "ledger")
+        /// The threads for hashing the files of ended calls. Running calls come first.
+        let sealer = BlockingExecutor(name: "sealer", isBackground: true)
+    }
+
     var store: RecordingStore { environment.store }
-    var metrics: CallMetrics { environment.metrics }
-    var ledger: BlockingExecutor { environment.ledger }
+    var metrics: RecorderMetrics { environment.metrics }
+    var ledger: BlockingExecutor { environment.disk.ledger }
+    var sealer: BlockingExecutor { environment.disk.sealer }
     /// The recordings directory.
-    var home: StorageDirectory { environment.storage.home }
+    var home: StorageDirectory { environment.disk.home }
 }

@@ -38,16 +38,15 @@ extension CallSession {
     /// Tries once to publish the recording. Files are synced and measured only the first time.
     /// - Throws: the reason publishing is impossible now.
     func tryPublish() async throws(DiskError) -> Recording {
-        let (known, partial, manifest, reports) = state.withLock { state in
-            (state.sealed, state.partial, settled(state), state.reports)
-        }
+        let reports = sinks.map(\.report)
+        let (known, partial, manifest) = state.withLock { ($0.sealed, $0.partial, settled($0.manifest, reports)) }
         guard let partial else { throw DiskError("nothing could be recorded") }
         do throws(DiskError) {
             let sealed: SealedRecording
             if let known {
                 sealed = known
             } else {
-                sealed = try await home.run(on: environment.sealer, takesLong: true) {
+                sealed = try await home.run(on: sealer, takesLong: true) {
                     [store] () throws(DiskError) in
                     try store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial)
                 }
@@ -74,6 +73,13 @@ extension CallSession {
             if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
             throw error
         }
+    }
+
+    /// Returns the manifest with the final account of every sink.
+    private func settled(_ manifest: Recording, _ reports: [SinkReport?]) -> Recording {
+        var manifest = manifest
+        for (sink, report) in zip(sinks, reports) { sink.settle(&manifest, report) }
+        return manifest
     }
 
     /// Adds the facts and events received during publication to the published manifest, until none are missing.
@@ -113,12 +119,7 @@ extension CallSession {
     private func leaveNote(_ published: Recording, _ manifest: Recording, _ partial: PartialRecording) async {
         var note = manifest
         note.publishedAs = published.name
-        let places = state.withLock { $0.places }
-        for (index, places) in places.enumerated() {
-            note.sinks[index].files = places.flatMap(\.files).map {
-                Recording.File(name: $0.name, directory: $0.root, bytes: 0)
-            }
-        }
+        for sink in sinks { sink.enterFiles(in: &note) }
         let last = note
         do {
             try await home.run(on: ledger) { [store] () throws(DiskError) in try store.save(last, in: partial) }
@@ -129,25 +130,24 @@ extension CallSession {
 
     // MARK: - Late files
 
-    /// Closed files missing from the published manifest, by sink index.
+    /// The sinks with closed files missing from the published manifest, and these files.
     /// Excludes empty files, and files Callreel could not sync.
-    var lateFiles: [Int: [CallFile]] {
-        state.withLock { state in
+    var lateFiles: [(sink: CallSink, files: [CallFile])] {
+        let reports = sinks.map(\.report)
+        return state.withLock { state in
             // Without a partial directory, there is nothing left to do.
             guard let published = state.published, let sealed = state.sealed, let partial = state.partial else {
-                return [:]
+                return []
             }
-            var late: [Int: [CallFile]] = [:]
-            for (index, report) in state.reports.enumerated() {
-                let named = Set(published.sinks[index].files.map { Self.path($0.directory, $0.name) })
+            return zip(sinks, reports).compactMap { sink, report in
+                let named = Set(published.sinks[sink.index].files.map { Self.path($0.directory, $0.name) })
                 let files = (report?.files ?? []).filter { file in
                     !named.contains(Self.path(file.root, partial.publishedName(file.name, as: published.name)))
                         && !sealed.broken.contains(file)
                         && !sealed.empty.contains(file)
                 }
-                if !files.isEmpty { late[index] = files }
+                return files.isEmpty ? nil : (sink, files)
             }
-            return late
         }
     }
 
@@ -155,36 +155,38 @@ extension CallSession {
 
     /// True when the call is published, every sink has reported, and no late files are left.
     var isSettled: Bool {
-        let isOver = state.withLock { state in state.published != nil && !state.reports.contains { $0 == nil } }
-        return isOver && lateFiles.isEmpty
+        state.withLock { $0.published != nil } && sinks.allSatisfy { $0.report != nil } && lateFiles.isEmpty
     }
 
     /// Gives the files of a late sink their published names. Blocks.
     /// - Returns: the recording's name and the sink's new manifest entry;
     ///   nil if the call is not published or already settled.
     /// - Throws: `ENOENT` if the published manifest was deleted.
-    func linkLate(_ files: [CallFile], of index: Int) throws(DiskError) -> (name: String, sink: Recording.Sink)? {
-        let (partial, published, account) = state.withLock { state in (state.partial, state.published, settled(state)) }
+    func linkLate(_ files: [CallFile], of sink: CallSink) throws(DiskError) -> (name: String, entry: Recording.Sink)? {
+        let report = sink.report
+        let (partial, published, manifest) = state.withLock { ($0.partial, $0.published, $0.manifest) }
         guard let partial, let published else { return nil }
         let path = "\(store.directory)/\(published.name).json"
         guard FileSystem.exists(path) else {
             throw DiskError("\(path) was published and is there no more", underlying: ENOENT)
         }
-        var sink = account.sinks[index]
-        sink.files = published.sinks[index].files + (try store.add(files, from: partial, to: published.name))
-        sink.directories = nil
-        return (published.name, sink)
+        var account = manifest
+        sink.settle(&account, report)
+        var entry = account.sinks[sink.index]
+        entry.files = published.sinks[sink.index].files + (try store.add(files, from: partial, to: published.name))
+        entry.directories = nil
+        return (published.name, entry)
     }
 
     /// Updates the session after the published manifest names a late sink's files,
     /// and removes their partial names. Blocks.
-    func noteLate(_ files: [CallFile], of index: Int, _ sink: Recording.Sink) {
+    func noteLate(_ files: [CallFile], of sink: CallSink, _ entry: Recording.Sink) {
         let partial = state.withLock { state in
-            state.published?.sinks[index] = sink
+            state.published?.sinks[sink.index] = entry
             return state.partial
         }
         if let partial { store.dropNames(partial, of: files, roots: Set(files.compactMap(\.root))) }
-        logger.notice("late files were published", metadata: ["sink.name": "\(plans[index].name)"])
+        logger.notice("late files were published", metadata: ["sink.name": "\(sink.name)"])
     }
 
     /// Removes the partial directories of a settled call. Blocks.
@@ -196,11 +198,6 @@ extension CallSession {
         letGo()
     }
 
-    /// Releases the call's directory and lock. Also releases the places, because they retain this session.
-    private func letGo() {
-        state.withLock { state in
-            state.partial = nil
-            state.places = []
-        }
-    }
+    /// Releases the call's directory and lock.
+    private func letGo() { state.withLock { $0.partial = nil } }
 }

@@ -16,7 +16,7 @@ extension CallSession {
             // Counting and queueing share one lock, so that neither the call's end nor a pause comes between them.
             let hasRoom = push(samples, &state)
             state.manifest.framesReceived = start + count
-            metrics.all.framesReceived.increment(by: count)
+            metrics.framesReceived.increment(by: count)
             return hasRoom
         }
         guard let hasRoom else {
@@ -32,12 +32,12 @@ extension CallSession {
         let start = state.manifest.framesReceived, count = samples.count / format.channels
         let cut = state.pause.cut(start: start, count: count, now: .now)
         let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(start), isPaused: cut.masked > 0)
-        guard let clearFrom = cut.clearFrom else { return fanout.push(chunk) }
+        guard let clearFrom = cut.clearFrom else { return sinks.push(chunk) }
         state.noteResumed(at: clearFrom, clock.now)
-        guard cut.masked > 0 else { return fanout.push(chunk) }
-        let hasRoom = fanout.push(chunk.prefix(cut.masked))
+        guard cut.masked > 0 else { return sinks.push(chunk) }
+        let hasRoom = sinks.push(chunk.prefix(cut.masked))
         let rest = chunk.dropFirst(cut.masked)
-        return fanout.push(PCMChunk(samples: rest.samples, format: format, start: rest.start)) && hasRoom
+        return sinks.push(PCMChunk(samples: rest.samples, format: format, start: rest.start)) && hasRoom
     }
 
     /// Stores an event at the current frame.
@@ -54,10 +54,10 @@ extension CallSession {
         let published = state.withLock { state -> Recording? in
             if let published = state.published { return published }
             if let facts { state.manifest.call.complete(with: facts) }
-            state.isUnsaved = true
+            state.saves.note()
             if state.hides(event, isLate: facts != nil) {
                 state.manifest.maskedEvents = (state.manifest.maskedEvents ?? 0) + 1
-                metrics.all.maskedEvents.increment()
+                metrics.maskedEvents.increment()
                 return nil
             }
             if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
@@ -65,7 +65,7 @@ extension CallSession {
             }
             var event = event
             event.frame = FramePosition(state.manifest.framesReceived)
-            if !state.append(event) { metrics.all.droppedEvents.increment() }
+            if !state.append(event) { metrics.droppedEvents.increment() }
             return nil
         }
         return published
@@ -88,11 +88,11 @@ extension CallSession {
             // however many events the carrier sent.
             state.manifest.events.append(
                 .init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
-            state.isUnsaved = true
+            state.saves.note()
             return true
         }
         guard let change else { return false }
-        let exceptions = plans.filter { $0.envelope.onPause == .record }.map(\.name)
+        let exceptions = sinks.filter(\.recordsPauses).map(\.name)
         var facts: Logger.Metadata = [:]
         if !exceptions.isEmpty { facts["sinks.recording"] = "\(exceptions.joined(separator: ", "))" }
         logger.notice(change ? "the recording is paused" : "the recording stays paused", metadata: facts)
@@ -130,7 +130,7 @@ extension CallSession {
             state.manifest.malformedMessages += 1
             return (state.manifest.malformedMessages, state.pause.isMasking)
         }
-        metrics.all.malformedMessages.increment()
+        metrics.malformedMessages.increment()
         // Even a malformed message may contain a typed digit, so the log leaves its content out.
         let reason = isPaused ? "it came while the recording was paused" : reason
         if count == 1 {
@@ -152,7 +152,7 @@ extension CallSession {
             return true
         }
         guard isFirst else { return }
-        fanout.close()
+        for sink in sinks { sink.queue.close() }
         bell.ring()
     }
 
@@ -168,7 +168,7 @@ extension CallSession.State {
     /// Adds an event for the frame at which the recording resumes.
     fileprivate mutating func noteResumed(at frame: Int, _ date: Date) {
         manifest.events.append(.init(frame: FramePosition(frame), at: date, type: Recording.Event.resumed, data: [:]))
-        isUnsaved = true
+        saves.note()
     }
 
     /// Returns true if an event reveals input typed or spoken while the recording was paused.
@@ -182,8 +182,8 @@ extension CallSession.State {
 
     /// Adds an event, or only counts it if it exceeds a limit on number or size. Returns true if the event was added.
     fileprivate mutating func append(_ event: Recording.Event) -> Bool {
-        let bytes = JSONValue.object(event.data).json().utf8.count
-        guard manifest.events.count < eventLimit, bytes <= CallSession.eventByteLimit,
+        let bytes = event.byteCount
+        guard manifest.events.count < eventLimit, bytes <= Recording.Event.byteLimit,
             eventBytes + bytes <= CallSession.eventsByteLimit
         else {
             manifest.droppedEvents += 1

@@ -69,7 +69,7 @@ extension Recorder {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             let waiting = state.withLock { $0.unfinished }
-            metrics.all.callsUnpublished.set(Int64(waiting.values.count { !$0.isPublished }))
+            metrics.callsUnpublished.set(Int64(waiting.values.count { !$0.isPublished }))
             let now = ContinuousClock.now
             for (id, call) in waiting where call.next <= now && !Task.isCancelled && storage.home.hang == nil {
                 await attempt(id, call)
@@ -110,10 +110,10 @@ extension Recorder {
                 }
                 guard let late else { continue }
                 try await lateEvents.amend(late.name) { manifest in
-                    if manifest.sinks.indices.contains(sink) { manifest.sinks[sink] = late.sink }
+                    if manifest.sinks.indices.contains(sink.index) { manifest.sinks[sink.index] = late.entry }
                 }
                 try await storage.home.run(on: ledger) { () throws(DiskError) in
-                    session.noteLate(files, of: sink, late.sink)
+                    session.noteLate(files, of: sink, late.entry)
                 }
             }
             guard session.isSettled else { return }

@@ -12,56 +12,55 @@ final class SinkProbe: Sendable {
     /// Time limit for opening a sink. A sink still opening after it counts as failed.
     static let limit = Duration.seconds(5)
 
-    private let plans: [SinkPlan]
-    private let store: RecordingStore
-    private let storage: Storage
+    private let stations: [SinkStation]
+    /// The permission bits of the sinks' files.
+    private let fileMode: Int
     private let logger: Logger
-    /// The start of each sink's running test, by sink index. Nil if no test is running.
-    private let underWay: Mutex<[ContinuousClock.Instant?]>
+    /// The starts of the running tests, by the names of their sinks.
+    private let underWay = Mutex<[String: ContinuousClock.Instant]>([:])
 
-    init(plans: [SinkPlan], store: RecordingStore, storage: Storage, logger: Logger) {
-        self.plans = plans
-        self.store = store
-        self.storage = storage
+    init(_ stations: [SinkStation], fileMode: Int, logger: Logger) {
+        self.stations = stations
+        self.fileMode = fileMode
         self.logger = logger
-        underWay = Mutex(plans.map { _ in nil })
     }
 
     /// Starts a test of every sink, or only of required and failed sinks.
     /// Does not wait, because a destination may block for ever.
     func start(all: Bool) {
         let now = ContinuousClock.now
-        for (index, plan) in plans.enumerated() where all || plan.envelope.required || plan.health.problem != nil {
+        for station in stations where all || station.plan.envelope.required || station.health.problem != nil {
+            let name = station.plan.name
             let began = underWay.withLock { tries -> ContinuousClock.Instant? in
-                defer { tries[index] = tries[index] ?? now }
-                return tries[index]
+                defer { tries[name] = tries[name] ?? now }
+                return tries[name]
             }
             if let began {
                 // The previous test is still running.
                 if now - began >= Self.limit {
-                    note(plan, "opening it takes longer than \(Self.limit.components.seconds) seconds")
+                    note(station, "opening it takes longer than \(Self.limit.components.seconds) seconds")
                 }
                 continue
             }
             // Not a child task: a blocked open can be neither cancelled nor awaited.
             // The task ends with its sink, or with the process.
-            Task(executorPreference: plan.threads.thread().executor) { [self] in
-                let problem = await attempt(plan, storage.places(of: index))
-                underWay.withLock { $0[index] = nil }
-                note(plan, problem)
+            Task(executorPreference: station.threads.thread().executor) { [self] in
+                let problem = await attempt(station.plan, station.places)
+                underWay.withLock { $0[name] = nil }
+                note(station, problem)
             }
         }
     }
 
     /// Opens the sink in its directory, then in its fallback. Returns nil at the first success,
     /// otherwise the errors as text.
-    private func attempt(_ plan: SinkPlan, _ places: [Storage.Place]) async -> String? {
+    private func attempt(_ plan: SinkPlan, _ places: [SinkStation.Place]) async -> String? {
         var problem: SinkError?
         for (number, place) in places.enumerated() {
             var directory = SinkDirectory(
                 path: place.directory.path + "/" + RecordingLayout.partialDirectoryName
                     + "/\(Rehearsal.openingPrefix)\(RecordingID())",
-                fileStem: "probe", fileMode: store.fileMode)
+                fileStem: "probe", fileMode: fileMode)
             directory.root = place.root
             let context = SinkContext(
                 recording: RecordingFacts(id: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date()),
@@ -71,7 +70,7 @@ final class SinkProbe: Sendable {
             defer { context.removeFiles() }
             do throws(SinkError) {
                 try guardian.prepare(context)
-                try await plan.runner.open(context)
+                try await plan.sink.open(context)
                 return nil
             } catch {
                 problem = problem?.followed(by: error) ?? error
@@ -80,17 +79,19 @@ final class SinkProbe: Sendable {
         return problem?.description
     }
 
-    private func note(_ plan: SinkPlan, _ problem: String?) {
-        let before = plan.health.problem
+    private func note(_ station: SinkStation, _ problem: String?) {
+        let before = station.health.problem
         if let problem {
-            plan.health.failed(problem)
+            station.health.failed(problem)
             if before == nil {
                 logger.error(
-                    "a sink cannot be opened", metadata: ["sink.name": "\(plan.name)", "reason": "\(problem)"])
+                    "a sink cannot be opened", metadata: ["sink.name": "\(station.plan.name)", "reason": "\(problem)"])
             }
         } else {
-            plan.health.opened()
-            if before != nil { logger.notice("a sink can be opened again", metadata: ["sink.name": "\(plan.name)"]) }
+            station.health.opened()
+            if before != nil {
+                logger.notice("a sink can be opened again", metadata: ["sink.name": "\(station.plan.name)"])
+            }
         }
     }
 }

@@ -133,9 +133,9 @@ extension InterruptedCall {
             CallFile(root: $0.directory, name: $0.name, frames: $0.frames, start: $0.start?.frames)
         }
         let placed = Self.stretches(of: files, sink, manifest)
-        sink.settle(held: FrameRanges(placed), received: manifest.framesReceived, pauses: manifest.pauses)
         sink.state = .recovered
         manifest.sinks[index] = sink
+        manifest.settle(index, files: FrameRanges(placed))
     }
 
     /// Returns true if a published name leads to this file, or to a copy of it.

@@ -16,6 +16,15 @@ extension InterruptedCall {
         let sink: String
         let isFallback: Bool
         let part: Int
+        let content: Content
+
+        var type: String { content.type }
+        var format: AudioFormat? { content.format }
+    }
+
+    /// The facts told by a file's content.
+    private struct Content {
+        /// The type of a sink that can read the file; the ending if none can.
         var type: String
         /// The format stated by the file itself.
         var format: AudioFormat?
@@ -41,7 +50,7 @@ extension InterruptedCall {
         let stem =
             manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
         let guesses = audio.map { guess($0, stem: stem) }
-        guard guesses.contains(where: \.isUnderstood) else {
+        guard guesses.contains(where: \.content.isUnderstood) else {
             let reason = "\(directory) has no manifest that can be read, and no sink can tell what is in its files"
             guard settles, !dryRun else { throw DiskError(reason) }
             try setAsideAll(files, &finding)
@@ -91,28 +100,29 @@ extension InterruptedCall {
         let (part, rest) = PartName.split(
             file.name.hasPrefix(stem) ? String(file.name.dropFirst(stem.count)) : "." + file.name)
         let words = rest.split(separator: ".").map(String.init)
-        let ending = words.last ?? ""
+        let content = content(of: file, ending: words.last ?? "")
+        let name = words.dropLast().first { $0 != "fallback" }
+        return Guess(
+            file: file, sink: name ?? content.type, isFallback: words.contains("fallback"), part: part,
+            content: content)
+    }
+
+    /// Finds out which sink can read a file, beginning with the one that its ending names.
+    private func content(of file: CallFile, ending: String) -> Content {
         let path = store.path(file, of: id)
-        var type = ending, format: AudioFormat?, isUnderstood = false
         let others = registry.types.map(\.type).filter { $0 != ending }
         for candidate in (registry[ending] == nil ? [] : [ending]) + others {
             guard let repair = registry[candidate]?.repair else { continue }
             if let found = try? repair(path, Self.impossible, true), found.frames >= 0 {
                 // Raw samples, for example: only the name tells their type.
                 guard candidate == ending else { continue }
-                isUnderstood = true
-                break
+                return Content(type: ending, isUnderstood: true)
             }
             if let found = Self.likely.first(where: { ((try? repair(path, $0, true)) ?? nil) != nil }) {
-                (type, format, isUnderstood) = (candidate, found, true)
-                break
+                return Content(type: candidate, format: found, isUnderstood: true)
             }
         }
-        let name = words.dropLast().first { $0 != "fallback" }
-        return Guess(
-            file: file, sink: name ?? type, isFallback: words.contains("fallback"), part: part, type: type,
-            format: format, isUnderstood: isUnderstood
-        )
+        return Content(type: ending)
     }
 
     /// Returns the common beginning of the names, up to a dot.

@@ -98,7 +98,6 @@ extension InterruptedCall {
         }
         let reached = zip(placed, isUnchanged).map { $1 ? 0 : $0.last?.upperBound ?? 0 }.max() ?? 0
         manifest.framesReceived = max(manifest.framesReceived, reached)
-        let pauses = manifest.pauses
         for index in manifest.sinks.indices {
             if isUnchanged[index] {
                 let error = manifest.sinks[index].error
@@ -108,8 +107,7 @@ extension InterruptedCall {
             }
             let hasFailed = manifest.sinks[index].state == .failed && before.sinks[index].state != .failed
             manifest.sinks[index].state = hasFailed ? .failed : manifest.framesReceived == 0 ? .empty : .recovered
-            manifest.sinks[index].settle(
-                held: FrameRanges(placed[index]), received: manifest.framesReceived, pauses: pauses)
+            manifest.settle(index, files: FrameRanges(placed[index]))
         }
     }
 
@@ -146,34 +144,6 @@ extension Recording.Sink {
         return zip(self.files, files).allSatisfy {
             $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames
         }
-    }
-
-    /// Closes a sink's account, given the stretches of the call in its files.
-    mutating func settle(held stretches: FrameRanges, received: Int, pauses: [Range<Int>]) {
-        let call = 0..<received
-        let held = stretches.clamped(to: call)
-        func inFiles(_ list: FrameRanges) -> FrameRanges { list.subtracting(list.subtracting(held)) }
-        let paused = FrameRanges(pauses)
-        let silence = inFiles(ranges?.silence ?? FrameRanges())
-        let masked = inFiles(
-            (ranges?.masked ?? FrameRanges()).union((onPause ?? .silence) == .silence ? paused : FrameRanges())
-        ).subtracting(silence)
-        let skipped = (ranges?.skipped ?? FrameRanges()).union(onPause == .skip ? paused : FrameRanges()).clamped(
-            to: call
-        ).subtracting(held)
-        let lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
-        func list(_ frames: FrameRanges) -> FrameRanges? { frames.isEmpty ? nil : frames }
-        var ranges = Recording.Ranges()
-        ranges.silence = list(silence)
-        ranges.masked = list(masked)
-        ranges.skipped = list(skipped)
-        ranges.lost = list(lost)
-        self.ranges = ranges
-        written = held.frames - silence.frames - masked.frames
-        self.silence = silence.frames
-        self.masked = list(masked)?.frames
-        self.skipped = list(skipped)?.frames
-        self.lost = lost.frames
     }
 }
 

@@ -48,7 +48,7 @@ final class LateEvents: Sendable {
 
     /// Adds an event to the manifest of a published recording. Returns once the event is on disk or has been counted.
     func add(_ event: Recording.Event, to name: String) async {
-        let isSmall = Self.size(event) <= CallSession.eventByteLimit
+        let isSmall = event.byteCount <= Recording.Event.byteLimit
         let (isTaken, mustSettle) = state.withLock { state in
             guard isSmall, !state.full.contains(name), state.waiting[name, default: []].count < limit else {
                 state.dropped[name, default: 0] += 1
@@ -121,8 +121,7 @@ final class LateEvents: Sendable {
     /// Adds events as long as there is room, counts the others as dropped, and returns the number of those.
     private func add(_ events: [Recording.Event], to manifest: inout Recording) -> Int {
         let end = manifest.endedAt ?? manifest.startedAt
-        var late = manifest.events.lazy.filter { $0.at > end }.map { Self.size($0) }.reduce(into: (count: 0, bytes: 0))
-        {
+        var late = manifest.events.lazy.filter { $0.at > end }.map(\.byteCount).reduce(into: (count: 0, bytes: 0)) {
             $0.count += 1
             $0.bytes += $1
         }
@@ -135,7 +134,7 @@ final class LateEvents: Sendable {
                 metrics.maskedEvents.increment()
                 continue
             }
-            let bytes = Self.size(event)
+            let bytes = event.byteCount
             guard manifest.events.count < eventLimit, late.count < limit, late.bytes + bytes <= Self.byteLimit else {
                 refused += 1
                 continue
@@ -148,6 +147,4 @@ final class LateEvents: Sendable {
         manifest.droppedEvents += refused
         return refused
     }
-
-    private static func size(_ event: Recording.Event) -> Int { JSONValue.object(event.data).json().utf8.count }
 }

@@ -69,12 +69,6 @@ package struct Recovery: Sendable {
     /// The leases of programs with the same recordings directory; nil if there can be no other program.
     let leases: Leases?
     private let watch: RootWatch
-    /// Time limit for a sink's own directory to answer.
-    private let answerLimit: Duration
-
-    /// Default time limit for a sink's own directory to answer. After that, calls with files there wait.
-    package static let answerLimit = Duration.seconds(5)
-
     /// Prepares to recover the interrupted calls of a store. The sinks of the registry repair the files.
     /// - Parameters:
     ///   - roots: the sinks' own directories.
@@ -82,17 +76,16 @@ package struct Recovery: Sendable {
     package init(
         store: RecordingStore, registry: SinkRegistry, roots: [String] = [], leases: Leases? = nil, logger: Logger
     ) {
-        self.init(store: store, registry: registry, roots: roots, leases: leases, logger: logger, look: RootWatch.look)
+        self.init(store: store, registry: registry, roots: roots, leases: leases, logger: logger, watch: RootWatch())
     }
 
     /// Prepares a recovery with another test of whether sinks' own directories answer. For tests.
     init(
         store: RecordingStore, registry: SinkRegistry, roots: [String] = [], leases: Leases? = nil, logger: Logger,
-        answerLimit: Duration = Recovery.answerLimit, look: @escaping @Sendable (String) -> Void
+        watch: RootWatch
     ) {
         logged = LoggedProblems()
-        watch = RootWatch(look: look)
-        self.answerLimit = answerLimit
+        self.watch = watch
         self.leases = leases
         // A waiting call stays with its own program, which is known to be dead.
         var store = store
@@ -168,7 +161,7 @@ package struct Recovery: Sendable {
             if !roots.isEmpty { far.append(FarCall(id: id, directory: directory, roots: roots)) }
         }
         watch.begin(far.reduce(into: []) { $0.formUnion($1.roots) })
-        let deadline = ContinuousClock.now + answerLimit
+        let deadline = ContinuousClock.now + watch.answerLimit
         for call in far where !isEnding() {
             if let finding = recover(call, pass, deadline, isEnding) { findings.append(finding) }
         }
@@ -224,10 +217,10 @@ package struct Recovery: Sendable {
         // The lock was free a moment ago. A child process has a copy of the lock until it runs its program.
         let recovery = DiskQuestion { recover(call.id, call.directory, pass, attempts: 10) }
         while true {
-            if let finding = recovery.answer(by: .now + answerLimit) { return finding }
+            if let finding = recovery.answer(by: .now + watch.answerLimit) { return finding }
             watch.ask(call.roots)
             guard
-                let problem = silence(of: call.roots, at: .now + answerLimit)
+                let problem = silence(of: call.roots, at: .now + watch.answerLimit)
                     ?? (isEnding() ? "its recovery takes long" : nil)
             else { continue }
             // The recovery may have ended in the meantime. Otherwise it ends with its disk or with the process,

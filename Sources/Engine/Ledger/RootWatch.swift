@@ -18,12 +18,22 @@ final class RootWatch: Sendable {
     /// because a damaged manifest may name any number.
     private static let limit = 256
 
+    /// Default time limit for a directory to answer. After that, calls with files there wait.
+    static let answerLimit = Duration.seconds(5)
+
+    /// Time limit for a directory to answer.
+    let answerLimit: Duration
     private let look: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// Makes a watch.
     /// - Parameter look: a disk call that returns only if the directory answers.
-    init(look: @escaping @Sendable (String) -> Void) { self.look = look }
+    init(
+        answerLimit: Duration = RootWatch.answerLimit, look: @escaping @Sendable (String) -> Void = RootWatch.look
+    ) {
+        self.answerLimit = answerLimit
+        self.look = look
+    }
 
     /// Examines a directory and lists its unfinished calls, because a system may have the directory itself cached.
     /// May never return.

@@ -60,7 +60,7 @@ final class ChunkQueue: Sendable {
         stallLimit = .seconds(envelope.stallLimit)
         // The clock is read only now and then, so a checkpoint is due a little early: the configured interval is the
         // most that may be at risk.
-        checkpointInterval = .seconds(envelope.checkpoint) - min(Recorder.heartbeat, .seconds(envelope.checkpoint / 4))
+        checkpointInterval = .seconds(envelope.checkpoint) - min(Heartbeat.interval, .seconds(envelope.checkpoint / 4))
         finishLimit = .seconds(max(envelope.finishLimit, envelope.stallLimit))
         recordsPaused = envelope.onPause == .record
         self.onRoom = onRoom

@@ -20,17 +20,16 @@ struct SinkReport: Sendable {
 
 /// One sink's work in one call.
 struct SinkJob: Sendable {
+    let station: SinkStation
     /// The places to write to: the first, and the fallback if there is one.
     let places: [SinkPlace]
     let queue: ChunkQueue
-    let envelope: SinkEnvelope
-    let health: SinkHealth
-    let metrics: SinkMetrics
     /// The account while the sink runs.
     let account: LiveAccount
     /// The shape of the call's audio.
     let format: AudioFormat
-    let rateConverter: RateConverterMaker?
     /// The group of calls on one thread; nil assigns threads in turn.
     let group: Int?
+
+    var envelope: SinkEnvelope { station.plan.envelope }
 }

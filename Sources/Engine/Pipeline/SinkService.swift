@@ -3,12 +3,11 @@ import CallreelCore
 /// Starts the service of a sink of any type.
 struct SinkStart: SinkVisitor {
     let job: SinkJob
-    let threads: SinkThreads
     /// Called once, when the sink is finished or has failed for good.
     let whenDone: @Sendable (SinkReport) -> Void
 
     func visit<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type, options: Sink.Options) {
-        SinkService<Sink>.start(options, job, on: threads, whenDone: whenDone)
+        SinkService<Sink>.start(options, job, on: job.station.threads, whenDone: whenDone)
     }
 }
 

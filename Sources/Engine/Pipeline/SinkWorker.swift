@@ -14,33 +14,33 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Items taken from the queue in one turn: all of a live call's, and few of a call at full speed.
     private static var turn: Int { 8 }
 
-    private let options: Sink.Options
-    private let job: SinkJob
+    let options: Sink.Options
+    let job: SinkJob
     /// The shape of the sink's audio.
-    private let format: AudioFormat
+    let format: AudioFormat
     /// The most frames of one part.
-    private let frameLimit: Int
-    private var report = SinkReport()
-    private var failures = FailureLog()
+    let frameLimit: Int
+    var report = SinkReport()
+    var failures = FailureLog()
     /// Index of the job's place in use.
-    private var place = 0
+    var place = 0
     /// A sink is open in that place and has all earlier audio.
     private var isServing = false
-    private var account = SinkAccount()
+    var account = SinkAccount()
     /// The sink's progress.
-    private var cursor: SinkCursor
-    private var recent: RecentChunks
+    var cursor: SinkCursor
+    var recent: RecentChunks
     /// The sink of the open part.
-    private var sink: Sink?
+    var sink: Sink?
     /// The open part, or one whose sink could not be opened.
-    private var part: SinkPart?
-    private var conversion: Conversion?
+    var part: SinkPart?
+    var conversion: Conversion?
     /// Details reported by the finished parts, in order.
-    private var details: [[String: JSONValue]] = []
+    var details: [[String: JSONValue]] = []
     /// The gap being written.
     private var gap: (end: Int, isPaused: Bool)?
     /// The substitute noted last on the timeline, and its end.
-    private var lastNote: (substitute: SinkAccount.Substitute, end: Int)?
+    var lastNote: (substitute: SinkAccount.Substitute, end: Int)?
     /// The time of the next sync to stable storage.
     private var nextSync = ContinuousClock.now
     /// The call has ended, and nothing more is to be written.
@@ -100,7 +100,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         let logger = part?.context.logger
         salvage()
         if isFinal {
-            if !report.hasOpened { job.health.failed(failures.summary(isOver: false)?.description ?? "") }
+            if !report.hasOpened { job.station.health.failed(failures.summary(isOver: false)?.description ?? "") }
             return false
         }
         place = isLast ? 0 : place + 1
@@ -109,7 +109,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             metadata: ["reason": "\(error)", "directory": "\(job.places[place].directory)"])
         if isLast {
             failures.endRound()
-            job.health.failed(error.description)
+            job.station.health.failed(error.description)
             await job.queue.wait(seconds: job.envelope.retry)
         }
         return true
@@ -141,8 +141,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             let begin = ContinuousClock.now
             try await write(chunk)
             let end = ContinuousClock.now
-            job.metrics.writeTime.record(duration: end - begin)
-            job.metrics.lag.record(duration: end - chunk.receivedAt)
+            job.station.metrics.writeTime.record(duration: end - begin)
+            job.station.metrics.lag.record(duration: end - chunk.receivedAt)
         case .gap(let frames, let start, let isPaused):
             gap = (start.frames + frames, isPaused)
             try await writeGap()
@@ -165,7 +165,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         isClosing = true
         let begin = ContinuousClock.now
         try await closePart()
-        job.metrics.finishTime.record(duration: .now - begin)
+        job.station.metrics.finishTime.record(duration: .now - begin)
         report.isFinished = true
     }
 
@@ -214,7 +214,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         cursor.take(to: chunk.end.frames)
         guard format != job.format else { return try await deliver(chunk) }
         if conversion == nil {
-            conversion = try Conversion(from: job.format, to: format, at: chunk.start, maker: job.rateConverter)
+            conversion = try Conversion(
+                from: job.format, to: format, at: chunk.start, maker: job.station.plan.rateConverter)
         }
         if let converted = try conversion?.convert(chunk) { try await deliver(converted) }
     }
@@ -238,118 +239,5 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             rest = rest.dropFirst(piece.frameCount)
             if isPartFull { try await closePart() }
         }
-    }
-
-    private var isPartFull: Bool {
-        guard let part else { return false }
-        if part.frames >= frameLimit { return true }
-        guard let size = job.envelope.partSize else { return false }
-        return part.context.byteCount >= size * 1_000_000
-    }
-
-    /// Opens the next part.
-    private mutating func openPart() async throws(SinkError) {
-        let context = job.places[place].nextPart(start: cursor.written)
-        part = SinkPart(context: context, begin: cursor.written)
-        try job.places[place].guardian.prepare(context)
-        sink = try await Sink(options: options, context: context)
-        report.hasOpened = true
-        job.health.opened()
-        publish(isNews: true)
-    }
-
-    /// Finishes the open part, if there is one.
-    private mutating func closePart() async throws(SinkError) {
-        guard let sink = sink.take(), let part else { return }
-        let receipt = try await sink.finish()
-        var held = part.range(to: cursor.written)
-        if let miscount = part.miscount(receipt) {
-            // Frames that the sink says are missing do not count as being in its files.
-            held = part.range(to: min(held.upperBound, part.begin + job.format.frames(miscount.held, of: format)))
-            note(miscount.error, logger: part.context.logger)
-        }
-        account.keep(held)
-        report.files += part.context.files(start: part.begin, call: job.format) { name in
-            receipt.framesByFile[name].map { min(max(0, $0), part.frames) }
-        }
-        details.append(receipt.details)
-        self.part = nil
-        publish(isNews: true)
-    }
-
-    /// Repairs the files of a failed sink, and finds out how much of the call they hold. Moves the cursor to the
-    /// position from which the next sink has to go on.
-    private mutating func salvage() {
-        sink = nil
-        conversion = nil
-        var end = cursor.written
-        if let part {
-            end = salvage(part, end: end)
-            self.part = nil
-        }
-        cursor.restart(at: max(end, recent.start ?? cursor.taken))
-        publish(isNews: true)
-    }
-
-    /// Inspects the files of a failed part. Returns the position on the timeline up to which they hold the call.
-    private mutating func salvage(_ part: SinkPart, end: Int) -> Int {
-        let context = part.context
-        var frames: [String: Int] = [:]
-        // If no file can be inspected, all frames that the sink took count as held.
-        var isKnown = context.dropEmptyFiles()
-        for name in context.createdFiles {
-            do throws(SinkError) {
-                guard let found = try Sink.repair(context.directory + "/" + name, format: format, dryRun: false) else {
-                    continue
-                }
-                frames[name] = min(max(0, found.frames), part.frameBound)
-            } catch {
-                // No player can use the file, so it counts for nothing.
-                context.logger.error(
-                    "a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
-                context.putAside(name)
-            }
-            isKnown = true
-        }
-        report.files += context.files(start: part.begin, call: job.format) { frames[$0] }
-        let found = job.format.frames(frames.values.reduce(0, +), of: format)
-        // A failed write may have put part of its chunk in the file, but no frame that was not taken.
-        let held = part.range(to: isKnown ? min(part.begin + found, cursor.taken) : end)
-        account.keep(held)
-        return held.upperBound
-    }
-
-    /// Notes that a stretch is not the call's audio.
-    private mutating func note(_ substitute: SinkAccount.Substitute, _ range: Range<Int>) {
-        account.note(substitute, range)
-        if lastNote?.substitute != substitute || lastNote?.end != range.lowerBound { publish(isNews: true) }
-        lastNote = (substitute, range.upperBound)
-    }
-
-    /// Logs a miscount of the sink, and keeps the first one.
-    private mutating func note(_ miscount: SinkError, logger: Logger) {
-        if report.miscount == nil { report.miscount = miscount }
-        logger.error(
-            "sink miscounted its frames", metadata: ["reason": "\(miscount)", "blame": "\(miscount.blame.rawValue)"])
-    }
-
-    /// Shows the current account to readers of the running call.
-    /// - Parameter isNews: true if a stretch began or ended on the sink's timeline.
-    private func publish(isNews: Bool) {
-        job.account.update(account, part: sink == nil ? nil : part?.range(to: cursor.written), isNews: isNews)
-    }
-
-    /// Returns the report with the account closed.
-    private func settled() -> SinkReport {
-        var report = report
-        report.error =
-            failures.summary(isOver: report.isFinished).map { error in
-                report.miscount.map { SinkError(error.code, "\(error); \($0)", blame: error.blame) } ?? error
-            } ?? report.miscount
-        report.account = account
-        // The parts of an encoder report the same details; those of a meter do not.
-        let isSame = details.allSatisfy { $0 == details[0] }
-        report.details = isSame ? details.first ?? [:] : ["parts": .array(details.map(JSONValue.object))]
-        return report
     }
 }

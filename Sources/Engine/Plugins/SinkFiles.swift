@@ -37,9 +37,8 @@ enum SinkFiles {
 
     /// Returns an entry's files: the directory, and the part of the name that follows the recording's name.
     private static func files(of plan: SinkPlan, home: String?) -> [(directory: String, ending: String)] {
-        let places = [plan.envelope.directory] + (plan.envelope.fallback.map { [$0] } ?? [])
-        return places.enumerated().flatMap { number, directory in
-            plan.runner.fileSuffixes.map { suffix in
+        plan.directories.enumerated().flatMap { number, directory in
+            plan.sink.fileSuffixes.map { suffix in
                 (key(directory, home: home), "\(plan.fileMark(isFallback: number > 0)).\(suffix)")
             }
         }

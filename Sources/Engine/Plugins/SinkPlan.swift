@@ -2,8 +2,6 @@ package import CallreelCore
 
 /// One checked sink entry of the configuration, with everything needed to serve a call.
 package struct SinkPlan: Sendable {
-    /// The registered type.
-    package let type: String
     /// The entry's path in the configuration.
     package let place: ConfigurationPath
     /// The entry's name, unique among the plans.
@@ -13,16 +11,19 @@ package struct SinkPlan: Sendable {
     /// This is the first entry of its type. Its files carry no sink name.
     let isFirstOfType: Bool
     /// The type with its options.
-    let runner: PreparedSink
-    /// The result of the last attempt to open the entry, and the number of calls with which it does not keep up.
-    let health = SinkHealth()
+    let sink: PreparedSink
     /// Makes the rate converter if the entry asks for another rate; otherwise nil.
     let rateConverter: RateConverterMaker?
-    /// Threads for this entry alone, so that a blocked destination does not hold up other entries.
-    let threads: SinkThreads
+
+    /// The registered type.
+    package var type: String { sink.type }
+
+    /// The paths of the sink's directories as configured: the first, then the fallback. Nil is the recordings
+    /// directory.
+    var directories: [String?] { [envelope.directory] + (envelope.fallback.map { [$0] } ?? []) }
 
     /// The reason why the sink cannot work on this machine now, in words; nil if none is known. Blocks.
-    package var obstacle: String? { runner.findObstacle() }
+    package var obstacle: String? { sink.findObstacle() }
 
     /// Reads the `sinks` array of a configuration, and reports every mistake in it. Disabled entries are checked
     /// and left out.
@@ -53,10 +54,10 @@ package struct SinkPlan: Sendable {
             let envelope = SinkEnvelope.read(
                 element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
             let before = problems.count
-            let runner = entry.prepare(element, place, &problems)
+            let sink = entry.prepare(element, place, &problems)
             // Options with mistakes are in part at their defaults: a refusal would not be about the operator's values.
             if problems.count == before,
-                let reason = formats.lazy.compactMap({ runner.refusal(envelope.format(of: $0)) }).first
+                let reason = formats.lazy.compactMap({ sink.refusal(envelope.format(of: $0)) }).first
             {
                 problems.append(.init(at: place, reason))
             }
@@ -87,10 +88,8 @@ package struct SinkPlan: Sendable {
             guard envelope.enabled else { continue }
             plans.append(
                 SinkPlan(
-                    type: entry.type, place: place, name: name, envelope: envelope, isFirstOfType: number == 1,
-                    runner: runner,
-                    rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter,
-                    threads: SinkThreads(name: name)))
+                    place: place, name: name, envelope: envelope, isFirstOfType: number == 1, sink: sink,
+                    rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter))
         }
         problems += SinkFiles.collisions(of: plans, home: home)
         return plans

@@ -2,8 +2,6 @@ package import CallreelCore
 
 /// One checked carrier entry of the configuration.
 package struct CarrierPlan: Sendable {
-    /// The registered type.
-    package let type: String
     /// The entry's path in the configuration.
     package let place: ConfigurationPath
     /// The entry's name, unique among the plans.
@@ -16,6 +14,9 @@ package struct CarrierPlan: Sendable {
     package let envelope: CarrierEnvelope
     /// The type with its options.
     let carrier: PreparedCarrier
+
+    /// The registered type.
+    package var type: String { carrier.type }
 
     /// The first components of paths that the program itself answers.
     static let ownPaths = ["recordings", "api", "page.js", "page.css"] + HealthRoutes.paths
@@ -143,7 +144,7 @@ package struct CarrierPlan: Sendable {
             }
             plans.append(
                 CarrierPlan(
-                    type: entry.type, place: place, name: name, path: path, webhooks: webhooks, envelope: envelope,
+                    place: place, name: name, path: path, webhooks: webhooks, envelope: envelope,
                     carrier: carrier))
         }
 

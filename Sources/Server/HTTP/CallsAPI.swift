@@ -11,14 +11,19 @@ struct CallsAPI: Sendable {
     /// Largest number of recordings in one answer.
     static let pageLimit = 200
 
+    /// The ways by which calls reach the server, for an operator who sets it up.
+    struct Access: Sendable {
+        let publicURL: @Sendable () -> PublicURL
+        /// The shell command that places a test call.
+        let testCommand: @Sendable () -> String
+        let tunnels: TunnelHint
+    }
+
     let recorder: Recorder
     let index: RecordingIndex
     let admission: Admission
     let files: RecordingFiles
-    let tunnels: TunnelHint
-    let publicURL: @Sendable () -> PublicURL
-    /// The shell command that places a test call.
-    let testCommand: @Sendable () -> String
+    let access: Access
 
     /// Adds `GET /api/calls?limit=…&offset=…`, and `POST /api/calls/ID/pause` and `…/resume`.
     func add(to router: Router<RequestScope>) {
@@ -59,10 +64,11 @@ struct CallsAPI: Sendable {
 
     private func answer(limit: Int, offset: Int) -> JSONValue {
         let readiness = admission.readiness(recorder.readiness)
-        let warnings = readiness.warnings + (tunnels.warning.map { [$0] } ?? [])
+        let warnings = readiness.warnings + (access.tunnels.warning.map { [$0] } ?? [])
         return .object([
             "now": .string(Date().manifestText),
-            "answerURL": .string(publicURL().description + "/webhooks/answer"), "testCommand": .string(testCommand()),
+            "answerURL": .string(access.publicURL().description + "/webhooks/answer"),
+            "testCommand": .string(access.testCommand()),
             "directory": .string(recorder.store.absolute(recorder.store.directory)),
             "live": .array(recorder.liveCalls.map(Self.live)),
             "recordings": .array(index.page(limit: limit, offset: offset).map(recording)),
@@ -73,7 +79,7 @@ struct CallsAPI: Sendable {
         ])
     }
 
-    private static func live(_ call: CallSession.Snapshot) -> JSONValue {
+    private static func live(_ call: CallSnapshot) -> JSONValue {
         let sinks = call.sinks.map { sink -> JSONValue in
             .object([
                 "name": .string(sink.name), "type": .string(sink.type), "state": .string(sink.state.rawValue),

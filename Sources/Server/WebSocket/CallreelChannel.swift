@@ -36,16 +36,14 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
     }
 
     var responder: HTTPChannelHandler.Responder
-    let recorder: Recorder
+    let calls: CallDesk
     let upgrade: WebSocketUpgrade
-    let policy: WebSocketPolicy
-    let limits: Configuration.Limits
-    let census: ConnectionCensus
+    let limits: ConnectionLimits
     let hurry: HurrySignal
-    let admission: Admission
     let door: Door
-    let logger: Logger
 
+    private var admission: Admission { calls.admission }
+    private var policy: WebSocketPolicy { limits.policy }
     private var isEncrypted: Bool { door.certificates != nil }
 
     /// Builds the pipeline: TLS if it is configured, HTTP/1.1, and the handler that answers requests or makes the
@@ -54,7 +52,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let client = channel.remoteAddress?.ipAddress
-            if let reason = census.enter(channel) {
+            if let reason = limits.census.enter(channel) {
                 admission.refusals.record(reason, client: client)
                 // Over TLS, the client could not read a plain answer, and a handshake would cost too much for a refused
                 // connection.
@@ -63,7 +61,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             }
             let refusals = admission.refusals
             try pipeline.addHandler(
-                SlowReaderGuard(limit: .of(seconds: limits.slowReaderTimeout)) {
+                SlowReaderGuard(limit: .of(seconds: limits.requests.slowReaderTimeout)) {
                     refusals.record(.slowReader, client: client)
                 })
             if let certificates = door.certificates {
@@ -72,12 +70,13 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
             let kind = channel.eventLoop.makePromise(of: Kind.self)
             // If the use is decided already, this has no effect.
             channel.closeFuture.whenComplete { _ in kind.fail(ChannelError.eof) }
-            let decoder = RequestDecoder(limits)
+            let decoder = RequestDecoder(limits.requests)
             let encoder = HTTPResponseEncoder()
             let bytes = ByteToMessageHandler(decoder)
             let connection = HTTPConnection(
                 decoder: decoder,
-                clock: RequestClock(limit: policy.handshakeLimit, idleLimit: .of(seconds: limits.keepAliveTimeout)),
+                clock: RequestClock(
+                    limit: policy.handshakeLimit, idleLimit: .of(seconds: limits.requests.keepAliveTimeout)),
                 isEncrypted: isEncrypted,
                 roles: roles(of: channel, client: client, kind: kind, encoder: encoder, bytes: bytes))
             try pipeline.addHandlers([encoder, bytes, connection])
@@ -179,14 +178,14 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
                 ])
         }
         guard let candidate else {
-            let echo = EchoConsumer(logger: logger)
+            let echo = EchoConsumer(logger: calls.logger)
             let handler = WebSocketHandler(consumer: echo, policy: policy, socket: socket, onRefusal: onRefusal)
             return try pipeline.addHandler(handler, position: .after(connection))
         }
-        var logger = logger
+        var logger = calls.logger
         logger[metadataKey: "carrier"] = "\(candidate.entry.plan.name)"
         let call = CallConsumer(
-            recorder: recorder, dialect: candidate.entry.carrier.makeDialect(for: candidate.admission),
+            recorder: calls.recorder, dialect: candidate.entry.carrier.makeDialect(for: candidate.admission),
             token: candidate.token, aheadLimit: policy.aheadLimit, logger: logger)
         let handler = WebSocketHandler(consumer: call, policy: policy, socket: socket, onRefusal: onRefusal)
         try pipeline.addHandler(handler, position: .after(connection))
@@ -211,7 +210,7 @@ struct CallreelChannel: ServerChildChannel, HTTPChannelHandler {
         } catch {
             // The connection ended before its use was decided, or with a socket error that its handler has already
             // handled.
-            self.logger.debug("connection ended early", metadata: ["reason": "\(networkReason(error))"])
+            calls.logger.debug("connection ended early", metadata: ["reason": "\(networkReason(error))"])
             value.channel.close(promise: nil)
         }
     }

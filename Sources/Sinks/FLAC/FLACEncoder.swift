@@ -15,6 +15,16 @@ import CallreelCore
 /// Write errors are taken from the output, because libFLAC's `finish` returns true even after a
 /// failed write (measured with 1.4.2).
 @safe struct FLACEncoder: ~Copyable {
+    /// The way of encoding.
+    struct Settings {
+        /// The compression level, 0 to 8.
+        var level: Int
+        /// Frames in a block.
+        var blockSize: Int
+        /// The encoder decodes what it has encoded, and compares.
+        var verify: Bool
+    }
+
     private let encoder: UnsafeMutablePointer<FLAC__StreamEncoder>
     /// Metadata blocks. libFLAC reads them until it has finished; this type frees them.
     private let metadata: [UnsafeMutablePointer<FLAC__StreamMetadata>]
@@ -28,8 +38,7 @@ import CallreelCore
     /// The descriptor belongs to the caller, who closes it. It must outlive this value.
     /// - Parameter comments: names (ASCII without `=`) and values of Vorbis comments, in order.
     init(
-        descriptor: Int32, format: AudioFormat, level: Int, blockSize: Int, verify: Bool,
-        comments: [(name: String, value: String)],
+        descriptor: Int32, format: AudioFormat, settings: Settings, comments: [(name: String, value: String)],
         padding: Int
     ) throws(CodecFailure) {
         let metadata = try unsafe Self.metadata(comments: comments, padding: padding)
@@ -43,9 +52,9 @@ import CallreelCore
         unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))
         unsafe FLAC__stream_encoder_set_bits_per_sample(encoder, 16)
         unsafe FLAC__stream_encoder_set_sample_rate(encoder, UInt32(format.sampleRate))
-        unsafe FLAC__stream_encoder_set_compression_level(encoder, UInt32(level))
-        unsafe FLAC__stream_encoder_set_blocksize(encoder, UInt32(blockSize))
-        unsafe FLAC__stream_encoder_set_verify(encoder, verify ? 1 : 0)
+        unsafe FLAC__stream_encoder_set_compression_level(encoder, UInt32(settings.level))
+        unsafe FLAC__stream_encoder_set_blocksize(encoder, UInt32(settings.blockSize))
+        unsafe FLAC__stream_encoder_set_verify(encoder, settings.verify ? 1 : 0)
         var blocks = unsafe metadata.map(Optional.some)
         unsafe FLAC__stream_encoder_set_metadata(encoder, &blocks, UInt32(blocks.count))
         let status = unsafe FLAC__stream_encoder_init_stream(
@@ -55,7 +64,7 @@ import CallreelCore
             unsafe Self.free(metadata)
             if let failure = output.failure { throw CodecFailure("write failed", systemError: failure) }
             throw CodecFailure(
-                "libFLAC cannot encode \(format), level \(level), blocks of \(blockSize) (status \(status.rawValue))",
+                "libFLAC cannot encode \(format), level \(settings.level), blocks of \(settings.blockSize) (status \(status.rawValue))",
                 blame: .options)
         }
         unsafe self.encoder = encoder

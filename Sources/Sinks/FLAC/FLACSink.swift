@@ -26,8 +26,8 @@ public struct FLACSink: ~Copyable, AudioSink {
         let file = try context.createFile("flac")
         do {
             encoder = try FLACEncoder(
-                descriptor: file.descriptor, format: context.format, level: options.level, blockSize: blockSize,
-                verify: options.verify,
+                descriptor: file.descriptor, format: context.format,
+                settings: .init(level: options.level, blockSize: blockSize, verify: options.verify),
                 comments: [("TITLE", tags.title), ("DATE", tags.date), ("ENCODER", CallTags.software)] + tags.facts,
                 padding: options.padding)
         } catch {

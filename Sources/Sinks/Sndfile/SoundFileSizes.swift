@@ -97,19 +97,20 @@ struct SoundFileSizes {
             return
         case "FORM":
             chunks = Chunks(
-                container: .aiff, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: true, audio: "SSND",
-                audioHeader: 8)
+                container: .aiff, start: 12, header: .init(nameBytes: 4, sizeBytes: 4, isBigEndian: true),
+                audio: "SSND", audioHeader: 8)
         case "caff":
             chunks = Chunks(
-                container: .caf, start: 8, nameBytes: 4, sizeBytes: 8, isBigEndian: true, audio: "data", audioHeader: 4)
+                container: .caf, start: 8, header: .init(nameBytes: 4, sizeBytes: 8, isBigEndian: true), audio: "data",
+                audioHeader: 4)
         case "RF64":
             chunks = Chunks(
-                container: .rf64, start: 12, nameBytes: 4, sizeBytes: 4, isBigEndian: false, audio: "data",
-                audioHeader: 0)
+                container: .rf64, start: 12, header: .init(nameBytes: 4, sizeBytes: 4, isBigEndian: false),
+                audio: "data", audioHeader: 0)
         case "riff":
             chunks = Chunks(
-                container: .w64, start: 40, nameBytes: 16, sizeBytes: 8, isBigEndian: false, audio: "data",
-                audioHeader: 0)
+                container: .w64, start: 40, header: .init(nameBytes: 16, sizeBytes: 8, isBigEndian: false),
+                audio: "data", audioHeader: 0)
         default: return nil
         }
         container = chunks.container
@@ -127,12 +128,17 @@ struct SoundFileSizes {
 
 /// A header made of chunks, each with a name and a size.
 private struct Chunks {
+    /// The shape of a chunk's header.
+    struct Header {
+        let nameBytes: Int
+        let sizeBytes: Int
+        let isBigEndian: Bool
+    }
+
     let container: SoundKind.Container
     /// Offset of the first chunk.
     let start: Int
-    let nameBytes: Int
-    let sizeBytes: Int
-    let isBigEndian: Bool
+    let header: Header
     /// The first four characters of the audio chunk's name.
     let audio: String
     /// Bytes in the audio chunk before the audio.
@@ -142,6 +148,7 @@ private struct Chunks {
     func walk(_ file: StoredFile, limit: Int) throws(SinkError) -> (dataOffset: Int, fields: [SoundFileSizes.Field]) {
         let incomplete = file.withoutAudio("its header is not complete")
         var fields: [SoundFileSizes.Field] = []
+        let nameBytes = header.nameBytes, sizeBytes = header.sizeBytes, isBigEndian = header.isBigEndian
         func note(_ offset: Int, _ width: Int, _ meaning: SoundFileSizes.Field.Meaning) throws(SinkError) {
             let found = try file.bytes(at: offset, count: width)
             guard found.count == width else { throw incomplete }

@@ -42,7 +42,8 @@ final class CallBench: Sendable {
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate(template))
         try store.prepare()
         recorder = Recorder(
-            store: store, plans: plans, registry: registry, catalogue: RecordingIndex(), pauseGuard: pauseGuard,
+            store: store, settings: RecorderSettings(sinks: plans, pauseGuard: pauseGuard), registry: registry,
+            catalogue: RecordingIndex(),
             logger: Logger(label: "test") { [log, everything] _ in
                 LogBook(entries: log, everything: everything)
             }
@@ -81,7 +82,7 @@ final class CallBench: Sendable {
     }
 
     /// Returns the state of a sink.
-    func state(_ index: Int) -> CallSession.SinkStatus.State { session.snapshot.sinks[index].state }
+    func state(_ index: Int) -> SinkStatus.State { session.snapshot.sinks[index].state }
 
     /// Returns the samples in a sink's published file.
     func samples(_ file: Recording.File) throws -> [Int16] {

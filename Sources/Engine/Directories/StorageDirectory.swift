@@ -23,6 +23,16 @@ final class StorageDirectory: Sendable {
         static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     }
 
+    /// The operator's rules for a directory.
+    struct Rules: Sendable {
+        /// A missing directory is not made.
+        var mustExist = false
+        /// The permission bits of directories made here.
+        let mode: Int
+        /// The limits of free space.
+        let marks: SpaceMarks
+    }
+
     /// The result of the last rehearsal, and the progress of the running one.
     private struct State {
         var room: FileSystem.Room?
@@ -71,9 +81,7 @@ final class StorageDirectory: Sendable {
     let readers = BlockingExecutor(name: "read", threads: DirectoryReader.threads, threadLimit: DirectoryReader.threads)
     let reads: WaitingCalls
     private let calls: WaitingCalls
-    private let mustExist: Bool
-    private let mode: Int
-    private let marks: SpaceMarks
+    private let rules: Rules
     private let hangLimit: Duration
     private let busyLimit: Duration
     private let meter: Meter
@@ -82,18 +90,16 @@ final class StorageDirectory: Sendable {
     private let state = Mutex(State())
 
     /// Describes a directory. Touches no disk; ``rehearse(_:)`` does.
+    /// - Parameter meter: shows the free bytes of the directory's disk.
     init(
-        _ path: String, mustExist: Bool, mode: Int, marks: SpaceMarks, metrics: RecorderMetrics,
-        hangLimit: Duration = StorageDirectory.hangLimit,
+        _ path: String, _ rules: Rules, freeBytes meter: Meter, hangLimit: Duration = StorageDirectory.hangLimit,
         busyLimit: Duration = StorageDirectory.busyLimit
     ) {
         self.path = path
-        self.mustExist = mustExist
-        self.mode = mode
-        self.marks = marks
+        self.rules = rules
         self.hangLimit = hangLimit
         self.busyLimit = busyLimit
-        meter = metrics.freeBytes(path)
+        self.meter = meter
         threads = BlockingExecutor(name: "disk")
         calls = WaitingCalls(path: path)
         reads = WaitingCalls(path: path)
@@ -177,7 +183,8 @@ final class StorageDirectory: Sendable {
                 throw DiskError("\(path) is on another file system than before; was its disk unmounted?")
             }
             if device == nil { Rehearsal.removeLeftovers(in: path) }
-            let rehearsal = Rehearsal(root: path, mode: mode, name: probe, mayMake: !mustExist, isFirst: device == nil)
+            let rehearsal = Rehearsal(
+                root: path, mode: rules.mode, name: probe, mayMake: !rules.mustExist, isFirst: device == nil)
             found.outcome = try rehearsal.run()
             found.volume = volume ?? nameVolume()
             let isSyncDue = state.withLock { state in
@@ -222,7 +229,8 @@ final class StorageDirectory: Sendable {
     private func keep(_ found: Found, _ logger: Logger) {
         let room = found.outcome?.room ?? found.room
         let level: Level =
-            room.map { $0.bytes < marks.critical ? .critical : $0.bytes < marks.low ? .low : .fine } ?? .fine
+            room.map { $0.bytes < rules.marks.critical ? .critical : $0.bytes < rules.marks.low ? .low : .fine }
+            ?? .fine
         if let room { meter.set(Int64(room.bytes)) }
         let before = state.withLock { state in
             let before = state
@@ -288,7 +296,7 @@ final class StorageDirectory: Sendable {
     /// remount.
     private func nameVolume() -> String? {
         if let name = volumes().first { return name }
-        try? FileSystem.makeDirectory("\(partial)/\(Self.volumePrefix)\(RecordingID())", mode: mode)
+        try? FileSystem.makeDirectory("\(partial)/\(Self.volumePrefix)\(RecordingID())", mode: rules.mode)
         return volumes().first
     }
 }

@@ -43,12 +43,3 @@ package struct DirectoryReader: Sendable {
         directory.reads.giveUp(before: directory.hang == nil ? now - Self.limit : now)
     }
 }
-
-extension Recorder {
-    /// Returns the reader for files under a sink's own directory, as named in manifests.
-    /// Nil means the recordings directory.
-    package func reader(of root: String?) -> DirectoryReader {
-        // A path that leads to the recordings directory has no directory of its own.
-        DirectoryReader(root.flatMap(storage.directory) ?? storage.home)
-    }
-}

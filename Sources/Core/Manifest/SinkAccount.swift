@@ -1,11 +1,9 @@
-import CallreelCore
-
 /// A record of the call's frames in a sink's files, and of those replaced or left out.
 ///
 /// All positions count in frames from the call's first.
-struct SinkAccount: Sendable {
+package struct SinkAccount: Sendable {
     /// A replacement for the call's audio in a sink.
-    enum Substitute: Sendable {
+    package enum Substitute: Sendable {
         /// Silence in place of dropped audio.
         case silence
         /// Silence in place of audio that arrived while the recording was paused.
@@ -15,11 +13,11 @@ struct SinkAccount: Sendable {
     }
 
     /// The whole of a sink's account. The frames written and the four lists of ranges add up to the frames received.
-    struct Tally: Sendable {
+    package struct Tally: Sendable {
         /// Frames of the call's audio in the files.
-        var written = 0
+        package var written = 0
         /// The stretches of all other frames.
-        var ranges = Recording.Ranges()
+        package var ranges = Recording.Ranges()
     }
 
     private var silence = FrameRanges()
@@ -28,8 +26,25 @@ struct SinkAccount: Sendable {
     /// The stretches in files.
     private var kept = FrameRanges()
 
+    /// Makes the account of a sink without any audio.
+    package init() {}
+
+    /// Makes the account of a sink by the stretches in its files, and by the ranges in its manifest.
+    /// - Parameter pauses: the stretches in which the recording was paused, if the manifest may not tell of all.
+    init(files: FrameRanges, _ sink: Recording.Sink, pauses: [Range<Int>] = []) {
+        kept = files
+        silence = sink.ranges?.silence ?? FrameRanges()
+        masked = sink.ranges?.masked ?? FrameRanges()
+        skipped = sink.ranges?.skipped ?? FrameRanges()
+        switch sink.onPause ?? .silence {
+        case .record: break
+        case .silence: masked = masked.union(FrameRanges(pauses))
+        case .skip: skipped = skipped.union(FrameRanges(pauses))
+        }
+    }
+
     /// Notes that a stretch is not the call's audio. A stretch that is noted again after a failure counts once.
-    mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
+    package mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
         switch substitute {
         case .silence: silence.insert(range)
         case .masked: masked.insert(range)
@@ -38,13 +53,13 @@ struct SinkAccount: Sendable {
     }
 
     /// Notes that a stretch is in a file.
-    mutating func keep(_ range: Range<Int>) { kept.insert(range) }
+    package mutating func keep(_ range: Range<Int>) { kept.insert(range) }
 
     /// The end of the files and of the skipped stretches.
     private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
 
     /// The account as far as the files and the skipped stretches reach.
-    var tally: Tally { tally(received: end) }
+    package var tally: Tally { tally(received: end) }
 
     /// Returns the account of a call with so many frames. Frames neither in a file nor skipped are lost.
     func tally(received: Int) -> Tally {
@@ -64,7 +79,7 @@ struct SinkAccount: Sendable {
 
     /// Returns the account of a running call. It reaches to the end of the files and of the open part, and lists every
     /// substitute noted so far, even beyond that end.
-    func interim(open part: Range<Int>?) -> Tally {
+    package func interim(open part: Range<Int>?) -> Tally {
         var account = self
         if let part { account.keep(part) }
         var tally = account.tally
@@ -78,21 +93,4 @@ struct SinkAccount: Sendable {
 extension FrameRanges {
     /// Returns the frames also present in another list.
     func within(_ other: FrameRanges) -> FrameRanges { subtracting(subtracting(other)) }
-}
-
-extension Recording.Sink {
-    /// Takes over an account. The totals are the lengths of the lists.
-    mutating func take(_ tally: SinkAccount.Tally) {
-        func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
-        ranges = Recording.Ranges()
-        ranges?.silence = list(tally.ranges.silence)
-        ranges?.masked = list(tally.ranges.masked)
-        ranges?.skipped = list(tally.ranges.skipped)
-        ranges?.lost = list(tally.ranges.lost)
-        written = tally.written
-        silence = ranges?.silence?.frames ?? 0
-        masked = ranges?.masked?.frames
-        skipped = ranges?.skipped?.frames
-        lost = ranges?.lost?.frames ?? 0
-    }
 }

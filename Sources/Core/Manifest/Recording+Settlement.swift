@@ -1,0 +1,72 @@
+// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost. Only this file sets
+// the counts.
+extension Recording {
+    /// Closes the account of a sink that ran to the call's end. Frames neither in its files nor skipped are lost.
+    package mutating func settle(_ sink: Int, _ account: SinkAccount) {
+        sinks[sink].take(account.tally(received: framesReceived))
+    }
+
+    /// Closes the account of an interrupted call's sink by the stretches in its files.
+    /// The manifest tells which of them are silence, and which frames were skipped.
+    package mutating func settle(_ sink: Int, files: FrameRanges) {
+        settle(sink, SinkAccount(files: files, sinks[sink], pauses: pauses))
+    }
+
+    /// Counts the audio of a sink's unpublished files as lost. If the sink has no file left, the whole call is lost.
+    /// - Parameter files: each file's first frame on the call's timeline, if known,
+    ///   and its frames in the sink's own format.
+    package mutating func lose(_ files: [(start: Int?, frames: Int)], of sink: Int) {
+        let shape = sinks[sink].format ?? format
+        let lengths = files.map { format.frames(max(0, $0.frames), of: shape) }
+        if sinks[sink].files.isEmpty {
+            lose(FrameRanges([0..<max(0, framesReceived)]), of: sink)
+        } else if sinks[sink].ranges != nil, files.allSatisfy({ $0.start != nil }) {
+            lose(FrameRanges(zip(files, lengths).map { ($0.start ?? 0)..<($0.start ?? 0) + $1 }), of: sink)
+        } else {
+            sinks[sink].lose(lengths.reduce(0, +), received: framesReceived)
+        }
+    }
+
+    /// Counts ranges of the call as lost that were in files. Skipped frames stay skipped.
+    private mutating func lose(_ stretches: FrameRanges, of sink: Int) {
+        let ranges = sinks[sink].ranges ?? Ranges()
+        let outside = (ranges.lost ?? FrameRanges()).union(ranges.skipped ?? FrameRanges())
+        let files = FrameRanges([0..<max(0, framesReceived)]).subtracting(outside).subtracting(stretches)
+        settle(sink, SinkAccount(files: files, sinks[sink]))
+    }
+}
+
+extension Recording.Sink {
+    /// Takes over an account. The totals are the lengths of the lists.
+    package mutating func take(_ tally: SinkAccount.Tally) {
+        func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
+        ranges = Recording.Ranges()
+        ranges?.silence = list(tally.ranges.silence)
+        ranges?.masked = list(tally.ranges.masked)
+        ranges?.skipped = list(tally.ranges.skipped)
+        ranges?.lost = list(tally.ranges.lost)
+        written = tally.written
+        silence = ranges?.silence?.frames ?? 0
+        masked = ranges?.masked?.frames
+        skipped = ranges?.skipped?.frames
+        lost = ranges?.lost?.frames ?? 0
+    }
+
+    /// Counts as many frames as lost, first of the audio, then of the silence. For a call of an older program: the
+    /// length of its lost file is known, but not its place.
+    fileprivate mutating func lose(_ frames: Int, received: Int) {
+        let audio = min(frames, written)
+        ranges = nil
+        written -= audio
+        silence -= min(frames - audio, silence)
+        lost = 0
+        lost = received - accounted
+    }
+
+    /// Marks the sink as failed because of its files. An earlier reason stays.
+    package mutating func fail(_ reason: DiskError) {
+        state = .failed
+        error = error ?? reason.description
+        blame = blame ?? .destination
+    }
+}

@@ -1,0 +1,11 @@
+import CallreelCore
+import CallreelEngine
+
+extension Configuration {
+    /// The settings of the recorder.
+    var recorder: RecorderSettings {
+        RecorderSettings(
+            sinks: sinks, marks: recordings.marks, eventLimit: limits.events, lateEventLimit: limits.lateEvents,
+            pauseGuard: recordings.pauseGuard)
+    }
+}
