@@ -80,7 +80,7 @@ struct TimelineComparison {
         guard let sink, let found = cursor?.finish() else { return }
         cursor = nil
         if let loud = found.loud {
-            problems.append("\(sink.name) is not silent from frame \(loud) on, where its manifest says that it is")
+            problems.append("\(sink.name) has sound from frame \(loud) on, where its manifest states silence")
         }
         guard sink.format == nil else { return }
         for (range, hash) in found.pieces {

@@ -41,9 +41,9 @@ extension Recording.Sink {
     func accountProblems(in recording: Recording) -> [String] {
         let all = recording.framesReceived
         guard lost >= 0 else {
-            return ["\(lost) lost frames are less than none: it holds more than the \(all) received"]
+            return ["\(lost) lost frames are negative: it holds more than the \(all) received"]
         }
-        guard accounted == all else { return ["\(account) + \(lost) lost frames are not the \(all) received"] }
+        guard accounted == all else { return ["\(account) + \(lost) lost frames do not add up to the \(all) received"] }
         guard let ranges else { return [] }
         var problems: [String] = []
         let lists = [
@@ -56,7 +56,7 @@ extension Recording.Sink {
             let list = list ?? FrameRanges()
             if list.frames != total { problems.append("its \(name) ranges are \(list.frames) frames, not \(total)") }
             if let end = list.end, end > all {
-                problems.append("its \(name) ranges end at frame \(end), behind the \(all) received")
+                problems.append("its \(name) ranges end at frame \(end), after the \(all) received")
             }
             together = together.union(list)
             sum += list.frames
@@ -70,23 +70,23 @@ extension Recording.Sink {
         for (file, stretch) in zip(files, stretches).sorted(by: { $0.1.lowerBound < $1.1.lowerBound }) {
             if stretch.lowerBound < position - slack {
                 problems.append(
-                    "\(file.name) begins at frame \(stretch.lowerBound), before the file in front of it ends")
+                    "\(file.name) begins at frame \(stretch.lowerBound), before the previous file ends")
             }
             let gap = FrameRanges([min(position, stretch.lowerBound)..<stretch.lowerBound]).subtracting(absent)
             if gap.frames > slack, let first = gap.ranges.first {
-                problems.append("nothing accounts for the frames \(first), in front of \(file.name)")
+                problems.append("the frames \(first), before \(file.name), are not accounted for")
             }
             position = max(position, stretch.upperBound)
         }
-        if position > all + slack { problems.append("its files end at frame \(position), behind the \(all) received") }
+        if position > all + slack { problems.append("its files end at frame \(position), after the \(all) received") }
         let rest = FrameRanges([min(position, all)..<all]).subtracting(absent)
         if rest.frames > slack, let first = rest.ranges.first {
-            problems.append("nothing accounts for the frames \(first), behind its last file")
+            problems.append("the frames \(first), after its last file, are not accounted for")
         }
         if slack == 0 {
             let held = FrameRanges(stretches)
             let outside = absent.frames - absent.subtracting(held).frames
-            if outside > 0 { problems.append("\(outside) frames that it does not hold are in its files") }
+            if outside > 0 { problems.append("its files hold \(outside) frames that it states as skipped or lost") }
             let silent = (ranges.silence ?? FrameRanges()).union(ranges.masked ?? FrameRanges()).subtracting(held)
                 .frames
             if silent > 0 { problems.append("\(silent) silent frames are in no file") }

@@ -54,7 +54,9 @@ extension Verification {
             do {
                 let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path)))
                 survey.recordings.append(recording)
-                if manifestPath(recording) != path { unreadable[path] = "is the manifest of \(recording.name)" }
+                if manifestPath(recording) != path {
+                    unreadable[path] = "is the manifest of another recording, \(recording.name)"
+                }
             } catch {
                 // The manifest may have been deleted since it was listed.
                 if !FileStatus.isMissing(path) { unreadable[path] = "is not a manifest: \(error)" }
@@ -73,7 +75,7 @@ extension Verification {
             Thread.sleep(forTimeInterval: Self.deletionTime)
             strangers = secondLook(at: strangers, roots: roots, &names)
         }
-        survey.problems += strangers.map { problem($0, "is named by no manifest") }
+        survey.problems += strangers.map { problem($0, "is not named in any manifest") }
         survey.problems += unreadable.map { problem($0.key, $0.value) }
         survey.problems.sort { $0.file < $1.file }
         return survey

@@ -114,7 +114,7 @@ package struct Verification: Sendable {
                 result.bytes += sealed.bytes
                 if sealed.bytes != file.bytes { problem("has \(sealed.bytes) bytes, not \(file.bytes)") }
                 if sealed.sha256 != file.sha256 {
-                    problem("is not the file that was recorded: its SHA-256 is \(sealed.sha256)")
+                    problem("differs from the recorded file: its SHA-256 is \(sealed.sha256)")
                 }
                 comparison.beginFile(index)
                 let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) {

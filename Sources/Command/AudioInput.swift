@@ -39,7 +39,7 @@ struct AudioInput: Sendable {
         let copy = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
         let place = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         guard copy >= 0 else {
-            throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))")
+            throw CallerError("cannot copy \(name) to \(place.parentPath): \(systemMessage(errno))")
         }
         defer { unsafe unlink(place) }
         _ = fcntl(copy, F_SETFD, FD_CLOEXEC)
@@ -48,7 +48,7 @@ struct AudioInput: Sendable {
                 origin = FileHandle(fileDescriptor: source, closeOnDealloc: false)
             while let data = try origin.read(upToCount: 1 << 18), !data.isEmpty { try target.write(contentsOf: data) }
         } catch {
-            throw CallerError("\(name) cannot be copied into \(place.parentPath): \(systemMessage(errno))")
+            throw CallerError("cannot copy \(name) to \(place.parentPath): \(systemMessage(errno))")
         }
         // Open until the process ends. Each opening of this path is a separate file with its own read position.
         path = "/dev/fd/\(copy)"

@@ -12,10 +12,10 @@ struct Call: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Plays a file into a call, as a carrier would.",
         discussion: """
-            Given an http or https address, it asks that answer webhook what to do and follows the NCCO that comes back. \
-            Given a ws or wss address, it goes straight there. Any file that libsndfile reads will do; rate and channels \
-            are converted to what the call asks for. At the end it waits until the server has published each recording, and \
-            prints where it is.
+            With an http or https address, it requests the NCCO from that answer webhook and follows it. With a ws or \
+            wss address, it connects directly. It plays any file that libsndfile reads, and converts rate and channels \
+            to those of the call. At the end it waits until the server has published each recording, and prints the \
+            recording's path.
             """)
 
     enum Speed: String, ExpressibleByArgument, CaseIterable, Sendable { case realtime, max }
@@ -39,31 +39,31 @@ struct Call: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "The audio file to play, or - for standard input; without one, a scale of four seconds.")
+    @Argument(help: "The audio file to play, or - for standard input. Default: a scale of four seconds.")
     var file: String?
 
     @Option(help: "The answer webhook (http, https) or the WebSocket (ws, wss) to call.")
     var to = "http://127.0.0.1:9292/webhooks/answer"
 
-    @Option(help: "Whose way of calling to use.")
+    @Option(help: "The carrier to imitate.")
     var carrier = Carrier.vonage
 
-    @Option(help: "20 ms of audio every 20 ms, or as fast as the server takes it.")
+    @Option(help: "Sends audio in real time, or as fast as the server takes it.")
     var speed = Speed.realtime
 
-    @Option(help: "Calls to place at once.")
+    @Option(help: "The number of calls to place at once.")
     var calls = 1
 
     @Option(help: "The caller's number.")
     var from = "447700900123"
 
-    @Option(help: "A digit to press and the second to press it at, such as 5@1.5. May be given more than once.")
+    @Option(help: "A digit to press and its time in seconds, such as 5@1.5. May be given more than once.")
     var dtmf: [Digit] = []
 
-    @Flag(help: "Break the connection at the end instead of closing it.")
+    @Flag(help: "Drop the connection at the end instead of closing it.")
     var abrupt = false
 
-    @Option(help: "The server's access.token, to be told where it recorded, or CALLREEL_ACCESS_TOKEN.")
+    @Option(help: "The server's access.token, to ask for the recordings' paths. Default: CALLREEL_ACCESS_TOKEN.")
     var accessToken: String?
 
     @OptionGroup var identity: CarrierIdentityOptions
@@ -75,7 +75,7 @@ struct Call: AsyncParsableCommand {
             throw ValidationError("--to \(to) is not an http, https, ws or wss URL")
         }
         if let mistake = URLComponents(string: to)?.portMistake {
-            throw ValidationError("--to \(to) cannot be called: \(mistake)")
+            throw ValidationError("cannot call --to \(to): \(mistake)")
         }
     }
 
@@ -139,7 +139,7 @@ struct Call: AsyncParsableCommand {
             if !lost.isEmpty {
                 waiting.subtract(lost)
                 board.lose(
-                    "the server has published nothing of \(lost.count) call\(lost.count == 1 ? "" : "s"); its log says why"
+                    "the server has not published \(lost.count) call\(lost.count == 1 ? "" : "s"); see its log"
                 )
             }
             if !waiting.isEmpty { try? await Task.sleep(for: .seconds(pause)) }
@@ -148,7 +148,9 @@ struct Call: AsyncParsableCommand {
         let here = FileManager.default.currentDirectoryPath + "/"
         for published in found.prefix(Self.shownRecordings) {
             Terminal.say(
-                "Recorded: \(published.manifest.hasPrefix(here) ? String(published.manifest.dropFirst(here.count)) : published.manifest)"
+                "Recorded: "
+                    + (published.manifest.hasPrefix(here)
+                        ? String(published.manifest.dropFirst(here.count)) : published.manifest)
             )
             for problem in published.problems { Terminal.note("  \(problem)") }
         }
@@ -197,7 +199,7 @@ struct Call: AsyncParsableCommand {
         for digit in digits where !board.isStopping { try await connection.send(digit: digit.digit) }
         guard !abrupt else {
             await connection.drop()
-            return "the connection was dropped, as asked"
+            return "the connection was dropped, as requested"
         }
         let ending = try await connection.hangUp()
         guard let code = ending.code else { throw CallerError("the call was not closed properly: \(ending.reason)") }
@@ -283,7 +285,8 @@ private final class CallBoard: Sendable {
         if let ending = state.endings.values.first {
             let count = state.endings.count
             Terminal.say(
-                "\(count) call\(count == 1 ? "" : "s") sent, \(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending)."
+                "\(count) call\(count == 1 ? "" : "s") sent, "
+                    + "\(Self.tenths(state.seconds.max() ?? 0)) s of audio, \(ending)."
             )
         }
     }

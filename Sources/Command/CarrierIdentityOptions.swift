@@ -7,14 +7,14 @@ import Foundation
 struct CarrierIdentityOptions: ParsableArguments {
     @Option(
         help:
-            "Sign as the carrier does. Where other users see this machine's processes, set VONAGE_SIGNATURE_SECRET instead."
+            "The carrier's signature secret. If other users see this machine's processes, set VONAGE_SIGNATURE_SECRET."
     )
     var signatureSecret: String?
 
-    @Option(help: "The account that the signature names, or VONAGE_API_KEY.")
+    @Option(help: "The account (API key) in the signature. Default: VONAGE_API_KEY.")
     var apiKey: String?
 
-    @Option(help: "The application that the signature names, or VONAGE_APPLICATION_ID.")
+    @Option(help: "The application in the signature. Default: VONAGE_APPLICATION_ID.")
     var applicationID: String?
 
     @Option(help: "A PEM file with the certificates to trust instead of the system's.")
@@ -24,7 +24,7 @@ struct CarrierIdentityOptions: ParsableArguments {
     var insecure = false
 
     func validate() throws {
-        if insecure, ca != nil { throw ValidationError("--insecure and --ca exclude each other") }
+        if insecure, ca != nil { throw ValidationError("--insecure and --ca cannot be used together") }
     }
 
     /// The identity. The environment supplies values missing from the options.

@@ -42,7 +42,7 @@ public struct CommandLineTool: Sendable {
         signal(SIGPIPE, SIG_IGN)
         Self.openStandardDescriptors()
         guard let arguments = ProgramArguments.all else {
-            Terminal.note("Error: /proc is not mounted, and the program needs it: mount -t proc proc /proc")
+            Terminal.note("Error: /proc is not mounted, but Callreel needs it. Run: mount -t proc proc /proc")
             exit(EXIT_FAILURE)
         }
         let words = Array(arguments.dropFirst())
@@ -110,7 +110,8 @@ struct Root: AsyncParsableCommand {
         commandName: ProgramArguments.name,
         abstract: "Records phone calls that a carrier sends over a WebSocket.", version: CallreelVersion.current,
         subcommands: [
-            Serve.self, Call.self, Replay.self, Sinks.self, Config.self, Repair.self, Verify.self, SelfTest.self,
+            Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Config.self, Repair.self, Verify.self,
+            SelfTest.self,
             SelfTestServer.self,
             SelfTestHang.self,
         ])
@@ -121,6 +122,6 @@ struct ConfigurationOption: ParsableArguments {
     /// The configuration file used when none is named.
     static let standard = "Config/callreel.json"
 
-    @Option(name: .long, help: "The configuration file; - is standard input.")
+    @Option(name: .long, help: "The configuration file, or - for standard input.")
     var config = ConfigurationOption.standard
 }

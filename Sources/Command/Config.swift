@@ -7,20 +7,23 @@ import Foundation
 /// `callreel config`
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks a configuration, or shows what one may say.",
+        abstract: "Checks a configuration, or prints its example or schema.",
         subcommands: [Check.self, Example.self, Schema.self])
 
     /// `callreel config check`
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Finds every mistake in a configuration, and looks for its directories, programs, secrets and certificates. Makes nothing."
+                """
+                Finds every mistake in a configuration. Also checks its directories, programs, secrets and \
+                certificates. Creates nothing.
+                """
         )
 
-        @Argument(help: "The configuration file; - is standard input. The same as --config.")
+        @Argument(help: "The configuration file, or - for standard input. The same as --config.")
         var file: String?
 
-        @Option(help: "The configuration file, by default Config/callreel.json.")
+        @Option(help: "The configuration file. Default: Config/callreel.json.")
         var config: String?
 
         func validate() throws {
@@ -36,7 +39,7 @@ struct Config: ParsableCommand {
                 for note in found.notes { Terminal.note("Not ready on this machine: \(note)") }
                 if !found.mistakes.isEmpty { throw ConfigurationError(file: file, problems: found.mistakes) }
                 Terminal.say(
-                    "\(file) is right: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))"
+                    "\(file) is valid: \(configuration.sinks.map { "\($0.name) (\($0.type))" }.joined(separator: ", "))"
                 )
             } catch {
                 Terminal.note(error.description)

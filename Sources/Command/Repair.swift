@@ -10,17 +10,18 @@ struct Repair: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Finishes recordings that were interrupted, as every start of the server does.",
         discussion: """
-            Nothing is deleted. A call whose files are not all there waits: their disk may not be mounted. What cannot be repaired stays \
-            in the directory's .partial and is named; the exit code is then 1.
+            Deletes nothing. If files of a call are missing, the call waits, because their disk may not be mounted. \
+            If a file cannot be repaired, it stays in the directory's .partial and is listed, and the exit code is 1.
 
-            Settle a call once you have looked at it: what cannot be repaired is moved to .callreel/unrepaired of the same directory, what \
-            is missing is given up, and the manifest says both.
+
+            Settle a call after you have looked at it. Files that cannot be repaired then move to .callreel/unrepaired \
+            of the same directory, missing files are given up, and the manifest states both.
             """)
 
     @Argument(help: "The recordings directory.")
     var directory: String
 
-    @Flag(help: "Only say what would be done.")
+    @Flag(help: "Print what would be done, and change nothing.")
     var dryRun = false
 
     @Option(
@@ -44,10 +45,11 @@ struct Repair: AsyncParsableCommand {
         for finding in findings { say(finding) }
         let problems = findings.reduce(0) { $0 + $1.problems.count }
         Terminal.say(
-            "\(findings.count) interrupted recording\(findings.count == 1 ? "" : "s"), \(problems) problem\(problems == 1 ? "" : "s")"
+            "\(findings.count) interrupted recording\(findings.count == 1 ? "" : "s"), "
+                + "\(problems) problem\(problems == 1 ? "" : "s")"
         )
         if problems > 0 {
-            Terminal.note("Look at what is named, then run: callreel repair \(directory) --settle all")
+            Terminal.note("Check the listed files, then run: callreel repair \(directory) --settle all")
             throw ExitCode.failure
         }
     }
@@ -75,7 +77,7 @@ struct Repair: AsyncParsableCommand {
             findings.removeAll { one in more.contains { $0.directory == one.directory } }
             findings += more
         }
-        if leases?.sparesOthers == true { Terminal.note("Calls of a server that runs elsewhere are left alone.") }
+        if leases?.sparesOthers == true { Terminal.note("Skipping calls of a server that runs elsewhere.") }
         leases?.releaseClaims()
         if !dryRun {
             leases?.removeLeftovers()
@@ -94,8 +96,8 @@ struct Repair: AsyncParsableCommand {
         for file in finding.files {
             Terminal.say("  \(file.name): \(file.frames.map { "\($0) frames, " } ?? "")\(file.note)")
         }
-        for file in finding.setAside { Terminal.say("  \(file.name): put aside as \(file.place)") }
-        for problem in finding.problems { Terminal.note("  left where it is: \(problem)") }
+        for file in finding.setAside { Terminal.say("  \(file.name): moved to \(file.place)") }
+        for problem in finding.problems { Terminal.note("  left in place: \(problem)") }
     }
 
     /// The calls to settle, as an argument.

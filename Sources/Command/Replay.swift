@@ -10,14 +10,14 @@ import Logging
 /// `callreel replay`
 struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Puts a file through the configured sinks, as fast as they take it and without a network.")
+        abstract: "Records a file with the configured sinks, without a network and as fast as they take it.")
 
     @Argument(help: "The audio file to record, or - for standard input; its rate and channels are kept.")
     var file: String
 
     @OptionGroup var configuration: ConfigurationOption
 
-    @Option(help: "How much to log.")
+    @Option(help: "The lowest level of log lines.")
     var logLevel = LogLevel.warning
 
     func run() async throws {
@@ -40,7 +40,7 @@ struct Replay: AsyncParsableCommand {
             try await recorder.prepare()
         } catch {
             throw CallerError(
-                "recordings cannot be made in \(settings.recordings.directory.debugDescription): \(error)")
+                "cannot record in \(settings.recordings.directory.debugDescription): \(error)")
         }
         let room = Bell()
         let facts = CallFacts(
@@ -58,7 +58,7 @@ struct Replay: AsyncParsableCommand {
                 }
                 session.end("the file ended")
             } catch {
-                session.end("the file could not be read to its end: \(error)")
+                session.end("reading the file failed: \(error)")
             }
             let result = await call.result.value
             group.cancelAll()

@@ -9,41 +9,44 @@ import UnixSignals
 struct SelfTest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "selftest",
-        abstract: "Kills, fills, stalls and floods real servers on this machine, and counts what is lost.",
+        abstract: "Kills, fills, stalls and floods servers on this machine, and counts lost audio.",
         discussion: """
-            Servers are started as processes of their own on loopback, in a temporary directory, and called as a carrier \
-            calls. The table says for each format how many frames were sent, are in the files, are lost, and may be. The exit \
-            code is 1 when anything is worse than it may be.
+            Starts servers as separate processes on loopback, in a temporary directory, and calls them as a carrier \
+            does. For each format, the table shows the frames sent, in the files, lost, and allowed to be lost. The \
+            exit code is 1 if a result is worse than allowed.
 
             SCENARIOS
             \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-            FAULTS, to see that they are found
-              drop: the raw sink of every server throws a chunk away now and then, and says nothing
-              stale-total: a FLAC file of the killed server states a length, and a wrong one (kill, recovery)
+            FAULTS, planted to prove that the test finds them
+              drop: the raw sink of every server silently drops a chunk now and then
+              stale-total: a FLAC file of the killed server states a wrong length (kill, recovery)
               cut: a published file lacks its last 1000 bytes
-              lie: a published manifest says one frame less than there is
+              lie: a published manifest states one frame less than its file has
             """)
 
-    @Flag(help: "The short form: fewer and shorter calls.")
+    @Flag(help: "Run fewer and shorter calls.")
     var quick = false
 
-    @Option(help: "Only this scenario. May be given more than once.")
+    @Option(help: "Run only this scenario. May be given more than once.")
     var only: [String] = []
 
-    @Option(help: "Leave this scenario out. May be given more than once.")
+    @Option(help: "Skip this scenario. May be given more than once.")
     var skip: [String] = []
 
-    @Option(help: "Plant a fault, which must then be found.")
+    @Option(help: "Plant a fault that the test must find.")
     var plant: Fault?
 
     @Flag(
         help:
-            "Do without other programs (sox, ffmpeg, flac, sndfile-info, python3) to judge WAV and FLAC files. Without this, that is a failure."
+            """
+            Pass without other programs (sox, ffmpeg, flac, sndfile-info, python3) to check WAV and FLAC files. By \
+            default, the test fails without them.
+            """
     )
     var unjudged = false
 
-    @Option(help: "Work in a new directory in this one, instead of the system's for temporary files.")
+    @Option(help: "The parent of the test's directory. Default: the system's directory for temporary files.")
     var directory: String?
 
     @Flag(help: "Keep the servers' directories.")
@@ -55,10 +58,10 @@ struct SelfTest: AsyncParsableCommand {
             throw ValidationError("\(option) \(name) is not a scenario; scenarios are \(known.joined(separator: ", "))")
         }
         if plant == .staleTotal, !only.isEmpty, !only.contains("kill"), !only.contains("recovery") {
-            throw ValidationError("--plant stale-total needs a server that is killed: --only kill, or --only recovery")
+            throw ValidationError("--plant stale-total needs a killed server: add --only kill or --only recovery")
         }
         for type in ["wav", "flac", "raw"] where CommandLineTool.plugins.sinks[type] == nil {
-            throw ValidationError("the self-test needs the sink type \"\(type)\", and this program has none")
+            throw ValidationError("the self-test needs the sink type \"\(type)\", which this program does not have")
         }
     }
 
@@ -126,7 +129,8 @@ struct SelfTest: AsyncParsableCommand {
             report = Report(rows: [row])
         }
         Terminal.note(
-            "\(scenario.name): \(report.isGood ? "ok" : "FAILED"), \((ContinuousClock.now - start).components.seconds) s"
+            "\(scenario.name): \(report.isGood ? "ok" : "FAILED"), "
+                + "\((ContinuousClock.now - start).components.seconds) s"
         )
         if !keep { try? FileManager.default.removeItem(atPath: bench.directory) }
         return report

@@ -17,7 +17,7 @@ import Foundation
 /// No compiler and no library is needed.
 struct SelfTestHang: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: HangingDirectory.command, abstract: "Plays a directory that hangs, for callreel selftest.",
+        commandName: HangingDirectory.command, abstract: "Simulates a hanging directory, for callreel selftest.",
         shouldDisplay: false)
 
     @Argument(help: "The directory.")
@@ -37,7 +37,7 @@ struct SelfTestHang: ParsableCommand {
             Terminal.say(HangingDirectory.word)
             while true { pause() }
         #else
-            throw SelfTestError("there is no FUSE on this system")
+            throw SelfTestError("this system has no FUSE")
         #endif
     }
 }

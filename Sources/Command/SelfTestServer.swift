@@ -11,10 +11,10 @@ struct SelfTestServer: AsyncParsableCommand {
 
     @OptionGroup var serve: Serve
 
-    @Option(help: "Bytes that a file may have, as a disk that is full would have it.")
+    @Option(help: "The largest size of a file in bytes, to simulate a full disk.")
     var fileLimit: Int?
 
-    @Option(help: "The process whose child this is: the server ends with it.")
+    @Option(help: "The parent process. The server ends with it.")
     var parent: Int32?
 
     func run() async throws {

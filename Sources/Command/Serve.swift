@@ -10,25 +10,25 @@ import UnixSignals
 
 /// `callreel serve`
 struct Serve: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Takes calls and records them until it is told to stop.")
+    static let configuration = CommandConfiguration(abstract: "Serves and records calls until you stop it.")
 
     @OptionGroup var file: ConfigurationOption
 
     @Option(help: "Listen on this address instead of the configured one.")
     var host: String?
 
-    @Option(help: "Listen on this port instead of the configured one; 0 takes any free one.")
+    @Option(help: "Listen on this port instead of the configured one; 0 selects a free port.")
     var port: Int?
 
-    @Option(help: "How much to log.")
+    @Option(help: "The lowest level of log lines.")
     var logLevel = LogLevel.info
 
-    @Option(help: "How to log: lines for people, or a JSON object on each line.")
+    @Option(help: "The log's format: readable text, or a JSON object on each line.")
     var logFormat = LogFormat.text
 
     @Option(
         help:
-            "Kilobytes of log lines that may wait for whoever reads the log, 16 to 1000000; further lines are dropped and counted."
+            "The log buffer's size in kilobytes, 16 to 1000000. Further lines are dropped and counted."
     )
     var logBuffer = LogWriter.standardCapacity / 1024
 
@@ -46,7 +46,7 @@ struct Serve: AsyncParsableCommand {
         } catch  where logFormat == .json {
             // A program that gathers the log reads only JSON.
             let reasons = (error as? ConfigurationError)?.lines ?? ["\(error)"]
-            for reason in reasons { logger.critical("the server ends", metadata: ["reason": "\(reason)"]) }
+            for reason in reasons { logger.critical("server failed", metadata: ["reason": "\(reason)"]) }
             throw ExitCode.failure
         }
     }

@@ -16,7 +16,7 @@ enum Subcommands {
             }
             let names = children.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
             if let near = word.nearest(in: names) { return "; did you mean \"\(near)\"?" }
-            return "; there are \(names.joined(separator: ", "))"
+            return "; known are \(names.joined(separator: ", "))"
         }
         return nil
     }

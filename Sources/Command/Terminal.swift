@@ -43,7 +43,7 @@ enum Terminal {
 
     /// The reason for incomplete standard output, or nil if all of it was written.
     static var outputMistake: String? {
-        outputFailure.withLock { $0 }.map { "standard output cannot be written: \(systemMessage($0))" }
+        outputFailure.withLock { $0 }.map { "cannot write to standard output: \(systemMessage($0))" }
     }
 
     /// Standard error is a terminal.

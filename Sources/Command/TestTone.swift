@@ -55,14 +55,14 @@ enum TestTone {
         let descriptor = unsafe template.withUnsafeMutableBufferPointer { unsafe mkstemp($0.baseAddress!) }
         let place = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         guard descriptor >= 0 else {
-            throw CallerError("the test tone cannot be written to \(place): \(systemMessage(errno))")
+            throw CallerError("cannot write the test tone to \(place): \(systemMessage(errno))")
         }
         defer { unsafe unlink(place) }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         do {
             try FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).write(contentsOf: file)
         } catch {
-            throw CallerError("the test tone cannot be written to \(place): \(error.localizedDescription)")
+            throw CallerError("cannot write the test tone to \(place): \(error.localizedDescription)")
         }
         return "/dev/fd/\(descriptor)"
     }

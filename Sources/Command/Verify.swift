@@ -11,20 +11,20 @@ struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Decodes every recording and compares it with its manifest.",
         discussion: """
-            Finds files that are damaged, cut, exchanged or missing, files that no manifest names, formats of one call that do not hold \
-            the same audio, and places that cannot be read. The exit code is 1 when there is any. Links are followed, and directories \
-            that sinks have of their own are looked at too. Recordings that a sink failed to hold whole are counted as incomplete.
+            Finds damaged, cut, exchanged and missing files, files in no manifest, formats of one call with different \
+            audio, and unreadable places. If it finds any, the exit code is 1. It follows links, and also checks the \
+            directories of single sinks. A recording with an incomplete sink counts as incomplete.
             """)
 
     @Argument(help: "The recordings directory.")
     var directory: String
 
-    @Flag(help: "End with 1 when a recording is incomplete, too.")
+    @Flag(help: "Exit with 1 also if a recording is incomplete.")
     var strict = false
 
     @Option(
         help: ArgumentHelp(
-            "Pass over files and directories of this name, or pattern such as '*.pdf'. May be given again and again.",
+            "Skip files and directories with this name or pattern, such as '*.pdf'. May be given more than once.",
             valueName: "name"))
     var ignore: [String] = []
 
@@ -36,7 +36,7 @@ struct Verify: AsyncParsableCommand {
         let survey = try await executor.run { () throws(DiskError) in try verification.survey() }
         guard survey.isArchive || !survey.problems.isEmpty else {
             throw DiskError(
-                "\(directory) holds no recordings: it has neither manifests nor the .partial of a recorder. Is its disk mounted?"
+                "\(directory) holds no recordings: it has neither manifests nor .partial. Is its disk mounted?"
             )
         }
         let total = survey.recordings.count

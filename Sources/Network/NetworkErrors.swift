@@ -11,9 +11,9 @@ package func networkReason(_ error: any Error) -> String {
         return systemMessage(error.errnoCode)
     case let error as NIOConnectionError:
         if let first = error.connectionErrors.first { return networkReason(first.error) }
-        return "there is no address for \(error.host)"
+        return "no address found for \(error.host)"
     case SocketAddressError.unknown(let host, _):
-        return "there is no address for \(host)"
+        return "no address found for \(host)"
     case ChannelError.connectTimeout(let limit):
         return "no answer within \(Double(limit.nanoseconds) / 1e9) seconds"
     case is ChannelError, is ChannelPipelineError:

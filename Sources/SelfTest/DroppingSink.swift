@@ -4,7 +4,7 @@ import CallreelSinks
 /// A raw sink with a defect that the self-test must find: it silently throws away every seventh chunk.
 struct DroppingSink: ~Copyable, AudioSink {
     static let type = "selftestDrop"
-    static let summary = "a raw file that lacks audio, for callreel selftest --plant drop"
+    static let summary = "raw files with dropped audio, for callreel selftest --plant drop"
     /// One chunk of so many is thrown away.
     private static let interval = 7
 

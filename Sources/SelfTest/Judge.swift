@@ -111,13 +111,13 @@ package struct Jury: Sendable {
         let format = file.pathExtension
         if isNeeded, Self.formats.contains(format), !isJudged(format) {
             problems.append(
-                "call \(signal.call): not judged: no program of somebody else's that reads \(format) is installed")
+                "call \(signal.call): not judged: no other program that reads \(format) is installed")
         }
         for judge in judges where judge.reads(file.pathExtension) {
             do {
                 guard let samples = try await judge.examine(file) else { continue }
                 if let frame = signal.firstDifference(in: samples) {
-                    problems.append("call \(signal.call): \(judge.name) reads at frame \(frame) what was not sent")
+                    problems.append("call \(signal.call): \(judge.name) reads wrong audio at frame \(frame)")
                 } else if samples.count < frames {
                     problems.append("call \(signal.call): \(judge.name) reads \(samples.count) frames of \(frames)")
                 }

@@ -10,7 +10,7 @@ struct MountSpace: Sendable {
 
     /// Message of a scenario whose mounts are impossible here.
     static let isNeeded =
-        "nothing can be mounted here: it takes root, or user name spaces, and unshare, nsenter and mount"
+        "cannot mount here: this needs root or user name spaces, and unshare, nsenter and mount"
 
     /// Finds a way to mount: as root, or in a user namespace. Returns nil if the system allows neither.
     static func available(in directory: String) async throws -> MountSpace? {
@@ -59,7 +59,7 @@ struct MountSpace: Sendable {
         let program = try ChildProcess(command[0], Array(command.dropFirst()), in: "/", log: server.directory + "/hang")
         _ = try await eventually("a file system that hangs at \(place)") {
             guard program.isRunning else {
-                throw SelfTestError("nothing could be mounted at \(place): \(program.errors)")
+                throw SelfTestError("cannot mount at \(place): \(program.errors)")
             }
             return program.text.contains(HangingDirectory.word) ? true : nil
         }

@@ -13,7 +13,7 @@ struct PipeOptions: Configurable {
     var path = ""
 
     static let fields: [Field<Self>] = [
-        .string("path", \.path, type: "path", "The file to write to, which must exist: a FIFO, say.") {
+        .string("path", \.path, type: "path", "The file to write to, such as a FIFO. It must exist.") {
             $0.isEmpty ? "is not a path" : nil
         }
     ]

@@ -22,7 +22,7 @@ struct PublishedCall: Sendable {
             }
             let recording = try Recording(manifest: data)
             guard let number = recording.call.headers[TestCall.key]?.double.map({ Int($0) }) else {
-                throw SelfTestError("\(path) is the manifest of no test call")
+                throw SelfTestError("\(path) is not the manifest of a test call")
             }
             calls.append(PublishedCall(directory: directory, recording: recording, number: number))
         }
@@ -58,7 +58,7 @@ struct PublishedCall: Sendable {
                 if !isRight { row.problems.append("call \(number): \(problem())") }
             }
             if let frame = TestSignal(call: number).firstDifference(in: samples) {
-                row.problems.append("call \(number): frame \(frame) is not what was sent")
+                row.problems.append("call \(number): frame \(frame) differs from the sent audio")
             }
             expect(
                 sink.state == state,

@@ -28,9 +28,9 @@ package struct Row: Sendable {
         if let problem {
             problems.append(problem)
         } else if sent - held > allowed {
-            problems.append("\(sent - held) of \(sent) frames are missing; at most \(allowed) may be")
+            problems.append("\(sent - held) of \(sent) frames are missing; at most \(allowed) are allowed")
         } else if held > sent {
-            problems.append("\(held) frames are there, of \(sent) that were sent")
+            problems.append("the file has \(held) frames, but \(sent) were sent")
         }
     }
 
@@ -65,7 +65,7 @@ package struct Report: Sendable {
     /// Reports a scenario that this system does not allow. It counts as a failure unless the user skips it.
     static func notRun(_ scenario: String, _ reason: String) -> Report {
         var row = Row(scenario, "NOT RUN")
-        row.problems = ["not run: \(reason); --skip \(scenario) does without"]
+        row.problems = ["not run: \(reason); use --skip \(scenario) to pass without it"]
         return Report(rows: [row])
     }
 

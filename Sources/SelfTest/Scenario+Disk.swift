@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let retry = Scenario(
-        name: "retry", summary: "a disk that is full when a call ends, and has room again some seconds later"
+        name: "retry", summary: "a full disk at a call's end, with free space again some seconds later"
     ) { bench in
         guard let space = try await MountSpace.available(in: bench.directory) else {
             return .notRun("retry", MountSpace.isNeeded)
@@ -19,7 +19,8 @@ extension Scenario {
         try await Task.sleep(for: .seconds(1))
         let place = server.recordings
         async let filling: Void = space.run(
-            "end=$(($(date +%s) + 5)); while [ $(date +%s) -lt $end ]; do cat /dev/zero >> '\(place)/.filler' 2> /dev/null; done; rm '\(place)/.filler'",
+            "end=$(($(date +%s) + 5)); while [ $(date +%s) -lt $end ]; do "
+                + "cat /dev/zero >> '\(place)/.filler' 2> /dev/null; done; rm '\(place)/.filler'",
             in: server)
         try await Task.sleep(for: .seconds(1))
         let code = try await call.hangUp()
@@ -36,7 +37,7 @@ extension Scenario {
         try bench.fault?.spoil(try PublishedCall.all(in: server.recordings))
         let status = try await server.stop()
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
-        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
         var report = Report()
         guard let published = try PublishedCall.all(in: server.recordings).first else {
             run.problems.append("the call is not published")
@@ -57,7 +58,7 @@ extension Scenario {
     static let rehearsal = Scenario(
         name: "rehearsal",
         summary:
-            "a disk that becomes read-only, or has no inode left, between two calls; readiness says so, and comes back"
+            "a disk that becomes read-only, or has no inode left, between two calls; readiness reports it, and recovers"
     ) { bench in
         guard let space = try await MountSpace.available(in: bench.directory) else {
             return .notRun("rehearsal", MountSpace.isNeeded)
@@ -102,7 +103,7 @@ extension Scenario {
 
     static let unmounted = Scenario(
         name: "unmounted",
-        summary: "a disk that is unmounted under the server, and one that is not there yet at the next start"
+        summary: "a disk unmounted while the server runs, and a disk not mounted yet at the next start"
     ) { bench in
         guard let space = try await MountSpace.available(in: bench.directory) else {
             return .notRun("unmounted", MountSpace.isNeeded)
@@ -125,11 +126,11 @@ extension Scenario {
                 try await TestCall.open(1, to: server)
             }
             await call.drop()
-            row.problems.append("a call is taken, though its disk is gone")
+            row.problems.append("the server accepts a call, though its disk is unmounted")
         } catch {}
         let left = try FileManager.default.subpathsOfDirectory(
             atPath: "/proc/\(server.process.identifier)/root" + place)
-        row.expect(left.isEmpty, "the empty mount point is filled: \(left.prefix(4))")
+        row.expect(left.isEmpty, "the server wrote into the empty mount point: \(left.prefix(4))")
         try await space.run("mount --bind '\(disk.disk)' '\(place)'", in: server)
         row.problems += await server.becomesReady("a disk that is mounted again")
         let status = try await server.stop()
@@ -179,7 +180,7 @@ extension Scenario {
         let samples = try AudioContent.samples(disk + "/" + file.name)
         row.add(sent: call.sent, held: samples.count, allowed: TestSignal.format.frames(seconds: 1))
         if let frame = call.signal.firstDifference(in: samples) {
-            row.problems.append("frame \(frame) is not what was sent")
+            row.problems.append("frame \(frame) differs from the sent audio")
         }
         return [row]
     }
@@ -218,7 +219,7 @@ extension ServerProcess {
                 return found.isReady ? nil : found.text
             }
             return text.contains("obstacles") && !text.contains("\"obstacles\":[]")
-                ? [] : ["/readyz does not say why: \(text)"]
+                ? [] : ["/readyz does not state the reason: \(text)"]
         } catch {
             return ["\(error)"]
         }

@@ -4,7 +4,7 @@ import Foundation
 extension Scenario {
     static let endings = Scenario(
         name: "endings",
-        summary: "closes, a lost connection, a silent one, SIGTERM, SIGINT; the last sample is in every file"
+        summary: "closed, lost and silent connections, SIGTERM and SIGINT; the last sample is in every file"
     ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         // Each server waits for its own timeouts. Run together, they take no longer than one.
@@ -52,7 +52,7 @@ private struct Ending: Sendable {
 
     private static func answer(to call: TestCall, _ code: UInt16) async throws -> String? {
         let found = try await call.hangUp(code: code)
-        return found == code ? nil : "the answer to \(code) is \(found.map(String.init) ?? "nothing")"
+        return found == code ? nil : "the answer to \(code) is \(found.map(String.init) ?? "no code")"
     }
 
     /// Calls ended by the carrier, in each of its ways.
@@ -106,7 +106,7 @@ private struct Ending: Sendable {
             }
             server.process.signal(signal)
             for _ in 1..<times {
-                _ = try await eventually("the log that says that the server stops") {
+                _ = try await eventually("the log line of the server's stop") {
                     server.process.errors.contains("stopping") ? true : nil
                 }
                 server.process.signal(signal)
@@ -120,7 +120,7 @@ private struct Ending: Sendable {
         row.expect(status == 0, "the server ended with \(status)")
         for call in calls {
             let code = await call.ending()
-            row.expect(code == 1001, "call \(call.signal.call) was closed with \(code.map(String.init) ?? "nothing")")
+            row.expect(code == 1001, "call \(call.signal.call) was closed with \(code.map(String.init) ?? "no code")")
         }
         row.problems += try await Verifier.problems(in: server.recordings)
         return [row]

@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let fill = Scenario(
-        name: "fill", summary: "disks that are full in the middle of a call, beside one that is not"
+        name: "fill", summary: "disks that become full during a call, beside a disk with free space"
     ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let disk = try await SmallDisk.available(in: bench.directory)
@@ -48,7 +48,7 @@ extension Scenario {
         for (_, place) in full { try disk.bringOut(place, of: server) }
         try bench.fault?.spoil(found)
         guard let published = try PublishedCall.all(in: server.recordings).first else {
-            throw SelfTestError("the recording has gone")
+            throw SelfTestError("the recording is missing")
         }
         var rows: [Row] = []
         for name in healthy {
@@ -60,7 +60,7 @@ extension Scenario {
         let least = SmallDisk.size * 3 / 4 / TestSignal.format.bytesPerFrame
         for (name, _) in full { rows.append(await filled(name, name, published, call, server, atLeast: least)) }
         var run = Row("fill", "the server", calls: 1)
-        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
         let status = try await server.stop()
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
         run.problems += try await Verifier.problems(in: server.recordings)
@@ -93,8 +93,8 @@ extension Scenario {
         }
         var run = Row("fill", "the server, full recordings", calls: 1)
         let bytes = published.recording.sinks.flatMap(\.files).reduce(0) { $0 + $1.bytes }
-        run.expect(bytes >= SmallDisk.size * 3 / 4, "the files have \(bytes) bytes together, and \(SmallDisk.size) fit")
-        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        run.expect(bytes >= SmallDisk.size * 3 / 4, "the files have \(bytes) bytes together, but \(SmallDisk.size) fit")
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
         let status = try await server.stop()
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
         run.problems += try await Verifier.problems(in: server.recordings)
@@ -114,7 +114,7 @@ extension Scenario {
             return row
         }
         published.check(name, sent: call.sent, allowed: call.sent - least, state: .failed, into: &row)
-        row.expect(sink.lost > 0, "nothing is lost, so the disk was not full")
+        row.expect(sink.lost > 0, "no frame is lost, so the disk was not full")
         row.expect(
             sink.error?.contains("No space left") == true || sink.error?.contains("File too large") == true,
             "the error is \(sink.error ?? "none")")

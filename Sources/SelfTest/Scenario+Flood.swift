@@ -22,7 +22,7 @@ extension Scenario {
                     try await call.send(frames, .maximum)
                     let code = try await call.hangUp()
                     guard code == 1000 else {
-                        throw SelfTestError("call \(number) was closed with \(code.map(String.init) ?? "nothing")")
+                        throw SelfTestError("call \(number) was closed with \(code.map(String.init) ?? "no code")")
                     }
                     return call
                 }
@@ -68,7 +68,8 @@ extension Scenario {
             growth <= allowed,
             "the server's memory grew by \(growth / 1000) kB; at most \(allowed / 1000) kB are allowed")
         return [
-            "\(scenario): the server's memory grew from \(before.now / 1000) kB by \(growth / 1000) kB at the most; \(allowed / 1000) kB are allowed"
+            "\(scenario): the server's memory grew from \(before.now / 1000) kB by at most \(growth / 1000) kB; "
+                + "\(allowed / 1000) kB are allowed"
         ]
     }
 }

@@ -5,7 +5,7 @@ extension Scenario {
     static let givenUp = Scenario(
         name: "given-up",
         summary:
-            "a sink that does not come to its end; its recording is published, checked, deleted by hand, and stays deleted"
+            "a sink that does not finish; its recording is published, checked, deleted by hand, and stays deleted"
     ) { bench in
         var report = Report()
         for (index, isDeleted) in [false, true].enumerated() {
@@ -37,20 +37,20 @@ extension Scenario {
             let published = try PublishedCall.all(in: server.recordings)
             if isDeleted {
                 var row = Row("given-up", "a recording deleted by hand", calls: 1)
-                row.expect(published.isEmpty, "it is back after the next start")
+                row.expect(published.isEmpty, "the next start published it again")
                 report.rows.append(row)
                 continue
             }
             for name in ["wav", "flac", "raw"] {
-                var row = Row("given-up", "\(name), beside a sink without end")
+                var row = Row("given-up", "\(name), beside a sink that does not finish")
                 published.first?.check(name, sent: call.sent, into: &row)
-                row.expect(!published.isEmpty, "the recording has gone")
+                row.expect(!published.isEmpty, "the recording is missing")
                 report.rows.append(row)
             }
             var run = Row("given-up", "the server", calls: 1)
-            run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+            run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
             let state = published.first?.sink("never")?.state
-            run.expect(state != .complete, "the sink without end is called complete")
+            run.expect(state != .complete, "the sink that does not finish is stated as complete")
             run.problems += try await Verifier.problems(in: server.recordings)
             report.rows.append(run)
         }

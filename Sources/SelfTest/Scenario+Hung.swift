@@ -8,7 +8,7 @@ extension Scenario {
         summary: "a sink's directory that hangs (a FUSE file system that never answers); calls begin and end beside it"
     ) { bench in
         guard HangingDirectory.isPossible, let space = try await MountSpace.available(in: bench.directory) else {
-            return .notRun("hung", "nothing can be mounted here, or /dev/fuse cannot be opened")
+            return .notRun("hung", "cannot mount here, or cannot open /dev/fuse")
         }
         let place = bench.directory + "/network"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
@@ -53,13 +53,13 @@ extension Scenario {
         }
         for call in others {
             let code = try await within(30, "the end of call \(call.signal.call)") { try await call.hangUp() }
-            run.expect(code == 1000, "call \(call.signal.call) was closed with \(code.map(String.init) ?? "nothing")")
+            run.expect(code == 1000, "call \(call.signal.call) was closed with \(code.map(String.init) ?? "no code")")
         }
         let found = try await server.published(3)
         try bench.fault?.spoil(found)
         let published = try PublishedCall.all(in: server.recordings)
         var report = Report(notes: [
-            "hung: a FUSE file system whose requests nobody answers, mounted in a private name space"
+            "hung: a FUSE file system that answers no request, mounted in a private name space"
         ])
         for name in ["wav", "flac", "raw"] {
             var row = Row("hung", "\(name), beside a hung directory")

@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let kill = Scenario(
-        name: "kill", summary: "kill -9 during calls; every file opens as it stands, and the next start finishes it"
+        name: "kill", summary: "kill -9 during calls; every file opens as it is, and the next start finishes it"
     ) {
         bench in
         let jury = Jury(finished: false)
@@ -69,7 +69,7 @@ struct KilledServer: Sendable {
     /// Examines every file as it stands. Returns the frames in each file of each call, by number and extension.
     func judge(_ jury: Jury, into report: inout Report) async -> [Int: [String: Int]] {
         var held: [Int: [String: Int]] = [:]
-        var rows = ["wav", "flac", "raw"].map { (ending: $0, row: Row("kill", "\($0), as it stands")) }
+        var rows = ["wav", "flac", "raw"].map { (ending: $0, row: Row("kill", "\($0), as it is")) }
         var files: [(path: String, signal: TestSignal, frames: Int)] = []
         var owners: [Int] = []
         var behind = ["wav": 0, "flac": 0]
@@ -82,14 +82,14 @@ struct KilledServer: Sendable {
                 guard let file = found?.files[ending], let samples = try? AudioContent.samples(file.path) else {
                     rows[index].row.add(
                         sent: call.tried, held: 0, allowed: 0,
-                        problem: "call \(signal.call): there is no \(ending) file that opens")
+                        problem: "call \(signal.call): no \(ending) file opens")
                     continue
                 }
                 let frames = min(samples.count, file.stated ?? .max)
                 let most = file.physical ?? raw
                 rows[index].row.add(sent: call.tried, held: frames, allowed: allowed(call, ending, physical: most))
                 if let frame = signal.firstDifference(in: samples) {
-                    rows[index].row.problems.append("call \(signal.call): frame \(frame) is not what was sent")
+                    rows[index].row.problems.append("call \(signal.call): frame \(frame) differs from the sent audio")
                 }
                 if let problem = file.problem {
                     rows[index].row.problems.append("call \(signal.call): the \(ending) file \(problem)")
@@ -105,10 +105,11 @@ struct KilledServer: Sendable {
         for (owner, problems) in zip(owners, await jury.problems(of: files)) { rows[owner].row.problems += problems }
         report.rows += rows.map(\.row)
         if isBusy {
-            report.notes.append("kill: the machine was busy; what may be missing is all that came in the last seconds")
+            report.notes.append("kill: the machine was busy; all audio of the last seconds may be missing")
         }
         report.notes.append(
-            "kill: a WAV was at most \(behind["wav"] ?? 0) frames behind by its header, a FLAC \(behind["flac"] ?? 0) frames behind the raw file"
+            "kill: a WAV header was at most \(behind["wav"] ?? 0) frames behind, and a FLAC file "
+                + "\(behind["flac"] ?? 0) frames behind the raw file"
         )
         return held
     }

@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let names = Scenario(
-        name: "names", summary: "callers whose numbers are attacks, and calls that want the same name"
+        name: "names", summary: "hostile callers' numbers, and calls with the same name"
     ) { bench in
         let callers = [
             "../../etc/x", "/etc/x", "a\u{0}b", "a\nb\r\nc", "\u{1F4DE}\u{202E}", String(repeating: "9", count: 300),
@@ -47,7 +47,7 @@ extension Scenario {
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
         let after = try FileManager.default.subpathsOfDirectory(atPath: bench.directory)
         let strangers = after.filter { !$0.hasPrefix("server/recordings/") && !before.contains($0) }
-        run.expect(strangers.isEmpty, "there is something outside the recordings directory: \(strangers)")
+        run.expect(strangers.isEmpty, "files are outside the recordings directory: \(strangers)")
         let files = after.filter { $0.hasPrefix("server/recordings/same/") }
         run.expect(files.count == 4 * callers.count, "there are \(files.count) files, not \(4 * callers.count)")
         for file in files {

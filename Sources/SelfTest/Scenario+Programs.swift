@@ -5,7 +5,7 @@ extension Scenario {
     static let programs = Scenario(
         name: "programs",
         summary:
-            "programs of exec sinks that go on writing: after their end, and after kill -9 of the server and a quick restart"
+            "programs of exec sinks that still write after their end, and after kill -9 of the server and a restart"
     ) { bench in
         async let ended = Self.lateChild(bench)
         async let killed = Self.survivor(bench)
@@ -65,7 +65,7 @@ extension Scenario {
         try await Task.sleep(for: .seconds(2 * late))
         try await stop()
         guard let published = try PublishedCall.all(in: server.recordings).first, let raw = published.sink("raw") else {
-            throw SelfTestError("the recording has gone")
+            throw SelfTestError("the recording is missing")
         }
         row.add(sent: call.sent, held: try published.samples(of: raw).count, allowed: allowed)
         row.problems += try await Verifier.problems(in: server.recordings)

@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let recovery = Scenario(
-        name: "recovery", summary: "callreel repair killed at random moments, again and again, and then left alone"
+        name: "recovery", summary: "callreel repair, killed at random moments many times, then run to its end"
     ) {
         bench in
         let victim = try await KilledServer(in: bench, calls: bench.isQuick ? 4 : 12)
@@ -32,7 +32,8 @@ extension Scenario {
         return Report(
             rows: rows + [run],
             notes: [
-                "recovery: callreel repair was killed \(kills) times; \(before) of \(victim.calls.count) calls were published by then"
+                "recovery: callreel repair was killed \(kills) times; \(before) of \(victim.calls.count) calls were "
+                    + "published by then"
             ])
     }
 

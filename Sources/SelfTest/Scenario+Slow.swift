@@ -4,7 +4,7 @@ import Foundation
 extension Scenario {
     static let slow = Scenario(
         name: "slow",
-        summary: "a sink that moves, at a quarter of the call's speed; it is left behind, and the call is not"
+        summary: "a sink at a quarter of the call's speed; the sink stalls, and the call does not"
     ) {
         bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
@@ -24,13 +24,13 @@ extension Scenario {
         try await call.send(format.frames(seconds: seconds), .live)
         // The server's progress once the caller has sent everything. It may lag by the buffer, the hold limit and 3 s.
         let received = try await server.liveCalls()["1"] ?? 0
-        var row = Row("slow", "what has come in time")
+        var row = Row("slow", "audio that arrived in time")
         row.add(sent: call.sent, held: received, allowed: format.frames(seconds: buffer + hold + 3))
         let code = try await call.hangUp()
         let found = try await server.published(1)
         try bench.fault?.spoil(found)
         guard let published = try PublishedCall.all(in: server.recordings).first else {
-            throw SelfTestError("the recording has gone")
+            throw SelfTestError("the recording is missing")
         }
         var report = Report(rows: [row])
         for name in ["wav", "flac", "raw"] {
@@ -43,15 +43,15 @@ extension Scenario {
             behind.add(sent: call.sent, held: sink.written, allowed: call.sent)
             behind.expect(
                 sink.silence + sink.lost > 0,
-                "nothing was left out, so the sink was not slow, or the call waited for it")
+                "no frame was dropped, so the sink was not slow, or the call waited for it")
             let sum = sink.written + sink.silence + sink.lost
-            behind.expect(sum == call.sent, "written + silence + lost is \(sum), not the \(call.sent) that were sent")
+            behind.expect(sum == call.sent, "written + silence + lost is \(sum), not the \(call.sent) sent")
         } else {
             behind.problems = ["the manifest has no such sink"]
         }
         report.rows.append(behind)
         var run = Row("slow", "the server", calls: 1)
-        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
         let status = try await server.stop()
         run.expect(status == 0, "SIGTERM ended the server with \(status)")
         run.problems += try await Verifier.problems(in: server.recordings)

@@ -3,7 +3,7 @@ import Foundation
 
 extension Scenario {
     static let stall = Scenario(
-        name: "stall", summary: "a sink whose destination hangs, for ever and for a while, beside healthy ones"
+        name: "stall", summary: "sinks whose destination hangs, forever or for a while, beside healthy sinks"
     ) { bench in
         try FileManager.default.createDirectory(atPath: bench.directory, withIntermediateDirectories: true)
         let blocked = try FIFO(bench.directory + "/blocked.fifo"),
@@ -33,16 +33,16 @@ extension Scenario {
 
         var report = Report()
         var run = Row("stall", "the server", calls: 1)
-        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "nothing")")
+        run.expect(code == 1000, "the call was closed with \(code.map(String.init) ?? "no code")")
         // The queues take a few hundred kilobytes. The program itself takes the rest.
         report.notes += noteMemory("stall", before, server, allowed: bench.isQuick ? 8_000_000 : 24_000_000, &run)
-        run.expect(server.process.errors.contains("is left behind"), "the log does not say that a sink was left behind")
+        run.expect(server.process.errors.contains("sink stalled"), "the log does not report that a sink stalled")
         try bench.fault?.spoil(found)
         guard let published = try PublishedCall.all(in: server.recordings).first else {
-            throw SelfTestError("the recording has gone")
+            throw SelfTestError("the recording is missing")
         }
         for name in ["wav", "flac", "raw"] {
-            var row = Row("stall", "\(name), beside hanging ones")
+            var row = Row("stall", "\(name), beside hanging sinks")
             published.check(name, sent: call.sent, into: &row)
             report.rows.append(row)
         }
@@ -58,7 +58,7 @@ extension Scenario {
 
     /// The sink that hangs for ever: the manifest and the metrics count all its frames as lost.
     private static func blocked(_ published: PublishedCall, _ call: TestCall, _ server: ServerProcess) async -> Row {
-        var row = Row("stall", "a FIFO that nobody reads")
+        var row = Row("stall", "a FIFO without a reader")
         guard let sink = published.sink("blocked") else {
             row.problems = ["the manifest has no such sink"]
             return row
@@ -90,7 +90,7 @@ extension Scenario {
             sink.state == .complete && sink.lost == 0,
             "the manifest says \(sink.state.rawValue), \(sink.lost) frames lost")
         for (frame, sample) in samples.enumerated() where sample != 0 && sample != call.signal.sample(at: frame) {
-            row.problems.append("frame \(frame) is not what was sent")
+            row.problems.append("frame \(frame) differs from the sent audio")
             break
         }
         await row.expect(server, "callreel_sink_frames_silenced_total", sink: "returning", is: sink.silence)
@@ -106,7 +106,7 @@ extension Row {
             let found = try await server.metric(metric, sink: sink)
             expect(
                 found == frames,
-                "\(metric) of \(sink) is \(found.map(String.init) ?? "not there"), and \(frames) frames are true")
+                "\(metric) of \(sink) is \(found.map(String.init) ?? "missing"), but \(frames) frames are correct")
         } catch {
             problems.append("GET /metrics: \(error)")
         }

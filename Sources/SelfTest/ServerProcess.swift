@@ -92,7 +92,7 @@ final class ServerProcess: Sendable {
     func liveCalls() async throws -> [String: Int] {
         let state = try JSONValue(parsing: Data(try await CallInstructions.text(at: url + "/api/calls").utf8))
         guard case .array(let live) = state["live"] else {
-            throw SelfTestError("GET /api/calls has no list of live calls")
+            throw SelfTestError("GET /api/calls returns no list of live calls")
         }
         return live.reduce(into: [:]) {
             $0[$1["from"]?.string ?? ""] = TestSignal.format.frames(seconds: $1["seconds"]?.double ?? 0)

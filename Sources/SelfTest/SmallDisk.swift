@@ -32,7 +32,7 @@ enum SmallDisk: Sendable {
         switch self {
         case .mounts: "file systems of \(Self.size / 1024) KiB in memory (tmpfs), mounted in a private name space"
         case .limit:
-            "a limit of \(Self.size / 1024) KiB on each file of the server (RLIMIT_FSIZE), since nothing can be mounted here"
+            "a limit of \(Self.size / 1024) KiB on each file of the server (RLIMIT_FSIZE); mounting is not possible"
         }
     }
 

@@ -32,7 +32,7 @@ struct UnfinishedFile: Sendable {
             physical = nil
             // The total's first four bits are the last of the byte before.
             let total = bytes.dropFirst(Self.totalOffset - 1).prefix(5).reduce(0) { $0 << 8 | Int($1) } & (1 << 36 - 1)
-            if total != 0 { problem = "states a total of \(total) frames, which decoders believe" }
+            if total != 0 { problem = "states a total of \(total) frames, which decoders rely on" }
         default:
             stated = bytes.count / TestSignal.format.bytesPerFrame
             physical = stated

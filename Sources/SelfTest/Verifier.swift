@@ -10,7 +10,8 @@ enum Verifier {
         let result = try await process.result()
         if result.status == 0 { return [] }
         return [
-            "callreel verify ends with \(result.status): \(result.errors.trimmingCharacters(in: .whitespacesAndNewlines))"
+            "callreel verify ends with \(result.status): "
+                + result.errors.trimmingCharacters(in: .whitespacesAndNewlines)
         ]
     }
 }

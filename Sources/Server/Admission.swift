@@ -9,7 +9,9 @@ struct Admission: Sendable {
     /// Seconds after which a refused client may ask again, for the `Retry-After` header.
     static let retryAfter = "10"
     /// The metric of refusals and its description.
-    static let metricDescriptions = ["callreel_refused_total": "Calls and connections that were refused, by reason."]
+    static let metricDescriptions = [
+        "callreel_refused_total": "Calls and connections refused or ended by this side, by reason."
+    ]
     /// All reasons under which refusals are counted.
     static let reasons =
         Readiness.Obstacle.Kind.allCases.map(\.rawValue) + RefusalReason.allCases.map(\.rawValue) + [Unauthorized.kind]
@@ -64,7 +66,7 @@ extension Readiness.Obstacle {
     var shownToStrangers: String {
         switch kind {
         case .draining, .calls: reason
-        default: "no call can be recorded now (\(kind.rawValue)); the server's log says why"
+        default: "no call can be recorded now (\(kind.rawValue)); see the server's log"
         }
     }
 }
@@ -96,7 +98,7 @@ private final class CallCensus: Sendable {
 
     var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
-    var obstacle: Readiness.Obstacle { .init(.calls, "\(most) calls run, and no more may") }
+    var obstacle: Readiness.Obstacle { .init(.calls, "the limit of \(most) calls is reached") }
 
     func enter() -> Bool {
         if count.wrappingAdd(1, ordering: .relaxed).newValue <= most { return true }

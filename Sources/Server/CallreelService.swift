@@ -111,7 +111,7 @@ package struct CallreelService: Service {
             try certificates.reload()
             logger.notice("certificate reloaded")
         } catch {
-            logger.error("certificate not reloaded, the old one stays", metadata: ["reason": "\(error)"])
+            logger.error("certificate not reloaded: keeping the old one", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -123,10 +123,10 @@ package struct CallreelService: Service {
             try await recorder.prepare()
         } catch {
             throw ServiceError(
-                "recordings cannot be made in \(configuration.recordings.directory.debugDescription): \(error)")
+                "cannot record in \(configuration.recordings.directory.debugDescription): \(error)")
         }
         if let shortage = Descriptors.shortage(configuration.limits) {
-            logger.warning("too few files may be open", metadata: ["reason": "\(shortage)"])
+            logger.warning("limit on open files is too low", metadata: ["reason": "\(shortage)"])
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             // The heartbeat must outlive the calls, so it is cancelled here, after the last call.
@@ -146,7 +146,8 @@ package struct CallreelService: Service {
                 try await ServiceGroup(configuration: .init(services: [application, drain], logger: quiet)).run()
             } catch  where error is IOError || error is NIOConnectionError || error is SocketAddressError {
                 throw ServiceError(
-                    "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): \(networkReason(error))"
+                    "cannot listen on \(configuration.listen.host) port \(configuration.listen.port): "
+                        + networkReason(error)
                 )
             }
         }
@@ -234,7 +235,7 @@ extension CallreelService {
                 RefusalReason.handshake.rawValue,
                 [
                     "status": "426", "client.address": "\(door.proxies.client(of: request, in: scope))",
-                    "reason": "no \"Upgrade: websocket\"; a proxy in between must hand on Upgrade and Connection",
+                    "reason": "no \"Upgrade: websocket\"; a proxy in between must pass on Upgrade and Connection",
                 ])
             throw HTTPError(
                 .upgradeRequired, headers: [.upgrade: "websocket"], message: "\(path) takes WebSocket connections only")

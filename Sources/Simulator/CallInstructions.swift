@@ -47,7 +47,7 @@ package struct CallInstructions: Sendable {
         _ webhook: String, about call: CallFacts, as identity: CarrierIdentity = CarrierIdentity()
     ) async throws(CallerError) -> CallInstructions {
         guard var parts = URLComponents(string: webhook) else { throw CallerError("\(webhook) is not a URL") }
-        if let mistake = parts.portMistake { throw CallerError("\(webhook) cannot be asked: \(mistake)") }
+        if let mistake = parts.portMistake { throw CallerError("cannot request \(webhook): \(mistake)") }
         var query = parts.queryItems ?? []
         for (name, value) in [
             ("to", call.to), ("from", call.from), ("uuid", call.uuid), ("conversation_uuid", call.conversation),
@@ -72,7 +72,7 @@ package struct CallInstructions: Sendable {
     /// Fetches the text at an http or https address, such as a server's status.
     package static func text(at url: String) async throws(CallerError) -> String {
         if let mistake = URLComponents(string: url)?.portMistake {
-            throw CallerError("\(url) cannot be asked: \(mistake)")
+            throw CallerError("cannot request \(url): \(mistake)")
         }
         return String(buffer: try await fetch(url, from: url, as: CarrierIdentity()))
     }
@@ -98,7 +98,8 @@ package struct CallInstructions: Sendable {
                 let body = try await response.body.collect(upTo: 1 << 20)
                 guard (200..<300).contains(response.status.code) else {
                     throw CallerError(
-                        "\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))\(identity.advice(onStatus: response.status.code))"
+                        "\(webhook) answered \(response.status): \(String(buffer: body).prefix(200))"
+                            + identity.advice(onStatus: response.status.code)
                     )
                 }
                 return body
@@ -106,7 +107,7 @@ package struct CallInstructions: Sendable {
         } catch let error as CallerError {
             throw error
         } catch {
-            throw CallerError("the answer webhook \(webhook) cannot be asked: \(reason(of: error))")
+            throw CallerError("cannot request the answer webhook \(webhook): \(reason(of: error))")
         }
     }
 
@@ -115,7 +116,7 @@ package struct CallInstructions: Sendable {
     /// Errors never show the NCCO, because its token admits a call.
     init(ncco: JSONValue) throws(CallerError) {
         guard case .array(let actions) = ncco else {
-            throw CallerError("an NCCO is a list of actions, and this is not")
+            throw CallerError("the answer is not an NCCO, which is a list of actions")
         }
         guard let connect = actions.first(where: { $0["action"]?.string == "connect" }),
             case .array(let endpoints) = connect["endpoint"],
@@ -125,7 +126,7 @@ package struct CallInstructions: Sendable {
         do {
             format = try VonageDialect.format(of: type)
         } catch {
-            throw CallerError("the NCCO asks for audio that this carrier does not send: \(error.reason)")
+            throw CallerError("the NCCO requests audio that this carrier does not send: \(error.reason)")
         }
         self.url = url
         if case .object(let headers) = endpoint["headers"] { self.headers = headers } else { headers = [:] }
@@ -133,7 +134,7 @@ package struct CallInstructions: Sendable {
         case ("vonage", _): authorization = .requiredSignature
         case ("custom", let value?): authorization = .custom(value)
         case (nil, _): authorization = .signature
-        default: throw CallerError("the NCCO asks for an authorization that this carrier does not know")
+        default: throw CallerError("the NCCO requests an authorization that this carrier does not support")
         }
         talk = actions.first { $0["action"]?.string == "talk" }?["text"]?.string
     }

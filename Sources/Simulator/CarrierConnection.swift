@@ -164,7 +164,7 @@ package final class CarrierConnection: Sendable {
         // The query may hold the token that admits the call.
         let shown = url.prefix { $0 != "?" }
         if let mistake = URLComponents(string: url)?.portMistake {
-            throw CallerError("\(shown) cannot be called: \(mistake)")
+            throw CallerError("cannot call \(shown): \(mistake)")
         }
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(),
             ["ws", "wss"].contains(scheme), let name = parts.host,
@@ -211,7 +211,7 @@ package final class CarrierConnection: Sendable {
             if deadline.withLock({ $0?.isOver ?? false }) {
                 throw CallerError("\(shown) has not answered for \(patience.answer) seconds")
             }
-            throw CallerError("\(shown) cannot be reached: \(networkReason(error))")
+            throw CallerError("cannot reach \(shown): \(networkReason(error))")
         }
     }
 

@@ -42,7 +42,7 @@ package struct CarrierIdentity: Sendable {
             let keys = await JWTKeyCollection().add(hmac: Self.key(signatureSecret), digestAlgorithm: .sha256)
             return "Bearer " + (try await keys.sign(claims))
         } catch {
-            throw CallerError("the call cannot be signed: \(error)")
+            throw CallerError("cannot sign the call: \(error)")
         }
     }
 

@@ -77,7 +77,7 @@ package struct RecordingLookup: Sendable {
         } catch let error as CallerError {
             throw error
         } catch {
-            throw CallerError("the server cannot be asked where it recorded: \(reason(of: error))")
+            throw CallerError("cannot ask the server for the recordings' paths: \(reason(of: error))")
         }
     }
 
@@ -92,15 +92,16 @@ package struct RecordingLookup: Sendable {
         case .ok: break
         case .unauthorized, .forbidden:
             throw CallerError(
-                "the server tells nobody without its access token where it recorded: give --access-token, or see its page"
+                "the server needs its access token to tell the recordings' paths: give --access-token, or see its page"
             )
         default:
-            throw CallerError("the server does not tell where it recorded: GET /api/calls answers \(response.status)")
+            throw CallerError(
+                "the server does not tell the recordings' paths: GET /api/calls answers \(response.status)")
         }
         let body = try await response.body.collect(upTo: 1 << 24)
         guard let value = try? JSONValue(parsing: Data(buffer: body)), let directory = value["directory"]?.string,
             case .array(let live) = value["live"], case .array(let recordings) = value["recordings"]
-        else { throw CallerError("the server does not tell where it recorded") }
+        else { throw CallerError("the server does not tell the recordings' paths") }
         answer.live.formUnion(live.compactMap { $0["uuid"]?.string }.filter(calls.contains))
         for recording in recordings {
             guard let uuid = recording["uuid"]?.string, calls.contains(uuid), let name = recording["name"]?.string

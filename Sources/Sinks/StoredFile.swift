@@ -67,7 +67,7 @@ final class StoredFile {
     /// Only here is the file opened for writing.
     func change(_ body: (borrowing Writer) throws(SinkError) -> Void) throws(SinkError) {
         let writable = try StoredFile(path, flags: O_RDWR | O_NOFOLLOW)
-        guard writable.byteCount == byteCount else { throw SinkError(.open, "\(path) changed while it was examined") }
+        guard writable.byteCount == byteCount else { throw SinkError(.open, "\(path) changed during the repair") }
         try body(Writer(file: writable))
         try writable.synchronize()
     }
@@ -101,7 +101,7 @@ final class StoredFile {
 
 extension StoredFile {
     /// Returns the error for a file that ended before any audio. A repair leaves such a file alone.
-    func withoutAudio(_ reason: String) -> SinkError { SinkError(.open, "no audio can be found in \(path): \(reason)") }
+    func withoutAudio(_ reason: String) -> SinkError { SinkError(.open, "cannot find audio in \(path): \(reason)") }
 
     /// Returns the error for a file with unreadable or unexpected content.
     func damaged(_ reason: String) -> SinkError { SinkError(.open, "\(path): \(reason)") }

@@ -17,7 +17,8 @@ extension Bench where Sink: ~Copyable {
             } catch  where error.verb == .open && error.error.blame == .options {
                 refusals.append(error.error.description)
             } catch {
-                note(.anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", format)
+                note(
+                    .anyCall, "a call of \(call.frames) frames in chunks of 20 ms ends with an error; \(error)", format)
             }
         }
         if takes.isEmpty, !isBroken([.anyCall, .answers]) {
@@ -30,19 +31,19 @@ extension Bench where Sink: ~Copyable {
     mutating func check(_ outcome: Outcome, of call: TestCall) {
         let receipt = outcome.receipt
         if receipt.frames != call.frames {
-            note(.receiptFrames, "\(call.frames) were written, and the receipt has \(receipt.frames)", call.format)
+            note(.receiptFrames, "\(call.frames) were written, but the receipt has \(receipt.frames)", call.format)
         }
         let names = outcome.files.map(\.name)
         for (name, frames) in receipt.framesByFile.sorted(by: { $0.key < $1.key }) {
             if !names.contains(name) {
-                note(.framesByFile, "there are frames for \(name), which createFile did not make", call.format)
+                note(.framesByFile, "the receipt has frames for \(name), which createFile did not create", call.format)
             }
             if frames < 0 { note(.framesByFile, "\(name) has \(frames) frames", call.format) }
         }
         let sum = receipt.framesByFile.values.reduce(0, +),
             knowsAll = Set(receipt.framesByFile.keys).isSuperset(of: names)
         if sum > call.frames || knowsAll && !names.isEmpty && sum < call.frames {
-            note(.framesByFile, "\(call.frames) frames were written, and the files have \(sum)", call.format)
+            note(.framesByFile, "\(call.frames) frames were written, but the files have \(sum)", call.format)
         }
         checkDecoding(outcome, of: call)
     }
@@ -57,7 +58,7 @@ extension Bench where Sink: ~Copyable {
             if audio.samples.count != audio.file.frames * call.format.channels {
                 note(
                     .decoding,
-                    "\(file.name): \(audio.file.frames) frames are counted, and \(audio.samples.count) samples are lent",
+                    "\(file.name): \(audio.file.frames) frames are counted, but \(audio.samples.count) samples passed",
                     call.format)
             }
             // If all files together are right, the receipt is wrong.
@@ -66,14 +67,14 @@ extension Bench where Sink: ~Copyable {
             {
                 note(
                     .framesByFile,
-                    "\(file.name): the receipt has \(stated) frames, and \(audio.file.frames) are decoded", call.format)
+                    "\(file.name): the receipt has \(stated) frames, but \(audio.file.frames) are decoded", call.format)
             }
         }
         if let frames = outcome.decodedFrames, frames != call.frames {
-            note(.decoding, "\(call.frames) frames were written, and \(frames) are decoded", call.format)
+            note(.decoding, "\(call.frames) frames were written, but \(frames) are decoded", call.format)
         }
         if let samples = outcome.samples, let difference = Self.difference(samples, call.samples[...]) {
-            note(.decoding, "the samples are called the call's own, but \(difference)", call.format)
+            note(.decoding, "the decoder states the call's own samples, but \(difference)", call.format)
         }
     }
 
@@ -103,7 +104,7 @@ extension Bench where Sink: ~Copyable {
             do throws(LifeError) {
                 check(try await record(call, call.chunks(call.even)), of: call)
             } catch {
-                note(.anyCall, "\(call.frames) frames end with an error; \(error)", call.format)
+                note(.anyCall, "a call of \(call.frames) frames ends with an error; \(error)", call.format)
             }
         }
     }
@@ -111,14 +112,14 @@ extension Bench where Sink: ~Copyable {
     /// Returns the first difference between two outcomes, or nil if they are equal.
     static func difference(_ one: Outcome, _ other: Outcome) -> String? {
         if one.receipt.frames != other.receipt.frames {
-            return "the receipt has \(one.receipt.frames) frames, and not \(other.receipt.frames)"
+            return "the receipt has \(one.receipt.frames) frames, not \(other.receipt.frames)"
         }
         if one.files.map(\.name) != other.files.map(\.name) {
-            return "the files are \(one.files.map(\.name)), and not \(other.files.map(\.name))"
+            return "the files are \(one.files.map(\.name)), not \(other.files.map(\.name))"
         }
         if let problem = one.files.compactMap(\.problem).first { return problem }
         if let frames = one.decodedFrames, let wanted = other.decodedFrames, frames != wanted {
-            return "\(frames) frames are decoded, and not \(wanted)"
+            return "\(frames) frames are decoded, not \(wanted)"
         }
         if let samples = one.samples, let wanted = other.samples { return difference(samples, wanted[...]) }
         return nil
@@ -127,8 +128,8 @@ extension Bench where Sink: ~Copyable {
     /// Returns the first difference between samples, or nil if they are equal.
     static func difference(_ samples: [Int16], _ wanted: ArraySlice<Int16>) -> String? {
         if let (index, pair) = zip(samples, wanted).enumerated().first(where: { $0.1.0 != $0.1.1 }) {
-            return "sample \(index) is \(pair.0), and not \(pair.1)"
+            return "sample \(index) is \(pair.0), not \(pair.1)"
         }
-        return samples.count == wanted.count ? nil : "there are \(samples.count) samples, and not \(wanted.count)"
+        return samples.count == wanted.count ? nil : "there are \(samples.count) samples, not \(wanted.count)"
     }
 }

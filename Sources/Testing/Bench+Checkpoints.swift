@@ -30,7 +30,9 @@ extension Bench where Sink: ~Copyable {
                     }
                 }
             } catch {
-                note(.anyCall, "\(call.frames) frames in uneven chunks end with an error; \(error)", call.format)
+                note(
+                    .anyCall, "a call of \(call.frames) frames in uneven chunks ends with an error; \(error)",
+                    call.format)
                 return
             }
             let least = max(0, checkpointed - plan.heldFrames)
@@ -41,7 +43,7 @@ extension Bench where Sink: ~Copyable {
                 .checkpointHolds)
             checkStanding(
                 context.createdFiles, in: room, take, frames: least...max(least, call.frames),
-                "let go after a checkpoint at \(checkpointed) frames and \(call.frames) in all", .checkpointHolds)
+                "released after a checkpoint at \(checkpointed) frames and \(call.frames) in all", .checkpointHolds)
         }
     }
 }

@@ -55,7 +55,7 @@ extension Bench where Sink: ~Copyable {
             suspects.formIntersection(Self.results(Outcome(receipt: receipt, files: Life<Sink>.files(context))))
         }
         guard let name = suspects.map(\.name).min() else { return }
-        note(.chunking, "\(what): \(name) is another than in chunks of 20 ms", take.call.format)
+        note(.chunking, "\(what): \(name) differs from the one in chunks of 20 ms", take.call.format)
     }
 
     private static func results(_ outcome: Outcome) -> Set<Result> {

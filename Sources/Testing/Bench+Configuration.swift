@@ -22,7 +22,7 @@ extension Bench where Sink: ~Copyable {
         where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
             // Such a key cannot be registered, nor used in the group's own JSON.
             return note(
-                .strictOptions, "the key \(name.debugDescription) is empty, stands twice, or is one that every sink has"
+                .strictOptions, "the key \(name.debugDescription) is empty, duplicate, or common to all sinks"
             )
         }
         for (what, values) in [("the defaults", Sink.Options()), ("the options", options)] {
@@ -41,13 +41,13 @@ extension Bench where Sink: ~Copyable {
         let stray = names.joined() + "x"
         _ = Sink.Options.read(.object(whole.merging([stray: true]) { _, new in new }), at: .root, problems: &problems)
         if !problems.contains(where: { $0.path == stray }) {
-            note(.strictOptions, "an unknown key \(stray.debugDescription) is taken without a word")
+            note(.strictOptions, "the unknown key \(stray.debugDescription) is accepted without a problem")
         }
         let kinds: [JSONValue] = [
             true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null]),
         ]
         for name in names where kinds.allSatisfy({ isTaken($0, name) }) {
-            note(.strictOptions, "\(name) takes \(kinds.map(\.found).joined(separator: " and ")) without a word")
+            note(.strictOptions, "\(name) accepts \(kinds.map(\.found).joined(separator: " and ")) without a problem")
         }
     }
 
@@ -83,7 +83,7 @@ extension Bench where Sink: ~Copyable {
                 note(.answers, "frameLimit changes from one call to the next", format)
             }
             if let refusal, refusal.allSatisfy(\.isWhitespace) || refusal.contains(where: \.isNewline) {
-                note(.answers, "the refusal \(refusal.debugDescription) is not one line that says something", format)
+                note(.answers, "the refusal \(refusal.debugDescription) is empty or not one line", format)
             }
             if let limit, limit < 1 {
                 note(.answers, "a frameLimit of \(limit) leaves no room for a frame", format)

@@ -4,10 +4,10 @@ import Foundation
 /// The way and the time in which a destination fails.
 private struct Fault: CustomStringConvertible {
     enum Time: String, CaseIterable {
-        case whileOpening = "while the sink is opened"
+        case whileOpening = "while the sink opens"
         case fromTheStart = "from the start"
         case fromTheMiddle = "from the middle on"
-        case forAWhile = "from the middle on, and has room again when the call ends"
+        case forAWhile = "from the middle on, and has free space again when the call ends"
         case atTheEnd = "when the call ends"
     }
 
@@ -19,7 +19,7 @@ private struct Fault: CustomStringConvertible {
     static let all = Time.allCases.flatMap { [Fault(time: $0, isQuiet: false), Fault(time: $0, isQuiet: true)] }
 
     var description: String {
-        "a destination that \(isQuiet ? "takes no byte, though it can be synced," : "is full") \(time.rawValue)"
+        "a destination that \(isQuiet ? "refuses bytes, but can be synced," : "is full") \(time.rawValue)"
     }
 }
 
@@ -39,10 +39,10 @@ extension Bench where Sink: ~Copyable {
         let gone = sandbox.room(withDirectory: false), blocked = sandbox.room(withDirectory: false)
         // Not done with permissions, which do not bind root.
         put(Data(), blocked.path + "/partial")
-        for (what, room) in [("the directory has gone", gone), ("a file stands where a directory should", blocked)] {
+        for (what, room) in [("the directory is missing", gone), ("a file is in place of a directory", blocked)] {
             do throws(LifeError) {
                 let receipt = try await Life<Sink>.run(options, room.context(call.format), call.chunks(call.even))
-                note(.refusal, "\(what): there is a receipt of \(receipt.frames) frames", call.format)
+                note(.refusal, "\(what): the sink returns a receipt of \(receipt.frames) frames", call.format)
             } catch {
                 checkBlame(error, what, call.format)
             }
@@ -52,7 +52,7 @@ extension Bench where Sink: ~Copyable {
         _ = try? await Life<Sink>.run(options, taken.context(call.format), call.chunks(call.even))
         for file in take.outcome.files where contents(taken.file(file.name)) != precious {
             note(
-                .noOverwriting, "\(file.name) stood there before the sink was opened, and holds something else now",
+                .noOverwriting, "\(file.name) existed before the sink opened, and has another content now",
                 call.format)
         }
     }
@@ -89,7 +89,7 @@ extension Bench where Sink: ~Copyable {
                 }
                 if let loss = Self.loss(Life<Sink>.files(context), references) {
                     note(
-                        .noSwallowing, "\(fault): there is a receipt of \(receipt.frames) frames, and \(loss)",
+                        .noSwallowing, "\(fault): the sink returns a receipt of \(receipt.frames) frames, but \(loss)",
                         call.format)
                 } else if fault.time == .fromTheStart {
                     isElsewhere = true
@@ -121,7 +121,8 @@ extension Bench where Sink: ~Copyable {
             }
             if substitution.isEmpty { return }
             note(
-                .durability, "a destination that cannot be synced: there is a receipt of \(receipt.frames) frames",
+                .durability,
+                "a destination that cannot be synced: the sink returns a receipt of \(receipt.frames) frames",
                 call.format)
         } catch {
             checkBlame(error, "a destination that cannot be synced", call.format)
@@ -143,7 +144,7 @@ extension Bench where Sink: ~Copyable {
             let same = zip(slow.arrived, wanted).prefix { $0 == $1 }.count
             note(
                 .slowness,
-                "of \(wanted.count) bytes \(slow.arrived.count) arrive, and only \(same) as they should; \(slow.ending)",
+                "of \(wanted.count) bytes, \(slow.arrived.count) arrive, and only \(same) are right; \(slow.ending)",
                 call.format)
         }
     }
@@ -157,7 +158,8 @@ extension Bench where Sink: ~Copyable {
         }
         var poured = Poured()
         do throws(LifeError) {
-            poured.ending = "there is a receipt of \(try await Life<Sink>.run(options, context, chunks).frames) frames"
+            poured.ending =
+                "the sink returns a receipt of \(try await Life<Sink>.run(options, context, chunks).frames) frames"
             poured.isReceipt = true
         } catch {
             poured.ending = error.description
@@ -170,7 +172,7 @@ extension Bench where Sink: ~Copyable {
 
     private mutating func checkBlame(_ failure: LifeError, _ what: String, _ format: AudioFormat) {
         if failure.error.blame != .destination {
-            note(.blame, "\(what): \(failure.error.blame.rawValue) is blamed; \(failure)", format)
+            note(.blame, "\(what): the error blames \(failure.error.blame.rawValue); \(failure)", format)
         }
         if failure.error.reason.allSatisfy(\.isWhitespace) {
             note(.blame, "\(what): the error of \(failure.verb.rawValue) has no reason", format)
@@ -192,7 +194,7 @@ extension Bench where Sink: ~Copyable {
             // A file that differs each time, and cannot be decoded into samples, shows only if it is empty.
             if whole.data != again.data, whole.audio?.file.isLossless != true, !file.data.isEmpty { continue }
             return
-                "\(file.name) is not what it should be: \(file.data.count) bytes, where \(whole.data.count) would be right"
+                "\(file.name) is wrong: it has \(file.data.count) bytes, not \(whole.data.count)"
         }
         return nil
     }

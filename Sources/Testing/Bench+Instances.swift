@@ -29,7 +29,8 @@ extension Bench where Sink: ~Copyable {
                 )
             } catch {
                 return note(
-                    .anyCall, "\(call.frames) frames in chunks of 20 ms end with an error; \(error)", call.format)
+                    .anyCall, "a call of \(call.frames) frames in chunks of 20 ms ends with an error; \(error)",
+                    call.format)
             }
         }
         await checkTurns(neighbours)
@@ -96,7 +97,7 @@ extension Bench where Sink: ~Copyable {
     private mutating func compare(_ neighbour: Neighbour, _ outcome: Outcome, _ how: String) async {
         if let difference = Self.difference(outcome, neighbour.alone) {
             return note(
-                .independence, "three instances \(how), and of the one called \(neighbour.stem) \(difference)",
+                .independence, "three instances \(how): of the instance \(neighbour.stem), \(difference)",
                 neighbour.call.format)
         }
         let details = outcome.receipt.details, wanted = neighbour.alone.receipt.details
@@ -114,7 +115,7 @@ extension Bench where Sink: ~Copyable {
         let found = details[key]?.found ?? "nothing", alone = wanted[key]?.found ?? "nothing"
         note(
             .independence,
-            "three instances \(how): \(neighbour.stem) reports \(found) as \(key), and \(alone) when it is alone",
+            "three instances \(how): \(neighbour.stem) reports \(found) as \(key), but \(alone) when it is alone",
             neighbour.call.format)
     }
 }

@@ -12,8 +12,8 @@ import Foundation
 /// A way in which a sink's instance ends.
 private enum Ending: String, CaseIterable {
     case finished = "finished"
-    case opened = "let go as soon as it was open"
-    case abandoned = "let go in the middle of a call"
+    case opened = "released as soon as it was open"
+    case abandoned = "released in the middle of a call"
     case failed = "failed"
 }
 
@@ -30,15 +30,15 @@ extension Bench where Sink: ~Copyable {
         close(number)
         guard isSeen, OpenDescriptor.below(room.path).isEmpty else {
             throw SinkContractError(
-                cannotCheck: "/dev/fd does not show an open file, so that one that a sink leaves open would not be seen"
+                cannotCheck: "/dev/fd does not show open files, so a file that a sink leaves open would not be found"
             )
         }
-        guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "there is no pipe: error \(errno)") }
+        guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "cannot create a pipe: error \(errno)") }
         let seen = Set(OpenDescriptor.all().map(\.number))
         for end in [pipe.input, pipe.output] { close(end) }
         guard seen.isSuperset(of: [pipe.input, pipe.output]) else {
             throw SinkContractError(
-                cannotCheck: "/dev/fd does not show an open pipe, so that one that a sink leaves open would not be seen"
+                cannotCheck: "/dev/fd does not show open pipes, so a pipe that a sink leaves open would not be found"
             )
         }
     }
@@ -52,7 +52,7 @@ extension Bench where Sink: ~Copyable {
             let open = await remaining { OpenDescriptor.below(room.path) }
             if let path = open.first?.path {
                 return note(
-                    .release, "\(path.lastPathComponent) is still open after a life that was \(ending.rawValue)",
+                    .release, "\(path.lastPathComponent) is still open after an instance was \(ending.rawValue)",
                     take.call.format)
             }
         }
@@ -80,13 +80,13 @@ extension Bench where Sink: ~Copyable {
             let now = OpenDescriptor.all()
             if pauses.allSatisfy({ $0.isDisjoint(with: now) }) {
                 return note(
-                    .release, "each of \(lives.count) lives that were \(ending.rawValue) leaves a descriptor open",
+                    .release, "each of \(lives.count) instances that were \(ending.rawValue) leaves a descriptor open",
                     call.format)
             }
             // Other code has opened descriptors and kept them; the next round may see none.
         }
         throw SinkContractError(
-            cannotCheck: "something else in this process opens descriptors all the time; run this check by itself")
+            cannotCheck: "other code in this process opens descriptors all the time; run this check by itself")
     }
 
     /// Runs one instance that ends in this way.

@@ -27,7 +27,7 @@ extension Bench where Sink: ~Copyable {
                     let found = contents(path) == file.data ? "and leaves it" : "and changes it"
                     note(
                         .wholeFiles,
-                        "\(file.name) is finished, but repair finds \(result.change ?? "nothing") to do, \(found)",
+                        "\(file.name) is finished, but repair reports the change \(result.change ?? "none"), \(found)",
                         call.format)
                 }
             } catch {
@@ -38,7 +38,7 @@ extension Bench where Sink: ~Copyable {
             }
         }
         if frames != call.frames {
-            note(.wholeFiles, "\(call.frames) frames were written, and repair finds \(frames)", call.format)
+            note(.wholeFiles, "\(call.frames) frames were written, but repair finds \(frames)", call.format)
         }
     }
 
@@ -64,11 +64,11 @@ extension Bench where Sink: ~Copyable {
             }
         }
         let missing = sandbox.room().file("missing-" + file.name)
-        if let result = try? repair(missing, take.call.format, "a file that is not there") {
-            note(.tornFiles, "a file that is not there is repaired to \(result.frames) frames")
+        if let result = try? repair(missing, take.call.format, "a missing file") {
+            note(.tornFiles, "a missing file is repaired to \(result.frames) frames")
         }
         if FileManager.default.fileExists(atPath: missing) {
-            note(.tornFiles, "a file that is not there is made by repair")
+            note(.tornFiles, "repair creates a missing file")
         }
     }
 
@@ -89,31 +89,33 @@ extension Bench where Sink: ~Copyable {
             done = try Life<Sink>.repair(path, format, dryRun: false)
         } catch {
             if refusal == nil {
-                note(.dryRun, "\(what): the dry run promises a repair, which then fails: \(error)", format)
+                note(.dryRun, "\(what): the dry run announces a repair, which then fails: \(error)", format)
             }
             if contents(path) != before {
-                note(.tornFiles, "\(what): it is refused (\(error)), and changed all the same", format)
+                note(.tornFiles, "\(what): repair refuses it (\(error)), but changes it", format)
             }
             throw error
         }
         if let refusal {
-            note(.dryRun, "\(what): the dry run refuses what is then repaired: \(refusal)", format)
+            note(.dryRun, "\(what): the dry run refuses the file, which is then repaired: \(refusal)", format)
         } else if planned != done {
             note(
-                .dryRun, "\(what): the dry run says \(Self.words(planned)), and the real one \(Self.words(done))",
+                .dryRun, "\(what): the dry run reports \(Self.words(planned)), but the real run \(Self.words(done))",
                 format)
         }
         let after = contents(path)
         guard let done else {
             if after != before {
-                note(.tornFiles, "\(what): nothing is known about it, and it is changed all the same", format)
+                note(.tornFiles, "\(what): repair does not know it, but changes it", format)
             }
             return nil
         }
         if isWhole, after != before || done.change != nil { return done }
         let again = try Life<Sink>.repair(path, format, dryRun: false)
         if again != FileRepair(frames: done.frames) || contents(path) != after {
-            note(.repairTwice, "\(what): after \(Self.words(done)), a second repair says \(Self.words(again))", format)
+            note(
+                .repairTwice, "\(what): after \(Self.words(done)), a second repair reports \(Self.words(again))", format
+            )
         }
         return done
     }
@@ -128,7 +130,7 @@ extension Bench where Sink: ~Copyable {
         var frames = 0
         for name in names {
             let path = room.file(name)
-            guard let data = contents(path) else { return note(rule, "\(what): \(name) is gone", format) }
+            guard let data = contents(path) else { return note(rule, "\(what): \(name) is missing", format) }
             // Callreel drops an empty file, such as a full disk leaves.
             if data.isEmpty, range.lowerBound == 0 { continue }
             do throws(SinkError) {
@@ -147,7 +149,7 @@ extension Bench where Sink: ~Copyable {
         }
         if !range.contains(frames) {
             note(
-                rule, "\(what): there are \(frames) frames, where \(range.lowerBound) to \(range.upperBound) should be",
+                rule, "\(what): the files have \(frames) frames, not \(range.lowerBound) to \(range.upperBound)",
                 format)
         }
     }
@@ -160,14 +162,14 @@ extension Bench where Sink: ~Copyable {
         do throws(SinkError) {
             guard let audio = try Life<Sink>.decode(path, format) else { return }
             if audio.file.frames != frames {
-                note(rule, "\(what): repair says \(frames) frames, and \(audio.file.frames) are decoded", format)
+                note(rule, "\(what): repair reports \(frames) frames, but \(audio.file.frames) are decoded", format)
             }
             let wanted = take.call.samples.dropFirst(skip * format.channels).prefix(audio.samples.count)
             if audio.file.isLossless, let difference = Self.difference(audio.samples, wanted) {
                 note(rule, "\(what): \(difference)", format)
             }
         } catch {
-            note(rule, "\(what): it is repaired, and cannot be decoded: \(error)", format)
+            note(rule, "\(what): it is repaired, but cannot be decoded: \(error)", format)
         }
     }
 

@@ -70,17 +70,17 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         let receipt = try await Life<Sink>.run(options, context, chunks, checkpoints: checkpoints)
         let expected = Set(context.createdFiles), found = room.contents()
         for stray in found.subtracting(expected).sorted() {
-            note(.ownFiles, "\(stray) stands in the call's directory; createFile did not make it", call.format)
+            note(.ownFiles, "\(stray) is in the call's directory, but createFile did not create it", call.format)
         }
         let suffixes = Sink.fileSuffixes(options: options)
         for name in context.createdFiles
         where !suffixes.isEmpty && !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
             note(
-                .fileNames, "\(name) has none of the suffixes that the type names: \(suffixes.joined(separator: ", "))",
+                .fileNames, "\(name) has none of the type's suffixes: \(suffixes.joined(separator: ", "))",
                 call.format)
         }
         for gone in expected.subtracting(found).sorted() {
-            note(.ownFiles, "\(gone) was created and is gone", call.format)
+            note(.ownFiles, "\(gone) was created, but is missing", call.format)
         }
         return Outcome(receipt: receipt, files: Life<Sink>.files(context))
     }

@@ -23,7 +23,7 @@ final class PipeReader: Sendable {
 
     init(isSlow: Bool) throws(SinkContractError) {
         self.isSlow = isSlow
-        guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "there is no pipe: error \(errno)") }
+        guard let pipe = Pipe() else { throw SinkContractError(cannotCheck: "cannot create a pipe: error \(errno)") }
         (input, output) = (pipe.input, pipe.output)
         _ = fcntl(input, F_SETFL, 0)
         #if os(Linux)

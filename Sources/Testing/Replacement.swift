@@ -35,7 +35,7 @@ final class Replacement: Sendable {
             if unsafe write(number, [0 as UInt8], 1) < 0 { return replacement }
         }
         throw SinkContractError(
-            cannotCheck: "nothing stands for a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
+            cannotCheck: "cannot simulate a full disk: neither /dev/full nor a read-only descriptor refuses a byte")
     }
 
     /// Makes sure that a read-only descriptor refuses a byte, and can still be synced and closed.
@@ -46,7 +46,7 @@ final class Replacement: Sendable {
         guard number >= 0, unsafe write(number, [0 as UInt8], 1) < 0, fsync(number) == 0 else {
             throw SinkContractError(
                 cannotCheck:
-                    "a read-only descriptor is not what it should be: a file that refuses bytes and can be synced")
+                    "a read-only descriptor takes bytes, or cannot be synced")
         }
     }
 
@@ -62,7 +62,7 @@ final class Replacement: Sendable {
             let replacement = Replacement(pipe.input, keeping: pipe.output)
             if fsync(pipe.input) != 0 { return replacement }
         }
-        throw SinkContractError(cannotCheck: "everything can be synced, so that nobody sees whether a sink asks for it")
+        throw SinkContractError(cannotCheck: "every descriptor can be synced, so a missing sync would not be found")
     }
 }
 

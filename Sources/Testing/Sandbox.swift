@@ -15,7 +15,7 @@ final class Sandbox: Sendable {
         do {
             try FileManager.default.createDirectory(at: new, withIntermediateDirectories: true)
         } catch {
-            throw SinkContractError(cannotCheck: "there is no temporary directory: \(error.localizedDescription)")
+            throw SinkContractError(cannotCheck: "cannot create a temporary directory: \(error.localizedDescription)")
         }
         guard let resolved = unsafe realpath(new.path, nil) else {
             throw SinkContractError(

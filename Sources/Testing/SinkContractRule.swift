@@ -5,73 +5,75 @@ public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
     /// The behaviour that the rule requires.
     public let text: String
 
-    /// The number and the text, such as `S8: Every file is made through createFile, and nothing else is left behind`.
+    /// The number and the text, such as `S8: The sink creates every file through createFile, and leaves nothing else`.
     public var description: String { "\(number): \(text)" }
 
     // MARK: Configuration
 
     public static let name = Self(number: "S1", text: "The type is a letter, then letters and digits")
-    public static let summary = Self(number: "S2", text: "The summary is one line that says something")
+    public static let summary = Self(number: "S2", text: "The summary is one line and not empty")
     public static let optionsAsJSON = Self(
         number: "S3", text: "Every value of the options can be read back from its own JSON")
-    public static let strictOptions = Self(number: "S4", text: "An option takes what it is for and refuses the rest")
+    public static let strictOptions = Self(number: "S4", text: "An option takes valid values and refuses all others")
     public static let answers = Self(
-        number: "S5", text: "What the type says of a format depends on nothing but format and options")
-    public static let formats = Self(number: "S6", text: "At least one format that the program records is taken")
+        number: "S5", text: "The type's answers about a format depend only on format and options")
+    public static let formats = Self(number: "S6", text: "The sink takes at least one format that Callreel records")
 
     // MARK: Opening
 
     public static let refusal = Self(number: "S7", text: "A destination that cannot be opened is an error")
     public static let ownFiles = Self(
-        number: "S8", text: "Every file is made through createFile, and nothing else is left behind")
-    public static let noOverwriting = Self(number: "S9", text: "A file that exists is left as it is")
+        number: "S8", text: "The sink creates every file through createFile, and leaves nothing else")
+    public static let noOverwriting = Self(number: "S9", text: "The sink leaves an existing file unchanged")
 
     // MARK: Audio
 
     public static let anyCall = Self(
-        number: "S10", text: "A call of any length comes to a receipt, with no frame and with one too")
-    public static let receiptFrames = Self(number: "S11", text: "The receipt counts the frames that were written")
+        number: "S10", text: "A call of any length ends with a receipt, even with no frame or one")
+    public static let receiptFrames = Self(number: "S11", text: "The receipt counts the written frames")
     public static let framesByFile = Self(
         number: "S12", text: "The frames of the files are those of the call, each counted once")
     public static let chunking = Self(
-        number: "S13", text: "How a call is cut into chunks, and where it begins, changes nothing")
+        number: "S13", text: "The chunks' sizes and the call's first position change nothing")
     public static let independence = Self(
-        number: "S14", text: "Instances at work side by side do not know of each other")
+        number: "S14", text: "Instances at work at the same time do not affect each other")
 
     // MARK: Checkpoints
 
-    public static let harmlessCheckpoint = Self(number: "S15", text: "A checkpoint loses nothing and repeats nothing")
+    public static let harmlessCheckpoint = Self(number: "S15", text: "A checkpoint loses and repeats no audio")
     public static let checkpointHolds = Self(
-        number: "S16", text: "What was written before a checkpoint stands after it")
+        number: "S16", text: "A checkpoint preserves the audio written before it")
 
     // MARK: The end
 
     public static let durability = Self(number: "S17", text: "A receipt means that the files are on stable storage")
-    public static let release = Self(number: "S18", text: "Everything that was opened is given back")
+    public static let release = Self(number: "S18", text: "The sink closes everything that it opened")
 
     // MARK: Failures
 
-    public static let noSwallowing = Self(number: "S19", text: "A failed write is an error, and never a receipt")
+    public static let noSwallowing = Self(
+        number: "S19", text: "A failed write ends with an error, and never with a receipt")
     public static let blame = Self(
-        number: "S20", text: "An error says what happened, and that the destination is to blame where it is")
-    public static let failedFiles = Self(number: "S21", text: "What stood before a failure stands after it")
-    public static let slowness = Self(number: "S22", text: "A slow destination is waited for")
+        number: "S20", text: "An error states the reason, and blames the destination if it is at fault")
+    public static let failedFiles = Self(number: "S21", text: "A failure preserves the audio written before it")
+    public static let slowness = Self(number: "S22", text: "The sink waits for a slow destination")
 
     // MARK: Files of another time
 
     public static let wholeFiles = Self(
-        number: "S23", text: "Repair leaves a whole file as it is, and knows its frames")
-    public static let dryRun = Self(number: "S24", text: "A dry run changes nothing, and says what a real one would do")
+        number: "S23", text: "Repair leaves a complete file unchanged, and reports its frames")
+    public static let dryRun = Self(
+        number: "S24", text: "A dry run changes nothing, and reports what a real run would do")
     public static let repairTwice = Self(number: "S25", text: "A second repair finds nothing to do")
     public static let tornFiles = Self(
-        number: "S26", text: "Repair keeps every whole frame, and leaves alone what it cannot understand")
+        number: "S26", text: "Repair keeps every whole frame, and leaves unknown content unchanged")
     public static let decoding = Self(
-        number: "S27", text: "Decoding gives what the receipt counted, and the same samples where it says so")
+        number: "S27", text: "Decoding returns the receipt's frames, and the same samples if it states so")
 
     // MARK: Names of files
 
     public static let fileNames = Self(
-        number: "S35", text: "Where the suffixes of files are named beforehand, no file has another")
+        number: "S35", text: "If the type names its files' suffixes, no file has another suffix")
 
     /// The rules that the kit checks, in the order of their numbers.
     public static let all: [Self] = [

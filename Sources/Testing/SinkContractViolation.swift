@@ -25,11 +25,11 @@ public struct SinkContractError: Error, Sendable, CustomStringConvertible {
     init(hanging verb: Verb, _ patience: Duration) {
         violations = []
         description =
-            "the sink contract cannot be checked: \(verb.rawValue) has not returned for \(patience), the plan's patience"
+            "cannot check the sink contract: \(verb.rawValue) has not returned for \(patience), the plan's patience"
     }
 
     init(cannotCheck reason: String) {
         violations = []
-        description = "the sink contract cannot be checked here: \(reason)"
+        description = "cannot check the sink contract here: \(reason)"
     }
 }

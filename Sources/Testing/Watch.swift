@@ -49,11 +49,11 @@ final class Watch: Sendable {
         return await withTaskGroup { group in
             group.addTask {
                 for await result in results { return result }
-                return .failure(SinkContractError(cannotCheck: "it was cancelled"))
+                return .failure(SinkContractError(cannotCheck: "the check was cancelled"))
             }
             group.addTask {
                 guard let verb = await watch.hangingVerb(patience) else {
-                    return .failure(SinkContractError(cannotCheck: "it was cancelled"))
+                    return .failure(SinkContractError(cannotCheck: "the check was cancelled"))
                 }
                 return .failure(SinkContractError(hanging: verb, patience))
             }

@@ -1,7 +1,7 @@
 /// A frame, or a piece of one, as the decoder passes it on.
 package enum WebSocketEvent: ~Copyable {
-    /// A piece of a binary message, which may be empty. Pieces follow frames and socket reads, not messages. `isLast` is
-    /// true for the last piece of a message.
+    /// A piece of a binary message, which may be empty. Pieces follow frames and socket reads, not messages.
+    /// `isLast` is true for the last piece of a message.
     case binary(MaskedBytes, isLast: Bool)
     /// A whole text message, which is valid UTF-8.
     case text([UInt8])
@@ -146,7 +146,9 @@ package struct WebSocketFrameDecoder: Sendable {
                 throw WebSocketError(.protocolError, "a control frame is longer than 125 bytes")
             }
         } else if operation == .continuation {
-            guard message != nil else { throw WebSocketError(.protocolError, "a continuation without a beginning") }
+            guard message != nil else {
+                throw WebSocketError(.protocolError, "a continuation without a started message")
+            }
         } else {
             guard message == nil else { throw WebSocketError(.protocolError, "a message begins inside another") }
         }

@@ -21,7 +21,7 @@ import Testing
     func `a configuration can be a pipe, standard input, or a plain argument`(script: String) async throws {
         let result = try await shell(script)
         #expect(
-            result.status == 0 && result.text.hasSuffix("is right: wav (wav), flac (flac), raw (raw)\n"),
+            result.status == 0 && result.text.hasSuffix("is valid: wav (wav), flac (flac), raw (raw)\n"),
             "\(result.errors)")
     }
 
@@ -43,7 +43,7 @@ import Testing
     func `what cannot be printed is a failure`(arguments: String) async throws {
         let full = try await shell("\"$0\" \(arguments) > /dev/full")
         #expect(
-            full.status == 1 && full.errors.contains("standard output cannot be written: No space left on device"),
+            full.status == 1 && full.errors.contains("cannot write to standard output: No space left on device"),
             "\(full.errors)")
         let closed = try await shell("\"$0\" \(arguments) >&-")
         #expect(closed.status == 1 && closed.errors.contains("Bad file descriptor"), "\(closed.errors)")
@@ -67,7 +67,7 @@ import Testing
     @Test func `a mistyped subcommand gets a suggestion, and the version is told`() async throws {
         for (arguments, hint) in [
             (["serv"], "did you mean \"serve\"?"), (["config", "chek"], "did you mean \"check\"?"),
-            (["sinks", "describ"], "did you mean \"describe\"?"), (["qwertz"], "there are serve, call, replay"),
+            (["sinks", "describ"], "did you mean \"describe\"?"), (["qwertz"], "known are serve, call, replay"),
         ] {
             let result = try await Program.callreel.run(arguments)
             #expect(

@@ -169,7 +169,7 @@ import Testing
             #expect(result.text.contains("was published before") == !isFirst, "\(result.text)")
             #expect(
                 result.errors.contains("stranger.bin") && result.errors.contains(".flac")
-                    && result.errors.contains("has no manifest"),
+                    && result.errors.contains("has no readable manifest"),
                 "\(result.errors)")
             #expect(FileManager.default.fileExists(atPath: folder + "/stranger.bin"))
             #expect(FileManager.default.fileExists(atPath: orphan + "/x.wav"))
@@ -183,7 +183,7 @@ import Testing
         #expect(try await Program.callreel.run(["repair", place, "--settle", "soon"]).status == 64)
         let settled = try await Program.callreel.run(["repair", place, "--settle", "all"])
         #expect(
-            settled.status == 0 && settled.text.contains("stranger.bin: put aside as \(place)/.callreel/unrepaired/"),
+            settled.status == 0 && settled.text.contains("stranger.bin: moved to \(place)/.callreel/unrepaired/"),
             "\(settled.text)")
         let again = try await Program.callreel.run(["repair", place])
         #expect(
@@ -261,14 +261,14 @@ import Testing
             try Data(contentsOf: URL(fileURLWithPath: try file(".wav", 1))).write(
                 to: URL(fileURLWithPath: try file(".flac", 0)))
         }
-        try await spoil(place + "/extra.wav", naming: "named by no manifest") {
+        try await spoil(place + "/extra.wav", naming: "not named in any manifest") {
             try Data("x".utf8).write(to: URL(fileURLWithPath: place + "/extra.wav"))
         }
         let manifest = try file(".json", 1), text = try String(contentsOfFile: manifest, encoding: .utf8)
         try await spoil(manifest, naming: "not a manifest") {
             try "{}".write(toFile: manifest, atomically: true, encoding: .utf8)
         }
-        try await spoil(manifest, naming: "are not the") {
+        try await spoil(manifest, naming: "do not add up") {
             try text.replacingOccurrences(of: "\"lost\" : 0", with: "\"lost\" : 3").write(
                 toFile: manifest, atomically: true, encoding: .utf8)
         }
@@ -276,6 +276,6 @@ import Testing
         let orphans = try await verify()
         #expect(
             orphans.status == 1
-                && orphans.errors.split(separator: "\n").count { $0.contains("named by no manifest") } == 3)
+                && orphans.errors.split(separator: "\n").count { $0.contains("not named in any manifest") } == 3)
     }
 }

@@ -85,7 +85,7 @@ import Testing
         var slow = whole
         slow.replaceSubrange(24..<28, with: [1, 0, 0, 0])
         let files: [(String, Data, status: Int32, said: String)] = [
-            ("crashed.wav", crashed, 0, "it was not closed, and all of it is read"),
+            ("crashed.wav", crashed, 0, "it was not closed. All bytes are read"),
             ("empty.wav", Data(whole.prefix(size + 4)), 1, "holds no audio"),
             ("slow.wav", slow, 1, "1 Hz"),
         ]

@@ -46,7 +46,7 @@ import Testing
         ("drop", "names", ["names raw", "names the directory"]),
         ("cut", "names", ["names wav", "names the directory"]),
         ("lie", "names", ["names wav", "names the directory"]),
-        ("stale-total", "kill", ["kill flac, as it stands"]),
+        ("stale-total", "kill", ["kill flac, as it is"]),
     ])
     func `a planted fault is found, in the row that it is in`(fault: String, scenario: String, rows: [String])
         async throws

@@ -47,7 +47,7 @@ import Testing
                 #"{"sinks": [{"type": "wav", "levl": 1}], "lisen": {}}"#,
                 ["sinks[0].levl", "lisen: unknown key; did you mean \"listen\"?"]
             ),
-            (#"{"sinks": []}"#, ["sinks", "nothing would be recorded"]),
+            (#"{"sinks": []}"#, ["sinks", "Callreel could not record"]),
             (#"{"sinks": [{"type": "wav", "enabled": false}]}"#, ["no enabled sink"]),
             ("{}", ["sinks: is missing"]), ("{\n  \"sinks\": [,]\n}", ["not JSON", "line 2"]),
             ("[]", ["is not an object"]),

@@ -194,7 +194,7 @@ private struct Everything: Configurable {
         #expect(try problems(#"{"program": ["ls"]}"#) == [])
         #expect(
             try problems(#"{"level": 2}"#) == [
-                #"x.program: is missing; it must be given: list of words, such as ["wc"]"#
+                #"x.program: is missing; expected: list of words, such as ["wc"]"#
             ])
         #expect(try problems(#"{"progam": []}"#) == [#"x.progam: unknown key; did you mean "program"?"#])
         let schema = Demanding.schema()

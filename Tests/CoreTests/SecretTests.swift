@@ -51,11 +51,11 @@ private struct House: Configurable {
     }
 
     @Test(arguments: [
-        (#"{"password": "hunter2"}"#, "password: has less than 8 characters"),
-        (#"{"password": ""}"#, "password: is empty; null is none"),
-        (#"{"password": ["hunter2"]}"#, "password: what stands here is not text in double quotes"),
-        (#"{"password": "file:"}"#, #"password: names no file after "file:""#),
-        (#""hunter2""#, "what stands here is not an object with keys such as password, places"),
+        (#"{"password": "hunter2"}"#, "password: has fewer than 8 characters"),
+        (#"{"password": ""}"#, "password: is empty; use null for none"),
+        (#"{"password": ["hunter2"]}"#, "password: this value is not text in double quotes"),
+        (#"{"password": "file:"}"#, #"password: has no file name after "file:""#),
+        (#""hunter2""#, "this value is not an object with keys such as password, places"),
     ])
     func `no mistake shows it`(text: String, problem: String) throws {
         #expect(try read(text).1 == [problem])
@@ -80,9 +80,9 @@ private struct House: Configurable {
         }
         let group = try read(#"{"password": "file:\#(file.path)"}"#).0
         for (content, reason) in [
-            (Data("short\n".utf8), "has less than 8 characters"), (Data("\n".utf8), "is empty"),
-            (Data([0xFF, 0xFE]), "is not a short text"),
-            (Data(repeating: 0x61, count: 1 << 17), "is not a short text"), (nil, "does not exist"),
+            (Data("short\n".utf8), "has fewer than 8 characters"), (Data("\n".utf8), "is empty"),
+            (Data([0xFF, 0xFE]), "is not UTF-8 text"),
+            (Data(repeating: 0x61, count: 1 << 17), "has more than"), (nil, "does not exist"),
         ] {
             if let content { try content.write(to: file) } else { try FileManager.default.removeItem(at: file) }
             let problem = #expect(throws: ConfigurationProblem.self) { try value(group.password) }

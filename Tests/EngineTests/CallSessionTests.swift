@@ -133,7 +133,7 @@ import Testing
         #expect(recording.leftoverBytes == 1)
         #expect(recording.framesReceived == 160)
         #expect(probe.samples == ramp(0..<160))
-        #expect(bench.log.values.contains("audio after the end of the call is refused"))
+        #expect(bench.log.values.contains("audio refused: the call has ended"))
         expectClosedAccounts(recording)
     }
 

@@ -21,7 +21,7 @@ import Testing
         _ = SinkPlan.read(sinks, at: .root.key("sinks"), registry: testRegistry, problems: &problems)
         #expect(
             problems.map(\.description) == [
-                "sinks[0].sampleRate: 16000 cannot be had: this program has nothing that changes a rate"
+                "sinks[0].sampleRate: 16000 is not possible: this program has no rate converter"
             ])
     }
 

@@ -22,9 +22,9 @@ import Testing
         try Data().write(to: URL(fileURLWithPath: file))
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/no/such/place")
         #expect(DirectoryCheck.mistake(file) == "is not a directory")
-        #expect(DirectoryCheck.mistake(file + "/a/b") == "cannot be made: \(file) is not a directory")
-        #expect(DirectoryCheck.mistake(link) == "cannot be made: \(link) is a symbolic link to nothing")
-        #expect(DirectoryCheck.mistake(link + "/a") == "cannot be made: \(link) is a symbolic link to nothing")
+        #expect(DirectoryCheck.mistake(file + "/a/b") == "cannot be created: \(file) is not a directory")
+        #expect(DirectoryCheck.mistake(link) == "cannot be created: \(link) is a broken symbolic link")
+        #expect(DirectoryCheck.mistake(link + "/a") == "cannot be created: \(link) is a broken symbolic link")
         #expect(
             DirectoryCheck.mistake("/" + String(repeating: "x", count: 5000))?.contains("File name too long") == true)
     }
@@ -35,7 +35,7 @@ import Testing
             for path in ["/usr", "/usr/a/b"] {
                 let mistake = DirectoryCheck.mistake(path) ?? ""
                 #expect(
-                    mistake.hasSuffix("cannot be written to by the user with the number 65534: Permission denied"),
+                    mistake.hasSuffix("is not writable for user ID 65534: Permission denied"),
                     "\(mistake)")
             }
         }

@@ -32,7 +32,7 @@ import Testing
         #expect(recording.sinks[0].files.map(\.directory) == [elsewhere.file("second")])
         #expect(try samples(recording.sinks[0].files[0]) == ramp(0..<1600))
         #expect(bench.recorder.stations[0].health.problem == nil)
-        #expect(bench.log.values.contains("sink failed, and goes on in its fallback"))
+        #expect(bench.log.values.contains("sink failed: continuing in its fallback"))
         #expect(try elsewhere.files() == ["first", "second/.partial", "second/call.fallback.pcm"])
     }
 
@@ -47,7 +47,7 @@ import Testing
         try await until("it has failed") {
             bench.receive(160)
             bench.session.tick(now: farFuture)
-            return bench.log.values.contains("sink failed, and goes on in its fallback")
+            return bench.log.values.contains("sink failed: continuing in its fallback")
         }
         for _ in 0..<10 { bench.receive(160) }
         let recording = try await bench.end()

@@ -18,7 +18,7 @@ import Testing
         let sink = recording.sinks[0]
         #expect(recording.sinks.map(\.state) == [.failed, .complete])
         #expect(sink.blame == .bug)
-        #expect(sink.error == "its receipt has \(800 + wrong) frames, and it was given 800")
+        #expect(sink.error == "its receipt has \(800 + wrong) frames, but it was given 800")
         #expect(sink.lost == lost && sink.ranges?.lost?.ranges ?? [] == (lost == 0 ? [] : [800 - lost..<800]))
         #expect(bench.log.values.contains("sink miscounted its frames"))
         // Its file is published all the same.
@@ -38,7 +38,7 @@ import Testing
     @Test(arguments: [
         (["call.pcm": 900], "frames for call.pcm"), (["call.pcm": -1], "-1 frames for call.pcm"),
         (["other.pcm": 10], "which it did not create"),
-        (["call.pcm": 10], "its files have 10 frames"), (["call.pcm": Int.max], "\(Int.max) frames for call.pcm"),
+        (["call.pcm": 10], "10 frames for its files"), (["call.pcm": Int.max], "\(Int.max) frames for call.pcm"),
     ])
     func `frames of files are held against it too`(frames: [String: Int], words: String) throws {
         let workspace = try Workspace(), context = workspace.context()

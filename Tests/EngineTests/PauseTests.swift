@@ -122,7 +122,7 @@ import Testing
         bench.session.pause(true)
         #expect(
             bench.everything.values.contains {
-                $0.contains("the recording is paused") && $0.contains(#""sinks.recording": all"#)
+                $0.contains("recording paused") && $0.contains(#""sinks.recording": all"#)
             })
         #expect(bench.session.snapshot.sinks.map(\.recordsPauses) == [false, true])
         _ = try await bench.end()

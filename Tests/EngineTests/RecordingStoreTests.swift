@@ -265,8 +265,8 @@ struct FinishedCall {
             Recovery(store: bench.store, registry: testRegistry, logger: silentLogger).run(dryRun: true).first)
         #expect(
             finding.files.map(\.note) == [
-                "is published as it stands: sinks of type \"meter\" offer no repair",
-                "is published as it stands: this program has no sink \"stranger\"",
+                "is published without repair: sinks of type \"meter\" have no repair",
+                "is published without repair: this program has no sink \"stranger\"",
             ])
     }
 

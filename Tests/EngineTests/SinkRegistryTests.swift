@@ -103,17 +103,20 @@ private struct MisnamedSink: IdleSink {
         (#"[{"type": "meter", "buffer": 0.1}]"#, "sinks[0].buffer: 0.1 is outside 0.5...600.0"),
         (
             #"[{"type": "meter", "name": "a/b"}]"#,
-            #"sinks[0].name: "a/b" is not made of letters, digits, - and _ alone"#
+            #"sinks[0].name: "a/b" has characters other than letters, digits, - and _"#
         ),
-        (#"[{"type": "meter", "name": ""}]"#, #"sinks[0].name: "" is not made of letters, digits, - and _ alone"#),
-        (#"[{"type": "meter", "name": "é"}]"#, #"sinks[0].name: "é" is not made of letters, digits, - and _ alone"#),
+        (#"[{"type": "meter", "name": ""}]"#, #"sinks[0].name: "" has characters other than letters, digits, - and _"#),
+        (
+            #"[{"type": "meter", "name": "é"}]"#,
+            #"sinks[0].name: "é" has characters other than letters, digits, - and _"#
+        ),
         (
             #"[{"type": "meter"}, {"type": "probe", "name": "Meter"}]"#,
-            #"sinks[1].name: "Meter" is the name of another sink already"#
+            #"sinks[1].name: "Meter" is already the name of another sink"#
         ),
         (
             #"[{"type": "meter", "name": "meter-2"}, {"type": "meter"}]"#,
-            #"sinks[1].name: "meter-2" is the name of another sink already"#
+            #"sinks[1].name: "meter-2" is already the name of another sink"#
         ),
         (#"[{"type": "meter", "enabled": false, "level": 9}]"#, "sinks[0].level: 9 is outside 0...8"),
     ])

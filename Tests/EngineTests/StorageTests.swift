@@ -196,7 +196,7 @@ import Testing
     @Test(arguments: [
         (ENOSPC, 0, "inode"), (ENOSPC, 5, "no space"), (EDQUOT, 5, "quota"), (EROFS, 5, "read-only"),
         (EMFILE, 5, "ulimit"), (ENFILE, 5, "file-max"),
-        (EACCES, 5, "may not be written"),
+        (EACCES, 5, "may not write to"),
     ])
     func `the cause is said in words`(number: Int32, files: Int, word: String) {
         let room = FileSystem.Room(bytes: 1 << 30, files: files)

@@ -121,10 +121,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "its silence ranges are 5 frames, not 0", "its lost ranges end at frame 160, behind the 150 received",
+        "its silence ranges are 5 frames, not 0", "its lost ranges end at frame 160, after the 150 received",
         "its ranges overlap",
-        "nothing accounts for the frames 100..<110, behind its last file",
-        "10 frames that it does not hold are in its files",
+        "the frames 100..<110, after its last file, are not accounted for",
+        "its files hold 10 frames that it states as skipped or lost",
         "call.pcm begins at frame 20, before", "10 silent frames are in no file",
     ])
     func `ranges that do not add up are found`(reason: String) throws {
@@ -141,8 +141,8 @@ import Testing
                 ranges.masked = FrameRanges([90..<110])
                 recording.sinks[0].masked = 20
                 recording.sinks[0].written = 80
-            case "nothing": ranges.lost = FrameRanges([0..<10, 110..<150])
-            case "10 fram": ranges.lost = FrameRanges([90..<100, 110..<150])
+            case "the fra": ranges.lost = FrameRanges([0..<10, 110..<150])
+            case "its fil": ranges.lost = FrameRanges([90..<100, 110..<150])
             case "call.pc":
                 recording.sinks[0].files[0].start = FramePosition(20)
                 recording.sinks[0].files.insert(recording.sinks[0].files[0], at: 0)

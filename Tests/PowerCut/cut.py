@@ -127,7 +127,7 @@ def check(mode, log):
 
 
 def judge(running, reported, shas, out):
-    faults = [line for line in out if line.startswith(("FAULT", "LEFT")) or "left where it is" in line]
+    faults = [line for line in out if line.startswith(("FAULT", "LEFT")) or "left in place: " in line]
     faults += [line for line in out if re.match(r"(REPAIR2|START|VERIFIED) rc=[^0]", line)]
     faults += [line for line in out if line.startswith("VERIFY ") and re.search(r"\.(json|wav|flac|raw)\b.*: ", line)]
     if "FAULT the disk does not mount" in out:

@@ -63,6 +63,8 @@ private struct Chatty: Carrier {
                 try desk.begin(
                     CallFacts(carrier: Chatty.type, uuid: words.last.map(String.init)),
                     audio: CallAudio(sampleRate: 8000))
+                desk.event("begun", [:])
+                desk.malformed("an odd word in the first message")
                 desk.reply("welcome")
             case "bye":
                 desk.reply("goodbye")
@@ -230,10 +232,11 @@ private struct Chatty: Carrier {
                 """)
             #expect(said == "['welcome', b'\\x07', b'\\x08', 'goodbye'] 1000\n")
             let recording = try #require(try await server.finished().first)
-            #expect(recording.framesReceived == 801 && recording.malformedMessages == 1)
+            #expect(recording.framesReceived == 801 && recording.malformedMessages == 2)
             #expect(recording.endReason == "the carrier said bye")
             let types = recording.events.map(\.type)
             #expect(types.count { $0 == "beat" } >= 2 && types.last == "end of talk", "\(types)")
+            #expect(types.first == "begun", "\(types)")
             // An event beside the audio, with a proof for one use.
             let status = server.http + "/webhooks/chatty/status"
             func ask(_ query: String, _ proof: String) async throws -> String {
@@ -274,7 +277,7 @@ private struct Chatty: Carrier {
         (
             #""carriers": [{"type": "pcm", "path": "/api/x"}, {"type": "vonage", "path": "/webhooks/a"}]"#,
             [
-                "carriers[0].path: \"/api/x\" is taken by the program itself",
+                "carriers[0].path: \"/api/x\" is a reserved path",
                 "carriers[1].path: \"/webhooks/a\" is taken",
             ]
         ),

@@ -147,7 +147,7 @@ import Testing
             #expect(found7.json() == #"{"ended":true,"status":null}"#)
         }
         #expect(
-            book.text.contains("connection refused client.address=127.0.0.1 reason=the request did not come in time"))
+            book.text.contains("connection refused client.address=127.0.0.1 reason=the request did not arrive in time"))
     }
 
     @Test func `a client that reads slowly and never stops gets the whole file`() async throws {
@@ -189,13 +189,13 @@ import Testing
             #expect((10..<200).contains(lines.count), "\(lines.count) lines")
             // A request without an upgrade on the path of calls, with a target of the greatest length.
             _ = try await Program("curl").run(["-s", server.http + "/cable?" + String(repeating: "x", count: 9000)])
-            let lost = try #require(book.lines.first { $0.contains("must hand on Upgrade and Connection") })
+            let lost = try #require(book.lines.first { $0.contains("must pass on Upgrade and Connection") })
             #expect(lost.utf8.count < 1000 && lost.contains("client.address=127.0.0.1"))
             #expect(try await counted("handshake", server) == 1)
             // An upgrade with a path of the same length, which the reason names.
             let upgrade = ["-s", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
             _ = try await Program("curl").run(upgrade + [server.http + "/" + String(repeating: "x", count: 9000)])
-            let long = try #require(book.lines.first { $0.contains("no calls are taken at") })
+            let long = try #require(book.lines.first { $0.contains("takes no calls at") })
             #expect(long.utf8.count < 1000, "\(long.utf8.count) bytes")
         }
     }

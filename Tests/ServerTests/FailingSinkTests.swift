@@ -24,7 +24,7 @@ import Testing
     @Test func `a call whose required sink cannot open is closed with 1011, and what came is kept`() async throws {
         let (endings, recording) = try await place(#""required": true, "opens": false"#)
         #expect(endings.map(\.code) == [1011])
-        #expect(endings[0].reason == "the call cannot be recorded as it must be")
+        #expect(endings[0].reason == "the call cannot be recorded as required")
         #expect(recording.endReason == "the required sink broken cannot be opened: told not to open")
         #expect(recording.sinks.map(\.state) == [.complete, .failed])
         #expect(recording.sinks[0].written == recording.framesReceived)

@@ -129,7 +129,7 @@ import Testing
         }
         #expect(received == frames)
         #expect((seconds > 5) == (limit != nil), "\(seconds) s")
-        #expect(book.lines.count { $0.contains("call ahead of time") } == (limit == nil ? 0 : 1))
+        #expect(book.lines.count { $0.contains("call is ahead of real time") } == (limit == nil ? 0 : 1))
     }
 }
 

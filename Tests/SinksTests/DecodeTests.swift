@@ -79,7 +79,7 @@ import Testing
         for bit in 0..<128 {
             var broken = data
             broken[26 + bit / 8] ^= 1 << UInt8(bit % 8)
-            try expectRefusal(sink, broken, "do not have the MD5")
+            try expectRefusal(sink, broken, "do not match its MD5")
         }
         var longer = data, shorter = data
         longer[25] += 1

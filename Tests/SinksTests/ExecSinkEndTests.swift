@@ -27,7 +27,7 @@ extension ExecSinkTests {
         }
         #expect(failure?.blame == .destination)
         let words = failure?.description ?? ""
-        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; it said: the reason"), "\(words)")
+        #expect(words.hasPrefix("\"sh\" \(reason)") && words.hasSuffix("; its output: the reason"), "\(words)")
     }
 
     @Test func `a program that ends before a short call does is an error at the end`() async throws {
@@ -88,7 +88,7 @@ extension ExecSinkTests {
             let command = options(["sh", "-c", "cat > /dev/null; echo one >&2; printf 'two \\033[31m\\n' >&2; exit 7"])
             _ = try await record(ExecSink.self, [1], try Workspace().context(format), options: command)
         }
-        #expect(error?.description == "\"sh\" ended with status 7; it said: one / two [31m")
+        #expect(error?.description == "\"sh\" ended with status 7; its output: one / two [31m")
         #expect(error?.code == .finish)
     }
 
@@ -102,7 +102,7 @@ extension ExecSinkTests {
             let error = #expect(throws: SinkError.self) {
                 for chunk in chunks(testSignal(frames: 200_000, format), format) { try sink.write(chunk) }
             }
-            #expect(error?.description == "\"sh\" took nothing of its input for 0.5 seconds, and is being ended")
+            #expect(error?.description == "\"sh\" read no input for 0.5 seconds, and is being ended")
             // Already while the sink is there.
             try await expectGone(path)
             _ = consume sink

@@ -31,7 +31,7 @@ extension ExecSinkTests {
             _ = try await record(
                 ExecSink.self, [Int16](repeating: 0x4141, count: 4000), workspace.context(format), options: command)
         }
-        #expect(error?.description.contains("left something running that still had") == true, "\(error)")
+        #expect(error?.description.contains("left a process running that had") == true, "\(error)")
         let id = try #require(pid_t(String(contentsOfFile: pid, encoding: .utf8).trimmingCharacters(in: .newlines)))
         let before = try contents(workspace.file("call.txt"))
         #expect(before.count >= 8000)

@@ -152,9 +152,9 @@ import Testing
         let workspace = try Workspace()
         let text = try workspace.write(Data("text".utf8), "text")
         let cases = [
-            ("no-such-program", "is in no directory of PATH"), (text, "not executable"),
-            (workspace.path, "not a program"),
-            ("/no/such", "no such file"),
+            ("no-such-program", "is not an executable file in a directory of PATH"), (text, "not an executable file"),
+            (workspace.path, "not an executable file"),
+            ("/no/such", "does not exist"),
         ]
         for (program, reason) in cases {
             let error = await #expect(throws: SinkError.self) {
@@ -175,20 +175,20 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""command": "ffmpeg -i -""#, #"sinks[0].command: "ffmpeg -i -" is one text, and there is no shell"#),
+        (#""command": "ffmpeg -i -""#, #"sinks[0].command: "ffmpeg -i -" is one text, and no shell splits it"#),
         (#""command": []"#, "sinks[0].command: names no program"),
         (#""command": ["cat", 5]"#, "sinks[0].command[1]: 5 is not text in double quotes"),
         (#""command": ["cat", "{form}"]"#, #"sinks[0].command[1]: "{form}" has the unknown placeholder {form}"#),
-        (#""command": ["{from}"]"#, #"sinks[0].command[0]: "{from}" is not the program itself"#),
-        (#""command": ["cat", "{output}"]"#, #"sinks[0]: "command" says {output}, but there is no "extension""#),
+        (#""command": ["{from}"]"#, #"sinks[0].command[0]: "{from}" has a placeholder"#),
+        (#""command": ["cat", "{output}"]"#, #"sinks[0]: "command" has {output}, which needs an "extension""#),
         (
             #""deadline": 3"#,
-            #"sinks[0].command: is missing; it must be given: list of a program and its arguments, such as ["wc","-c"]"#
+            #"sinks[0].command: is missing; expected: list of a program and its arguments, such as ["wc","-c"]"#
         ),
         (#""comand": ["cat"]"#, #"sinks[0].comand: unknown key; did you mean "command"?"#),
         (
             #""command": ["cat"], "extension": "mp3""#,
-            #"sinks[0]: "extension" is for a file that nothing in "command" calls {output}"#
+            #"sinks[0]: "extension" has no effect without {output} in "command""#
         ),
         (#""command": ["cat"], "extension": "../x""#, "sinks[0].extension:"),
         (#""command": ["cat"], "extension": "json""#, "sinks[0].extension:"),

@@ -134,13 +134,13 @@ import Testing
             var broken = data
             broken[Int.random(in: offset..<border, using: &dice)] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
             let path = try workspace.write(broken, sink.name)
-            _ = try repaired(sink, path, format, refusal: "and there is audio behind it: left as it is")
+            _ = try repaired(sink, path, format, refusal: "with audio after it: left unchanged")
         }
         for zeros in [offset..<offset + 512, border - 4096..<border] {
             var broken = data
             broken.resetBytes(in: zeros)
             _ = try repaired(
-                sink, try workspace.write(broken, sink.name), format, refusal: "audio behind it: left as it is")
+                sink, try workspace.write(broken, sink.name), format, refusal: "audio after it: left unchanged")
         }
         // A block disappears without a trace.
         let file = try FLACFile(try workspace.write(data, sink.name), format: format)
@@ -150,7 +150,7 @@ import Testing
         #expect(ends.count == 17)
         let gap = try workspace.write(data[..<ends[4]] + data[ends[5]...], sink.name)
         _ = try repaired(
-            sink, gap, format, refusal: "a block that belongs at frame 6912 stands after frame 5760 (byte \(ends[4]))")
+            sink, gap, format, refusal: "a block of frame 6912 is after frame 5760 (byte \(ends[4]))")
         // A damaged block at the very end is cut away like a torn one.
         var end = data
         end[ends[15] + 100] ^= 1
@@ -172,7 +172,7 @@ import Testing
         let noise = Data((0..<100_000).map { _ in UInt8.random(in: .min ... .max, using: &dice) })
         _ = try repaired(
             sink, try workspace.write(data + noise, sink.name), format,
-            refusal: "are neither a torn block nor zeros: left as they are")
+            refusal: "are neither a torn block nor zeros: left unchanged")
     }
 
     @Test func `a file full of headers that lead nowhere is given up`() async throws {

@@ -115,7 +115,7 @@ import Testing
     @Test func `what no sink understands waits without a manifest, and is put aside when it is settled`() throws {
         let bench = try Bench()
         try Data("no audio".utf8).write(to: URL(fileURLWithPath: bench.path("call.wav")))
-        #expect(try bench.recover().first?.problems.first?.contains("no manifest") == true)
+        #expect(try bench.recover().first?.problems.first?.contains("no readable manifest") == true)
         #expect(try bench.recover(settling: .all).first?.problems == [])
         #expect(try bench.recover().isEmpty)
         #expect(
@@ -200,7 +200,7 @@ import Testing
         let recording = try #require(verification.survey().recordings.first)
         #expect(
             verification.check(recording).problems.map(\.reason) == [
-                "flac is not silent from frame 3000 on, where its manifest says that it is"
+                "flac has sound from frame 3000 on, where its manifest states silence"
             ])
     }
 

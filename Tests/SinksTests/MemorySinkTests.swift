@@ -54,7 +54,7 @@ import Testing
                 try sink.write(PCMChunk(samples: [1, 2], format: format, start: FramePosition(8000)))
             }
             #expect(
-                error?.description == "holds 8000 frames of the call; with 1 more it would be beyond its limit of 8000")
+                error?.description == "holds 8000 frames of the call; 1 more would exceed its limit of 8000")
             #expect(error?.blame == .options && error?.code == .write)
         }
         let found = MemorySink.recordings(label: label)
@@ -72,7 +72,7 @@ import Testing
         let error = #expect(throws: SinkError.self) {
             _ = try MemorySink(options: options(calls: 2), context: context(ids[3]))
         }
-        #expect(error?.description.contains("2 calls are being recorded under the label") == true)
+        #expect(error?.description.contains("is at its limit of 2 calls being recorded") == true)
         MemorySink.forgetRecordings(label: label)
         #expect(MemorySink.recordings(label: label).map(\.id) == [ids[1], ids[2]])
         try third.write(PCMChunk(samples: [3, 3], format: format, start: FramePosition(0)))

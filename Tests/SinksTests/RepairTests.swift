@@ -54,11 +54,11 @@ import Testing
         }
         if sink.name == "call.raw" { return }
         let other = AudioFormat(sampleRate: 16000, channels: 2)
-        _ = try repaired(sink, target, other, refusal: "where the call had 16000 Hz, 2 channels")
+        _ = try repaired(sink, target, other, refusal: "but the call had 16000 Hz, 2 channels")
         let text = try workspace.write(Data("This is a letter, and a long one at that, about nothing.".utf8), "letter")
         _ = try repaired(sink, text, format, refusal: "not a ")
         let empty = try workspace.write(Data(), "empty")
-        _ = try repaired(sink, empty, format, refusal: "no audio can be found in \(empty)")
+        _ = try repaired(sink, empty, format, refusal: "cannot find audio in \(empty)")
     }
 
     @Test(arguments: sinks.filter { $0.name != "call.raw" })
@@ -68,7 +68,7 @@ import Testing
         let data = try await sink.killed([], format, 0)
         for length in 0..<data.count where length < 200 || length % 101 == 0 || length > data.count - 40 {
             let path = try workspace.write(data.prefix(length), sink.name)
-            _ = try repaired(sink, path, format, refusal: "no audio can be found in")
+            _ = try repaired(sink, path, format, refusal: "cannot find audio in")
         }
         let path = try workspace.write(data, sink.name)
         #expect(try repaired(sink, path, format)?.frames == 0)

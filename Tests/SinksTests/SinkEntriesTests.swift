@@ -32,7 +32,7 @@ import Testing
     ])
     func `two entries that would make the same file are refused`(sinks: String, ending: String) throws {
         let reason =
-            #"would make NAME\#(ending) in the same directory as sinks[0]: give one of them another "directory""#
+            #"would create the same NAME\#(ending) as sinks[0]: set a "directory" for one of them"#
         #expect(try problems(sinks) == ["sinks[1]: \(reason)"])
     }
 
@@ -53,7 +53,7 @@ import Testing
     ) throws {
         #expect(
             try problems(#"{"type": "wav", "name": "\#(name)"}"#) == [
-                "sinks[0].name: \"\(name)\" is taken by the program itself"
+                "sinks[0].name: \"\(name)\" is a reserved name"
             ])
     }
 
@@ -70,7 +70,7 @@ import Testing
     {
         #expect(
             try problems(#"{"type": "wav", \#(keys)}"#) == [
-                "sinks[0].fallback: \"\(path)\" is the directory itself, which would fail in the same way"
+                "sinks[0].fallback: \"\(path)\" is the directory itself; name another one"
             ])
     }
 

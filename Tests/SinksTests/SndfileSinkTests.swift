@@ -233,9 +233,9 @@ import Testing
         let cases: [(SndfileOptions, AudioFormat, String)] = [
             (
                 Self.options(.opus, .pcm16), AudioFormat(sampleRate: 16000),
-                #""encoding" "pcm16" is nothing that opus can be given"#
+                #""encoding" "pcm16" is not possible with opus"#
             ),
-            (Self.options(.caf, quality: 0.5), AudioFormat(sampleRate: 16000), #""quality" is nothing that caf has"#),
+            (Self.options(.caf, quality: 0.5), AudioFormat(sampleRate: 16000), #""quality" is not possible with caf"#),
             (
                 Self.options(.opus), AudioFormat(sampleRate: 44100),
                 "opus cannot hold 44100 Hz; it takes 8000, 12000, 16000, 24000, 48000"
@@ -268,7 +268,7 @@ import Testing
             value, at: .root.key("sinks"), registry: .builtIn, formats: [AudioFormat(sampleRate: 16000)],
             problems: &problems)
         #expect(
-            problems.map(\.description).first?.hasPrefix(#"sinks[0]: "quality" is nothing that caf has"#) == true,
+            problems.map(\.description).first?.hasPrefix(#"sinks[0]: "quality" is not possible with caf"#) == true,
             "\(problems)")
     }
 

@@ -49,7 +49,7 @@ import Testing
         let sink = RepairableSink(SndfileSink.self, SndfileSinkTests.options(stream), ending: stream.fileExtension)
         let path = try workspace.write(try await sink.finished(testSignal(frames: 9000, format), format), sink.name)
         for other in [AudioFormat(sampleRate: 8000), AudioFormat(sampleRate: 16000, channels: 2)] {
-            try repaired(sink, path, other, refusal: "16000 Hz, 1 channel, where the call had \(other)")
+            try repaired(sink, path, other, refusal: "16000 Hz, 1 channel, but the call had \(other)")
         }
     }
 

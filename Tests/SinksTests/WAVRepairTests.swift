@@ -191,6 +191,6 @@ import Testing
         let tooLong = #expect(throws: SinkError.self) {
             try WAVSink.repair(long, format: AudioFormat(sampleRate: 16000), dryRun: false)
         }
-        #expect(tooLong?.description.contains("more than a RIFF header can say") == true)
+        #expect(tooLong?.description.contains("more than a RIFF header can state") == true)
     }
 }

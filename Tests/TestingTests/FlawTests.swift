@@ -47,7 +47,7 @@ import Testing
         let found = try await checkSinkContract(RunSink.self, options: RunSink.Options(mistake))
         #expect(found.map(\.rule) == (mistake == .none ? [] : [.chunking]), "\(found)")
         let name = mistake == .count ? "the detail runs" : "call.runs"
-        #expect(found.allSatisfy { $0.reason.contains("\(name) is another") }, "\(found)")
+        #expect(found.allSatisfy { $0.reason.contains("\(name) differs") }, "\(found)")
     }
 
     @Test(arguments: RareWriter.Moment.allCases)

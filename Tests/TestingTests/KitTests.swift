@@ -31,7 +31,7 @@ import Testing
         }
         #expect(error?.violations.count == 1)
         let text =
-            "the sink contract is broken\nS11 (The receipt counts the frames that were written): 4800 were written, and the receipt has 4801; in 8000 Hz, 1 channel"
+            "the sink contract is broken\nS11 (The receipt counts the written frames): 4800 were written, but the receipt has 4801; in 8000 Hz, 1 channel"
         #expect(error?.description == text)
     }
 
@@ -49,7 +49,7 @@ import Testing
         let name = names[verb] ?? verb.rawValue
         #expect(
             error?.description
-                == "the sink contract cannot be checked: \(name) has not returned for 2.0 seconds, the plan's patience")
+                == "cannot check the sink contract: \(name) has not returned for 2.0 seconds, the plan's patience")
         #expect(error?.violations == [])
     }
 

@@ -4,8 +4,8 @@ import Foundation
 /// The messages of a generic client. Each text message is a JSON object.
 ///
 /// The first text message begins the call: `{"sampleRate": 16000, "channels": 1, "from": "…", "to": "…"}`. `sampleRate`
-/// is required, and `channels` is 1 by default. `from`, `to`, `uuid` and `conversation` name the call. Other members are
-/// kept with the call.
+/// is required, and `channels` is 1 by default. `from`, `to`, `uuid` and `conversation` name the call. The manifest
+/// keeps the other members.
 ///
 /// A later text message with an `event` is an event of the call; its other members are the event's data.
 /// `{"event": "end"}` ends the call.

@@ -5,7 +5,7 @@ public import Foundation
 /// A conformer is pure: values in, values out. It opens no connection, reads no disk after `init`, keeps no state that
 /// changes, and never blocks. The server owns the sockets, the routes, the tokens and the clock.
 ///
-/// Register a type with ``CarrierRegistry``. Operators then name it in the `carriers` list of their configuration by its
+/// Register a type with ``CarrierRegistry``. Operators then name it in their configuration's `carriers` list by its
 /// ``type``.
 public protocol Carrier: Sendable, SendableMetatype {
     /// Options that the operator may set for this carrier in the configuration file.

@@ -6,7 +6,7 @@ public enum BinaryMessages: Sendable {
     case audio
 }
 
-/// The coding of a call's audio on the wire.
+/// The coding of audio bytes that Callreel takes.
 public struct AudioCoding: Hashable, Sendable, CustomStringConvertible {
     /// The coding's name, for messages.
     public let description: String
@@ -20,7 +20,8 @@ public struct AudioCoding: Hashable, Sendable, CustomStringConvertible {
 
 /// The audio of a call, as a carrier announces it.
 public struct CallAudio: Sendable {
-    /// The coding on the wire.
+    /// The coding of the bytes given to ``Desk/audio(_:)``, and of binary messages with ``BinaryMessages/audio``. A
+    /// dialect that decodes by itself announces ``AudioCoding/pcm16``.
     public var coding: AudioCoding
     /// Frames a second.
     public var sampleRate: Int
@@ -52,27 +53,28 @@ public struct Desk {
     ///   - call: the carrier's facts about the call.
     ///   - audio: the audio that follows.
     ///   - binary: the meaning of binary messages from now on.
-    /// - Throws: the reason to refuse the call: an unknown coding, rate or number of channels, a token for another call,
+    /// - Throws: the reason to refuse the call: unknown coding, rate or number of channels, a token for another call,
     ///   or a second beginning.
     public mutating func begin(
         _ call: CallFacts, audio: CallAudio, binary: BinaryMessages = .dialect
     ) throws(CarrierRefusal) {
         guard audio.coding == .pcm16 else {
-            throw CarrierRefusal(.unsupported, "audio coded as \(audio.coding) cannot be decoded; send pcm16")
+            throw CarrierRefusal(.unsupported, "the coding \(audio.coding) is not supported; send pcm16")
         }
         guard AudioFormat.supportedSampleRates.contains(audio.sampleRate) else {
             let rates = AudioFormat.supportedSampleRates.map(String.init).joined(separator: ", ")
-            throw CarrierRefusal(.unsupported, "the sample rate \(audio.sampleRate) is none of \(rates)")
+            throw CarrierRefusal(.unsupported, "the sample rate \(audio.sampleRate) is not one of \(rates)")
         }
         guard (1...2).contains(audio.channels) else {
-            throw CarrierRefusal(.unsupported, "\(audio.channels) channels are not 1 or 2")
+            throw CarrierRefusal(.unsupported, "the number of channels, \(audio.channels), is not 1 or 2")
         }
-        guard !recipient.hasBegun else { throw CarrierRefusal(.policy, "the call begins a second time") }
+        guard !recipient.hasBegun else { throw CarrierRefusal(.policy, "the call has already begun") }
         let format = AudioFormat(sampleRate: audio.sampleRate, channels: audio.channels)
         try recipient.begin(call, format: format, binary: binary)
     }
 
-    /// Adds audio in the announced coding. A message may end within a frame.
+    /// Adds audio in the announced coding, such as little-endian 16-bit samples for `pcm16`. Call it after
+    /// ``begin(_:audio:binary:)``. A message may end within a frame.
     public mutating func audio(_ bytes: Span<UInt8>) { recipient.audio(bytes) }
 
     /// Adds an event of the call, such as a digit.

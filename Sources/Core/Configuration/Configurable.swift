@@ -34,7 +34,7 @@ extension Configurable {
         var result = Self()
         guard case .object(let members) = value else {
             // In a group with secrets, the value here may be a misplaced secret.
-            let found = fields.contains(where: \.isSecret) ? "what stands here" : value.found
+            let found = fields.contains(where: \.isSecret) ? "this value" : value.found
             problems.append(
                 .init(
                     at: path,
@@ -53,7 +53,7 @@ extension Configurable {
             } else if field.isRequired, !isMistyped(field.name, in: members) {
                 let example = field.isSecret ? "" : ", such as \(field.write(Self()).found)"
                 problems.append(
-                    .init(at: path.key(field.name), "is missing; it must be given: \(field.type)\(example)"))
+                    .init(at: path.key(field.name), "is missing; expected: \(field.type)\(example)"))
             }
         }
         return result

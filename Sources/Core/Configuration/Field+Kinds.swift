@@ -11,7 +11,7 @@ extension Field {
         ) { value, place, root, problems in
             guard value != .null else { return root[keyPath: path] = nil }
             guard let text = value.string else {
-                return problems.append(.init(at: place, "what stands here is not text in double quotes"))
+                return problems.append(.init(at: place, "this value is not text in double quotes"))
             }
             let secret = Secret(text, minimum: minimum)
             if let mistake = secret.mistake { return problems.append(.init(at: place, mistake)) }
@@ -40,11 +40,11 @@ extension Field {
                 if case .array(let list) = value { list.enumerated().map { ($1, place.index($0)) } } else {
                     [(value, place)]
                 }
-            if elements.isEmpty { problems.append(.init(at: place, "is an empty list; null is none")) }
+            if elements.isEmpty { problems.append(.init(at: place, "is an empty list; use null for none")) }
             var secrets: [Secret] = []
             for (element, place) in elements {
                 guard let text = element.string else {
-                    problems.append(.init(at: place, "what stands here is not text in double quotes"))
+                    problems.append(.init(at: place, "this value is not text in double quotes"))
                     continue
                 }
                 let secret = Secret(text, minimum: minimum)

@@ -31,13 +31,13 @@ public struct Secret: Hashable, Sendable {
 
     /// The mistake in the text, as far as it can be found without a disk; nil if there is none.
     var mistake: String? {
-        if let file { return file.isEmpty ? "names no file after \"\(Self.filePrefix)\"" : nil }
+        if let file { return file.isEmpty ? "has no file name after \"\(Self.filePrefix)\"" : nil }
         return mistake(in: text)
     }
 
     private func mistake(in value: String) -> String? {
-        if value.isEmpty { return "is empty; null is none" }
-        return value.count < minimum ? "has less than \(minimum) characters" : nil
+        if value.isEmpty { return "is empty; use null for none" }
+        return value.count < minimum ? "has fewer than \(minimum) characters" : nil
     }
 
     /// Returns the secret itself, from its file if it is in one. One newline at the file's end is removed. Blocks.
@@ -48,19 +48,22 @@ public struct Secret: Hashable, Sendable {
         do throws(FileContent.Failure) {
             data = try FileContent.read(file, limit: Self.fileLimit)
         } catch {
-            if case .tooLarge = error { throw .init(at: path, "the file \(file.debugDescription) is not a short text") }
+            if case .tooLarge = error {
+                throw .init(at: path, "the file \(file.debugDescription) has more than \(Self.fileLimit) bytes")
+            }
             throw .init(
                 at: path,
-                "the file \(file.debugDescription) \(error.isMissing ? "does not exist" : "cannot be read: \(error.reason)")"
+                "the file \(file.debugDescription) "
+                    + (error.isMissing ? "does not exist" : "cannot be read: \(error.reason)")
             )
         }
         guard var value = String(data: data, encoding: .utf8) else {
-            throw .init(at: path, "the file \(file.debugDescription) is not a short text")
+            throw .init(at: path, "the file \(file.debugDescription) is not UTF-8 text")
         }
         // CR and LF together are one character here.
         if value.last?.isNewline == true { value.removeLast() }
         if let mistake = mistake(in: value) {
-            throw .init(at: path, "what the file \(file.debugDescription) holds \(mistake)")
+            throw .init(at: path, "the content of the file \(file.debugDescription) \(mistake)")
         }
         return value
     }

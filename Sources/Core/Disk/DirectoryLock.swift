@@ -30,7 +30,7 @@ package final class DirectoryLock: Sendable {
         try FileSystem.makeDirectory(new, mode: mode)
         do throws(DiskError) {
             guard let lock = try DirectoryLock(existing: new) else {
-                throw DiskError("another program holds \(new)")
+                throw DiskError("another program has locked \(new)")
             }
             try fill(new)
             guard unsafe rename(new, path) == 0 else {

@@ -67,7 +67,7 @@ package struct DirectoryWalk {
         do throws(DiskError) {
             if try FileStatus(link).kind == .directory { directories.append(link) } else { files.append(link) }
         } catch {
-            obstacles.append(Obstacle(path: link, reason: "is a link that leads nowhere: \(error)"))
+            obstacles.append(Obstacle(path: link, reason: "is a broken link: \(error)"))
         }
     }
 }

@@ -30,7 +30,7 @@ package enum FileSystem {
     /// Creates one directory. The directory inherits the group and the setgid bit of its parent.
     package static func makeDirectory(_ path: String, mode: Int) throws(DiskError) {
         guard unsafe mkdir(path, mode_t(mode)) == 0 else {
-            throw DiskError("cannot make the directory \(path)", underlying: errno)
+            throw DiskError("cannot create the directory \(path)", underlying: errno)
         }
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { throw DiskError("cannot examine \(path)", underlying: errno) }
@@ -191,7 +191,7 @@ package enum FileSystem {
         if errno == EEXIST { return false }
         if errno == EINVAL || errno == ENOSYS || errno == EPERM {
             throw DiskError(
-                "cannot publish \(path) as \(name): its file system has neither hard links nor a rename that never replaces",
+                "cannot publish \(path) as \(name): its file system has no hard links and no RENAME_NOREPLACE",
                 underlying: failure)
         }
         throw DiskError("cannot publish \(path) as \(name)", underlying: errno)

@@ -39,7 +39,7 @@ extension String {
         if isEmpty || utf8.contains(0) { return "is not a path such as \"/mnt/archive\"" }
         // Only a shell expands `~`. Without this check, Callreel would make a directory of that name.
         if hasPrefix("~") {
-            return "begins with ~, which only a shell knows; write the whole path, or \"${HOME}/recordings\""
+            return "begins with ~, which only a shell expands; write the full path, or \"${HOME}/recordings\""
         }
         return nil
     }

@@ -31,7 +31,7 @@ struct JSONParser {
     private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipSpace()
         guard depth <= Self.depthLimit else {
-            throw error("more than \(Self.depthLimit) arrays and objects inside each other")
+            throw error("more than \(Self.depthLimit) nested arrays and objects")
         }
         guard position < bytes.count else { throw error("unexpected end of the text") }
         switch bytes[position] {
@@ -71,7 +71,7 @@ struct JSONParser {
             // RFC 8259, section 4 does not say which of two equal names counts. A strict text must not have them.
             guard members.updateValue(value, forKey: key) == nil || isLenient else {
                 position = start
-                throw error("the key \"\(key)\" stands here for the second time")
+                throw error("duplicate key \"\(key)\"")
             }
             skipSpace()
             if take("}") { return .object(members) }
@@ -100,7 +100,7 @@ struct JSONParser {
             switch byte {
             case UInt8(ascii: "\""):
                 guard let string = String(validating: text, as: UTF8.self) else {
-                    throw error("a text that is not UTF-8")
+                    throw error("text that is not UTF-8")
                 }
                 position += 1
                 return string
@@ -109,19 +109,19 @@ struct JSONParser {
                 try escape(&text)
             case 0..<0x20 where !isLenient:
                 throw error(
-                    "a control character in a text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
+                    "a control character in text; write \\n or \\u00\(byte < 16 ? "0" : "")\(String(byte, radix: 16))"
                 )
             default:
                 text.append(byte)
                 position += 1
             }
         }
-        throw error("a text without its closing quote")
+        throw error("text without a closing quote")
     }
 
     /// Reads the characters after a backslash (RFC 8259, section 7).
     private mutating func escape(_ text: inout [UInt8]) throws(JSONSyntaxError) {
-        guard position < bytes.count else { throw error("a text without its closing quote") }
+        guard position < bytes.count else { throw error("text without a closing quote") }
         let byte = bytes[position]
         position += 1
         switch byte {
@@ -141,7 +141,7 @@ struct JSONParser {
             text += String(decoding: units, as: UTF16.self).utf8
         default:
             position -= 1
-            throw error("\\ before \(here) means nothing")
+            throw error("unknown escape: \\ before \(here)")
         }
     }
 
@@ -159,7 +159,7 @@ struct JSONParser {
         if bytes[position] == UInt8(ascii: "-") { position += 1 }
         let whole = digits()
         guard whole > 0 else { throw error("expected a digit, found \(here)") }
-        if whole > 1, bytes[position - whole] == UInt8(ascii: "0") { throw error("a number with a zero in front") }
+        if whole > 1, bytes[position - whole] == UInt8(ascii: "0") { throw error("a number with a leading zero") }
         var isWhole = true
         if take(".") {
             isWhole = false
@@ -172,7 +172,7 @@ struct JSONParser {
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if isWhole, let integer = Int(text) { return .integer(integer) }
-        guard let number = Double(text), number.isFinite else { throw error("\(text) is too large a number") }
+        guard let number = Double(text), number.isFinite else { throw error("the number \(text) is too large") }
         return .number(number)
     }
 

@@ -1,4 +1,5 @@
-// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost. Only this file sets
+// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost. Only this file
+// sets
 // the counts.
 extension Recording {
     /// Closes the account of a sink that ran to the call's end. Frames neither in its files nor skipped are lost.

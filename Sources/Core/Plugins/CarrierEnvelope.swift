@@ -1,6 +1,7 @@
 /// The keys common to all carrier entries of the configuration.
 package struct CarrierEnvelope: Configurable {
-    /// The entry's name in messages and standard paths. By default its type, with a number from the second of a type on.
+    /// The entry's name in messages and standard paths. By default its type, with a number from the second of a type
+    /// on.
     package var name: String?
     /// The entry is used.
     package var enabled = true
@@ -22,8 +23,8 @@ package struct CarrierEnvelope: Configurable {
         .string(
             "name", \.name, type: "letters, digits, - and _",
             "The name of this entry in messages and standard paths. null uses its type."
-        ) { SinkEnvelope.isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone" },
-        .boolean("enabled", \.enabled, "Whether this entry is used."),
+        ) { SinkEnvelope.isPlainName($0) ? nil : "has characters other than letters, digits, - and _" },
+        .boolean("enabled", \.enabled, "Uses this entry; false skips it."),
         .string(
             "path", \.path, type: "URL path",
             "The path to which the carrier's WebSocket connects. null uses the type's own.", check: mistake(inPath:)),
@@ -32,7 +33,7 @@ package struct CarrierEnvelope: Configurable {
             "The path before the names of the webhooks. null uses the type's own.", check: mistake(inPath:)),
         .boolean(
             "requireToken", \.requireToken,
-            "Whether a call must bring the token that the answer webhook made for it. A trusted network can do without."
+            "Refuses a call without the token from the answer webhook. false suits a trusted network."
         ),
         .secrets(
             "tokenKey", \.tokenKey, minimum: 32,

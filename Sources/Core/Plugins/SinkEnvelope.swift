@@ -58,67 +58,70 @@ package struct SinkEnvelope: Configurable {
     package static let fields: [Field<Self>] = [
         .string(
             "name", \.name, type: "letters, digits, - and _",
-            "How files and messages call this entry; null uses its type."
+            "The entry's name in files and messages; null uses its type."
         ) {
             // File names use these words: for a sink's fallback, for the manifest, and for the parts of a recording.
             let word = $0.lowercased()
-            if word == "fallback" || word == "json" || PartName.isMark(word) { return "is taken by the program itself" }
-            return isPlainName($0) ? nil : "is not made of letters, digits, - and _ alone"
+            if word == "fallback" || word == "json" || PartName.isMark(word) { return "is a reserved name" }
+            return isPlainName($0) ? nil : "has characters other than letters, digits, - and _"
         },
-        .boolean("enabled", \.enabled, "Whether this entry is used."),
+        .boolean("enabled", \.enabled, "Uses this entry; false skips it."),
         .string(
             "directory", \.directory, type: "path",
-            "Where this sink's files go; null is the recordings directory. The manifest is always there.",
+            "The directory of this sink's files; null uses the recordings directory, which always gets the manifest.",
             check: { $0.mistakeAsPath }),
         .string(
             "fallback", \.fallback, type: "path",
-            "Where this sink goes on when its directory fails, without losing a frame; null is nowhere.",
+            "A second directory. If the first fails, the sink continues there without losing a frame; null has none.",
             check: { $0.mistakeAsPath }),
         .boolean(
             "mustExist", \.mustExist,
-            "Whether `directory` and `fallback` are left alone where they are missing, as on a disk that is not mounted, instead of being made."
+            "If true, Callreel never creates `directory` and `fallback`, which may be on a disk that is not mounted."
         ),
-        .boolean("required", \.required, "Whether calls are refused while this sink cannot open."),
+        .boolean("required", \.required, "If true, Callreel refuses calls while this sink cannot open."),
         .choice(
-            "onError", \.onError, "What becomes of the call when this sink fails later: it goes on, or it is ended."),
+            "onError", \.onError, "Continues or ends the call if this sink fails later."),
         .number(
             "buffer", \.buffer, in: 0.5...600,
-            "Seconds of audio that may wait for this sink; when it is full, the call's socket is not read."),
+            "Seconds of audio that may wait for this sink. While it is full, the call's socket is not read."),
         .number(
             "stallLimit", \.stallLimit, in: 0.1...600,
-            "Seconds without progress after which a full sink is left behind; what it misses becomes silence."),
+            "Seconds without progress after which a full sink is stalled. Its audio is then replaced by silence."
+        ),
         .number(
             "holdLimit", \.holdLimit, in: 0...86400,
-            "Seconds for which a full sink that moves, but slower than the call, may hold the call back; then it is left behind. 0 never holds it."
+            "Seconds for which a full sink, slower than the call, may hold the call back. Then it is stalled. "
+                + "0 never holds the call back."
         ),
         .number(
             "checkpoint", \.checkpoint, in: 0.1...3600,
-            "Seconds between two checkpoints, each of which makes the file readable as it stands."),
+            "Seconds between two checkpoints. Each makes the file readable as it is."),
         .number(
             "sync", \.sync, in: 0...3600,
-            "Seconds between two syncs of a running call's files to the disk: the most that a power cut takes. 0 syncs at the call's end only."
+            "Seconds between two syncs of a running call's files to the disk. A power cut loses at most this much. "
+                + "0 syncs only at the call's end."
         ),
         .number(
             "finishLimit", \.finishLimit, in: 1...3600,
-            "Seconds that closing the file may take before the recording is published without it."),
+            "Seconds for closing the file. After that, the recording is published without it."),
         .integer(
             "partLength", \.partLength, in: 1...86400,
             "Seconds of audio after which the next part begins, exact to the frame; null is never."),
         .integer(
             "partSize", \.partSize, in: 1...1_000_000,
-            "Megabytes (10^6 bytes) after which the next part begins: a part has at most one write more; null is never."
+            "Megabytes (10^6 bytes) after which the next part begins, exceeded by at most one write; null is never."
         ),
         .number(
             "retry", \.retry, in: 0...3600,
-            "Seconds after which a sink that failed, in its fallback too, is opened again and goes on in a next part; 0 never does."
+            "Seconds after which a failed sink (its fallback too) is opened again for a next part; 0 never does."
         ),
         .integer(
-            "sampleRate", \.sampleRate, in: 8000...48000, "Frames a second in this sink; null is what the call has."),
+            "sampleRate", \.sampleRate, in: 8000...48000, "Frames per second in this sink; null keeps the call's."),
         .integer(
-            "channels", \.channels, in: 1...2, "Channels in this sink, mixed or doubled; null is what the call has."),
+            "channels", \.channels, in: 1...2, "Channels in this sink, mixed or doubled; null keeps the call's."),
         .choice(
             "onPause", \.onPause,
-            "What this sink gets while a call's recording is paused: silence of the same length, nothing, or the audio all the same."
+            "This sink's audio while a recording is paused: silence of the same length, nothing, or the call's audio."
         ),
     ]
 

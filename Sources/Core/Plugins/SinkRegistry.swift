@@ -63,6 +63,6 @@ public struct SinkRegistry: Sendable {
 extension SinkRegistry {
     /// The JSON Schema (draft 2020-12) of an entry of the `sinks` list.
     package var entrySchema: JSONValue {
-        .entries(types.map { ($0.type, $0.summary, $0.schema) }, meaning: "What the sink makes.")
+        .entries(types.map { ($0.type, $0.summary, $0.schema) }, meaning: "The kind of output.")
     }
 }

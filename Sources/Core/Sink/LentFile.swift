@@ -44,7 +44,7 @@ package struct LentFile: Sendable {
     /// Gives the file its second name. On a file system without hard links, the program gets an empty file of its own.
     package func lend() throws(SinkError) {
         guard unsafe mkdir(directory, 0o700) == 0 else {
-            throw SinkError(.open, "cannot make \(directory)", underlying: errno)
+            throw SinkError(.open, "cannot create \(directory)", underlying: errno)
         }
         do throws(DiskError) {
             _ = try FileSystem.link(path, as: lentPath)
@@ -72,13 +72,13 @@ package struct LentFile: Sendable {
         // A file with larger holes takes hours to read and holds no audio.
         let size = Int(theirs.st_size), stored = Int(theirs.st_blocks) * 512
         guard size - stored <= Self.holeLimit else {
-            throw SinkError(.finish, "\(lentPath) says that it has \(size) bytes, and \(stored) are on the disk")
+            throw SinkError(.finish, "\(lentPath) states \(size) bytes, but only \(stored) are on the disk")
         }
         Self.makeChangeable(lentPath)
         // The program may have put another file in the place of its own.
         let isSame = FileSystem.isSameFile(path, lentPath)
         guard unsafe (isSame ? unlink(lentPath) : rename(lentPath, path)) == 0 else {
-            throw SinkError(.finish, "cannot take \(lentPath) back", underlying: errno)
+            throw SinkError(.finish, "cannot move \(lentPath) back", underlying: errno)
         }
         let writers = FileWriters.of(path)
         let hasOtherName = unsafe !keepsLinks && (lstat(path, &ours) != 0 || ours.st_nlink > 1)

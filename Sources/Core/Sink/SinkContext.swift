@@ -114,7 +114,7 @@ public struct SinkContext: Sendable {
         guard !suffix.isEmpty, !suffix.contains("/"), !suffix.hasPrefix("."), suffix != "json",
             !suffix.hasPrefix("json.")
         else {
-            throw SinkError(.open, "\"\(suffix)\" cannot be the ending of a sink's file", blame: .bug)
+            throw SinkError(.open, "\"\(suffix)\" is not allowed as the suffix of a sink's file", blame: .bug)
         }
         let file = try OutputFile(name: "\(fileStem).\(suffix)", directory: directory, mode: fileMode)
         created.names.withLock { $0.append(file.name) }

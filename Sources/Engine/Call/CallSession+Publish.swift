@@ -40,7 +40,7 @@ extension CallSession {
     func tryPublish() async throws(DiskError) -> Recording {
         let reports = sinks.map(\.report)
         let (known, partial, manifest) = state.withLock { ($0.sealed, $0.partial, settled($0.manifest, reports)) }
-        guard let partial else { throw DiskError("nothing could be recorded") }
+        guard let partial else { throw DiskError("the call could not be recorded") }
         do throws(DiskError) {
             let sealed: SealedRecording
             if let known {
@@ -108,7 +108,7 @@ extension CallSession {
                 try await home.run(on: ledger) { [store] () throws(DiskError) in try store.update(more) }
             } catch {
                 logger.error(
-                    "events came too late to be kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
+                    "events arrived too late: not kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
             }
             published = more
         }
@@ -124,7 +124,7 @@ extension CallSession {
         do {
             try await home.run(on: ledger) { [store] () throws(DiskError) in try store.save(last, in: partial) }
         } catch {
-            logger.error("the manifest of a call with late files could not be saved", metadata: ["reason": "\(error)"])
+            logger.error("could not save the manifest of a call with late files", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -168,7 +168,7 @@ extension CallSession {
         guard let partial, let published else { return nil }
         let path = "\(store.directory)/\(published.name).json"
         guard FileSystem.exists(path) else {
-            throw DiskError("\(path) was published and is there no more", underlying: ENOENT)
+            throw DiskError("\(path) was published but is missing now", underlying: ENOENT)
         }
         var account = manifest
         sink.settle(&account, report)
@@ -186,7 +186,7 @@ extension CallSession {
             return state.partial
         }
         if let partial { store.dropNames(partial, of: files, roots: Set(files.compactMap(\.root))) }
-        logger.notice("late files were published", metadata: ["sink.name": "\(sink.name)"])
+        logger.notice("late files published", metadata: ["sink.name": "\(sink.name)"])
     }
 
     /// Removes the partial directories of a settled call. Blocks.

@@ -18,7 +18,7 @@ extension CallSession {
     ///
     /// Call it once.
     /// - Returns: the published manifest.
-    /// - Throws: the reason nothing could be recorded, or the reason the files are still in the partial directory.
+    /// - Throws: the reason the call could not be recorded, or the reason the files are still in the partial directory.
     func run() async throws(DiskError) -> Recording {
         let started = state.withLock { $0.manifest }
         logger.info(
@@ -32,7 +32,7 @@ extension CallSession {
             state.withLock { $0.partial = partial }
         } catch {
             for sink in sinks { sink.queue.fail() }
-            end("nothing could be recorded")
+            end("the call could not be recorded")
             logger.error("call not recorded", metadata: ["reason": "\(error)"])
             throw error
         }
@@ -79,7 +79,7 @@ extension CallSession {
                 isFirst = false
                 saves.spare(after: .now - begin, planned: next)
             } catch {
-                logger.error("the manifest of a running call could not be saved", metadata: ["reason": "\(error)"])
+                logger.error("could not save the manifest of a running call", metadata: ["reason": "\(error)"])
                 if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
                 saves.fail()
             }
@@ -91,7 +91,7 @@ extension CallSession {
         metrics.callsRecorded.increment()
         for sink in recording.sinks where sink.lost + sink.silence > 0 {
             logger.error(
-                "a sink does not have the whole call",
+                "sink output is incomplete",
                 metadata: [
                     "sink.name": "\(sink.name)", "frames.received": "\(recording.framesReceived)",
                     "frames.written": "\(sink.written)",

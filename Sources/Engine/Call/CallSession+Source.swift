@@ -20,7 +20,14 @@ extension CallSession {
             return hasRoom
         }
         guard let hasRoom else {
-            logger.warning("audio after the end of the call is refused", metadata: ["samples": "\(samples.count)"])
+            // A file that is played into a call may have much left.
+            let isFirst = state.withLock { state in
+                defer { state.hasRefused = true }
+                return !state.hasRefused
+            }
+            if isFirst {
+                logger.warning("audio refused: the call has ended", metadata: ["samples": "\(samples.count)"])
+            }
             return true
         }
         return hasRoom
@@ -95,7 +102,7 @@ extension CallSession {
         let exceptions = sinks.filter(\.recordsPauses).map(\.name)
         var facts: Logger.Metadata = [:]
         if !exceptions.isEmpty { facts["sinks.recording"] = "\(exceptions.joined(separator: ", "))" }
-        logger.notice(change ? "the recording is paused" : "the recording stays paused", metadata: facts)
+        logger.notice(change ? "recording paused" : "recording stays paused", metadata: facts)
         return true
     }
 
@@ -108,7 +115,7 @@ extension CallSession {
             return true
         }
         if isNew {
-            logger.notice("the recording goes on")
+            logger.notice("recording resumed")
             source.drain(self)
         }
         return isNew
@@ -132,10 +139,10 @@ extension CallSession {
         }
         metrics.malformedMessages.increment()
         // Even a malformed message may contain a typed digit, so the log leaves its content out.
-        let reason = isPaused ? "it came while the recording was paused" : reason
+        let reason = isPaused ? "it arrived while the recording was paused" : reason
         if count == 1 {
             logger.warning(
-                "a message was not understood; further ones are only counted", metadata: ["reason": "\(reason)"])
+                "message not understood: further ones are only counted", metadata: ["reason": "\(reason)"])
         }
     }
 
@@ -159,7 +166,7 @@ extension CallSession {
     /// Ends the call because of a sink. A live source first closes its connection and delivers its remaining audio.
     func stop(_ reason: String) {
         guard state.withLock({ !$0.hasEnded }) else { return }
-        logger.error("the call is ended", metadata: ["reason": "\(reason)"])
+        logger.error("ending the call", metadata: ["reason": "\(reason)"])
         source.stop(self, reason)
     }
 }

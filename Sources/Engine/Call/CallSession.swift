@@ -17,6 +17,8 @@ package final class CallSession: Sendable, Identifiable {
     struct State {
         var manifest: Recording
         var hasEnded = false
+        /// Audio has come after the end, and was refused.
+        var hasRefused = false
         /// The pause state, which decides on masking new audio.
         var pause: RecordingPause
         /// The time of the manifest's next save.

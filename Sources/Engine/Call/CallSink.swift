@@ -110,7 +110,7 @@ final class CallSink: Sendable {
     /// The log shows only the 1st, 2nd, 4th, 8th stall and so on, and the recovery after each.
     private func report(_ pulse: ChunkQueue.Pulse, _ logger: Logger) {
         guard pulse.stall != nil || pulse.hasReturned else { return }
-        let (held, stalls) = queue.holds
+        let (held, stalls) = queue.holds, milliseconds = (held * 1000).rounded()
         let isTold = stalls & (stalls - 1) == 0
         var facts: Logger.Metadata = [
             "sink.name": "\(name)", "stalls": "\(stalls)", "held.seconds": "\(Int(held.rounded()))",
@@ -118,11 +118,11 @@ final class CallSink: Sendable {
         if let stall = pulse.stall {
             station.metrics.stalls.increment()
             facts["reason"] = "\(stall.rawValue)"
-            if isTold { logger.error("a sink does not keep up and is left behind", metadata: facts) }
+            if isTold { logger.error("sink stalled: dropping its audio until it recovers", metadata: facts) }
         }
         if pulse.hasReturned, isTold {
             facts["frames.dropped"] = "\(queue.droppedFrames)"
-            logger.notice("a sink that was left behind is back", metadata: facts)
+            logger.notice("sink recovered", metadata: facts)
         }
     }
 
@@ -186,7 +186,7 @@ final class CallSink: Sendable {
         var entry = manifest.sinks[index]
         let (held, stalls) = queue.holds
         entry.stalls = stalls == 0 ? nil : stalls
-        entry.heldSeconds = held == 0 ? nil : (held * 1000).rounded() / 1000
+        entry.heldSeconds = milliseconds == 0 ? nil : milliseconds / 1000
         if let report {
             let isComplete = report.isFinished && entry.lost == 0 && report.miscount == nil
             entry.state = !isComplete ? .failed : manifest.framesReceived == 0 ? .empty : .complete
@@ -197,7 +197,7 @@ final class CallSink: Sendable {
             entry.state = .stalled
             entry.details = nil
             entry.error =
-                "the sink did not come to an end in time; frames that it took are not known and are counted as lost"
+                "the sink did not finish in time; its frames are unknown and count as lost"
             entry.blame = .destination
         }
         manifest.sinks[index] = entry

@@ -35,7 +35,8 @@ extension Recorder {
         let waiting = archive.waitingCalls
         if waiting > 0 {
             result.warnings.append(
-                "\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: see the log, and callreel repair"
+                "\(waiting) interrupted call\(waiting == 1 ? "" : "s") could not be finished: "
+                    + "see the log and callreel repair"
             )
         }
         return result

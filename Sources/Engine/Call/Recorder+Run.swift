@@ -61,9 +61,9 @@ extension Recorder {
                 switch result {
                 case .success(true): break
                 case .success(false):
-                    logger.error("this server was thought to be dead, and another one may have published its calls")
+                    logger.error("lease lost: another server may have published this server's calls")
                 case .failure(let error):
-                    logger.error("the lease of this server was not renewed", metadata: ["reason": "\(error)"])
+                    logger.error("could not renew the server's lease", metadata: ["reason": "\(error)"])
                 }
             }
             if storage.home.problem == nil {

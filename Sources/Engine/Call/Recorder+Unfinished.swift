@@ -88,7 +88,7 @@ extension Recorder {
         let left = state.withLock { $0.unfinished.values.count { !$0.isPublished } }
         if left > 0 {
             logger.error(
-                "recordings are left unpublished; the next start publishes them", metadata: ["recordings": "\(left)"])
+                "recordings not published: the next start publishes them", metadata: ["recordings": "\(left)"])
         }
     }
 
@@ -124,12 +124,12 @@ extension Recorder {
                 // The recording was deleted, so its late files are not added.
                 // They stay until the operator settles the call.
                 logger.error(
-                    "late files of a deleted recording stay where they are",
+                    "late files of a deleted recording left in place",
                     metadata: ["call.id": "\(id)", "reason": "\(error)"])
                 return state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
             }
             logger.error(
-                "an attempt to finish a recording failed", metadata: ["call.id": "\(id)", "reason": "\(error)"])
+                "could not finish a recording", metadata: ["call.id": "\(id)", "reason": "\(error)"])
             state.withLock { $0.unfinished[id]?.fail("\(error)", now: .now) }
         }
     }

@@ -23,26 +23,26 @@ package enum DirectoryCheck {
         while true {
             var status = stat()
             if unsafe stat(current, &status) == 0 {
-                let place = current == absolute ? "" : "cannot be made: \(current) "
+                let place = current == absolute ? "" : "cannot be created: \(current) "
                 guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
                 if let type = MountTable.typeWithoutFiles(current) {
-                    return "\(place)is on a file system that keeps no files (\(type))"
+                    return "\(place)is on a file system that stores no files (\(type))"
                 }
                 guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
-                return "\(place)cannot be written to by the user with the number \(geteuid()): \(systemMessage(errno))"
+                return "\(place)is not writable for user ID \(geteuid()): \(systemMessage(errno))"
             }
             let number = errno
-            if mustExist { return "must exist, and cannot be looked at: \(systemMessage(number))" }
+            if mustExist { return "must exist, but cannot be examined: \(systemMessage(number))" }
             guard number == ENOENT else {
                 // A file is in a directory's place. Checking the path above finds out which.
                 if number == ENOTDIR, let parent = parent(of: current) {
                     current = parent
                     continue
                 }
-                return "cannot be looked at: \(systemMessage(number))"
+                return "cannot be examined: \(systemMessage(number))"
             }
-            if unsafe lstat(current, &status) == 0 { return "cannot be made: \(current) is a symbolic link to nothing" }
-            guard let parent = parent(of: current) else { return "cannot be made" }
+            if unsafe lstat(current, &status) == 0 { return "cannot be created: \(current) is a broken symbolic link" }
+            guard let parent = parent(of: current) else { return "cannot be created" }
             current = parent
         }
     }

@@ -43,7 +43,7 @@ struct Rehearsal {
         if !FileSystem.isDirectory(root) {
             guard mayMake else {
                 throw DiskError(
-                    "\(root) is missing and is not made, because it must exist; is its disk mounted?",
+                    "\(root) is missing but must exist; is its disk mounted?",
                     underlying: ENOENT)
             }
             try FileSystem.makeDirectories(root, mode: mode)
@@ -122,13 +122,13 @@ struct Rehearsal {
     /// Describes the cause of a failure in an operator's words.
     static func words(_ error: DiskError, root: String, room: FileSystem.Room?) -> String {
         switch error.underlying {
-        case ENOSPC where room?.files == 0: "no file can be made under \(root): its file system has no free inode"
+        case ENOSPC where room?.files == 0: "cannot create a file under \(root): no inode is free"
         case ENOSPC: "no space is left under \(root)"
         case EDQUOT: "the disk quota of this user is used up under \(root)"
         case EROFS: "\(root) is on a read-only file system"
-        case EMFILE: "this program has as many files open as it may: raise its limit (ulimit -n)"
-        case ENFILE: "the system has as many files open as it can (fs.file-max)"
-        case EACCES: "\(root) may not be written by this user: \(error)"
+        case EMFILE: "this program has too many open files: raise its limit (ulimit -n)"
+        case ENFILE: "the system has too many open files: raise fs.file-max"
+        case EACCES: "this user may not write to \(root): \(error)"
         default: error.description
         }
     }

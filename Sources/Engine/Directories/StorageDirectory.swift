@@ -126,7 +126,7 @@ final class StorageDirectory: Sendable {
     /// A message for the operator that a recording has waited at least ``busyLimit`` for the disk; nil if none has.
     var delay: String? {
         guard let since = calls.oldest, .now - since >= busyLimit else { return nil }
-        return "a call has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
+        return "a recording has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
     }
 
     /// The reason why the directory takes no recordings, in words; nil if it takes them.
@@ -140,8 +140,10 @@ final class StorageDirectory: Sendable {
     var shortage: String? {
         let (room, level) = state.withLock { ($0.room, $0.level) }
         guard let room else { return nil }
-        if level > .fine { return "\(room.bytes / 1_000_000) MB are free under \(path)" }
-        if let files = room.files, files < Self.lowFiles { return "\(files) more files can be made under \(path)" }
+        if level > .fine { return "only \(room.bytes / 1_000_000) MB are free under \(path)" }
+        if let files = room.files, files < Self.lowFiles {
+            return "only \(files) more files can be created under \(path)"
+        }
         return nil
     }
 
@@ -157,7 +159,7 @@ final class StorageDirectory: Sendable {
             return .now - began >= state.limit && !state.isHangLogged
         }
         if let isHangNew {
-            if isHangNew { logger.error("a directory does not answer", metadata: ["directory": "\(path)"]) }
+            if isHangNew { logger.error("directory does not answer", metadata: ["directory": "\(path)"]) }
             return
         }
         // Not a child task: a hanging disk call can be neither cancelled nor awaited.
@@ -245,19 +247,19 @@ final class StorageDirectory: Sendable {
             return before
         }
         let facts: Logger.Metadata = ["directory": "\(path)"]
-        if before.isHangLogged { logger.notice("a directory answers again", metadata: facts) }
+        if before.isHangLogged { logger.notice("directory answers again", metadata: facts) }
         if let problem = found.problem, problem != before.problem {
             logger.error(
-                "a directory takes no recordings", metadata: facts.merging(["reason": "\(problem)"]) { one, _ in one })
+                "cannot record in a directory", metadata: facts.merging(["reason": "\(problem)"]) { one, _ in one })
         } else if found.problem == nil, before.problem != nil {
-            logger.notice("a directory takes recordings again", metadata: facts)
+            logger.notice("can record in a directory again", metadata: facts)
         }
         guard level != before.level else { return }
         let free = facts.merging(["free": "\(room?.bytes ?? 0)"]) { one, _ in one }
         switch level {
-        case .fine: logger.notice("a disk has room again", metadata: free)
-        case .low: logger.warning("a disk is getting full", metadata: free)
-        case .critical: logger.error("a disk is full", metadata: free)
+        case .fine: logger.notice("disk has free space again", metadata: free)
+        case .low: logger.warning("disk space is low", metadata: free)
+        case .critical: logger.error("disk is full", metadata: free)
         }
     }
 
@@ -265,7 +267,7 @@ final class StorageDirectory: Sendable {
 
     /// Runs a disk call on an executor and returns its result.
     /// Waits without a time limit, until ``giveUp()`` is called.
-    /// - Parameter takesLong: true for a call whose time grows with a recording or the archive. It never counts as delayed.
+    /// - Parameter takesLong: true for a call whose time grows with recording or archive. It never counts as delayed.
     /// - Throws: the call's error, or `ETIMEDOUT` after ``giveUp()``.
     func run<Result: Sendable>(
         on executor: BlockingExecutor, takesLong: Bool = false,

@@ -38,7 +38,7 @@ final class WaitingCalls: Sendable {
 
     /// Runs a disk call on an executor and returns its result. Waits without a time limit, until the call is given up.
     /// - Parameter takesLong: true for a call whose time grows with a recording or the archive.
-    /// - Throws: the call's error, or `ETIMEDOUT` after the call is given up. A call without a thread by then never runs.
+    /// - Throws: the call's error, or `ETIMEDOUT` after the call is given up. Without a thread by then, it never runs.
     func run<Result: Sendable>(
         on executor: BlockingExecutor, takesLong: Bool = false,
         _ body: @escaping @Sendable () throws(DiskError) -> Result

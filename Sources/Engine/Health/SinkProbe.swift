@@ -85,12 +85,12 @@ final class SinkProbe: Sendable {
             station.health.failed(problem)
             if before == nil {
                 logger.error(
-                    "a sink cannot be opened", metadata: ["sink.name": "\(station.plan.name)", "reason": "\(problem)"])
+                    "cannot open a sink", metadata: ["sink.name": "\(station.plan.name)", "reason": "\(problem)"])
             }
         } else {
             station.health.opened()
             if before != nil {
-                logger.notice("a sink can be opened again", metadata: ["sink.name": "\(station.plan.name)"])
+                logger.notice("sink can be opened again", metadata: ["sink.name": "\(station.plan.name)"])
             }
         }
     }

@@ -126,7 +126,7 @@ extension InterruptedCall {
         for file in files where !claimed.contains(file.place) {
             let path = store.path(file, of: id)
             if finding.problems.contains(where: { $0.contains(path) }) { continue }
-            finding.problems.append("\(path) belongs to no sink of this call")
+            finding.problems.append("\(path) does not belong to a sink of this call")
         }
     }
 
@@ -212,7 +212,7 @@ extension Recording.Event {
 }
 
 extension FileSystem {
-    /// Moves a file to a path in a directory that may be missing, or to a numbered one if the path is taken. Returns the path.
+    /// Moves a file to a path, or to a numbered one if it is taken. Creates missing directories. Returns the path.
     static func moveAside(_ path: String, to wanted: String, fileMode: Int) throws(DiskError) -> String {
         try makeDirectories(wanted.parentPath, mode: directoryMode(forFiles: fileMode))
         var target = wanted

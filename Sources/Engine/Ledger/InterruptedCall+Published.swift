@@ -40,7 +40,7 @@ extension InterruptedCall {
         finding.name = name
         guard settles, !dryRun else {
             finding.problems.append(
-                "\(store.directory)/\(name).json was published and is there no more: what was left behind waits")
+                "\(store.directory)/\(name).json was published but is missing now: its other files wait")
             return true
         }
         var files = names.map { CallFile(name: $0) }
@@ -69,7 +69,7 @@ extension InterruptedCall {
             return isPublishedFile(file, as: partial.publishedName(file.name, as: published.name), published)
         }
         for file in files where isNamed(file) && !done.contains(file) {
-            finding.problems.append("\(store.path(file, of: id)) is not the file that \(published.name).json names")
+            finding.problems.append("\(store.path(file, of: id)) differs from the file in \(published.name).json")
         }
         var rest = files.filter { !isNamed($0) }
         var interim = interim

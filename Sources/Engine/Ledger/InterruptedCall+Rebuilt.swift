@@ -51,7 +51,7 @@ extension InterruptedCall {
             manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
         let guesses = audio.map { guess($0, stem: stem) }
         guard guesses.contains(where: \.content.isUnderstood) else {
-            let reason = "\(directory) has no manifest that can be read, and no sink can tell what is in its files"
+            let reason = "\(directory) has no readable manifest, and no sink can identify its files"
             guard settles, !dryRun else { throw DiskError(reason) }
             try setAsideAll(files, &finding)
             return nil

@@ -25,7 +25,7 @@ extension InterruptedCall {
                     // The file was finished and measured, so it needs no repair.
                     file.frames = entry.frames
                     whole.append(file)
-                    finding.files.append((file.name, entry.frames, "is whole"))
+                    finding.files.append((file.name, entry.frames, "is complete"))
                     continue
                 }
                 let cut = try cutUnwritten(path, sink.type, shape, synced: entry?.bytes ?? 0)
@@ -34,10 +34,10 @@ extension InterruptedCall {
                 // If no repair can read the file, use the frame count of its finished sink.
                 file.frames = result?.frames ?? entry?.frames
                 whole.append(file)
-                let change = [cut > 0 ? "\(cut) bytes cut that were never written" : nil, result?.change].compactMap {
+                let change = [cut > 0 ? "\(cut) unwritten bytes cut" : nil, result?.change].compactMap {
                     $0
                 }.joined(separator: ", ")
-                let note = result == nil ? unrepaired(sink.type) : change.isEmpty ? "is whole" : change
+                let note = result == nil ? unrepaired(sink.type) : change.isEmpty ? "is complete" : change
                 finding.files.append((file.name, result?.frames, note))
             } catch {
                 sink.state = .failed
@@ -58,8 +58,8 @@ extension InterruptedCall {
     /// Returns the note on a file no sink can repair.
     private func unrepaired(_ type: String) -> String {
         let reason =
-            registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" offer no repair"
-        return "is published as it stands: \(reason)"
+            registry[type] == nil ? "this program has no sink \"\(type)\"" : "sinks of type \"\(type)\" have no repair"
+        return "is published without repair: \(reason)"
     }
 
     /// Cuts the zeros left by a power cut off the end of a file. Returns the number of bytes cut.

@@ -71,7 +71,7 @@ package final class Lease: Sendable {
     /// Begins the lease. Blocks. Keeps no file open, so that the disk can be unmounted while no call runs.
     package func begin() throws(DiskError) {
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw DiskError("cannot make \(path)", underlying: errno) }
+        guard descriptor >= 0 else { throw DiskError("cannot create \(path)", underlying: errno) }
         defer { close(descriptor) }
         let locksAreReal = flock(descriptor, LOCK_EX | LOCK_NB) == 0 && !Self.isFree(path)
         state.withLock { state in
@@ -140,7 +140,8 @@ package final class Lease: Sendable {
             return state.record
         }
         let text =
-            "{\"beat\": \(record.beat), \"boot\": \(Self.text(record.boot)), \"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
+            "{\"beat\": \(record.beat), \"boot\": \(Self.text(record.boot)), "
+            + "\"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
         let data = Data((text.padding(toLength: max(text.count, 511), withPad: " ", startingAt: 0) + "\n").utf8)
         // Opened for each renewal: on a shared disk, closing the file shows the change to other hosts.
         let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)

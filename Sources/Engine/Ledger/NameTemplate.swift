@@ -57,7 +57,7 @@ package struct NameTemplate: Sendable, Hashable {
             guard text.lastPathComponent.replacing(Self.part, with: "").contains(where: { $0.isLetter || $0.isNumber })
             else {
                 throw DiskError(
-                    "names files by \(Self.part) alone, and the manifest has none; use for example {id}-\(Self.part)")
+                    "has only \(Self.part), which the manifest does not have; use for example {id}-\(Self.part)")
             }
         }
         for part in text.split(separator: "/", omittingEmptySubsequences: false) {
@@ -82,7 +82,7 @@ package struct NameTemplate: Sendable, Hashable {
         let list = placeholders.joined(separator: ", ")
         guard let first = names.first, facts.contains(first) else {
             if names.first == "part" {
-                throw DiskError("has alternatives to the number of a part in {\(text)}; it is always known")
+                throw DiskError("has alternatives in {\(text)}, but the number of a part is always known")
             }
             let near = names.first?.nearest(in: placeholders).map { "; did you mean {\($0)}?" } ?? ""
             throw DiskError("has the unknown placeholder {\(text)}; known are \(list)\(near)")

@@ -207,6 +207,6 @@ package struct RecordingStore: Sendable {
     }
 
     func encode(_ manifest: Recording) throws(DiskError) -> Data {
-        do { return try manifest.encoded() } catch { throw DiskError("cannot write a manifest: \(error)") }
+        do { return try manifest.encoded() } catch { throw DiskError("cannot encode a manifest: \(error)") }
     }
 }

@@ -221,7 +221,7 @@ package struct Recovery: Sendable {
             watch.ask(call.roots)
             guard
                 let problem = silence(of: call.roots, at: .now + watch.answerLimit)
-                    ?? (isEnding() ? "its recovery takes long" : nil)
+                    ?? (isEnding() ? "its recovery is not done yet" : nil)
             else { continue }
             // The recovery may have ended in the meantime. Otherwise it ends with its disk or with the process,
             // and may be ended at any point.
@@ -234,7 +234,7 @@ package struct Recovery: Sendable {
     /// Returns the reason why a call with files in these directories must wait; nil if all of them answer.
     private func silence(of roots: Set<String>, at deadline: ContinuousClock.Instant) -> String? {
         let root = roots.sorted().first { store.access.hang(of: $0) != nil } ?? watch.silent(of: roots, at: deadline)
-        return root.map { "\($0) does not answer: the call has files there and waits" }
+        return root.map { "\($0) does not answer: the call, which has files there, waits" }
     }
 
     private func waiting(_ directory: String, _ problem: String, dryRun: Bool) -> Finding {
@@ -259,16 +259,16 @@ package struct Recovery: Sendable {
     private func report(_ finding: Finding, dryRun: Bool) {
         guard !dryRun else { return }
         if finding.outcome == .published, let name = finding.name {
-            logger.notice("an interrupted call was recovered", metadata: ["recording": "\(name)"])
+            logger.notice("interrupted call recovered", metadata: ["recording": "\(name)"])
         }
         for problem in finding.problems where logged.insert(problem) {
             logger.error(
-                "a part of an interrupted call stays where it is",
+                "part of an interrupted call left in place",
                 metadata: ["directory": "\(finding.directory)", "reason": "\(problem)"])
         }
         for file in finding.setAside {
             logger.notice(
-                "a file that cannot be repaired was put aside",
+                "could not repair a file: moved it aside",
                 metadata: ["file": "\(file.name)", "place": "\(file.place)"])
         }
     }

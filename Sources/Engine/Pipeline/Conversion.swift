@@ -26,7 +26,7 @@ struct Conversion {
         if source.sampleRate != target.sampleRate {
             guard let maker else {
                 throw SinkError(
-                    .open, "nothing changes \(source.sampleRate) Hz to \(target.sampleRate) Hz", blame: .options)
+                    .open, "no converter from \(source.sampleRate) Hz to \(target.sampleRate) Hz", blame: .options)
             }
             do throws(RateConverterError) {
                 converter = try maker(source.sampleRate, target.sampleRate, min(source.channels, target.channels))

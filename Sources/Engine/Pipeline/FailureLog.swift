@@ -17,8 +17,8 @@ struct FailureLog {
     /// - Parameter isOver: true if the sink came to its regular end after all.
     func summary(isOver: Bool) -> SinkError? {
         guard let first, rounds > 0, let last else { return first }
-        let times = "\(rounds) further time\(rounds == 1 ? "" : "s")"
-        let end = isOver ? "it went on when it was tried \(times)" : "it was tried \(times), and failed: \(last)"
+        let times = "\(rounds) further \(rounds == 1 ? "try" : "tries")"
+        let end = isOver ? "it continued after \(times)" : "\(times) failed: \(last)"
         return SinkError(last.code, "\(first); \(end)", blame: last.blame)
     }
 }

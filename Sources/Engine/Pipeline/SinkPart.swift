@@ -19,7 +19,7 @@ struct SinkPart: Sendable {
     /// frames in the part, and the error.
     func miscount(_ receipt: SinkReceipt) -> (held: Int, error: SinkError)? {
         if receipt.frames != frames {
-            let reason = "its receipt has \(receipt.frames) frames, and it was given \(frames)"
+            let reason = "its receipt has \(receipt.frames) frames, but it was given \(frames)"
             return (min(frames, max(0, receipt.frames)), SinkError(.finish, reason, blame: .bug))
         }
         let names = context.createdFiles
@@ -35,7 +35,7 @@ struct SinkPart: Sendable {
                 return (
                     frames,
                     SinkError(
-                        .finish, "its receipt has \(count) frames for \(name), and it was given \(frames)", blame: .bug)
+                        .finish, "its receipt has \(count) frames for \(name), but it was given \(frames)", blame: .bug)
                 )
             }
         }
@@ -45,7 +45,7 @@ struct SinkPart: Sendable {
         guard sum != frames else { return nil }
         return (
             min(sum, frames),
-            SinkError(.finish, "its files have \(sum) frames in its receipt, and it was given \(frames)", blame: .bug)
+            SinkError(.finish, "its receipt has \(sum) frames for its files, but it was given \(frames)", blame: .bug)
         )
     }
 }

@@ -70,7 +70,7 @@ extension SinkWorker where Sink: ~Copyable {
             } catch {
                 // No player can use the file, so it counts for nothing.
                 context.logger.error(
-                    "a failed sink's file cannot be repaired and is not published", metadata: ["reason": "\(error)"])
+                    "could not repair a failed sink's file: not published", metadata: ["reason": "\(error)"])
                 context.putAside(name)
             }
             isKnown = true

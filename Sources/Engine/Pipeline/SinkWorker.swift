@@ -105,7 +105,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         }
         place = isLast ? 0 : place + 1
         logger?.error(
-            "sink failed, and goes on \(isLast ? "after a while" : "in its fallback")",
+            "sink failed: continuing \(isLast ? "after a wait" : "in its fallback")",
             metadata: ["reason": "\(error)", "directory": "\(job.places[place].directory)"])
         if isLast {
             failures.endRound()

@@ -27,7 +27,7 @@ enum SinkFiles {
                     continue
                 }
                 let reason =
-                    "would make NAME\(file.ending) in the same directory as \(owner.place): give one of them another \"directory\""
+                    "would create the same NAME\(file.ending) as \(owner.place): set a \"directory\" for one of them"
                 problems.append(.init(at: plan.place, reason))
                 break
             }

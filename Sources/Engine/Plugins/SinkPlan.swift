@@ -65,16 +65,16 @@ package struct SinkPlan: Sendable {
                 problems.append(
                     .init(
                         at: place.key("sampleRate"),
-                        "\(rate) cannot be had: this program has nothing that changes a rate"))
+                        "\(rate) is not possible: this program has no rate converter"))
             }
             let number = seen[entry.type, default: 0] + 1
             seen[entry.type] = number
             let name = envelope.name ?? (number == 1 ? entry.type : "\(entry.type)-\(number)")
             if !names.insert(name.lowercased()).inserted {
-                problems.append(.init(at: place.key("name"), "\"\(name)\" is the name of another sink already"))
+                problems.append(.init(at: place.key("name"), "\"\(name)\" is already the name of another sink"))
             }
             if envelope.mustExist, envelope.directory == nil, envelope.fallback == nil {
-                let reason = "says nothing without a directory; recordings.mustExist is for the recordings directory"
+                let reason = "has no effect without a directory; use recordings.mustExist for the recordings directory"
                 problems.append(.init(at: place.key("mustExist"), reason))
             }
             if let fallback = envelope.fallback,
@@ -83,7 +83,7 @@ package struct SinkPlan: Sendable {
                 problems.append(
                     .init(
                         at: place.key("fallback"),
-                        "\"\(fallback)\" is the directory itself, which would fail in the same way"))
+                        "\"\(fallback)\" is the directory itself; name another one"))
             }
             guard envelope.enabled else { continue }
             plans.append(

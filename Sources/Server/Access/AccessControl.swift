@@ -39,7 +39,7 @@ struct AccessControl: RouterMiddleware {
             refusals.record(
                 RefusalReason.noCredentials.rawValue, as: "access without credentials refused", level: .info,
                 ["client.address": "\(client)", "path": "\(path)"])
-            throw unauthorized("a password or a token is needed")
+            throw unauthorized("send a password or a token")
         }
         let turn = tries.turn(of: client)
         switch turn {

@@ -33,7 +33,7 @@ struct CallGuard: Sendable {
             }
         }
         throw refusal
-            ?? WebSocketUpgrade.Refusal(status: .badRequest, reason: "no carrier of this path sends such a request")
+            ?? WebSocketUpgrade.Refusal(status: .badRequest, reason: "the request matches no carrier of this path")
     }
 
     private func check(
@@ -67,7 +67,7 @@ struct CallGuard: Sendable {
     }
 
     private func advice(_ entry: CarrierEntry) -> String {
-        "each call needs the address that \(entry.plan.webhooks)/answer hands out for it, "
+        "each call needs its own address from \(entry.plan.webhooks)/answer, "
             + "unless \(entry.plan.place).requireToken is false"
     }
 

@@ -56,7 +56,7 @@ final class CallTokens: Sendable {
         let refusal: Unauthorized? = used.withLock { used in
             if used[token.nonce] != nil { return Unauthorized("the call's token was used before") }
             if used.count >= Self.usedLimit { used = used.filter { !isExpired($0.value, now: now, at: moment) } }
-            if used.count >= Self.usedLimit { return Unauthorized("too many calls have come in a short time") }
+            if used.count >= Self.usedLimit { return Unauthorized("too many calls arrived in a short time") }
             used[token.nonce] = token
             return nil
         }
@@ -67,7 +67,7 @@ final class CallTokens: Sendable {
     private func read(_ uri: String, now: Date, at moment: ContinuousClock.Instant) throws(Unauthorized) -> CallToken {
         guard let text = CallToken.text(in: uri) else { throw Unauthorized("the call's token is missing") }
         guard let (token, code) = CallToken.read(text), isOurs(token, code) else {
-            throw Unauthorized("the call's token is not one of ours")
+            throw Unauthorized("the call's token is invalid")
         }
         guard !isExpired(token, now: now, at: moment) else { throw Unauthorized("the call's token has expired") }
         return token

@@ -40,7 +40,7 @@ struct KnownHosts: Sendable {
         if !origins.isEmpty {
             guard origins.count == 1, isOwn(origins[0], hosts: [host, forwardedHost].compactMap { $0 }) else {
                 throw Refusal(
-                    status: .forbidden, reason: "a page of another site, \(shown(origins[0])), asks this", kind: .origin
+                    status: .forbidden, reason: "a page of another site, \(shown(origins[0])), sent this", kind: .origin
                 )
             }
         }
@@ -49,8 +49,8 @@ struct KnownHosts: Sendable {
         throw Refusal(
             status: .misdirectedRequest,
             reason:
-                "without a password this server answers only under names that it knows, and \(shown(host)) is none: "
-                + "set access.password or access.token, or name it in publicURL or access.hosts", kind: .host)
+                "the host name \(shown(host)) is unknown to this server, which has no password: "
+                + "set access.password or access.token, or add the name to publicURL or access.hosts", kind: .host)
     }
 
     /// Returns true if an origin is Callreel's own page: it has the request's host and port, or those of the public

@@ -49,7 +49,12 @@ struct CarrierRoutes: Sendable {
         tunnels.note(door.proxies.host(of: request, in: scope) ?? request.head.authority)
         // The carrier then asks the application's fallback answer URL.
         if webhook.purpose == .answer, let obstacle = calls.admission.obstacle {
-            refusals.record(obstacle.kind.rawValue, as: "call refused", ["reason": "\(obstacle.reason)"])
+            refusals.record(
+                obstacle.kind.rawValue, as: "call refused",
+                [
+                    "status": "503", "reason": "\(obstacle.reason)",
+                    "client.address": "\(door.proxies.client(of: request, in: scope))",
+                ])
             let shown = door.credentials == nil ? obstacle.reason : obstacle.shownToStrangers
             throw HTTPError(.serviceUnavailable, headers: [.retryAfter: Admission.retryAfter], message: shown)
         }

@@ -44,7 +44,7 @@ final class TunnelHint: Sendable {
     }
 
     private func text(_ host: String) -> String {
-        "a webhook came for \(host), and its call's audio is sent to \(publicURL().webSocket("")): set publicURL to https://\(host) if that is the "
-            + "address at which carriers reach this server"
+        "a webhook came for \(host), but its call's audio goes to \(publicURL().webSocket("")): "
+            + "set publicURL to https://\(host) if carriers reach this server there"
     }
 }

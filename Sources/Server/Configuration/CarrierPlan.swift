@@ -120,7 +120,7 @@ package struct CarrierPlan: Sendable {
             for (key, path) in [("path", path), ("webhooks", webhooks)] {
                 let first = path.dropFirst().prefix { $0 != "/" }
                 if CarrierPlan.ownPaths.contains(String(first)) {
-                    problems.append(.init(at: place.key(key), "\"\(path)\" is taken by the program itself"))
+                    problems.append(.init(at: place.key(key), "\"\(path)\" is a reserved path"))
                 }
             }
             guard envelope.enabled else { return }

@@ -13,24 +13,26 @@ extension Configuration {
         package init() {}
 
         package static let fields: [Field<Self>] = [
-            .string("user", \.user, type: "name", "The user that browsers ask for beside the password.") {
+            .string("user", \.user, type: "name", "The user name that belongs to the password.") {
                 // RFC 7617, section 2: the first colon ends the name.
                 $0.isEmpty || $0.contains(":") ? "is not a name without a colon" : nil
             },
             .secrets(
                 "password", \.password, minimum: 8,
-                "What browsers ask for (HTTP Basic), 8 characters or more; of a list, each is taken. null takes no password."
+                "The password for browsers (HTTP Basic), 8 characters or more. Each of a list is valid; null has none."
             ),
             .secrets(
                 "token", \.token, minimum: 16,
-                "What programs send as \"Authorization: Bearer …\", 16 characters or more; of a list, each is taken. null takes no token."
+                "The token for programs (\"Authorization: Bearer …\"), 16 characters or more. Each of a list "
+                    + "is valid; null has none."
             ),
             .boolean(
                 "allowOpen", \.allowOpen,
-                "Whether anybody may listen to recordings when neither password nor token is set."),
+                "Lets every client listen to recordings if neither password nor token is set."),
             .strings(
                 "hosts", \.hosts, of: "host names such as \"recorder.lan\"",
-                "Further names under which a server without password and token answers, besides addresses, names without a dot, localhost, and those of listen.host and publicURL."
+                "Further host names of a server without password and token. It also answers to addresses, names "
+                    + "without a dot, localhost, and the names of listen.host and publicURL."
             ) {
                 PublicURL("http://" + $0).map { $0.path.isEmpty && $0.port == nil } == true
                     ? nil : "is not a name such as \"recorder.lan\""
@@ -51,7 +53,7 @@ extension Configuration {
         package static let fields: [Field<Self>] = [
             .string(
                 "certificate", \.certificate, type: "path",
-                "The PEM file with the certificate, and those that it depends on after it."
+                "The PEM file with the certificate, followed by its intermediate certificates."
             ) {
                 $0.isEmpty ? "is empty" : nil
             },
@@ -65,8 +67,8 @@ extension Configuration {
         guard access.isOpen, !access.allowOpen, let opening else { return nil }
         return .init(
             at: ConfigurationPath.root.key("access"),
-            "\(opening) would let everybody who reaches it hear every recording: "
-                + "set access.password or access.token, or set access.allowOpen to true if that is meant")
+            "\(opening) would let every client that reaches it hear every recording: "
+                + "set access.password or access.token, or set access.allowOpen to true if you want that")
     }
 
     /// The setting that makes the server reachable from other machines, in words; nil if there is none.

@@ -38,7 +38,10 @@ extension Configuration {
             check(sink.envelope.directory, sink.place.key("directory"), mustExist: sink.envelope.mustExist)
             check(sink.envelope.fallback, sink.place.key("fallback"), mustExist: sink.envelope.mustExist)
             looks.append(
-                (sink.place, "what the sink needs does not answer", DiskQuestion { sink.obstacle.map { .mistake($0) } })
+                (
+                    sink.place, "a file or program that the sink needs does not answer",
+                    DiskQuestion { sink.obstacle.map { .mistake($0) } }
+                )
             )
         }
         var found = Inspection()

@@ -21,28 +21,28 @@ package struct Configuration: Sendable {
         package static let fields: [Field<Self>] = [
             .string(
                 "host", \.host, type: "address or host name",
-                "The address to listen on; 127.0.0.1 is reached from this machine only, 0.0.0.0 from everywhere."
+                "The address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all networks."
             ) {
                 $0.isEmpty ? "is not an address such as \"127.0.0.1\"" : nil
             },
-            .integer("port", \.port, in: 0...65535, "The TCP port; 0 takes any free one and prints it."),
+            .integer("port", \.port, in: 0...65535, "The TCP port; 0 selects a free port and prints it."),
             .number(
                 "readInterval", \.readInterval, in: 0.02...1,
-                "Seconds between two reads of a call's socket; more costs less, less shows live calls sooner."),
+                "Seconds between two reads of a call's socket. More saves CPU time; less shows live calls sooner."),
             .number(
                 "pingInterval", \.pingInterval, in: 1...3600,
-                "Seconds without anything received after which a call's carrier is pinged."),
+                "Seconds without data after which Callreel pings a call's carrier."),
             .number(
                 "idleTimeout", \.idleTimeout, in: 1...86400,
-                "Seconds without anything received, not even an answer to a ping, after which a call's connection is given up."
+                "Seconds without data, even without a ping's answer, after which Callreel closes a call's connection."
             ),
             .number(
                 "drainTimeout", \.drainTimeout, in: 0...86400,
-                "Seconds that running calls have to end by themselves when the program is told to stop."),
+                "Seconds that running calls have to end by themselves after you stop the program."),
             .section("tls", \.tls, "Serves https and wss with this certificate; null serves http and ws."),
             .strings(
                 "trustedProxies", \.trustedProxies, of: "addresses and networks such as \"10.0.0.0/8\"",
-                "Whose word about the client is believed: X-Forwarded-For, Forwarded or X-Real-IP; X-Forwarded-Proto and X-Forwarded-Host."
+                "Proxies trusted to state the client in X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP."
             ) {
                 AddressRange($0) == nil
                     ? "is not an address such as \"10.0.0.1\" or a network such as \"10.0.0.0/8\"" : nil
@@ -65,17 +65,20 @@ package struct Configuration: Sendable {
         package static let fields: [Field<Self>] = [
             .string(
                 "directory", \.directory, type: "path",
-                "Where recordings appear; relative to the directory that the program is started in."
+                "The directory of recordings. A relative path starts at the program's working directory."
             ) {
                 $0.mistakeAsPath
             },
             .boolean(
                 "mustExist", \.mustExist,
-                "Whether the program refuses to start where `directory` is missing, as on a disk that is not mounted, instead of making it."
+                "If true, Callreel never creates `directory`, and refuses to start if it is missing, such as on a "
+                    + "disk that is not mounted."
             ),
             .string(
                 "name", \.name, type: "template",
-                "How a recording is named, with placeholders: \(NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")); {from|to|unknown} takes the first that is known."
+                "The name of a recording, with placeholders: "
+                    + NameTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ")
+                    + "; {from|to|unknown} takes the first known fact."
             ) { text in
                 do throws(DiskError) {
                     _ = try NameTemplate(text)
@@ -86,20 +89,21 @@ package struct Configuration: Sendable {
             },
             .string(
                 "mode", \.mode, type: "octal permissions",
-                "Permission bits of the files; directories get search added where reading is allowed."
+                "Permission bits of the files. Directories also get the search bit wherever reading is allowed."
             ) {
                 Self.permissions($0) == nil
                     ? "is not four octal digits such as \"0640\" that let the owner read and write" : nil
             },
             .integer(
                 "lowSpace", \.lowSpace, in: 0...1_000_000_000,
-                "Megabytes (10^6 bytes) of free space below which log, metrics, page and readiness warn; 0 never does."),
+                "Megabytes (10^6 bytes) of free space below which log, metrics, page and readiness warn; "
+                    + "0 never does."),
             .integer(
                 "criticalSpace", \.criticalSpace, in: 0...1_000_000_000,
-                "Megabytes of free space below which new calls are refused with 503; running ones go on. 0 never does."),
+                "Megabytes of free space below which new calls get 503; running calls continue. 0 never does."),
             .number(
                 "pauseGuard", \.pauseGuard, in: 0...60,
-                "Seconds for which a call stays masked after its recording was resumed, so that nothing of the pause that is still on its way is kept."
+                "Seconds for which a call stays masked after its recording resumed, to mask late data of the pause too."
             ),
         ]
 
@@ -134,18 +138,18 @@ package struct Configuration: Sendable {
         static let fields: [Field<Self>] = [
             .string(
                 "$schema", \.schema, type: "path or URL",
-                "Where editors find the schema of this file, to complete keys and mark mistakes; the program does not look there."
+                "The schema of this file. Editors use it to complete keys and mark mistakes; Callreel ignores it."
             ),
-            .section("listen", \.listen, "Where the server listens."),
+            .section("listen", \.listen, "The server's address, port and connections."),
             .string(
                 "publicURL", \.publicURL, type: "http or https URL",
-                "The address at which carriers reach the server; null uses the address it listens on."
+                "The address at which carriers reach the server; null uses the listening address."
             ) {
                 PublicURL($0) == nil ? "is not an http or https URL such as \"https://calls.example.com\"" : nil
             },
-            .section("recordings", \.recordings, "Where recordings go."),
-            .section("access", \.access, "Who may open the page, use its API and fetch recordings."),
-            .section("limits", \.limits, "What clients may ask of the server, one by one and all together."),
+            .section("recordings", \.recordings, "The directory and names of recordings."),
+            .section("access", \.access, "Access to the page, its API and recordings."),
+            .section("limits", \.limits, "Limits for each client and for all clients together."),
         ]
     }
 
@@ -180,7 +184,7 @@ package struct Configuration: Sendable {
         recordings = sections.recordings
         if recordings.criticalSpace > recordings.lowSpace {
             let reason =
-                "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): the warning would come after the refusal"
+                "\(recordings.criticalSpace) is more than lowSpace, \(recordings.lowSpace): set it to at most lowSpace"
             problems.append(.init(at: ConfigurationPath.root.key("recordings").key("criticalSpace"), reason))
         }
         access = sections.access
@@ -203,7 +207,7 @@ package struct Configuration: Sendable {
             problems.append(
                 .init(
                     at: place,
-                    "has no enabled sink, so nothing would be recorded; name at least one, such as {\"type\": \"wav\"}")
+                    "has no enabled sink, so Callreel could not record; name at least one, such as {\"type\": \"wav\"}")
             )
         }
     }
@@ -234,7 +238,7 @@ extension Configuration {
     /// Returns the JSON Schema (draft 2020-12) of the whole file.
     package static func schema(plugins: Plugins) -> JSONValue {
         let sinks: JSONValue = .object([
-            "type": "array", "minItems": 1, "description": "The sinks that every call is given to.",
+            "type": "array", "minItems": 1, "description": "The sinks of every call.",
             "items": plugins.sinks.entrySchema,
         ])
         var lists = [

@@ -32,7 +32,7 @@ struct EnvironmentSubstitution {
             }
             // Some reasons repeat the value elsewhere. Values of up to three characters are not treated as secrets.
             if let text = change.after.string, text.count > 3, problems[index].reason.contains(text) {
-                problems[index] = .init(at: change.path, "what \(change.before.found) stands for makes no sense here")
+                problems[index] = .init(at: change.path, "the value of \(change.before.found) is not valid here")
             }
         }
     }

@@ -43,7 +43,7 @@ struct CallsAPI: Sendable {
         if let site = HTTPField.Name("Sec-Fetch-Site").flatMap({ request.headers[$0] }), site != "same-origin",
             site != "none"
         {
-            throw HTTPError(.forbidden, message: "a page of another site asks this")
+            throw HTTPError(.forbidden, message: "a page of another site sent this")
         }
         let text = context.parameters.get("id") ?? ""
         guard let id = RecordingID(text), let session = recorder.liveCall(id) else {
@@ -119,16 +119,16 @@ struct CallsAPI: Sendable {
                 .string("\(sink.name): \(sink.state.rawValue)\(sink.error.map { ": \($0)" } ?? "")")
             }
             + recording.sinks.filter { $0.state == .complete && $0.error != nil }.map { sink -> JSONValue in
-                .string("\(sink.name): is complete, though it could not go on in one piece: \(sink.error ?? "")")
+                .string("\(sink.name): is complete, but was interrupted: \(sink.error ?? "")")
             }
             + recording.sinks.filter { ($0.stalls ?? 0) > 0 }.map { sink -> JSONValue in
                 .string(
-                    "\(sink.name): did not keep up \(sink.stalls ?? 0) times, and held the call back for \(sink.heldSeconds ?? 0) s"
+                    "\(sink.name): stalled \(sink.stalls ?? 0) times, held the call back for \(sink.heldSeconds ?? 0) s"
                 )
             }
             + recording.sinks.filter { $0.silence > 0 }.map { sink -> JSONValue in
                 .string(
-                    "\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it did not keep up"
+                    "\(sink.name): \(recording.format.seconds(frames: sink.silence)) s are silence because it stalled"
                 )
             }
         return .object([

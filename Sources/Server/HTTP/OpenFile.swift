@@ -39,7 +39,7 @@ final class OpenFile: Sendable {
             filled = max(0, result)
         }
         guard result >= 0 else { throw DiskError("cannot read \(path)", underlying: errno) }
-        guard result > 0 else { throw DiskError("\(path) has become shorter while it was read") }
+        guard result > 0 else { throw DiskError("\(path) became shorter during the read") }
         return bytes
     }
 }

@@ -39,7 +39,8 @@ struct RecordingFiles: Sendable {
     func url(of file: Recording.File, sink: Recording.Sink, recording: Recording) -> String? {
         guard path(of: file) != nil else { return nil }
         return
-            "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/\(Self.encoded(Self.lastComponent(file.name)))"
+            "/api/recordings/\(recording.id)/files/\(Self.encoded(sink.name))/"
+            + Self.encoded(Self.lastComponent(file.name))
     }
 
     private static func encoded(_ text: String) -> String {

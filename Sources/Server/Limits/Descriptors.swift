@@ -13,6 +13,7 @@ enum Descriptors {
         let needed = limits.connections + limits.calls * perCall
         guard most < needed else { return nil }
         return
-            "limits.connections and limits.calls may need \(needed) open files, and the system allows \(most); raise that, or lower them"
+            "limits.connections and limits.calls may need \(needed) open files, but the system allows \(most): "
+            + "raise the system's limit, or lower these limits"
     }
 }

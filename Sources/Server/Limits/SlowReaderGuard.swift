@@ -77,7 +77,7 @@ final class SlowReaderGuard: ChannelDuplexHandler {
         stop()
         onRefusal()
         // The call's manifest then names the reason for its end.
-        context.fireUserInboundEventTriggered(WebSocketInstruction.lost("the carrier did not read what was sent to it"))
+        context.fireUserInboundEventTriggered(WebSocketInstruction.lost("the carrier did not read"))
         context.close(promise: nil)
     }
 

@@ -2,8 +2,8 @@
 enum ProgramMetrics {
     /// The description of each metric.
     static let descriptions = [
-        "callreel_build_info": "The running program, by its labels; always 1.",
-        "callreel_log_lines_dropped_total": "Lines of the log that were dropped because nobody took them in time.",
+        "callreel_build_info": "Always 1. The label has the program's version.",
+        "callreel_log_lines_dropped_total": "Lines dropped from the log because its reader was too slow.",
     ]
 }
 

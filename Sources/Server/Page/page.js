@@ -149,7 +149,7 @@ function patchLive(parts, call) {
   const healthy = sinks.filter((sink) => !isTrouble(sink));
   setText(parts.sinks, healthy.map(({ name, state }) => `${name} ${state}`).join(", "));
   const exceptions = call.stillRecording || [];
-  const paused = call.paused ? [`The recording is ${call.resuming ? "about to go on" : "paused"}.`] : [];
+  const paused = call.paused ? [`The recording is ${call.resuming ? "about to resume" : "paused"}.`] : [];
   if (exceptions.length) paused.push(`Not paused, because of onPause: ${exceptions.join(", ")}.`);
   patchProblems(parts.problems, [...paused, ...sinks.filter(isTrouble).map(({ name, state }) => `${name}: ${state}`)]);
   clocks.set(parts.clock, { seconds: call.seconds || 0, at: performance.now() });
@@ -221,7 +221,7 @@ function patchPlayer({ audio, hint, parts }, recording) {
   };
   const elsewhere = files.length && files.every((file) => !recordingURL(file.url));
   const unplayable = elsewhere
-    ? "The files stand in another directory."
+    ? "The files are in another directory."
     : "Not playable in a browser. Download it instead.";
   const why = files.length ? unplayable : "No file was written.";
   setText(hint, sources.length ? "" : why);
@@ -291,7 +291,7 @@ function show(
   recordings,
 ) {
   const notices = [
-    ...obstacles.map((text) => `⚠ No new calls are taken: ${text}`),
+    ...obstacles.map((text) => `⚠ New calls are refused: ${text}`),
     ...warnings.map((text) => `⚠ ${text}`),
   ];
   patchList(element("notices"), notices);
@@ -302,7 +302,7 @@ function show(
   setText(element("live-count"), callCount(live.length));
   document.title = live.length ? `(${live.length} live) Callreel` : "Callreel";
   setText(element("total"), total ? String(total) : "");
-  setText(element("indexing"), indexing ? "Older recordings are still being read. More will appear here." : "");
+  setText(element("indexing"), indexing ? "Callreel is still reading older recordings. They will appear here." : "");
   setText(element("command"), testCommand);
   setText(element("answer"), answerURL);
   element("live").hidden = live.length === 0;

@@ -41,7 +41,8 @@ final class TLSCertificates: Sendable {
             return try NIOSSLContext(configuration: configuration)
         } catch {
             let reason =
-                "\(files.key.debugDescription) is not the key of the certificate in \(files.certificate.debugDescription)"
+                "\(files.key.debugDescription) is not the key of the certificate in "
+                + files.certificate.debugDescription
             throw .init(at: path("key"), reason)
         }
     }

@@ -14,6 +14,8 @@ final class CallConsumer: WebSocketConsumer {
     /// The call that the dialect has announced, until the connection has begun.
     private var announced: CallStart?
     private(set) var session: CallSession?
+    /// What the dialect says between the announcement and the beginning of the session, in the same message.
+    private var early: [(CallSession) -> Void] = []
     private var binaryMessages = BinaryMessages.dialect
     /// The binary message so far that the dialect will read.
     private var message: [UInt8] = []
@@ -84,6 +86,8 @@ final class CallConsumer: WebSocketConsumer {
         logger = session.logger
         samplesPerSecond = start.format.sampleRate * start.format.channels
         self.session = session
+        for statement in early { statement(session) }
+        early = []
     }
 
     // MARK: - Reads
@@ -103,7 +107,7 @@ final class CallConsumer: WebSocketConsumer {
         guard ahead > .zero else { return nil }
         if !wasAhead {
             logger.warning(
-                "call ahead of time, read at the pace of time", metadata: ["ahead.limit": "\(aheadLimit.text)"])
+                "call is ahead of real time: reading it in real time", metadata: ["ahead.limit": "\(aheadLimit.text)"])
         }
         wasAhead = true
         return max(ahead, .milliseconds(20))
@@ -158,10 +162,15 @@ extension CallConsumer: DeskRecipient {
 
     func event(_ type: String, _ data: [String: JSONValue]) {
         if !deliver() { flow.isFull = true }
-        session?.note(type, data: data)
+        say { $0.note(type, data: data) }
     }
 
-    func malformed(_ reason: String) { session?.noteMalformed(reason) }
+    func malformed(_ reason: String) { say { $0.noteMalformed(reason) } }
+
+    /// Tells the session something: now, or once it begins. One message makes the list no longer than the message.
+    private func say(_ statement: @escaping (CallSession) -> Void) {
+        if let session { statement(session) } else if announced != nil { early.append(statement) }
+    }
 
     func reply(text: String) { flow.replies.append(.init(operation: .text, payload: Array(text.utf8))) }
 

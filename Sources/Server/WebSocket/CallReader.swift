@@ -42,7 +42,7 @@ struct CallReader {
     private(set) var holds: SocketHolds = []
 
     /// Makes the reader of a new connection.
-    /// - Parameter socket: the channel's socket, if its bytes are plain frames; nil if a layer such as TLS is in between.
+    /// - Parameter socket: the channel's socket, if its bytes are plain frames; nil if a layer like TLS is in between.
     init(socket: NIOBSDSocket.Handle?, policy: WebSocketPolicy) {
         self.socket = socket
         interval = Double(policy.readInterval.nanoseconds) / 1e9

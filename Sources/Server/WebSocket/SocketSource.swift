@@ -30,7 +30,7 @@ struct SocketSource: CallSource {
 
     func stop(_ session: CallSession, _ reason: String) {
         // The carrier is not told the details.
-        let error = WebSocketError(.internalError, "the call cannot be recorded as it must be")
+        let error = WebSocketError(.internalError, "the call cannot be recorded as required")
         run { $0.fail(error, why: reason) }
     }
 

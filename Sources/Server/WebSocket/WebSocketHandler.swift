@@ -142,7 +142,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
             let limit = handler.policy.lengthLimit.text
             handler.sayGoodbye(
                 WebSocketError(.policyViolation, "no call may last longer than \(limit)", countedAs: .callLength),
-                why: "the call reached the longest time that calls may last, \(limit)")
+                why: "the call reached the longest time allowed, \(limit)")
         }
         let clock = policy.clocks.clock(of: context.eventLoop)
         consumer.begin(group: reader.begin(pace, on: clock) { [unowned self] in tick() })
@@ -241,7 +241,7 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
         let silence = context.eventLoop.now - lastReceived
         if silence > policy.idleLimit {
             fail(
-                WebSocketError(.policyViolation, "nothing was received for \(policy.idleLimit.text)", countedAs: .idle),
+                WebSocketError(.policyViolation, "no data was received for \(policy.idleLimit.text)", countedAs: .idle),
                 why: "the connection fell silent for \(policy.idleLimit.text)")
         } else if silence > policy.pingInterval, !isPinged, case .open = state {
             isPinged = true

@@ -44,9 +44,9 @@ extension WebSocketUpgrade.Refusal {
             self.init(status: .requestHeaderFieldsTooLarge, reason: RefusalReason.header.description, kind: .header)
         case .invalidVersion, .paused:
             // NIO's decoder pauses at the preface of HTTP/2 (RFC 9113, section 3.4).
-            self.init(status: .httpVersionNotSupported, reason: "this is not HTTP/1.1", kind: .handshake)
+            self.init(status: .httpVersionNotSupported, reason: "the request is not HTTP/1.1", kind: .handshake)
         default:
-            self.init(status: .badRequest, reason: "this is not HTTP: \(error)", kind: .handshake)
+            self.init(status: .badRequest, reason: "the request is not HTTP: \(error)", kind: .handshake)
         }
     }
 

@@ -32,24 +32,24 @@ struct WebSocketUpgrade: Sendable {
             let paths = guards.keys.sorted().joined(separator: ", ")
             throw Refusal(
                 status: .notFound,
-                reason: "no calls are taken at \(asked.debugDescription); "
+                reason: "this server takes no calls at \(asked.debugDescription); "
                     + (guards.count == 1 ? "the path is \(paths)" : "the paths are \(paths)"))
         }
         guard head.method == .GET else {
             throw Refusal(
-                status: .methodNotAllowed, reason: "a WebSocket is opened with GET, not \(head.method.rawValue)",
+                status: .methodNotAllowed, reason: "a WebSocket needs GET, not \(head.method.rawValue)",
                 headers: ["allow": "GET"])
         }
         guard head.version == .http1_1,
             head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" })
         else {
             throw Refusal(
-                status: .badRequest, reason: "a WebSocket is opened over HTTP/1.1 with \"Connection: Upgrade\"")
+                status: .badRequest, reason: "a WebSocket needs HTTP/1.1 with \"Connection: Upgrade\"")
         }
         guard !head.headers.contains(name: "transfer-encoding"),
             ["0", nil].contains(head.headers.first(name: "content-length"))
         else {
-            throw Refusal(status: .badRequest, reason: "a request for a WebSocket has no body")
+            throw Refusal(status: .badRequest, reason: "a WebSocket request must have no body")
         }
         guard head.headers["sec-websocket-version"] == ["13"] else {
             let all = head.headers["sec-websocket-version"]

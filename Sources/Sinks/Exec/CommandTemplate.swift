@@ -33,13 +33,13 @@ struct CommandTemplate {
     /// Parses a command.
     init(_ words: [String]) throws(CommandError) {
         guard let program = words.first, !program.isEmpty else {
-            throw CommandError(index: nil, reason: "names no program; it is a list such as [\"wc\", \"-c\"]")
+            throw CommandError(index: nil, reason: "names no program; write a list such as [\"wc\", \"-c\"]")
         }
         self.program = program
         var all: [[Piece]] = []
         for (index, word) in words.enumerated() {
             if word.contains("\0") {
-                throw CommandError(index: index, reason: "contains a zero byte, which no program can be given")
+                throw CommandError(index: index, reason: "contains a zero byte, which an argument cannot have")
             }
             do throws(UnknownPlaceholder) {
                 all.append(try Self.pieces(word))
@@ -53,7 +53,7 @@ struct CommandTemplate {
         }
         guard all[0] == [.text(program)] else {
             throw CommandError(
-                index: 0, reason: "\"\(program)\" is not the program itself: which one runs is not for a call to say")
+                index: 0, reason: "\"\(program)\" has a placeholder; name the program itself")
         }
         arguments = Array(all.dropFirst())
     }

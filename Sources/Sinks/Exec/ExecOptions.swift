@@ -30,11 +30,11 @@ public struct ExecOptions: Configurable {
         command.required(),
         .choice(
             "input", \.input,
-            "What comes to its standard input: wav has a header, without a length; pcm is bare 16-bit little-endian samples."
+            "The program's standard input: wav has a header without a length; pcm is bare 16-bit little-endian samples."
         ),
         .string(
             "extension", \.extension, type: "file name ending",
-            "How the name of the file ends that {output} stands for, such as mp3; null for a program that writes none."
+            "The ending of the {output} file's name, such as mp3; null if the program writes no file."
         ) {
             let isPlain = $0.utf8.allSatisfy { byte in
                 UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
@@ -46,14 +46,14 @@ public struct ExecOptions: Configurable {
         },
         .strings(
             "environment", \.environment, of: "names",
-            "Variables that the program gets beside \(ProgramEnvironment.usual.joined(separator: ", ")). It gets no others."
+            "Variables of the program besides \(ProgramEnvironment.usual.joined(separator: ", ")). It gets no others."
         ) {
             let isName = !$0.isEmpty && !$0.contains("=") && !$0.contains("\0") && $0.first?.isNumber == false
             return isName ? nil : "is not the name of a variable, such as \"API_KEY\""
         },
         .number(
             "deadline", \.deadline, in: 0.1...3600,
-            "Seconds that it may take none of its input, or may take to end after it; then it is ended, and the sink has failed."
+            "Seconds for which the program may read no input, or run after it. Then it is ended, and the sink fails."
         ),
     ]
 
@@ -62,12 +62,12 @@ public struct ExecOptions: Configurable {
         Field(
             "command", type: "list of a program and its arguments",
             schema: ["type": "array", "items": .object(["type": "string"]), "minItems": 1],
-            help: "The program and its arguments, each a text of its own: there is no shell. Placeholders: "
+            help: "The program and its arguments, each in its own quotes, without a shell. Placeholders: "
                 + CommandTemplate.placeholders.map { "{\($0)}" }.joined(separator: " ") + "."
         ) { value, place, root, problems in
             if case .string = value {
                 let reason =
-                    "\(value.found) is one text, and there is no shell to take it apart: list the program and each argument, such as "
+                    "\(value.found) is one text, and no shell splits it: list the program and each argument, such as "
                 return problems.append(.init(at: place, reason + #"["ffmpeg", "-i", "-", "-y", "{output}"]"#))
             }
             guard case .array(let elements) = value else {

@@ -61,8 +61,8 @@ public struct ExecSink: ~Copyable, AudioSink {
             let hasOutput = try CommandTemplate(options.command).hasOutput
             switch (hasOutput, options.extension != nil) {
             case (true, false):
-                return "\"command\" says {output}, but there is no \"extension\", such as \"mp3\", for that file"
-            case (false, true): return "\"extension\" is for a file that nothing in \"command\" calls {output}"
+                return "\"command\" has {output}, which needs an \"extension\", such as \"mp3\""
+            case (false, true): return "\"extension\" has no effect without {output} in \"command\""
             default: return nil
             }
         } catch {
@@ -156,7 +156,7 @@ public struct ExecSink: ~Copyable, AudioSink {
             let file = output.file
             if try output.takeBack() || outcome.leftWriter {
                 let reason =
-                    "left something running that still had \(file.path) open \(options.deadline) seconds after its input"
+                    "left a process running that had \(file.path) open \(options.deadline) seconds after its input"
                 throw self.error(.finish, ProgramFailure(reason, errors: outcome.errors))
             }
         }
@@ -188,7 +188,7 @@ public struct ExecSink: ~Copyable, AudioSink {
         }
         let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
         return SinkError(
-            code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; it said: \(said)"),
+            code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; its output: \(said)"),
             underlying: failure.systemError)
     }
 }

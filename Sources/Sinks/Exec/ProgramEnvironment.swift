@@ -35,7 +35,7 @@ struct ProgramEnvironment: Sendable {
     func find(_ program: String) throws(SinkError) -> FilePath {
         if program.contains("/") {
             guard Self.isProgram(program) else {
-                let reason = "is not a program that can be run: there is no such file, or it is not executable"
+                let reason = "is not an executable file, or does not exist"
                 throw SinkError(.open, "\"\(program)\" \(reason)", blame: .options)
             }
             return FilePath(program)
@@ -46,7 +46,7 @@ struct ProgramEnvironment: Sendable {
         }
         guard let place = places.first(where: Self.isProgram) else {
             throw SinkError(
-                .open, "\"\(program)\" is in no directory of PATH as a program that can be run", blame: .options)
+                .open, "\"\(program)\" is not an executable file in a directory of PATH", blame: .options)
         }
         return FilePath(place)
     }

@@ -104,7 +104,7 @@ struct RunningProgram: ~Copyable {
                 guard ContinuousClock.now < limit else {
                     task.end()
                     throw ProgramFailure(
-                        "took nothing of its input for \(deadline) seconds, and is being ended", errors: errorTail.text)
+                        "read no input for \(deadline) seconds, and is being ended", errors: errorTail.text)
                 }
                 try wait(input, until: limit)
             case .failed(EPIPE):

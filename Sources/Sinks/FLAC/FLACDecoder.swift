@@ -70,7 +70,7 @@ import CallreelCore
             if let block = stream.block {
                 var position: FLAC__uint64 = 0
                 guard unsafe FLAC__stream_decoder_get_decode_position(decoder, &position) != 0 else {
-                    return .damage("a block without an end")
+                    return .damage("an unfinished block")
                 }
                 return .block(Block(start: block.start, frames: block.frames, end: stream.fileOffset(Int(position))))
             }

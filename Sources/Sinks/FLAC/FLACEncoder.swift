@@ -64,7 +64,8 @@ import CallreelCore
             unsafe Self.free(metadata)
             if let failure = output.failure { throw CodecFailure("write failed", systemError: failure) }
             throw CodecFailure(
-                "libFLAC cannot encode \(format), level \(settings.level), blocks of \(settings.blockSize) (status \(status.rawValue))",
+                "libFLAC cannot encode \(format), level \(settings.level), blocks of \(settings.blockSize) "
+                    + "(status \(status.rawValue))",
                 blame: .options)
         }
         unsafe self.encoder = encoder

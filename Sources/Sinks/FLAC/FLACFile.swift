@@ -28,7 +28,8 @@ struct FLACFile {
         info = FLACStreamInfo(Array(head[start...]))
         guard info.sampleRate == format.sampleRate, info.channels == format.channels, info.bitsPerSample == 16 else {
             throw file.damaged(
-                "\(info.sampleRate) Hz in \(info.channels) channels with \(info.bitsPerSample) bits, where the call had \(format)"
+                "\(info.sampleRate) Hz in \(info.channels) channels with \(info.bitsPerSample) bits, "
+                    + "but the call had \(format)"
             )
         }
         var position = head.count, isLast = head[4] & 0x80 != 0, blocks = 1

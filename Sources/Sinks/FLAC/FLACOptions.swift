@@ -19,14 +19,14 @@ public struct FLACOptions: Configurable {
         .integer("level", \.level, in: 0...8, "Compression level: 0 is fastest, 8 smallest. All are lossless."),
         .integer(
             "blockSize", \.blockSize, in: 16...4608,
-            "Frames in a block, the most that is lost when the process is killed; null takes 1152, or 576 at 8000 Hz, best for speech."
+            "Frames in a block. A kill loses at most one block. null takes 1152, or 576 at 8000 Hz, best for speech."
         ),
         .boolean(
             "verify", \.verify,
-            "Decodes everything again while it is encoded and compares; costs about half as much CPU time again."),
+            "Decodes the audio during encoding and compares it; needs about half as much CPU time again."),
         .integer(
             "padding", \.padding, in: 0...1_048_576,
-            "Bytes left free in the file, so that tags can be added later without rewriting it."),
+            "Bytes reserved in the file, to add tags later without rewriting it."),
     ]
 
     /// Returns the chosen block size, or the default for a sample rate: the best for telephone speech, about 72 ms.

@@ -65,7 +65,7 @@ extension FLACSink {
             guard audio.end == file.byteCount else {
                 throw CodecFailure("\(file.byteCount - audio.end) bytes that are not audio \(place)")
             }
-            guard decoder.finish() else { throw CodecFailure("its samples do not have the MD5 that it states") }
+            guard decoder.finish() else { throw CodecFailure("its samples do not match its MD5") }
             return DecodedFile(frames: audio.frames, isLossless: true)
         } catch {
             throw error.sinkError(.open, path)
@@ -100,7 +100,7 @@ extension FLACFile {
                 break loop
             case .block(let block):
                 guard block.start == audio.frames, block.end > audio.end else {
-                    audio.damage = "a block that belongs at frame \(block.start) stands"
+                    audio.damage = "a block of frame \(block.start) is"
                     break loop
                 }
                 decoder.withSamples(body)
@@ -157,12 +157,12 @@ extension FLACFile {
         let found = try wholeFrame(after: audio.end, start: audio.frames)
         if found.isFound {
             throw file.damaged(
-                "\(audio.damage ?? "a block that cannot be decoded") \(place), and there is audio behind it: left as it is"
+                "\(audio.damage ?? "a block that cannot be decoded") \(place), with audio after it: left unchanged"
             )
         }
         guard found.contentEnd - audio.end <= max(FLACSink.maximumCut, info.largestFrame) else {
             throw file.damaged(
-                "\(found.contentEnd - audio.end) bytes \(place) are neither a torn block nor zeros: left as they are")
+                "\(found.contentEnd - audio.end) bytes \(place) are neither a torn block nor zeros: left unchanged")
         }
     }
 }

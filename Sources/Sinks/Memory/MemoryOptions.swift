@@ -14,14 +14,14 @@ public struct MemoryOptions: Configurable {
 
     /// The keys of a `{"type": "memory"}` entry.
     public static let fields: [Field<Self>] = [
-        .string("label", \.label, "What a test asks for the recordings by.") {
-            $0.isEmpty ? "is no label: it is empty" : nil
+        .string("label", \.label, "The label by which a test finds its recordings.") {
+            $0.isEmpty ? "is empty; give a label" : nil
         },
         .integer(
             "calls", \.calls, in: 1...1000,
-            "Recordings kept under the label; a further call takes the place of the oldest that is over."),
+            "Recordings kept under the label. A further call replaces the oldest ended one."),
         .integer(
             "seconds", \.seconds, in: 1...86400,
-            "Seconds of audio that one call may have; the sink fails at the first chunk beyond."),
+            "Seconds of audio in one call. The sink fails at the first chunk beyond that."),
     ]
 }

@@ -33,7 +33,7 @@ public struct MemorySink: ~Copyable, AudioSink {
         let recording = MemoryRecording(id: id, call: context.call, format: context.format)
         guard MemoryRecordings.shared.add(recording, label, limit: options.calls) else {
             throw SinkError(
-                .open, "\(options.calls) calls are being recorded under the label \"\(label)\", which is its limit",
+                .open, "the label \"\(label)\" is at its limit of \(options.calls) calls being recorded",
                 blame: .options)
         }
     }
@@ -46,7 +46,7 @@ public struct MemorySink: ~Copyable, AudioSink {
         guard frames + chunk.frameCount <= frameLimit else {
             throw SinkError(
                 .write,
-                "holds \(frames) frames of the call; with \(chunk.frameCount) more it would be beyond its limit of \(frameLimit)",
+                "holds \(frames) frames of the call; \(chunk.frameCount) more would exceed its limit of \(frameLimit)",
                 blame: .options)
         }
         chunk.withSamples { samples in MemoryRecordings.shared.append(samples, to: id, label) }

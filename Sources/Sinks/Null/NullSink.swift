@@ -14,7 +14,7 @@ public struct NullOptions: Configurable {
 /// It creates no file. The manifest states the received frames as written.
 public struct NullSink: AudioSink {
     public static let type = "null"
-    public static let summary = "nothing: counts frames and discards them, for tests under load"
+    public static let summary = "no output: counts frames and discards them, for load tests"
 
     private var frames = 0
 

@@ -28,7 +28,7 @@ extension RawSink {
         for offset in stride(from: 0, to: file.byteCount, by: piece) {
             let bytes = try file.bytes(at: offset, count: piece)
             guard bytes.count == min(piece, file.byteCount - offset) else {
-                throw file.damaged("it became shorter while it was read")
+                throw file.damaged("it became shorter during the read")
             }
             let samples = unsafe [Int16](unsafeUninitializedCapacity: bytes.count / 2) { buffer, count in
                 count = bytes.count / 2

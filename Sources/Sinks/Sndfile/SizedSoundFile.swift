@@ -33,7 +33,7 @@ struct SizedSoundFile {
         guard let kind = found.kind, kind.container == sizes.container, let sample = kind.bytesPerSample else {
             throw file.damaged("not a file of samples in an encoding that Callreel writes")
         }
-        guard found.format == format else { throw file.damaged("\(found.format), where the call had \(format)") }
+        guard found.format == format else { throw file.damaged("\(found.format), but the call had \(format)") }
         self.sizes = sizes
         self.kind = kind
         frameBytes = sample * format.channels
@@ -43,7 +43,7 @@ struct SizedSoundFile {
         let isClosed = isPadded && sizes.statedBytes.isMultiple(of: frameBytes) && sizes.statesEnd(file.byteCount)
         frames = (isClosed ? sizes.statedBytes : available) / frameBytes
         guard sizes.canState(frames * frameBytes) else {
-            throw file.damaged("\(file.byteCount) bytes are more than its header can say")
+            throw file.damaged("\(file.byteCount) bytes are more than its header can state")
         }
     }
 

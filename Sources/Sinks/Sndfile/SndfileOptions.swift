@@ -74,13 +74,13 @@ public struct SndfileOptions: Configurable {
     public static let fields: [Field<Self>] = [
         .choice(
             "format", \.format,
-            "The kind of file. opus, vorbis and mp3 are small and lose some quality; the others keep samples."),
+            "The file format. opus, vorbis and mp3 are small and lose some quality; the others keep samples."),
         .choice(
             "encoding", \.encoding,
-            "How samples are kept in caf, aiff, w64, rf64 and au; null takes pcm16, which is exact."),
+            "The encoding of samples in caf, aiff, w64, rf64 and au; null takes pcm16, which is exact."),
         .number(
             "quality", \.quality, in: 0...1,
-            "Of opus, vorbis and mp3: 0 is smallest and 1 is best. null takes what the encoder takes, which suits speech."
+            "The quality of opus, vorbis and mp3: 0 is smallest, 1 is best. null takes the encoder's default."
         ),
     ]
 }

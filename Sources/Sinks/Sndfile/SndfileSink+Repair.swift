@@ -62,7 +62,7 @@ extension SndfileSink {
         } else {
             return (0, 0)
         }
-        if let found, found != format { throw file.damaged("\(found), where the call had \(format)") }
+        if let found, found != format { throw file.damaged("\(found), but the call had \(format)") }
         return length
     }
 
@@ -96,7 +96,7 @@ extension SndfileSink {
             // As integers, libsndfile would truncate 24-bit samples and scale floating point by 32767.
             var reader = try AudioFileReader(path: file.path, convertingTo: format)
             guard reader.fileFormat == format else {
-                throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), where the call had \(format)")
+                throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), but the call had \(format)")
             }
             var frames = 0
             while frames < limit {

@@ -37,15 +37,17 @@ public struct SndfileSink: ~Copyable, AudioSink {
         let name = options.format.rawValue, kind = options.format.kind(options.encoding)
         if kind.isStream, let encoding = options.encoding {
             return
-                "\"encoding\" \"\(encoding.rawValue)\" is nothing that \(name) can be given: leave it out, or take caf, aiff, w64, rf64 or au"
+                "\"encoding\" \"\(encoding.rawValue)\" is not possible with \(name): "
+                + "remove it, or use caf, aiff, w64, rf64 or au"
         }
         if !kind.isStream, options.quality != nil {
             return
-                "\"quality\" is nothing that \(name) has, since it keeps samples: leave it out, or take opus, vorbis or mp3"
+                "\"quality\" is not possible with \(name), which keeps samples: remove it, or use opus, vorbis or mp3"
         }
         if let rates = options.format.sampleRates, !rates.contains(format.sampleRate) {
             return
-                "\(name) cannot hold \(format.sampleRate) Hz; it takes \(rates.map(String.init).joined(separator: ", "))"
+                "\(name) cannot hold \(format.sampleRate) Hz; it takes "
+                + rates.map(String.init).joined(separator: ", ")
         }
         guard SoundFile.canWrite(kind, format) else {
             return "\(SoundFile.libraryVersion), which is installed here, cannot write \(name) of \(format)"

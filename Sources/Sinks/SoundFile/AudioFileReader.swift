@@ -63,8 +63,9 @@ package struct AudioFileReader: ~Copyable {
             guard wanted != nil || Self.keptRates ~= file.format.sampleRate && Self.keptChannels ~= file.format.channels
             else {
                 let limits =
-                    "\(Self.keptRates.lowerBound) to \(Self.keptRates.upperBound) Hz in 1 to \(Self.keptChannels.upperBound) channels"
-                throw CodecFailure("\(file.format) cannot be recorded, only \(limits)")
+                    "\(Self.keptRates.lowerBound) to \(Self.keptRates.upperBound) Hz "
+                    + "in 1 to \(Self.keptChannels.upperBound) channels"
+                throw CodecFailure("\(file.format) cannot be recorded; the limits are \(limits)")
             }
             let format = wanted ?? file.format
             let source = file.format.sampleRate, target = format.sampleRate

@@ -120,7 +120,7 @@ import CallreelCore
     private init(_ handle: OpaquePointer, _ info: SF_INFO, _ input: CodecInput?) throws(CodecFailure) {
         guard let format = AudioFormat(checking: Int(info.samplerate), channels: Int(info.channels)) else {
             withExtendedLifetime(input) { _ = unsafe sf_close(handle) }
-            throw CodecFailure("states \(info.samplerate) Hz in \(info.channels) channels, which is no audio")
+            throw CodecFailure("states \(info.samplerate) Hz in \(info.channels) channels, which is not audio")
         }
         unsafe self.handle = handle
         self.input = input

@@ -26,11 +26,12 @@ struct UncountedAudio {
         let available = file.byteCount - found.dataOffset
         if found.stated > available {
             if found.stated >= Self.unknownSize { return nil }
-            note = "its header counts \(found.stated) bytes of audio, and \(available) are there"
+            note = "its header states \(found.stated) bytes of audio, but \(available) are there"
             patches = []
         } else {
             note =
-                "its header counts \(found.stated) bytes of audio, and \(available) are there: it was not closed, and all of it is read"
+                "its header states \(found.stated) bytes of audio, but \(available) are there: it was not closed. "
+                + "All bytes are read"
             patches = found.patches
         }
     }

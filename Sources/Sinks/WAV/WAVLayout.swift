@@ -64,7 +64,7 @@ struct WAVLayout {
             chunks += 1
             guard chunks < Self.maximumChunks else { throw file.damaged("no audio among its first \(chunks) chunks") }
         }
-        guard let encoding else { throw file.damaged("its header does not say how samples are kept") }
+        guard let encoding else { throw file.damaged("its header does not state the samples' encoding") }
         self.encoding = encoding
         self.fact = fact
         frameBytes = encoding.bytesPerSample * format.channels
@@ -79,7 +79,7 @@ struct WAVLayout {
         dataBytes = isClosed ? dataSize : available - bytesCut
         lacksPad = !isClosed && !dataBytes.isMultiple(of: 2)
         guard end - 8 <= UInt32.max else {
-            throw file.damaged("\(fileBytes) bytes are more than a RIFF header can say")
+            throw file.damaged("\(fileBytes) bytes are more than a RIFF header can state")
         }
     }
 
@@ -121,7 +121,7 @@ struct WAVLayout {
     /// IBM and Microsoft, 1991, "Waveform").
     private static func encoding(_ fmt: [UInt8], format: AudioFormat, file: StoredFile) throws(SinkError) -> WAVEncoding
     {
-        guard fmt.count == 16 else { throw file.damaged("its header does not say how samples are kept") }
+        guard fmt.count == 16 else { throw file.damaged("its header does not state the samples' encoding") }
         let tag = number(fmt, at: 0) & 0xFFFF, bits = number(fmt, at: 12) >> 16
         let encoding: WAVEncoding? =
             switch (tag, bits) {
@@ -137,7 +137,7 @@ struct WAVLayout {
         }
         let channels = number(fmt, at: 0) >> 16, rate = number(fmt, at: 4)
         guard channels == format.channels, rate == format.sampleRate else {
-            throw file.damaged("\(rate) Hz in \(channels) channels, where the call had \(format)")
+            throw file.damaged("\(rate) Hz in \(channels) channels, but the call had \(format)")
         }
         return encoding
     }

@@ -36,7 +36,7 @@ public struct WAVOptions: Configurable {
     public static let fields: [Field<Self>] = [
         .choice(
             "encoding", \.encoding,
-            "How samples are kept. pcm16 is exact and opens everywhere; ulaw and alaw take half the space and lose quality."
+            "The samples' encoding. pcm16 is exact and opens everywhere; ulaw and alaw halve the size and lose quality."
         )
     ]
 }
