@@ -224,8 +224,9 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "CallreelCore", "CallreelEngine", "CallreelArchive", "TestSupport",
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelTesting", "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/EngineTests", swiftSettings: settings),

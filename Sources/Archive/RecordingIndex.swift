@@ -118,7 +118,7 @@ package final class RecordingIndex: Catalogue {
                 let known = state.withLock { $0.manifests[folder] ?? [:] }
                 for name in names where known[name] == nil {
                     let path = "\(directory)/\(Self.join(folder, name)).json"
-                    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
+                    guard let data = try? FileSystem.contents(path),
                         let recording = try? Recording(manifest: data)
                     else { continue }
                     found.append((folder, name, Entry(recording)))

@@ -86,7 +86,7 @@ struct RecordingTree {
     }
 
     private static func isSettled(_ modified: FileStatus.Moment) -> Bool {
-        let age = Date().timeIntervalSince1970 - Double(modified.seconds)
+        let age = Clocks.current.date.timeIntervalSince1970 - Double(modified.seconds)
         return age > settleTime
     }
 }

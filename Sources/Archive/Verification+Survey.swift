@@ -52,7 +52,7 @@ extension Verification {
         var unreadable: [String: String] = [:]
         for path in walk.files where path.hasSuffix(".json") {
             do {
-                let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path)))
+                let recording = try Recording(manifest: FileSystem.contents(path))
                 survey.recordings.append(recording)
                 if manifestPath(recording) != path {
                     unreadable[path] = "is the manifest of another recording, \(recording.name)"
@@ -122,7 +122,7 @@ extension Verification {
         var walk = DirectoryWalk(isIgnored: isIgnored)
         walk.visit(directory)
         for path in walk.files where path.hasSuffix(".json") {
-            guard let recording = try? Recording(manifest: Data(contentsOf: URL(fileURLWithPath: path))) else {
+            guard let recording = try? Recording(manifest: FileSystem.contents(path)) else {
                 continue
             }
             names.insert(recording, in: self)

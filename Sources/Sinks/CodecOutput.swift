@@ -1,3 +1,5 @@
+import CallreelCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -12,12 +14,12 @@
 /// Between two batches nothing is held, and no memory for it. A write error is kept here, because libraries forget it.
 ///
 /// C code reaches this object through its address; the owner of the library's handle keeps it alive.
-/// The descriptor belongs to the caller and must outlive the handle.
+/// The caller closes the file after the handle.
 final class CodecOutput {
     /// The most bytes held: more than a usual batch of audio.
     private static let pieceSize = 1 << 14
 
-    private let descriptor: Int32
+    private let file: any DiskFile
     /// The error number of the first failed write. Every later write fails too.
     private(set) var failure: Int32?
     /// Offset of the next byte.
@@ -33,7 +35,7 @@ final class CodecOutput {
     private var frameStart = 0
 
     /// Creates an output for an empty file.
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    init(_ file: any DiskFile) { self.file = file }
 
     /// Takes bytes for the current position. Returns false if a write has failed.
     /// - Parameter isFrame: true if the bytes are one frame, of no use in part.
@@ -70,15 +72,17 @@ final class CodecOutput {
         guard failure == nil else { return false }
         var done = 0
         while done < held.count {
-            let count = unsafe held.withUnsafeBytes {
-                unsafe pwrite(descriptor, $0.baseAddress! + done, $0.count - done, off_t(heldStart + done))
+            var count = 0, number = EIO
+            do throws(ErrorNumber) {
+                count = try unsafe file.write(held.span.bytes.extracting(droppingFirst: done), at: heldStart + done)
+            } catch {
+                number = error.value
             }
-            if count < 0, errno == EINTR { continue }
             if count <= 0 {
-                failure = count < 0 ? errno : EIO
+                failure = number
                 // An incomplete frame at the end would make `flac -d` refuse the whole file.
                 if !frameEnds.isEmpty {
-                    _ = ftruncate(descriptor, off_t(frameEnds.last { $0 <= heldStart + done } ?? frameStart))
+                    try? file.truncate(to: frameEnds.last { $0 <= heldStart + done } ?? frameStart)
                 }
                 // From here on, the library is told the true length.
                 if heldStart + held.count == byteCount { byteCount = heldStart + done }

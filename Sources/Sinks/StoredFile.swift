@@ -16,28 +16,30 @@ final class StoredFile {
     let path: String
     /// The file's length when it was opened.
     let byteCount: Int
-    /// The open descriptor, for a decoder that reads the file itself. The decoder must keep this object alive.
-    let descriptor: Int32
+    /// The open file, for a decoder that reads the file itself. The decoder must keep this object alive.
+    let file: any DiskFile
+
+    /// The file can be read through a descriptor. On a simulated disk, it cannot.
+    var hasDescriptor: Bool { file.descriptor >= 0 }
 
     /// Opens a regular file for reading. Follows a link only if `followsLinks` is true.
     /// Never blocks on a pipe or device.
     convenience init(_ path: String, followsLinks: Bool = false) throws(SinkError) {
-        try self.init(path, flags: followsLinks ? O_RDONLY : O_RDONLY | O_NOFOLLOW)
+        try self.init(path, FileOpening(.read, followsLinks: followsLinks, waits: false))
     }
 
-    private init(_ path: String, flags: Int32) throws(SinkError) {
+    private init(_ path: String, _ opening: FileOpening) throws(SinkError) {
         self.path = path
-        descriptor = unsafe open(path, flags | O_CLOEXEC | O_NONBLOCK)
-        var status = stat()
-        guard descriptor >= 0, unsafe fstat(descriptor, &status) == 0 else {
-            byteCount = 0
-            throw SinkError(.open, "cannot open \(path)", underlying: errno)
+        let status: FileStatus
+        do throws(ErrorNumber) {
+            file = try FileSystem.disk.open(path, opening)
+            status = try file.status()
+        } catch {
+            throw SinkError(.open, "cannot open \(path)", underlying: error.value)
         }
-        byteCount = Int(status.st_size)
-        guard status.st_mode & S_IFMT == S_IFREG else { throw SinkError(.open, "\(path) is not a regular file") }
+        byteCount = status.bytes
+        guard status.kind == .file else { throw SinkError(.open, "\(path) is not a regular file") }
     }
-
-    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Returns the bytes from an offset on. Returns fewer than requested only at the end of the file.
     func bytes(at offset: Int, count: Int) throws(SinkError) -> [UInt8] {
@@ -45,13 +47,16 @@ final class StoredFile {
         var failure: Int32?
         let result = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, done in
             while done < wanted {
-                let got = unsafe pread(descriptor, buffer.baseAddress! + done, wanted - done, off_t(offset + done))
-                if got < 0, errno == EINTR { continue }
-                if got <= 0 {
-                    failure = got < 0 ? errno : nil
+                do throws(ErrorNumber) {
+                    let rest = unsafe UnsafeMutableRawBufferPointer(
+                        start: buffer.baseAddress! + done, count: wanted - done)
+                    let got = unsafe try file.read(at: offset + done, into: rest)
+                    if got <= 0 { return }
+                    done += got
+                } catch {
+                    failure = error.value
                     return
                 }
-                done += got
             }
         }
         if let failure { throw SinkError(.open, "cannot read \(path)", underlying: failure) }
@@ -60,13 +65,15 @@ final class StoredFile {
 
     /// Brings the file to stable storage. Blocks.
     func synchronize() throws(SinkError) {
-        guard fsync(descriptor) == 0 else { throw SinkError(.finish, "cannot sync \(path)", underlying: errno) }
+        do throws(ErrorNumber) { try file.synchronize() } catch {
+            throw SinkError(.finish, "cannot sync \(path)", underlying: error.value)
+        }
     }
 
     /// Runs a repair that writes to the file, and then brings the file to stable storage.
     /// Only here is the file opened for writing.
     func change(_ body: (borrowing Writer) throws(SinkError) -> Void) throws(SinkError) {
-        let writable = try StoredFile(path, flags: O_RDWR | O_NOFOLLOW)
+        let writable = try StoredFile(path, FileOpening(.change, followsLinks: false, waits: false))
         guard writable.byteCount == byteCount else { throw SinkError(.open, "\(path) changed during the repair") }
         try body(Writer(file: writable))
         try writable.synchronize()
@@ -79,18 +86,19 @@ final class StoredFile {
 
         /// Cuts the file to a length.
         func truncate(to length: Int) throws(SinkError) {
-            guard ftruncate(file.descriptor, off_t(length)) == 0 else {
-                throw SinkError(.write, "cannot cut \(file.path)", underlying: errno)
+            do throws(ErrorNumber) { try file.file.truncate(to: length) } catch {
+                throw SinkError(.write, "cannot cut \(file.path)", underlying: error.value)
             }
         }
 
         /// Writes a few bytes at an offset in one system call.
         func write(_ bytes: [UInt8], at offset: Int) throws(SinkError) {
-            while true {
-                let count = unsafe pwrite(file.descriptor, bytes, bytes.count, off_t(offset))
-                if count == bytes.count { return }
-                if count < 0, errno == EINTR { continue }
-                throw SinkError(.write, "cannot write \(file.path)", underlying: count < 0 ? errno : EIO)
+            do throws(ErrorNumber) {
+                guard try unsafe file.file.write(bytes.span.bytes, at: offset) == bytes.count else {
+                    throw ErrorNumber(EIO)
+                }
+            } catch {
+                throw SinkError(.write, "cannot write \(file.path)", underlying: error.value)
             }
         }
 

@@ -6,16 +6,12 @@ import Testing
 
 /// The handles over libsndfile and libFLAC remember the error "no space left". Both libraries forget it.
 @Suite struct CodecHandleTests {
-    /// Gives a body the descriptor of a new file, and a function that makes its device full.
-    private func withDescriptorThatFillsUp(_ body: (_ descriptor: Int32, _ fill: () throws -> Void) throws -> Void)
-        throws
-    {
+    /// Gives a body a new file, and a function that makes its device full.
+    private func withFileThatFillsUp(_ body: (_ file: any DiskFile, _ fill: () throws -> Void) throws -> Void) throws {
         let workspace = try Workspace()
         let path = workspace.file("file")
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-        try #require(descriptor >= 0)
-        defer { close(descriptor) }
-        try body(descriptor) { try fillUp(path) }
+        let file = try FileSystem.open(path, FileOpening(.create(mode: 0o600)))
+        try body(file) { try fillUp(path) }
     }
 
     /// Replaces a file with a device that is always full, under every open descriptor of it.
@@ -32,8 +28,8 @@ import Testing
     private let format = AudioFormat(sampleRate: 8000)
 
     @Test func `a WAV header that cannot be rewritten is an error, and a frame that cannot be written too`() throws {
-        try withDescriptorThatFillsUp { descriptor, fill in
-            var sound = try SoundFile(creatingWAVOn: descriptor, encoding: .pcm16, format: format, texts: [])
+        try withFileThatFillsUp { file, fill in
+            var sound = try SoundFile(creatingWAVOn: file, encoding: .pcm16, format: format, texts: [])
             try sound.write([1, 2, 3].span)
             try sound.refreshHeader()
             try fill()
@@ -47,9 +43,9 @@ import Testing
     }
 
     @Test func `a FLAC whose last block or header cannot be written is an error`() throws {
-        try withDescriptorThatFillsUp { descriptor, fill in
+        try withFileThatFillsUp { file, fill in
             var encoder = try FLACEncoder(
-                descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
+                file: file, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
                 comments: [],
                 padding: 0)
             try encoder.write([1, 2, 3].span)
@@ -64,19 +60,19 @@ import Testing
     }
 
     @Test func `a file that cannot be begun is an error with the system's number`() throws {
-        try withDescriptorThatFillsUp { descriptor, fill in
+        try withFileThatFillsUp { file, fill in
             try fill()
             do throws(CodecFailure) {
-                _ = try SoundFile(creatingWAVOn: descriptor, encoding: .pcm16, format: format, texts: [])
+                _ = try SoundFile(creatingWAVOn: file, encoding: .pcm16, format: format, texts: [])
                 Issue.record("began a WAV on a full device")
             } catch {
                 #expect(error.systemError == ENOSPC)
             }
             // libsndfile 1.2.0 closes a descriptor that it could not use, even if it does not own it.
-            #expect(fcntl(descriptor, F_GETFD) >= 0, "the descriptor was closed by somebody else")
+            #expect(fcntl(file.descriptor, F_GETFD) >= 0, "the descriptor was closed by somebody else")
             do throws(CodecFailure) {
                 _ = try FLACEncoder(
-                    descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
+                    file: file, format: format, settings: .init(level: 5, blockSize: 576, verify: false),
                     comments: [],
                     padding: 0)
                 Issue.record("began a FLAC on a full device")
@@ -87,9 +83,9 @@ import Testing
     }
 
     @Test func `an encoder that died stays dead`() throws {
-        try withDescriptorThatFillsUp { descriptor, fill in
+        try withFileThatFillsUp { file, fill in
             var encoder = try FLACEncoder(
-                descriptor: descriptor, format: format, settings: .init(level: 5, blockSize: 16, verify: true),
+                file: file, format: format, settings: .init(level: 5, blockSize: 16, verify: true),
                 comments: [], padding: 0)
             try fill()
             for _ in 0..<2 {

@@ -1,5 +1,3 @@
-import Foundation
-
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -10,7 +8,7 @@ import Foundation
 
 /// Locks a directory against other programs, until the last reference is released or the process ends in any way.
 package final class DirectoryLock: Sendable {
-    private let descriptor: Int32
+    private let directory: any DiskFile
 
     /// Prefix of a directory's name while the directory is being created.
     package static let newPrefix = "new-"
@@ -33,9 +31,7 @@ package final class DirectoryLock: Sendable {
                 throw DiskError("another program has locked \(new)")
             }
             try fill(new)
-            guard unsafe rename(new, path) == 0 else {
-                throw DiskError("cannot rename \(new) to \(path)", underlying: errno)
-            }
+            try FileSystem.rename(new, to: path, failing: "cannot rename \(new) to \(path)")
             return lock
         } catch {
             FileSystem.removeEmptyDirectory(new)
@@ -48,37 +44,17 @@ package final class DirectoryLock: Sendable {
 
     /// Takes the lock. Returns nil if another program holds it, or if the directory is gone.
     package init?(existing path: String) throws(DiskError) {
-        do {
-            descriptor = try Self.open(path)
-        } catch  where error.underlying == ENOENT {
-            return nil
+        do throws(ErrorNumber) {
+            directory = try FileSystem.disk.open(path, FileOpening(.directory))
+        } catch {
+            if error.value == ENOENT { return nil }
+            throw DiskError("cannot open the directory \(path)", underlying: error.value)
         }
-        while true {
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-                isReal = true
-                return
-            }
-            switch errno {
-            case EINTR: continue
-            case EWOULDBLOCK:
-                isReal = false
-                return nil
-            case ENOSYS, EOPNOTSUPP, ENOTSUP, ENOLCK, EINVAL:
-                isReal = false
-                return
-            default: throw DiskError("cannot lock \(path)", underlying: errno)
-            }
+        let directory = directory
+        switch try FileSystem.saying("cannot lock \(path)", { () throws(ErrorNumber) in try directory.lock() }) {
+        case .taken: isReal = true
+        case .held: return nil
+        case .unsupported: isReal = false
         }
     }
-
-    private static func open(_ path: String) throws(DiskError) -> Int32 {
-        let descriptor = unsafe systemOpen(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw DiskError("cannot open the directory \(path)", underlying: errno) }
-        return descriptor
-    }
-
-    deinit { if descriptor >= 0 { close(descriptor) } }
 }
-
-/// `open(2)`, under a name not hidden by a method called `open`.
-private func systemOpen(_ path: UnsafePointer<CChar>, _ flags: Int32) -> Int32 { unsafe open(path, flags) }

@@ -17,6 +17,11 @@ package enum FileWriters: Sendable {
     /// - Parameter countsReaders: true also counts processes that have the file open for reading. They can open it
     ///   again, for writing.
     package static func of(_ path: String, countsReaders: Bool = false) -> Self {
+        FileSystem.disk.writers(of: path, countsReaders: countsReaders)
+    }
+
+    /// Asks the system.
+    static func ofSystemFile(_ path: String, countsReaders: Bool) -> Self {
         #if os(Linux)
             let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
             guard descriptor >= 0 else { return .unknown }

@@ -1,13 +1,3 @@
-import Foundation
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Mount points and their file system types, from the text of `/proc/self/mountinfo` (proc(5)).
 package struct MountTable {
     /// File systems that only one kernel at a time can have mounted.
@@ -36,29 +26,20 @@ package struct MountTable {
     }
 
     /// True when a path is on a disk that only this kernel can have mounted. False if the type is unknown. Blocks.
-    package static func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(typesOfOneKernel.contains) ?? false }
+    package static func isOfOneKernel(_ path: String) -> Bool {
+        FileSystem.disk.fileSystemType(of: path).map(typesOfOneKernel.contains) ?? false
+    }
 
     /// Returns the type of a path's file system if that file system keeps no files, otherwise nil. Blocks.
     package static func typeWithoutFiles(_ path: String) -> String? {
-        type(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil }
-    }
-
-    /// Returns the type of a path's file system; nil if unknown. Blocks.
-    private static func type(of path: String) -> String? {
-        guard let text = try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8),
-            let place = unsafe realpath(path, nil)
-        else {
-            return nil
-        }
-        defer { unsafe free(place) }
-        return MountTable(text).type(of: unsafe String(cString: place))
+        FileSystem.disk.fileSystemType(of: path).flatMap { typesWithoutFiles.contains($0) ? $0 : nil }
     }
 
     /// True when a path, absolute and without symbolic links, is on a disk that only one kernel can have mounted.
     func isOfOneKernel(_ path: String) -> Bool { type(of: path).map(Self.typesOfOneKernel.contains) ?? false }
 
     /// Returns the type of a path's file system. If several are mounted at one place, the last one hides the others.
-    private func type(of path: String) -> String? {
+    func type(of path: String) -> String? {
         let above = mounts.filter { Self.covers($0.point, path) }
         let length = above.map(\.point.utf8.count).max()
         return above.last { $0.point.utf8.count == length }?.type

@@ -16,7 +16,7 @@ package struct InterimManifest {
         var running: [Recording] = [], last: [(stem: String, recording: Recording)] = []
         for entry in entries {
             guard let (stem, ending) = Self.split(entry.name), entry.kind != .directory,
-                let data = try? Data(contentsOf: URL(fileURLWithPath: directory + "/" + entry.name)),
+                let data = try? FileSystem.contents(directory + "/" + entry.name),
                 let recording = try? Recording(manifest: data), recording.id == id
             else { continue }
             if ending.hasPrefix(".final") { last.append((stem, recording)) } else { running.append(recording) }

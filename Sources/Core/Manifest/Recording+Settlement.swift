@@ -1,6 +1,5 @@
-// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost. Only this file
-// sets
-// the counts.
+// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost.
+// Only this file sets the counts.
 extension Recording {
     /// Closes the account of a sink that ran to the call's end. Frames neither in its files nor skipped are lost.
     package mutating func settle(_ sink: Int, _ account: SinkAccount) {
@@ -28,6 +27,15 @@ extension Recording {
         }
     }
 
+    /// Lengthens the call to a frame, if it was shorter, because a sink's files go that far. The other sinks have lost
+    /// the rest.
+    package mutating func lengthen(to end: Int, by sink: Int) {
+        guard end > framesReceived else { return }
+        let more = framesReceived..<end
+        framesReceived = end
+        for other in sinks.indices where other != sink { sinks[other].lose(more) }
+    }
+
     /// Counts ranges of the call as lost that were in files. Skipped frames stay skipped.
     private mutating func lose(_ stretches: FrameRanges, of sink: Int) {
         let ranges = sinks[sink].ranges ?? Ranges()
@@ -51,6 +59,17 @@ extension Recording.Sink {
         masked = ranges?.masked?.frames
         skipped = ranges?.skipped?.frames
         lost = ranges?.lost?.frames ?? 0
+    }
+
+    /// Counts frames behind the end of the account as lost.
+    fileprivate mutating func lose(_ frames: Range<Int>) {
+        // The account of an older program has no ranges.
+        if ranges != nil || lost == 0 {
+            var account = ranges ?? Recording.Ranges()
+            account.lost = (account.lost ?? FrameRanges()).union(FrameRanges([frames]))
+            ranges = account
+        }
+        lost += frames.count
     }
 
     /// Counts as many frames as lost, first of the audio, then of the silence. For a call of an older program: the

@@ -43,8 +43,10 @@ package struct LentFile: Sendable {
 
     /// Gives the file its second name. On a file system without hard links, the program gets an empty file of its own.
     package func lend() throws(SinkError) {
-        guard unsafe mkdir(directory, 0o700) == 0 else {
-            throw SinkError(.open, "cannot create \(directory)", underlying: errno)
+        do throws(ErrorNumber) {
+            try FileSystem.disk.makeDirectory(directory, mode: 0o700)
+        } catch {
+            throw SinkError(.open, "cannot create \(directory)", underlying: error.value)
         }
         do throws(DiskError) {
             _ = try FileSystem.link(path, as: lentPath)
@@ -64,27 +66,35 @@ package struct LentFile: Sendable {
     /// - Returns: true if some process still had the file open for writing.
     package func takeBack(mode: Int? = nil, keepsLinks: Bool = false) throws(SinkError) -> Bool {
         defer { removeDirectory() }
-        var theirs = stat(), ours = stat()
-        guard unsafe lstat(lentPath, &theirs) == 0 else {
-            throw SinkError(.finish, "cannot open \(lentPath)", underlying: errno)
+        let disk = FileSystem.disk, theirs: FileStatus
+        do throws(ErrorNumber) {
+            theirs = try disk.status(lentPath, followsLinks: false)
+        } catch {
+            throw SinkError(.finish, "cannot open \(lentPath)", underlying: error.value)
         }
-        guard theirs.st_mode & S_IFMT == S_IFREG else { throw SinkError(.finish, "\(lentPath) is not a regular file") }
+        guard theirs.kind == .file else { throw SinkError(.finish, "\(lentPath) is not a regular file") }
         // A file with larger holes takes hours to read and holds no audio.
-        let size = Int(theirs.st_size), stored = Int(theirs.st_blocks) * 512
+        let size = theirs.bytes, stored = theirs.storedBytes
         guard size - stored <= Self.holeLimit else {
             throw SinkError(.finish, "\(lentPath) states \(size) bytes, but only \(stored) are on the disk")
         }
         Self.makeChangeable(lentPath)
         // The program may have put another file in the place of its own.
         let isSame = FileSystem.isSameFile(path, lentPath)
-        guard unsafe (isSame ? unlink(lentPath) : rename(lentPath, path)) == 0 else {
-            throw SinkError(.finish, "cannot move \(lentPath) back", underlying: errno)
+        do throws(ErrorNumber) {
+            if isSame { try disk.removeName(lentPath) } else { try disk.rename(lentPath, to: path) }
+        } catch {
+            throw SinkError(.finish, "cannot move \(lentPath) back", underlying: error.value)
         }
         let writers = FileWriters.of(path)
-        let hasOtherName = unsafe !keepsLinks && (lstat(path, &ours) != 0 || ours.st_nlink > 1)
+        let hasOtherName = !keepsLinks && ((try? disk.status(path, followsLinks: false).links) ?? 2) > 1
         if hasOtherName || FileWriters.of(path, countsReaders: true) != .none { try replaceByCopy() }
-        if let mode, FileSystem.mode(of: path) != mode, unsafe chmod(path, mode_t(mode)) != 0 {
-            throw SinkError(.finish, "cannot set the mode of \(path)", underlying: errno)
+        if let mode, FileSystem.mode(of: path) != mode {
+            do throws(ErrorNumber) {
+                try disk.setMode(path, mode)
+            } catch {
+                throw SinkError(.finish, "cannot set the mode of \(path)", underlying: error.value)
+            }
         }
         do throws(DiskError) {
             try FileSystem.synchronize(path)
@@ -142,8 +152,10 @@ package struct LentFile: Sendable {
         _ = unsafe futimens(copy.descriptor, times)
         let name = copy.path
         try copy.close()
-        guard unsafe rename(name, path) == 0 else {
-            throw SinkError(.finish, "cannot replace \(path)", underlying: errno)
+        do throws(DiskError) {
+            try FileSystem.rename(name, to: path, failing: "cannot replace \(path)")
+        } catch {
+            throw SinkError(.finish, error)
         }
     }
 
@@ -160,7 +172,7 @@ package struct LentFile: Sendable {
     private func removeDirectory() {
         // A process left running may add a file at this moment.
         for _ in 0..<3 {
-            try? FileManager.default.removeItem(atPath: directory)
+            FileSystem.removeTree(directory)
             if !isLent { return }
         }
     }
@@ -174,8 +186,7 @@ extension LentFile {
 
     /// Returns the lent files in a call's directory.
     package static func all(in directory: String) -> [LentFile] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return names.filter { isDirectoryName($0) }.sorted().map {
+        FileSystem.names(in: directory).filter { isDirectoryName($0) }.map {
             LentFile("\(directory)/\($0.dropFirst(mark.prefix.count).dropLast(mark.suffix.count))")
         }
     }
@@ -191,11 +202,11 @@ extension LentFile {
         guard isLent else { return }
         while FileWriters.of(lentPath) == .some {
             let end = Self.patienceEnd.withLock { end in
-                let limit = end ?? .now + Self.patience
+                let limit = end ?? Clocks.current.now + Self.patience
                 end = limit
                 return limit
             }
-            guard .now < end else { break }
+            guard Clocks.current.now < end else { break }
             usleep(50_000)
         }
         if FileSystem.exists(lentPath) {

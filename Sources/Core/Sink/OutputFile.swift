@@ -6,8 +6,11 @@ public struct OutputFile: ~Copyable, Sendable {
 
     /// The file's path while the call runs.
     public var path: String { file.path }
-    /// The open descriptor, for C libraries that write by themselves. Do not close it: this value does.
+    /// The open descriptor, for C libraries that write by themselves; -1 on a simulated disk. Do not close it: this
+    /// value does.
     public var descriptor: Int32 { file.descriptor }
+    /// The open file, for writers that choose their offsets. Do not close it: this value does.
+    package var openFile: any DiskFile { file.file }
 
     /// Creates a file. Fails if the name is taken.
     package init(name: String, directory: String, mode: Int) throws(SinkError) {
@@ -33,6 +36,11 @@ public struct OutputFile: ~Copyable, Sendable {
     /// The file's length in bytes.
     public func byteCount() throws(SinkError) -> Int {
         do throws(DiskError) { return try file.byteCount() } catch { throw SinkError(.finish, error) }
+    }
+
+    /// Cuts the file to a length.
+    package func truncate(to length: Int) throws(SinkError) {
+        do throws(DiskError) { try file.truncate(to: length) } catch { throw SinkError(.write, error) }
     }
 
     /// Syncs the file to stable storage and closes it. Reports the errors of both.

@@ -45,9 +45,9 @@ final class ArchiveKeeper: Sendable {
     /// Scans the archive for changes until the task is cancelled.
     private func read(_ catalogue: any Catalogue, in home: StorageDirectory) async {
         while !Task.isCancelled {
-            let begin = ContinuousClock.now
+            let begin = Clocks.current.now
             try? await home.run(on: reader, takesLong: true) { () throws(DiskError) in catalogue.scan(home.path) }
-            try? await Task.sleep(for: max(Self.interval, (.now - begin) * Self.share))
+            try? await Task.sleep(for: max(Self.interval, (Clocks.current.now - begin) * Self.share))
         }
     }
 
@@ -56,7 +56,7 @@ final class ArchiveKeeper: Sendable {
         _ recovery: Recovery, in home: StorageDirectory, onRecovery: @escaping @Sendable (Recording) -> Void
     ) async {
         while !Task.isCancelled {
-            let begin = ContinuousClock.now
+            let begin = Clocks.current.now
             let isDecided = try? await home.run(on: recoverer, takesLong: true) { [self] () throws(DiskError) in
                 let findings = recovery.run(isEnding: { isEnding.withLock { $0 } }, onRecovery: onRecovery)
                 waiting.withLock { $0 = findings.count { !$0.problems.isEmpty } }
@@ -66,7 +66,7 @@ final class ArchiveKeeper: Sendable {
                 recovery.leases?.removeLeftovers()
                 return isDecided
             }
-            let pause = isDecided ?? true ? Self.retryInterval : Lease.interval, end = ContinuousClock.now
+            let pause = isDecided ?? true ? Self.retryInterval : Lease.interval, end = Clocks.current.now
             // Recovery takes at most half of the time, even if many calls wait.
             try? await Task.sleep(for: max(begin + pause - end, end - begin, Self.interval))
         }

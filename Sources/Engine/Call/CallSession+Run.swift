@@ -72,12 +72,12 @@ extension CallSession {
             }
             let last = manifest, isFirstSave = isFirst
             do {
-                let begin = ContinuousClock.now
+                let begin = clock.moment
                 try await home.run(on: ledger) { [store] () throws(DiskError) in
                     try store.save(last, in: partial, isFirst: isFirstSave)
                 }
                 isFirst = false
-                saves.spare(after: .now - begin, planned: next)
+                saves.spare(after: clock.moment - begin, planned: next)
             } catch {
                 logger.error("could not save the manifest of a running call", metadata: ["reason": "\(error)"])
                 if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }

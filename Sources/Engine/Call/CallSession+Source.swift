@@ -37,7 +37,7 @@ extension CallSession {
     /// Called with the lock held.
     private func push(_ samples: [Int16], _ state: inout State) -> Bool {
         let start = state.manifest.framesReceived, count = samples.count / format.channels
-        let cut = state.pause.cut(start: start, count: count, now: .now)
+        let cut = state.pause.cut(start: start, count: count, now: clock.moment)
         let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(start), isPaused: cut.masked > 0)
         guard let clearFrom = cut.clearFrom else { return sinks.push(chunk) }
         state.noteResumed(at: clearFrom, clock.now)
@@ -110,8 +110,10 @@ extension CallSession {
         let isNew = state.withLock { state in
             guard !state.hasEnded, state.pause.isMasking, !state.pause.isResuming else { return false }
             let received = state.manifest.framesReceived
-            state.pause.resume(now: .now)
-            if state.pause.endWithoutGuard(received: received, now: .now) { state.noteResumed(at: received, clock.now) }
+            state.pause.resume(now: clock.moment)
+            if state.pause.endWithoutGuard(received: received, now: clock.moment) {
+                state.noteResumed(at: received, clock.now)
+            }
             return true
         }
         if isNew {
@@ -127,7 +129,9 @@ extension CallSession {
         state.withLock { state in
             let received = state.manifest.framesReceived
             state.pause.drained(received: received)
-            if state.pause.endWithoutGuard(received: received, now: .now) { state.noteResumed(at: received, clock.now) }
+            if state.pause.endWithoutGuard(received: received, now: clock.moment) {
+                state.noteResumed(at: received, clock.now)
+            }
         }
     }
 
@@ -184,7 +188,7 @@ extension CallSession.State {
         guard pause.isMasking || pause.clearAt != nil, event.tellsEntry else { return false }
         if pause.isMasking { return true }
         guard isLate, let clearAt = pause.clearAt else { return false }
-        return ContinuousClock.now - clearAt < .seconds(Recording.Event.lateEntry)
+        return Clocks.current.now - clearAt < .seconds(Recording.Event.lateEntry)
     }
 
     /// Adds an event, or only counts it if it exceeds a limit on number or size. Returns true if the event was added.

@@ -110,7 +110,7 @@ final class CallSink: Sendable {
     /// The log shows only the 1st, 2nd, 4th, 8th stall and so on, and the recovery after each.
     private func report(_ pulse: ChunkQueue.Pulse, _ logger: Logger) {
         guard pulse.stall != nil || pulse.hasReturned else { return }
-        let (held, stalls) = queue.holds, milliseconds = (held * 1000).rounded()
+        let (held, stalls) = queue.holds
         let isTold = stalls & (stalls - 1) == 0
         var facts: Logger.Metadata = [
             "sink.name": "\(name)", "stalls": "\(stalls)", "held.seconds": "\(Int(held.rounded()))",
@@ -184,7 +184,7 @@ final class CallSink: Sendable {
     func settle(_ manifest: inout Recording, _ report: SinkReport?) {
         manifest.settle(index, report?.account ?? SinkAccount())
         var entry = manifest.sinks[index]
-        let (held, stalls) = queue.holds
+        let (held, stalls) = queue.holds, milliseconds = (held * 1000).rounded()
         entry.stalls = stalls == 0 ? nil : stalls
         entry.heldSeconds = milliseconds == 0 ? nil : milliseconds / 1000
         if let report {

@@ -86,7 +86,7 @@ extension Recorder {
             }
             // A program about to end does not wait for a hanging directory.
             if Task.isCancelled || state.withLock({ $0.isLeaving }), storage.home.isStuck { storage.home.giveUp() }
-            let now = ContinuousClock.now
+            let now = Clocks.current.now
             let sessions = sessions
             for session in sessions { session.tick(now: now) }
             metrics.callsLive.set(Int64(sessions.count))

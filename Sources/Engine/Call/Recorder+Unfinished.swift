@@ -28,7 +28,7 @@ extension Recorder {
         /// Reason for the failure of the last attempt.
         var cause: String?
         var pause = Unfinished.firstPause
-        var next = ContinuousClock.now + Unfinished.firstPause
+        var next = Clocks.current.now + Unfinished.firstPause
 
         /// Describes the work left for a call; nil if there is none.
         init?(_ session: CallSession, facts: CallFacts, _ result: Result<Recording, DiskError>) {
@@ -70,7 +70,7 @@ extension Recorder {
             try? await Task.sleep(for: .seconds(1))
             let waiting = state.withLock { $0.unfinished }
             metrics.callsUnpublished.set(Int64(waiting.values.count { !$0.isPublished }))
-            let now = ContinuousClock.now
+            let now = Clocks.current.now
             for (id, call) in waiting where call.next <= now && !Task.isCancelled && storage.home.hang == nil {
                 await attempt(id, call)
             }
@@ -130,7 +130,7 @@ extension Recorder {
             }
             logger.error(
                 "could not finish a recording", metadata: ["call.id": "\(id)", "reason": "\(error)"])
-            state.withLock { $0.unfinished[id]?.fail("\(error)", now: .now) }
+            state.withLock { $0.unfinished[id]?.fail("\(error)", now: Clocks.current.now) }
         }
     }
 }

@@ -14,7 +14,7 @@ final class SaveSchedule: Sendable {
         /// The manifest on disk is out of date.
         var isUnsaved = false
         /// The earliest time for the next save.
-        var next = ContinuousClock.now
+        var next = Clocks.current.now
     }
 
     private let state = Mutex(State())
@@ -32,7 +32,7 @@ final class SaveSchedule: Sendable {
     func demand() {
         state.withLock { state in
             state.isUnsaved = true
-            state.next = .now
+            state.next = Clocks.current.now
         }
         bell.ring()
     }
@@ -44,9 +44,9 @@ final class SaveSchedule: Sendable {
     /// - Returns: the time of the next save; nil if none is due now.
     func take() -> ContinuousClock.Instant? {
         state.withLock { state in
-            guard state.isUnsaved, .now >= state.next else { return nil }
+            guard state.isUnsaved, Clocks.current.now >= state.next else { return nil }
             state.isUnsaved = false
-            state.next = .now + Self.interval
+            state.next = Clocks.current.now + Self.interval
             return state.next
         }
     }
@@ -57,7 +57,9 @@ final class SaveSchedule: Sendable {
     ///   requested a save at once, and that request stands.
     func spare(after duration: Duration, planned: ContinuousClock.Instant) {
         state.withLock { state in
-            if state.next == planned { state.next = max(planned, .now + min(duration * 20, Self.longest)) }
+            if state.next == planned {
+                state.next = max(planned, Clocks.current.now + min(duration * 20, Self.longest))
+            }
         }
     }
 
@@ -65,7 +67,7 @@ final class SaveSchedule: Sendable {
     func fail() {
         state.withLock { state in
             state.isUnsaved = true
-            state.next = .now + Self.retry
+            state.next = Clocks.current.now + Self.retry
         }
     }
 }

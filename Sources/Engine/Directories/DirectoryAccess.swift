@@ -50,7 +50,7 @@ struct DirectoryAccess: Sendable {
                 call.give(.failure(error))
             }
         }
-        let result = call.wait(until: .now + Self.limit, abandons: true) { directory.hang != nil }
+        let result = call.wait(until: Clocks.current.now + Self.limit, abandons: true) { directory.hang != nil }
         guard let result else {
             throw DiskError(directory.hang ?? "\(root) does not answer", underlying: ETIMEDOUT)
         }

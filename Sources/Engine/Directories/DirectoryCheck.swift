@@ -19,19 +19,27 @@ package enum DirectoryCheck {
     package static func mistake(_ path: String, mustExist: Bool = false) -> String? {
         let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         let absolute = "/" + whole.split(separator: "/").joined(separator: "/")
+        let disk = FileSystem.disk
         var current = absolute
         while true {
-            var status = stat()
-            if unsafe stat(current, &status) == 0 {
+            let number: Int32
+            do throws(ErrorNumber) {
+                let kind = try disk.status(current, followsLinks: true).kind
                 let place = current == absolute ? "" : "cannot be created: \(current) "
-                guard status.st_mode & S_IFMT == S_IFDIR else { return "\(place)is not a directory" }
+                guard kind == .directory else { return "\(place)is not a directory" }
                 if let type = MountTable.typeWithoutFiles(current) {
                     return "\(place)is on a file system that stores no files (\(type))"
                 }
-                guard unsafe access(current, W_OK | X_OK) != 0 else { return nil }
-                return "\(place)is not writable for user ID \(geteuid()): \(systemMessage(errno))"
+                do throws(ErrorNumber) {
+                    try disk.checkMayCreate(in: current)
+                    return nil
+                } catch {
+                    return
+                        "\(place)is not writable for user ID \(geteuid()): \(systemMessage(error.value))"
+                }
+            } catch {
+                number = error.value
             }
-            let number = errno
             if mustExist { return "must exist, but cannot be examined: \(systemMessage(number))" }
             guard number == ENOENT else {
                 // A file is in a directory's place. Checking the path above finds out which.
@@ -41,7 +49,7 @@ package enum DirectoryCheck {
                 }
                 return "cannot be examined: \(systemMessage(number))"
             }
-            if unsafe lstat(current, &status) == 0 { return "cannot be created: \(current) is a broken symbolic link" }
+            if FileSystem.exists(current) { return "cannot be created: \(current) is a broken symbolic link" }
             guard let parent = parent(of: current) else { return "cannot be created" }
             current = parent
         }

@@ -23,10 +23,11 @@ final class DiskAnswer<Value: Sendable>: @unchecked Sendable {
     func wait(until deadline: ContinuousClock.Instant, abandons: Bool = false, isHopeless: () -> Bool = { false })
         -> Value?
     {
+        let clocks = Clocks.current
         condition.lock()
         defer { condition.unlock() }
         while value == nil {
-            let rest = deadline - .now
+            let rest = deadline - clocks.now
             if rest <= .zero || isHopeless() {
                 isAbandoned = isAbandoned || abandons
                 return nil
@@ -45,11 +46,11 @@ package struct DiskQuestion<Answer: Sendable>: Sendable {
 
     /// Starts the call. Does not wait.
     package init(_ ask: @escaping @Sendable () -> Answer) {
-        Thread { [result] in result.give(ask()) }.start()
+        DiskThread.make { [result] in result.give(ask()) }.start()
     }
 
     /// The call has returned.
-    var isAnswered: Bool { answer(by: .now) != nil }
+    var isAnswered: Bool { answer(by: Clocks.current.now) != nil }
 
     /// Returns the call's answer, or nil if there is none by the deadline. Blocks until then.
     package func answer(by deadline: ContinuousClock.Instant) -> Answer? { result.wait(until: deadline) }

@@ -137,7 +137,7 @@ struct Rehearsal {
     /// A running rehearsal holds the lock of its directory. Blocks.
     static func removeLeftovers(in root: String) {
         let partial = root + "/" + RecordingLayout.partialDirectoryName
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
+        let names = FileSystem.names(in: partial)
         var running: Set<String> = []
         for name in names
         where [prefix, DirectoryLock.newPrefix + prefix, openingPrefix].contains(where: name.hasPrefix) {
@@ -151,10 +151,10 @@ struct Rehearsal {
                 running.insert(name)
                 continue
             }
-            try? FileManager.default.removeItem(atPath: directory)
+            FileSystem.removeTree(directory)
             withExtendedLifetime(lock) {}
         }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        for name in FileSystem.names(in: root)
         where name.hasPrefix("." + prefix) {
             if !running.contains(String(name.dropFirst())) { FileSystem.removeName(root + "/" + name) }
         }

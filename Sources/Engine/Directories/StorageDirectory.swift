@@ -85,6 +85,7 @@ final class StorageDirectory: Sendable {
     private let hangLimit: Duration
     private let busyLimit: Duration
     private let meter: Meter
+    private let clocks = Clocks.current
     private let rehearsals: BlockingExecutor
     private let probe = Rehearsal.prefix + RecordingID().description
     private let state = Mutex(State())
@@ -116,7 +117,7 @@ final class StorageDirectory: Sendable {
     var hang: String? {
         let (began, limit) = state.withLock { ($0.began, $0.limit) }
         guard let began else { return nil }
-        let waited = ContinuousClock.now - began
+        let waited = clocks.now - began
         return waited < limit ? nil : "\(path) has not answered for \(waited.components.seconds) seconds"
     }
 
@@ -125,8 +126,8 @@ final class StorageDirectory: Sendable {
 
     /// A message for the operator that a recording has waited at least ``busyLimit`` for the disk; nil if none has.
     var delay: String? {
-        guard let since = calls.oldest, .now - since >= busyLimit else { return nil }
-        return "a recording has waited for \(path) for \((ContinuousClock.now - since).components.seconds) seconds"
+        guard let since = calls.oldest, clocks.now - since >= busyLimit else { return nil }
+        return "a recording has waited for \(path) for \((clocks.now - since).components.seconds) seconds"
     }
 
     /// The reason why the directory takes no recordings, in words; nil if it takes them.
@@ -151,12 +152,12 @@ final class StorageDirectory: Sendable {
     func rehearse(_ logger: Logger) {
         let isHangNew = state.withLock { state -> Bool? in
             guard let began = state.began else {
-                state.began = .now
+                state.began = clocks.now
                 state.limit = hangLimit
                 return nil
             }
-            defer { state.isHangLogged = state.isHangLogged || .now - began >= state.limit }
-            return .now - began >= state.limit && !state.isHangLogged
+            defer { state.isHangLogged = state.isHangLogged || clocks.now - began >= state.limit }
+            return clocks.now - began >= state.limit && !state.isHangLogged
         }
         if let isHangNew {
             if isHangNew { logger.error("directory does not answer", metadata: ["directory": "\(path)"]) }
@@ -195,7 +196,7 @@ final class StorageDirectory: Sendable {
                     return false
                 }
                 state.sinceSync = nil
-                if state.began != nil { (state.began, state.limit) = (.now, busyLimit) }
+                if state.began != nil { (state.began, state.limit) = (clocks.now, busyLimit) }
                 return true
             }
             if isSyncDue {
@@ -281,7 +282,7 @@ final class StorageDirectory: Sendable {
     /// Later calls fail at once while the directory hangs.
     func giveUp() {
         state.withLock { $0.isGivenUp = true }
-        calls.giveUp(before: .now)
+        calls.giveUp(before: clocks.now)
     }
 
     // MARK: - Identity of the disk
@@ -290,7 +291,7 @@ final class StorageDirectory: Sendable {
 
     /// Returns the names given to the disk by this and earlier programs.
     private func volumes() -> [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? []
+        let names = FileSystem.names(in: partial)
         return names.filter { $0.hasPrefix(Self.volumePrefix) }.sorted()
     }
 

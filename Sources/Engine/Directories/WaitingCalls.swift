@@ -15,7 +15,7 @@ import Synchronization
 /// So nobody waits for the call itself, but for its result or the end of the patience with it.
 final class WaitingCalls: Sendable {
     private struct Call {
-        let since = ContinuousClock.now
+        let since = Clocks.current.now
         let takesLong: Bool
         let giveUp: @Sendable () -> Void
     }

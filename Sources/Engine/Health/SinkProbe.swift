@@ -28,7 +28,7 @@ final class SinkProbe: Sendable {
     /// Starts a test of every sink, or only of required and failed sinks.
     /// Does not wait, because a destination may block for ever.
     func start(all: Bool) {
-        let now = ContinuousClock.now
+        let now = Clocks.current.now
         for station in stations where all || station.plan.envelope.required || station.health.problem != nil {
             let name = station.plan.name
             let began = underWay.withLock { tries -> ContinuousClock.Instant? in
@@ -63,7 +63,8 @@ final class SinkProbe: Sendable {
                 fileStem: "probe", fileMode: fileMode)
             directory.root = place.root
             let context = SinkContext(
-                recording: RecordingFacts(id: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Date()),
+                recording: RecordingFacts(
+                    id: RecordingID(), call: CallFacts(carrier: "probe"), startedAt: Clocks.current.date),
                 format: plan.envelope.format(of: AudioFormat(sampleRate: 16000)), sinkName: plan.name,
                 directory: directory, logger: logger)
             let guardian = DirectoryGuardian(place.directory, isLast: number + 1 == places.count)

@@ -85,7 +85,7 @@ final class Storage: Sendable {
 
     /// Starts further threads if all are stuck while work waits, and gives up hopeless reads. The heartbeat calls this.
     func relieve() {
-        let now = ContinuousClock.now
+        let now = Clocks.current.now
         for directory in all {
             directory.threads.relieve()
             DirectoryReader(directory).relieve(now: now)

@@ -202,7 +202,8 @@ extension Recording {
         var data: [String: JSONValue] = ["reason": .string(reason)]
         data["file"] = file.map(JSONValue.string)
         data["place"] = place.map(JSONValue.string)
-        events.append(Event(frame: FramePosition(framesReceived), at: Date(), type: Event.settled, data: data))
+        events.append(
+            Event(frame: FramePosition(framesReceived), at: Clocks.current.date, type: Event.settled, data: data))
     }
 }
 
@@ -227,9 +228,7 @@ extension FileSystem {
 
     /// Moves a file to an unused name on its disk, durably.
     static func move(_ path: String, to target: String) throws(DiskError) {
-        guard unsafe rename(path, target) == 0 else {
-            throw DiskError("cannot move \(path) to \(target)", underlying: errno)
-        }
+        try rename(path, to: target, failing: "cannot move \(path) to \(target)")
         try synchronizeDirectory(target.parentPath)
     }
 }

@@ -7,9 +7,7 @@ extension InterruptedCall {
     ///
     /// Its name may have a number. Recordings with lower numbers may have been deleted since.
     func published(as manifest: Recording) throws(DiskError) -> Recording? {
-        if let name = manifest.publishedAs, let published = try? store.manifest(named: name), published.id == id {
-            return published
-        }
+        if let name = manifest.publishedAs, let published = try published(named: name) { return published }
         let folder = manifest.name.parentPath, stem = manifest.name.lastPathComponent
         let entries: [FileSystem.Entry]
         do throws(DiskError) {
@@ -20,9 +18,24 @@ extension InterruptedCall {
         }
         for entry in entries where entry.name.hasPrefix(stem) && entry.name.hasSuffix(".json") {
             let name = (folder.isEmpty ? "" : folder + "/") + entry.name.dropLast(".json".count)
-            if let published = try? store.manifest(named: name), published.id == id { return published }
+            if let published = try published(named: name) { return published }
         }
         return nil
+    }
+
+    /// Returns the published manifest of a name if it is that of this call, otherwise nil.
+    /// - Throws: an error if the manifest is there and cannot be read. If the call counted as not published, recovery
+    ///   would take its published names back, and publish it again.
+    func published(named name: String) throws(DiskError) -> Recording? {
+        let path = "\(store.directory)/\(name).json"
+        let data: Data
+        do throws(DiskError) {
+            data = try FileSystem.contents(path)
+        } catch {
+            if error.isMissing || FileSystem.isDirectory(path) { return nil }
+            throw error
+        }
+        return (try? Recording(manifest: data)).flatMap { $0.id == id ? $0 : nil }
     }
 
     /// Returns the call's files in a sink's own directory, as far as they can be listed. Omits directories of programs.
@@ -135,6 +148,8 @@ extension InterruptedCall {
         let placed = Self.stretches(of: files, sink, manifest)
         sink.state = .recovered
         manifest.sinks[index] = sink
+        // Perhaps no published file told that the call was so long.
+        manifest.lengthen(to: placed.map(\.upperBound).max() ?? 0, by: index)
         manifest.settle(index, files: FrameRanges(placed))
     }
 

@@ -41,7 +41,12 @@ extension InterruptedCall {
         let manifests = files.filter { InterimManifest.split($0.name) != nil }
         let lost = manifests.filter { !FileSystem.isBlank(store.path($0, of: id)) }
         for file in lost { try refuseOtherVersions(file) }
-        let audio = files.filter { !manifests.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
+        var audio = files.filter { !manifests.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
+        // The manifest's name went before the names of these files. They have published names.
+        var published: [CallFile] = []
+        for file in audio where try isPublished(file) { published.append(file) }
+        audio.removeAll(where: published.contains)
+        if !dryRun { remove(published) }
         guard !audio.isEmpty || !lost.isEmpty else {
             // The power was cut before any of the call was on the disk.
             if !dryRun { removeAll(files) }
@@ -58,6 +63,24 @@ extension InterruptedCall {
         }
         if !dryRun { for file in lost { try putAside(file, &finding) } }
         return manifest(of: guesses, stem: stem)
+    }
+
+    /// Returns true if a published manifest of this call names a file under another name.
+    private func isPublished(_ file: CallFile) throws(DiskError) -> Bool {
+        let path = store.path(file, of: id), root = file.root ?? store.directory
+        guard let status = try? FileStatus(path, followsLinks: false), status.links > 1 else { return false }
+        var walk = DirectoryWalk()
+        walk.visit(root)
+        let other = walk.files.first { (try? FileStatus($0, followsLinks: false))?.identity == status.identity }
+        guard let name = other?.dropFirst(root.count + 1) else { return false }
+        let folder = String(name).parentPath
+        let place = folder.isEmpty ? "" : folder + "/"
+        for manifest in FileSystem.names(in: "\(store.directory)/\(folder)") where manifest.hasSuffix(".json") {
+            let published = try published(named: place + manifest.dropLast(".json".count))
+            let files = published?.sinks.flatMap(\.files) ?? []
+            if files.contains(where: { $0.directory == file.root && $0.name == name }) { return true }
+        }
+        return false
     }
 
     private func manifest(of guesses: [Guess], stem: String) -> Recording {
@@ -79,7 +102,7 @@ extension InterruptedCall {
             let roots = Set(sinks[index].files.compactMap(\.directory))
             sinks[index].directories = roots.isEmpty ? nil : roots.sorted()
         }
-        let end = guesses.compactMap { FileSystem.modified(store.path($0.file, of: id)) }.max() ?? Date()
+        let end = guesses.compactMap { FileSystem.modified(store.path($0.file, of: id)) }.max() ?? Clocks.current.date
         let bytes =
             guesses.compactMap { $0.format == nil ? nil : FileSystem.size(store.path($0.file, of: id)) }.max() ?? 0
         // Estimated from the length of an uncompressed file. Without one, the estimate is later than the true start.
@@ -136,12 +159,12 @@ extension InterruptedCall {
         return bare.isEmpty ? common : bare
     }
 
-    /// Throws if a manifest has another version: such a manifest is not damaged.
+    /// Throws if a manifest has another version, or cannot be read now: such a manifest is not damaged.
     private func refuseOtherVersions(_ file: CallFile) throws(DiskError) {
         struct Version: Decodable { let version: Int }
         let path = store.path(file, of: id)
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
-            let version = try? JSONDecoder().decode(Version.self, from: data).version,
+        let data = try FileSystem.contents(path)
+        guard let version = try? JSONDecoder().decode(Version.self, from: data).version,
             version != Recording.currentVersion
         else { return }
         throw DiskError("\(path): manifest version \(version) is not \(Recording.currentVersion)")
@@ -160,7 +183,7 @@ extension FileSystem {
     /// Returns true if a manifest has no bytes or only zeros, as after a power cut.
     static func isBlank(_ path: String) -> Bool {
         if isEmptyFile(path) { return true }
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else { return false }
+        guard let data = try? FileSystem.contents(path) else { return false }
         return data.allSatisfy { $0 == 0 }
     }
 }

@@ -1,14 +1,6 @@
 import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 // The repair of an interrupted call's files, and its account.
 extension InterruptedCall {
     /// Repairs a sink's files. If a repair fails, the file stays in its place and the sink has failed.
@@ -79,8 +71,10 @@ extension InterruptedCall {
         // A lossy encoder's stream may end in zeros of its own, so it is never cut.
         if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
         if !dryRun {
-            guard unsafe truncate(path, off_t(begin)) == 0 else {
-                throw SinkError(.write, "cannot cut \(path)", underlying: errno)
+            do throws(ErrorNumber) {
+                try FileSystem.disk.open(path, FileOpening(.write)).truncate(to: begin)
+            } catch {
+                throw SinkError(.write, "cannot cut \(path)", underlying: error.value)
             }
         }
         return tail.end - begin
@@ -155,15 +149,13 @@ private struct UnwrittenTail {
     let end: Int
 
     init?(_ path: String) {
-        var status = stat()
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        guard unsafe fstat(descriptor, &status) == 0, status.st_size > 0 else { return nil }
-        let size = Int(status.st_size), block = max(512, min(Int(status.st_blksize), 1 << 20))
+        guard let file = try? FileSystem.open(path, FileOpening(.read, followsLinks: false)),
+            let status = try? file.status(), status.bytes > 0
+        else { return nil }
+        let size = status.bytes, block = max(512, min(status.blockSize, 1 << 20))
         let start = (size - 1) / block * block
         var bytes = [UInt8](repeating: 0, count: size - start)
-        let count = unsafe pread(descriptor, &bytes, bytes.count, off_t(start))
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe try? file.read(at: start, into: $0) }
         guard count == bytes.count else { return nil }
         begin = start + (bytes.lastIndex { $0 != 0 } ?? -1) + 1
         end = size

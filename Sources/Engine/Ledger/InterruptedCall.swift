@@ -150,7 +150,7 @@ struct InterruptedCall {
         guard manifest.endedAt == nil else { return }
         let signs = [lastSign] + files.map { FileSystem.modified(store.path($0, of: id)) }
         // A file's time may be set to any value, so the present is the latest end.
-        let last = min(signs.compactMap { $0 }.max() ?? manifest.startedAt, Date())
+        let last = min(signs.compactMap { $0 }.max() ?? manifest.startedAt, Clocks.current.date)
         manifest.endedAt = max(manifest.startedAt, last)
         manifest.endReason = manifest.endReason ?? "interrupted: the program ended while the call was running"
     }

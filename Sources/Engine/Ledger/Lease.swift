@@ -54,8 +54,7 @@ package final class Lease: Sendable {
     }
 
     /// Identifier of the boot of this host's kernel; nil if the system gives none, as without `/proc`.
-    static let boot: String? = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))
-        .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+    static var boot: String? { FileSystem.disk.boot }
 
     /// The identifier while the lease runs; nil before ``begin()`` and after ``end()``.
     var current: String? { state.withLock { $0.hasBegun } ? id : nil }
@@ -70,10 +69,14 @@ package final class Lease: Sendable {
 
     /// Begins the lease. Blocks. Keeps no file open, so that the disk can be unmounted while no call runs.
     package func begin() throws(DiskError) {
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw DiskError("cannot create \(path)", underlying: errno) }
-        defer { close(descriptor) }
-        let locksAreReal = flock(descriptor, LOCK_EX | LOCK_NB) == 0 && !Self.isFree(path)
+        let file: any DiskFile
+        do throws(ErrorNumber) {
+            file = try FileSystem.disk.open(path, FileOpening(.createIfMissing(mode: 0o644)))
+        } catch {
+            throw DiskError("cannot create \(path)", underlying: error.value)
+        }
+        let locksAreReal = (try? file.lock()) == .taken && !Self.isFree(path)
+        try? file.close()
         state.withLock { state in
             state.hasBegun = true
             state.locksAreReal = locksAreReal
@@ -114,7 +117,7 @@ package final class Lease: Sendable {
     /// Renews the lease every 5 seconds, on a thread of its own, until the process ends or the lease is released.
     /// For programs without a recorder.
     package func keep() {
-        let thread = Thread { [weak self] in
+        let thread = DiskThread.make { [weak self] in
             while true {
                 Thread.sleep(forTimeInterval: 5)
                 guard let self else { return }
@@ -144,12 +147,13 @@ package final class Lease: Sendable {
             + "\"host\": \(Self.text(record.host)), \"id\": \"\(id)\"}"
         let data = Data((text.padding(toLength: max(text.count, 511), withPad: " ", startingAt: 0) + "\n").utf8)
         // Opened for each renewal: on a shared disk, closing the file shows the change to other hosts.
-        let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw DiskError("cannot renew \(path)", underlying: errno) }
-        let written = unsafe data.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-        let failure = written == data.count ? nil : errno
-        guard close(descriptor) == 0, failure == nil else {
-            throw DiskError("cannot renew \(path)", underlying: failure ?? errno)
+        do throws(ErrorNumber) {
+            let file = try FileSystem.disk.open(path, FileOpening(.write))
+            let written = try file.write(data.bytes, at: 0)
+            try file.close()
+            guard written == data.count else { throw ErrorNumber(EIO) }
+        } catch {
+            throw DiskError("cannot renew \(path)", underlying: error.value)
         }
     }
 
@@ -157,9 +161,7 @@ package final class Lease: Sendable {
 
     /// True when a file's lock can be taken, or when the file cannot be opened.
     private static func isFree(_ path: String) -> Bool {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return true }
-        defer { close(descriptor) }
-        return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        guard let file = try? FileSystem.open(path, FileOpening(.read)) else { return true }
+        return (try? file.lock()) == .taken
     }
 }

@@ -111,7 +111,7 @@ package final class Leases: Sendable {
     /// another host has another clock. On a disk of this kernel alone, a lease from an earlier boot is old, too.
     /// A call that still names a removed lease counts as a call of a dead program, which is correct.
     package func removeLeftovers() {
-        let names = Set((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).filter {
+        let names = Set(FileSystem.names(in: directory)).filter {
             $0.hasPrefix(Lease.prefix)
         }
         for name in names where name != Lease.prefix + own.id {
@@ -126,17 +126,18 @@ package final class Leases: Sendable {
 
     /// Returns the time for which this program has seen a lease unchanged.
     private func age(of owner: String) -> Duration {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: Lease.path(owner, in: directory))) else {
+        guard let data = try? FileSystem.contents(Lease.path(owner, in: directory)) else {
             return .zero
         }
-        return .now - look(at: owner, data).since
+        return Clocks.current.now - look(at: owner, data).since
     }
 
     /// Remembers the content of a lease, and returns since when it is the same.
     private func look(at owner: String, _ data: Data) -> Sight {
-        state.withLock { state in
-            var sight = state.seen[owner] ?? Sight(data: data, since: .now)
-            if sight.data != data { sight = Sight(data: data, since: .now, hasChanged: true) }
+        let now = Clocks.current.now
+        return state.withLock { state in
+            var sight = state.seen[owner] ?? Sight(data: data, since: now)
+            if sight.data != data { sight = Sight(data: data, since: now, hasChanged: true) }
             state.seen[owner] = sight
             return sight
         }
@@ -145,7 +146,7 @@ package final class Leases: Sendable {
     /// Returns true if a lease is from an earlier boot, on a disk of this kernel alone.
     private func isOfEarlierBoot(_ path: String) -> Bool {
         guard isOfOneKernel, own.locksAreReal, let current = Lease.boot,
-            let data = try? Data(contentsOf: URL(fileURLWithPath: path))
+            let data = try? FileSystem.contents(path)
         else { return false }
         // A power cut may have emptied the file. Its time remains.
         guard let record = try? JSONDecoder().decode(Lease.Record.self, from: data) else {
@@ -164,7 +165,7 @@ package final class Leases: Sendable {
         if owner == own.id { return .alive }
         if asked.contains(owner) { return .dead }
         let path = Lease.path(owner, in: directory)
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
+        guard let data = try? FileSystem.contents(path) else {
             // The program has ended, or another program recovers its calls.
             return claimer(of: owner).map { $0 == own.id ? .dead : verdict(of: $0, asked: asked.union([owner])) }
                 ?? .dead
@@ -175,7 +176,7 @@ package final class Leases: Sendable {
         let record = try? JSONDecoder().decode(Lease.Record.self, from: data)
         if let boot = record?.boot, own.locksAreReal, boot == Lease.boot { return .dead }
         let sight = look(at: owner, data)
-        if .now - sight.since >= limit { return .dead }
+        if Clocks.current.now - sight.since >= limit { return .dead }
         return sight.hasChanged ? .alive : .undecided
     }
 
@@ -186,18 +187,22 @@ package final class Leases: Sendable {
     /// Returns the program that recovers the calls of a dead one.
     private func claimer(of owner: String) -> String? {
         let prefix = "\(Lease.prefix)\(owner).by-"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        return names.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        return FileSystem.names(in: directory).first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
 
     /// Takes over the calls of a dead program. If several programs try, the first to rename the lease succeeds.
     private func claim(_ owner: String) -> Bool {
         if state.withLock({ $0.claimed.contains(owner) }) { return true }
         let mine = claimPath(owner, by: own.id)
-        if unsafe rename(Lease.path(owner, in: directory), mine) != 0 {
-            guard errno == ENOENT else { return false }
+        let disk = FileSystem.disk
+        do throws(ErrorNumber) {
+            try disk.rename(Lease.path(owner, in: directory), to: mine)
+        } catch {
+            guard error.value == ENOENT else { return false }
             // Without a lease and a claim, the program ended in order, or its calls were examined before.
-            if let other = claimer(of: owner), other != own.id, unsafe rename(claimPath(owner, by: other), mine) != 0 {
+            if let other = claimer(of: owner), other != own.id,
+                (try? disk.rename(claimPath(owner, by: other), to: mine)) == nil
+            {
                 return false
             }
         }
@@ -208,9 +213,8 @@ package final class Leases: Sendable {
     /// Returns the identifier of the lease named in the manifest of an unpublished call.
     static func owner(of callDirectory: String) -> String? {
         struct Owner: Decodable { var owner: String? }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: callDirectory)) ?? []
-        for name in names where name.hasSuffix(".json") || name.hasSuffix(".json.new") {
-            if let data = try? Data(contentsOf: URL(fileURLWithPath: callDirectory + "/" + name)),
+        for name in FileSystem.names(in: callDirectory) where name.hasSuffix(".json") || name.hasSuffix(".json.new") {
+            if let data = try? FileSystem.contents(callDirectory + "/" + name),
                 let owner = try? JSONDecoder().decode(Owner.self, from: data).owner
             {
                 return owner

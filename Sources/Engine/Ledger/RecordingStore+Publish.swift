@@ -174,8 +174,14 @@ extension RecordingStore {
 
     /// Removes the partial names of a call with published files.
     /// The manifest goes last, because it tells where the other files are.
+    ///
+    /// If a name cannot be removed, the manifest stays. Without it, the next start would not know that the file is
+    /// published, and would publish it again.
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
-        dropNames(partial, of: files, roots: roots)
+        let areGone = dropNames(partial, of: files, roots: roots)
+        guard areGone, let names = try? FileSystem.list(partial.directory),
+            names.allSatisfy({ partial.isManifest($0.name) })
+        else { return }
         for ending in RecordingLayout.manifestEndings.reversed() {
             FileSystem.removeName(partial.manifestPath + ending)
         }
@@ -186,7 +192,10 @@ extension RecordingStore {
 
     /// Removes the partial names of published files. Keeps the rest of the call's directories for files still to be
     /// published.
-    func dropNames(_ partial: PartialRecording, of files: [CallFile], roots: Set<String>) {
+    /// - Returns: true if the call has nothing left in the sinks' own directories.
+    @discardableResult
+    func dropNames(_ partial: PartialRecording, of files: [CallFile], roots: Set<String>) -> Bool {
+        var areGone = true
         for file in files where file.root == nil {
             FileSystem.removeName(path(file, of: partial.id))
             reach(.released)
@@ -195,13 +204,18 @@ extension RecordingStore {
             let names = files.filter { $0.root == root }.map { path($0, of: partial.id) }
             let directory = RecordingLayout.partialDirectory(of: partial.id, in: root)
             // If the directory does not answer, the names stay. The next start removes them.
-            try? access.run(in: root) { [onStep] () throws(DiskError) in
+            let isGone = try? access.run(in: root) { [onStep] () throws(DiskError) in
                 for name in names {
                     FileSystem.removeName(name)
                     onStep?(.released)
                 }
                 FileSystem.removeEmptyDirectory(directory)
+                // Another disk than the manifest's may lose the removal in a power cut, and the manifest tells of it.
+                try FileSystem.synchronizeDirectory(directory.parentPath)
+                return FileStatus.isMissing(directory)
             }
+            areGone = areGone && isGone == true
         }
+        return areGone
     }
 }

@@ -194,7 +194,7 @@ package struct RecordingStore: Sendable {
 
     /// Reads a published manifest.
     package func manifest(named name: String) throws -> Recording {
-        try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name).json")))
+        try Recording(manifest: FileSystem.contents("\(directory)/\(name).json"))
     }
 
     /// Replaces a published manifest to add facts that the carrier sent after the call.

@@ -128,7 +128,7 @@ package struct Recovery: Sendable {
     ) -> [Finding] {
         let pass = Pass(dryRun: dryRun, settling: settling, onRecovery: onRecovery)
         let partial = store.directory + "/" + RecordingLayout.partialDirectoryName
-        let entries: [FileSystem.Entry]
+        var entries: [FileSystem.Entry]
         do throws(DiskError) {
             entries = try FileSystem.list(partial)
         } catch {
@@ -139,15 +139,11 @@ package struct Recovery: Sendable {
             return [finding]
         }
         var findings: [Finding] = [], far: [FarCall] = []
+        let leftovers = Leftovers(in: partial)
+        if !dryRun { entries += leftovers.tidy(entries.map(\.name)) }
         for entry in entries {
             let directory = partial + "/" + entry.name
-            guard let id = RecordingID(entry.name) else {
-                // The directory is being made now, or its program died while making it.
-                if !dryRun, entry.name.hasPrefix(DirectoryLock.newPrefix), FileSystem.isOld(directory) {
-                    removeUnbegun(directory)
-                }
-                continue
-            }
+            guard let id = RecordingID(entry.name) else { continue }
             if let problem = watch.hang(of: id) {
                 findings.append(waiting(directory, problem, dryRun: dryRun))
                 continue
@@ -161,7 +157,7 @@ package struct Recovery: Sendable {
             if !roots.isEmpty { far.append(FarCall(id: id, directory: directory, roots: roots)) }
         }
         watch.begin(far.reduce(into: []) { $0.formUnion($1.roots) })
-        let deadline = ContinuousClock.now + watch.answerLimit
+        let deadline = Clocks.current.now + watch.answerLimit
         for call in far where !isEnding() {
             if let finding = recover(call, pass, deadline, isEnding) { findings.append(finding) }
         }
@@ -217,15 +213,15 @@ package struct Recovery: Sendable {
         // The lock was free a moment ago. A child process has a copy of the lock until it runs its program.
         let recovery = DiskQuestion { recover(call.id, call.directory, pass, attempts: 10) }
         while true {
-            if let finding = recovery.answer(by: .now + watch.answerLimit) { return finding }
+            if let finding = recovery.answer(by: Clocks.current.now + watch.answerLimit) { return finding }
             watch.ask(call.roots)
             guard
-                let problem = silence(of: call.roots, at: .now + watch.answerLimit)
+                let problem = silence(of: call.roots, at: Clocks.current.now + watch.answerLimit)
                     ?? (isEnding() ? "its recovery is not done yet" : nil)
             else { continue }
             // The recovery may have ended in the meantime. Otherwise it ends with its disk or with the process,
             // and may be ended at any point.
-            if let finding = recovery.answer(by: .now) { return finding }
+            if let finding = recovery.answer(by: Clocks.current.now) { return finding }
             watch.leave(call.id, recovery, problem)
             return waiting(call.directory, problem, dryRun: pass.dryRun)
         }
@@ -242,18 +238,6 @@ package struct Recovery: Sendable {
         finding.problems = [problem]
         report(finding, dryRun: dryRun)
         return finding
-    }
-
-    /// Removes a call's directory that never got its final name. It holds at most a manifest.
-    private func removeUnbegun(_ directory: String) {
-        guard let lock = try? DirectoryLock(existing: directory), let entries = try? FileSystem.list(directory) else {
-            return
-        }
-        defer { withExtendedLifetime(lock) {} }
-        for entry in entries where InterimManifest.split(entry.name) != nil {
-            FileSystem.removeName(directory + "/" + entry.name)
-        }
-        FileSystem.removeEmptyDirectory(directory)
     }
 
     private func report(_ finding: Finding, dryRun: Bool) {

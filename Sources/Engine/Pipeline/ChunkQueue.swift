@@ -50,6 +50,7 @@ final class ChunkQueue: Sendable {
     private let recordsPaused: Bool
     /// Announces room after a push found none. Called from any thread.
     private let onRoom: @Sendable () -> Void
+    private let clocks = Clocks.current
     private let state: Mutex<State>
 
     /// Makes an empty queue.
@@ -64,7 +65,7 @@ final class ChunkQueue: Sendable {
         finishLimit = .seconds(max(envelope.finishLimit, envelope.stallLimit))
         recordsPaused = envelope.onPause == .record
         self.onRoom = onRoom
-        let now = ContinuousClock.now
+        let now = clocks.now
         let meter = HoldMeter(limit: mayHold ? nil : envelope.holdLimit, format: format, now: now)
         state = Mutex(State(meter: meter, lastProgress: now, nextCheckpoint: now + checkpointInterval))
     }
@@ -107,13 +108,13 @@ final class ChunkQueue: Sendable {
                 drop(chunk, &state)
                 return (true, nil)
             case .open:
-                if state.items.isEmpty { state.lastProgress = .now }
+                if state.items.isEmpty { state.lastProgress = clocks.now }
                 state.items.append(.chunk(chunk))
                 state.queuedFrames += chunk.frameCount
                 // A resting worker takes the chunk at once, however long it is.
                 if let resting = state.resting.take() { return (true, resting) }
                 // A call that already waits must wait until room is announced, even if it pushes its remaining audio.
-                if state.queuedFrames >= capacity, !state.callIsWaiting { fill(&state, now ?? .now) }
+                if state.queuedFrames >= capacity, !state.callIsWaiting { fill(&state, now ?? clocks.now) }
                 return (!state.callIsWaiting, nil)
             }
         }
@@ -149,7 +150,9 @@ final class ChunkQueue: Sendable {
     }
 
     /// Removes and returns the next item; nil if there is none now. Only the sink's worker calls this.
-    func take(now: ContinuousClock.Instant = .now) -> Item? {
+    /// - Parameter now: the time; nil reads the clock.
+    func take(now: ContinuousClock.Instant? = nil) -> Item? {
+        let now = now ?? clocks.now
         let (item, room) = state.withLock { state -> (Item?, Bool) in
             state.lastProgress = now
             if state.isDirty, now >= state.nextCheckpoint { return (takeCheckpoint(&state, now), false) }
@@ -191,15 +194,15 @@ final class ChunkQueue: Sendable {
 
     /// Waits before a failed destination is tried again. Returns early when the call ends.
     func wait(seconds: Double) async {
-        let end = ContinuousClock.now + .seconds(seconds)
-        while !isClosed, ContinuousClock.now < end { try? await Task.sleep(for: min(.milliseconds(50), end - .now)) }
+        let end = clocks.now + .seconds(seconds)
+        while !isClosed, clocks.now < end { try? await Task.sleep(for: min(.milliseconds(50), end - clocks.now)) }
     }
 
     /// Notes progress of the sink without a new item, as while it writes a long gap.
     /// - Parameter frames: frames of the gap written since the last note.
     func noteProgress(gapFrames frames: Int = 0) {
         state.withLock { state in
-            state.lastProgress = .now
+            state.lastProgress = clocks.now
             state.meter.take(frames)
         }
     }
@@ -208,9 +211,9 @@ final class ChunkQueue: Sendable {
     func close() {
         let woken = state.withLock { state -> (any Consumer)? in
             guard state.mode != .failed else { return nil }
-            state.meter.settle(now: .now, isHeld: state.isHeld)
+            state.meter.settle(now: clocks.now, isHeld: state.isHeld)
             state.mode = .closed
-            state.lastProgress = .now
+            state.lastProgress = clocks.now
             return state.resting.take()
         }
         woken?.wake()
@@ -219,7 +222,7 @@ final class ChunkQueue: Sendable {
     /// Marks the sink as failed. The queue discards queued and later audio, and the call no longer waits for the sink.
     func fail() {
         let room = state.withLock { state -> Bool in
-            state.meter.settle(now: .now, isHeld: state.isHeld)
+            state.meter.settle(now: clocks.now, isHeld: state.isHeld)
             state.mode = .failed
             state.items.removeAll()
             state.queuedFrames = 0

@@ -42,7 +42,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// The substitute noted last on the timeline, and its end.
     var lastNote: (substitute: SinkAccount.Substitute, end: Int)?
     /// The time of the next sync to stable storage.
-    private var nextSync = ContinuousClock.now
+    private var nextSync: ContinuousClock.Instant
+    private let clocks = Clocks.current
     /// The call has ended, and nothing more is to be written.
     private var isClosing = false
 
@@ -50,6 +51,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     init(_ options: Sink.Options, _ job: SinkJob) {
         self.options = options
         self.job = job
+        nextSync = clocks.now
         let format = job.envelope.format(of: job.format)
         self.format = format
         cursor = SinkCursor(from: job.format, to: format)
@@ -129,7 +131,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             job.queue.noteProgress()
         }
         try await writeGap()
-        nextSync = .now + .seconds(job.envelope.sync)
+        nextSync = clocks.now + .seconds(job.envelope.sync)
         isServing = true
     }
 
@@ -138,9 +140,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         switch item {
         case .chunk(let chunk):
             recent.append(chunk)
-            let begin = ContinuousClock.now
+            let begin = clocks.now
             try await write(chunk)
-            let end = ContinuousClock.now
+            let end = clocks.now
             job.station.metrics.writeTime.record(duration: end - begin)
             job.station.metrics.lag.record(duration: end - chunk.receivedAt)
         case .gap(let frames, let start, let isPaused):
@@ -149,9 +151,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         case .checkpoint:
             try await sink?.checkpoint()
             // Synced now if the next checkpoint would be too late: `sync` is the most that a power cut may take.
-            if job.envelope.sync > 0, ContinuousClock.now + .seconds(job.envelope.checkpoint) > nextSync {
+            if job.envelope.sync > 0, clocks.now + .seconds(job.envelope.checkpoint) > nextSync {
                 try part?.context.synchronizeFiles()
-                nextSync = .now + .seconds(job.envelope.sync)
+                nextSync = clocks.now + .seconds(job.envelope.sync)
             }
             publish(isNews: false)
         case .end:
@@ -163,9 +165,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     private mutating func finish() async throws(SinkError) {
         try await flushConversion()
         isClosing = true
-        let begin = ContinuousClock.now
+        let begin = clocks.now
         try await closePart()
-        job.station.metrics.finishTime.record(duration: .now - begin)
+        job.station.metrics.finishTime.record(duration: clocks.now - begin)
         report.isFinished = true
     }
 

@@ -124,11 +124,10 @@ private final class Stream {
         if count > 0 {
             unsafe buffer.copyBytes(from: head[position..<position + count])
         } else {
-            repeat {
-                count = unsafe pread(file.descriptor, buffer.baseAddress, buffer.count, off_t(fileOffset(position)))
-            } while count < 0 && errno == EINTR
-            if count < 0 {
-                failure = errno
+            do throws(ErrorNumber) {
+                count = unsafe try file.file.read(at: fileOffset(position), into: buffer)
+            } catch {
+                failure = error.value
                 return nil
             }
         }

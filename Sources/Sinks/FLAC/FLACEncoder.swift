@@ -9,7 +9,7 @@ import CallreelCore
     import Glibc
 #endif
 
-/// A libFLAC encoder that writes to a descriptor. Only this type encodes FLAC.
+/// A libFLAC encoder that writes to a file. Only this type encodes FLAC.
 ///
 /// When a write returns, the file has all bytes that the encoder has produced.
 /// Write errors are taken from the output, because libFLAC's `finish` returns true even after a
@@ -35,10 +35,10 @@ import CallreelCore
 
     /// Writes the beginning of a native FLAC stream to an empty file.
     ///
-    /// The descriptor belongs to the caller, who closes it. It must outlive this value.
+    /// The caller closes the file after this value.
     /// - Parameter comments: names (ASCII without `=`) and values of Vorbis comments, in order.
     init(
-        descriptor: Int32, format: AudioFormat, settings: Settings, comments: [(name: String, value: String)],
+        file: any DiskFile, format: AudioFormat, settings: Settings, comments: [(name: String, value: String)],
         padding: Int
     ) throws(CodecFailure) {
         let metadata = try unsafe Self.metadata(comments: comments, padding: padding)
@@ -46,7 +46,7 @@ import CallreelCore
             unsafe Self.free(metadata)
             throw CodecFailure("out of memory", systemError: ENOMEM)
         }
-        let output = CodecOutput(descriptor: descriptor)
+        let output = CodecOutput(file)
         // A setter fails only on an encoder that is already running.
         // The start below checks that the values fit together.
         unsafe FLAC__stream_encoder_set_channels(encoder, UInt32(format.channels))

@@ -15,7 +15,7 @@ public struct FLACSink: ~Copyable, AudioSink {
 
     private let details: [String: JSONValue]
     private var frames = 0
-    // Before `file`, because fields are destroyed in this order and the encoder writes to the descriptor.
+    // Before `file`, because fields are destroyed in this order and the encoder writes to the file.
     private var encoder: FLACEncoder
     private let file: OutputFile
 
@@ -26,7 +26,7 @@ public struct FLACSink: ~Copyable, AudioSink {
         let file = try context.createFile("flac")
         do {
             encoder = try FLACEncoder(
-                descriptor: file.descriptor, format: context.format,
+                file: file.openFile, format: context.format,
                 settings: .init(level: options.level, blockSize: blockSize, verify: options.verify),
                 comments: [("TITLE", tags.title), ("DATE", tags.date), ("ENCODER", CallTags.software)] + tags.facts,
                 padding: options.padding)

@@ -1,13 +1,5 @@
 public import CallreelCore
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Records a call as bare samples, 16-bit little-endian and interleaved, in `<stem>.raw`.
 ///
 /// The file has no header, so it is complete at every moment. The manifest has the sample rate and channels needed to
@@ -61,6 +53,6 @@ public struct RawSink: ~Copyable, AudioSink {
     private func cutToWholeFrames() {
         guard let bytes = try? file.byteCount() else { return }
         // If this fails too, recovery cuts the file at the next start.
-        _ = ftruncate(file.descriptor, off_t(bytes - bytes % format.bytesPerFrame))
+        try? file.truncate(to: bytes - bytes % format.bytesPerFrame)
     }
 }

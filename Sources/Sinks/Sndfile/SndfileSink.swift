@@ -86,7 +86,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
         let text = kind.container == .ogg || kind.container == .caf ? { $0 } : CallTags.ascii
         do {
             return try SoundFile(
-                creating: kind, on: file.descriptor, format: context.format, quality: options.quality,
+                creating: kind, on: file.openFile, format: context.format, quality: options.quality,
                 texts: [
                     (.title, text(tags.title)), (.date, tags.date), (.comment, text(tags.comment)),
                     (.software, CallTags.software),

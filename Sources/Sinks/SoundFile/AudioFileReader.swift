@@ -58,6 +58,8 @@ package struct AudioFileReader: ~Copyable {
             var input: CodecInput?
             if let stored, let uncounted, !uncounted.patches.isEmpty {
                 input = CodecInput(stored, patches: uncounted.patches)
+            } else if let stored, !stored.hasDescriptor {
+                input = CodecInput(stored, patches: [])
             }
             let file = try SoundFile(reading: path, patched: input)
             guard wanted != nil || Self.keptRates ~= file.format.sampleRate && Self.keptChannels ~= file.format.channels

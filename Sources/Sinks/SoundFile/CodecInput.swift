@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import CallreelCore
 
 /// The input of a C library: a file with some of its bytes replaced. The file itself is not changed.
 ///
@@ -36,9 +30,8 @@ final class CodecInput {
         guard position >= 0 else { return 0 }
         var done = 0
         while done < buffer.count {
-            let count = unsafe pread(
-                file.descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(position + done))
-            if count < 0, errno == EINTR { continue }
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = unsafe (try? file.file.read(at: position + done, into: rest)) ?? 0
             if count <= 0 { break }
             done += count
         }

@@ -36,29 +36,29 @@ import CallreelCore
     /// Writes the header of a plain RIFF WAV file to an empty file, open for reading and writing.
     /// The file is valid from here on.
     ///
-    /// The descriptor belongs to the caller, and must outlive this value.
+    /// The caller closes the file after this value.
     /// - Parameter texts: texts to write before the audio, in ASCII.
     init(
-        creatingWAVOn descriptor: Int32, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
+        creatingWAVOn file: any DiskFile, encoding: WAVEncoding, format: AudioFormat, texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
-        try self.init(creating: SoundKind(.wav, encoding.soundEncoding), on: descriptor, format: format, texts: texts)
+        try self.init(creating: SoundKind(.wav, encoding.soundEncoding), on: file, format: format, texts: texts)
     }
 
     /// Begins a file of any kind that libsndfile writes, in an empty file that is open for reading and writing.
     ///
     /// A kind with a length in its header has a valid header from here on. Other kinds begin with their first audio.
-    /// The descriptor belongs to the caller, and must outlive this value.
+    /// The caller closes the file after this value.
     /// - Parameters:
     ///   - quality: quality of a lossy kind, from 0 (smallest) to 1 (best). Nil means the library's own choice.
     ///   - texts: texts to write before the audio, if the kind keeps any.
     init(
-        creating kind: SoundKind, on descriptor: Int32, format: AudioFormat, quality: Double? = nil,
+        creating kind: SoundKind, on file: any DiskFile, format: AudioFormat, quality: Double? = nil,
         texts: [(tag: Tag, text: String)]
     ) throws(CodecFailure) {
         var info = Self.info(kind, format)
         // With callbacks, the library makes no system calls of its own. Without them it would seek and
         // measure the file for each header.
-        let output = CodecOutput(descriptor: descriptor)
+        let output = CodecOutput(file)
         var calls = unsafe SF_VIRTUAL_IO(
             get_filelen: byteCount, seek: seek, read: readNothing, write: writeBytes, tell: tellPosition)
         guard let handle = unsafe sf_open_virtual(&calls, Int32(SFM_WRITE), &info, output.address) else {

@@ -71,7 +71,7 @@ private struct Part: ~Copyable {
         let tags = CallTags(context)
         do {
             sound = try SoundFile(
-                creatingWAVOn: file.descriptor, encoding: encoding, format: context.format,
+                creatingWAVOn: file.openFile, encoding: encoding, format: context.format,
                 texts: [
                     (.title, CallTags.ascii(tags.title)), (.date, tags.date), (.comment, CallTags.ascii(tags.comment)),
                     (.software, CallTags.software),
