@@ -25,8 +25,8 @@ package final class RecordingIndex: Catalogue {
         var byID: [RecordingID: Entry] = [:]
         var byName: [String: Entry] = [:]
         /// The newest recording of each leg and of each conversation.
-        var byUUID: [String: Entry] = [:]
-        var byConversation: [String: Entry] = [:]
+        var byLeg: [CallFacts.Identifier: Entry] = [:]
+        var byTalk: [CallFacts.Identifier: Entry] = [:]
         /// Manifests by their names without endings, with their recordings,
         /// for each directory relative to the recordings directory.
         var manifests: [String: [String: RecordingID]] = [:]
@@ -38,8 +38,8 @@ package final class RecordingIndex: Catalogue {
                 guard byID[entry.recording.id] == nil else { return false }
                 byID[entry.recording.id] = entry
                 byName[entry.recording.name] = entry
-                Self.keep(entry, as: entry.recording.call.uuid, in: &byUUID)
-                Self.keep(entry, as: entry.recording.call.conversation, in: &byConversation)
+                Self.keep(entry, as: entry.recording.call.leg, in: &byLeg)
+                Self.keep(entry, as: entry.recording.call.talk, in: &byTalk)
                 return true
             }
             guard let first = new.first else { return }
@@ -51,7 +51,9 @@ package final class RecordingIndex: Catalogue {
             entries.replaceSubrange(place..., with: (tail + new).sorted { $0.recording.newness < $1.recording.newness })
         }
 
-        private static func keep(_ entry: Entry, as name: String?, in names: inout [String: Entry]) {
+        private static func keep(
+            _ entry: Entry, as name: CallFacts.Identifier?, in names: inout [CallFacts.Identifier: Entry]
+        ) {
             guard let name else { return }
             if let other = names[name], other.recording.newness > entry.recording.newness { return }
             names[name] = entry
@@ -85,8 +87,7 @@ package final class RecordingIndex: Catalogue {
     /// Returns the name of a call's newest recording, found by the uuid, or else by the conversation.
     package func name(of facts: CallFacts) -> String? {
         state.withLock { state in
-            let entry =
-                facts.uuid.flatMap { state.byUUID[$0] } ?? facts.conversation.flatMap { state.byConversation[$0] }
+            let entry = facts.leg.flatMap { state.byLeg[$0] } ?? facts.talk.flatMap { state.byTalk[$0] }
             return entry?.recording.name
         }
     }
@@ -173,23 +174,21 @@ extension RecordingIndex.State {
             if manifests[folder]?.isEmpty == true { manifests[folder] = nil }
         }
         for names in manifests.values { ids.subtract(names.values) }
-        var uuids: Set<String> = [], conversations: Set<String> = []
+        var legs: Set<CallFacts.Identifier> = [], talks: Set<CallFacts.Identifier> = []
         for id in ids {
             guard let recording = byID.removeValue(forKey: id)?.recording else { continue }
             if byName[recording.name]?.recording.id == id { byName[recording.name] = nil }
-            if let uuid = recording.call.uuid { uuids.insert(uuid) }
-            if let conversation = recording.call.conversation { conversations.insert(conversation) }
+            if let leg = recording.call.leg { legs.insert(leg) }
+            if let talk = recording.call.talk { talks.insert(talk) }
         }
-        for uuid in uuids { byUUID[uuid] = nil }
-        for conversation in conversations { byConversation[conversation] = nil }
+        for leg in legs { byLeg[leg] = nil }
+        for talk in talks { byTalk[talk] = nil }
         entries.removeAll { ids.contains($0.recording.id) }
         // Another recording of the same call may be the newest now.
-        guard !uuids.isEmpty || !conversations.isEmpty else { return }
+        guard !legs.isEmpty || !talks.isEmpty else { return }
         for entry in entries {
-            if let uuid = entry.recording.call.uuid, uuids.contains(uuid) { byUUID[uuid] = entry }
-            if let conversation = entry.recording.call.conversation, conversations.contains(conversation) {
-                byConversation[conversation] = entry
-            }
+            if let leg = entry.recording.call.leg, legs.contains(leg) { byLeg[leg] = entry }
+            if let talk = entry.recording.call.talk, talks.contains(talk) { byTalk[talk] = entry }
         }
     }
 }

@@ -62,10 +62,8 @@ struct Serve: AsyncParsableCommand {
         let service = try CallreelService(
             configuration: configuration, logger: logger, lostLogLines: { Terminal.lostLogLines }
         ) { address in
-            Terminal.announce([
-                "Callreel is ready: \(address.page)",
-                "Place a test call: \(address.testCommand(ProgramArguments.path))",
-            ])
+            let command = address.testCommand(ProgramArguments.path).map { ["Place a test call: \($0)"] } ?? []
+            Terminal.announce(["Callreel is ready: \(address.page)"] + command)
         }
         let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger

@@ -38,22 +38,25 @@ package struct CallreelService: Service {
         package let isSecure: Bool
         /// No public URL is configured.
         package let isUnnamed: Bool
-        /// The path to which test calls are sent: that of the first answer webhook.
-        let callPath: String
+        /// The path to which test calls are sent: that of the first answer webhook. Nil if there is none.
+        let callPath: String?
+        /// The first answer webhook's address; nil if there is none.
+        var answerURL: String? { callPath.map { "\(publicURL)\($0)" } }
 
         /// The page's address on this machine.
         package var page: String { PublicURL(host: host, port: port, isSecure: isSecure).description + "/" }
 
-        /// The command that places a test call, as a shell takes it.
+        /// The command that places a test call, as a shell takes it. Nil if no carrier has an answer webhook.
         /// - Parameter program: the program's name or path.
-        package func testCommand(_ program: String) -> String {
+        package func testCommand(_ program: String) -> String? {
+            guard let answerURL else { return nil }
             func word(_ text: String) -> String {
                 let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+:@%=".contains($0)) }
                 return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
             }
             // A certificate seldom names the address on which a server listens.
             let trust = isSecure && isUnnamed ? " --insecure" : ""
-            return "\(word(program)) call --to \(word("\(publicURL)\(callPath)"))\(trust)"
+            return "\(word(program)) call --to \(word(answerURL))\(trust)"
         }
     }
 
@@ -84,7 +87,7 @@ package struct CallreelService: Service {
         let address = BoundAddress(configuration)
         self.address = address
         door = try Door(configuration) { address.publicURL }
-        if let path = door.callPath { address.setCallPath(path) }
+        address.setCallPath(door.callPath)
         let recorder = Recorder(
             store: try configuration.recordings.store(), settings: configuration.recorder,
             registry: configuration.registry, catalogue: index, metrics: metrics, logger: logger)
@@ -192,7 +195,7 @@ package struct CallreelService: Service {
         CallsAPI(
             recorder: recorder, index: index, admission: admission, files: files,
             access: .init(
-                publicURL: { address.publicURL }, testCommand: { address.current.testCommand(Self.program) },
+                answerURL: { address.current.answerURL }, testCommand: { address.current.testCommand(Self.program) },
                 tunnels: tunnels)
         )
         .add(to: router)
@@ -250,7 +253,7 @@ private final class BoundAddress: Sendable {
     private let isSecure: Bool
     private let port: Mutex<Int>
     /// The path to which test calls are sent.
-    private let callPath = Mutex("/")
+    private let callPath = Mutex<String?>(nil)
 
     init(_ configuration: Configuration) {
         host = configuration.listen.host
@@ -259,7 +262,7 @@ private final class BoundAddress: Sendable {
         port = Mutex(configuration.listen.port)
     }
 
-    func setCallPath(_ path: String) { callPath.withLock { $0 = path } }
+    func setCallPath(_ path: String?) { callPath.withLock { $0 = path } }
 
     func bind(port: Int?) {
         if let port { self.port.withLock { $0 = port } }

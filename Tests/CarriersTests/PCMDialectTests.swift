@@ -20,6 +20,16 @@ import Testing
                     headers: ["x": .array([1])]))
     }
 
+    @Test func `numbers may be written with a point, and a value that names nothing is kept`() throws {
+        let text = #"{"sampleRate": 16000.0, "channels": 1.0, "from": "", "uuid": {"a": 1}, "conversation": [7]}"#
+        guard case .started(let facts, let format) = try understand(text) else { throw Unexpected(text) }
+        #expect(format == AudioFormat(sampleRate: 16000))
+        #expect(
+            facts
+                == CallFacts(
+                    carrier: "pcm", headers: ["from": "", "uuid": .object(["a": 1]), "conversation": .array([7])]))
+    }
+
     @Test(arguments: [
         ("hello", 1007, "JSON"), ("[1]", 1008, "[1]"), ("{}", 1008, "sampleRate"),
         (#"{"sampleRate": "fast"}"#, 1003, "fast"), (#"{"sampleRate": 11025}"#, 1003, "11025"),

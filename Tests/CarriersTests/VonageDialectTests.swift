@@ -24,6 +24,18 @@ import Testing
     }
 
     @Test(arguments: [
+        ("WSBRIDGE", CarrierRecognition.yes), ("a, WSBRIDGE", .yes), (" \tWSBRIDGE \t", .yes), ("WSBRIDGE , a", .yes),
+        ("WSBRIDGES", .maybe), ("a", .maybe),
+    ])
+    func `the older bridge is known by its subprotocol`(offered: String, recognition: CarrierRecognition) throws {
+        let context = CarrierContext(name: "vonage", place: .root) { _ in "" }
+        let carrier = try Vonage(options: VonageOptions(), context: context)
+        let request = CarrierRequest("GET", "/cable", headers: [("Sec-WebSocket-Protocol", offered)])
+        #expect(carrier.recognizes(request) == recognition)
+        #expect(try carrier.admit(request).subprotocol == (recognition == .yes ? "WSBRIDGE" : nil))
+    }
+
+    @Test(arguments: [
         (#""from":"1","from":"2""#, "2"), (#""from":+49123456789"#, "+49123456789"),
         (#""from":0049123456789"#, "0049123456789"),
         (#""from":12345678901234567890123"#, "12345678901234567890123"), (#""from":"1","x":1e999"#, "1"),

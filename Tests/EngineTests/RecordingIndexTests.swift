@@ -52,6 +52,12 @@ import Testing
         #expect(index.name(of: CallFacts(carrier: "test", uuid: "A")) == "new")
         #expect(index.name(of: CallFacts(carrier: "test", uuid: "C")) == nil)
         #expect(index.name(of: CallFacts(carrier: "test")) == nil)
+        // Another carrier's identifiers mean other calls.
+        #expect(index.name(of: CallFacts(carrier: "rest", uuid: "A")) == nil)
+        var names = CallNames<Int>()
+        names.add(1, CallFacts(carrier: "test", uuid: "A", conversation: "C"))
+        #expect(names.best(CallFacts(carrier: "test", conversation: "C")) == 1)
+        #expect(names.best(CallFacts(carrier: "rest", uuid: "A", conversation: "C")) == nil)
     }
 
     @Test func `a recording is found by its identifier and by its name, whatever order they came in`() {

@@ -39,6 +39,17 @@ import Testing
         #expect(place.problem == nil)
     }
 
+    @Test func `no sink creates a directory that must exist, also before its first rehearsal`() throws {
+        let workspace = try Workspace()
+        let path = workspace.file("mnt/archive")
+        let context = workspace.context(in: path + "/.partial")
+        let guardian = DirectoryGuardian(directory(path, mustExist: true), isLast: true)
+        #expect(throws: SinkError.self) { try guardian.prepare(context) }
+        #expect(!FileSystem.exists(workspace.file("mnt")))
+        try DirectoryGuardian(directory(path), isLast: true).prepare(context)
+        #expect(FileSystem.exists(context.directory))
+    }
+
     /// As if the disk were unmounted under the program: /dev/shm is another file system.
     @Test(
         .enabled(

@@ -38,6 +38,17 @@ import Testing
         #expect(refusal(CallTokens(keys: [key], lifetime: 60), "/cable?token=" + before) == nil)
     }
 
+    @Test func `a token is good at its own carrier entry only, also with the same key`() {
+        let key = String(repeating: "k", count: 32)
+        let first = CallTokens(keys: [key], lifetime: 60)
+        let second = CallTokens(keys: [key], lifetime: 60, entry: "second")
+        let token = "/cable?token=" + second.issue(for: "u", now: start)
+        #expect(refusal(first, token) == "the call's token is invalid")
+        #expect(
+            refusal(CallTokens(keys: [key], lifetime: 60, entry: "third"), token) == "the call's token is invalid")
+        #expect(refusal(second, token) == nil)
+    }
+
     @Test(arguments: [-86_400.0, -61, 61, 86_400])
     func `a clock that is set does not make a token older or younger`(step: Double) {
         let tokens = CallTokens(keys: [String(repeating: "k", count: 32)], lifetime: 60)

@@ -208,6 +208,36 @@ private struct Chatty: Carrier {
         }
     }
 
+    @Test func `a proof is good once, at whichever entry it is used`() async throws {
+        var registry = CarrierRegistry()
+        registry.register(Chatty.self)
+        let list = #"[{"type": "chatty", "requireToken": false}, {"type": "chatty", "requireToken": false}]"#
+        try await TestServer.run(carriers: (list, registry)) { server in
+            let said = try await client(
+                server,
+                """
+                for path in ["/calls/chatty", "/calls/chatty-2", "/calls/chatty-2"]:
+                    print(await refused(base + path, {"X-Proof": "one"}))
+                print(await refused(base + "/calls/chatty-2", {"X-Proof": "two"}))
+                """)
+            #expect(said == "open\n401\n401\nopen\n")
+        }
+    }
+
+    @Test(arguments: [
+        (#"[{"type": "pcm"}]"#, nil),
+        (#"[{"type": "pcm"}, {"type": "vonage", "webhooks": "/hooks"}]"#, "/hooks/answer"),
+    ])
+    func `the API names the first answer webhook, if there is one`(list: String, path: String?) async throws {
+        try await TestServer.run(carriers: (list, .builtIn)) { server in
+            let answer = try JSONValue(
+                parsing: Data(try await Program("curl").run(["-s", server.http + "/api/calls"]).text.utf8))
+            #expect(answer["answerURL"] == path.map { .string(server.http + $0) } ?? .null)
+            let command = answer["testCommand"]?.string
+            #expect((command == nil) == (path == nil) && command?.contains(path ?? "") ?? true, "\(answer)")
+        }
+    }
+
     @Test func `what a dialect says takes effect in the order of the messages`() async throws {
         var registry = CarrierRegistry()
         registry.register(Chatty.self)

@@ -109,6 +109,21 @@ private final class Counted: Sendable {
         #expect(call.session == nil)
     }
 
+    @Test func `a call whose first message crosses the server's goodbye is recorded`() throws {
+        channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        #expect(try sent() == [0x88])
+        try startCall()
+        try send(.binary, [1, 0, 2, 0])
+        #expect(call.session?.snapshot.framesReceived == 2)
+    }
+
+    @Test func `a binary message before the call begins is refused at its first byte`() throws {
+        // The first frame of a message that never ends.
+        let frame = WebSocketFrameEncoder(role: .client).frame(.binary, [1])
+        try channel.writeInbound(ByteBuffer(bytes: [frame[0] & 0x7F] + frame.dropFirst()))
+        #expect(try sent() == [0x88])
+    }
+
     @Test func `a server that ends says goodbye, and takes what was on its way`() throws {
         try startCall()
         #expect(try sent().isEmpty)

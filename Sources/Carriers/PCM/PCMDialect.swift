@@ -41,15 +41,20 @@ public struct PCMDialect: CarrierDialect {
             defer { rest[name] = nil }
             return rest[name]
         }
-        func text(_ name: String) -> String? { take(name)?.text.flatMap { $0.isEmpty ? nil : $0 } }
+        // A value that cannot name the call stays with the other members.
+        func text(_ name: String) -> String? {
+            guard let text = rest[name]?.text, !text.isEmpty else { return nil }
+            rest[name] = nil
+            return text
+        }
         guard let rate = take("sampleRate") else {
             throw CarrierRefusal(.policy, "the first message has no \"sampleRate\", such as 16000")
         }
-        guard case .integer(let sampleRate) = rate else {
+        guard let sampleRate = rate.wholeNumber else {
             throw CarrierRefusal(.unsupported, "the sample rate \(rate.found) is not a whole number such as 16000")
         }
         let channels = take("channels") ?? 1
-        guard case .integer(let count) = channels else {
+        guard let count = channels.wholeNumber else {
             throw CarrierRefusal(.unsupported, "channels \(channels.found) is not 1 or 2")
         }
         var coding = AudioCoding.pcm16

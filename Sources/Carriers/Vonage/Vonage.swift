@@ -1,4 +1,5 @@
 public import CallreelCore
+import Foundation
 
 /// Vonage's Voice API. Its Video Audio Connector, Infobip and Vonage's older bridge send the same messages.
 public struct Vonage: Carrier {
@@ -42,7 +43,7 @@ public struct Vonage: Carrier {
 
     private func isBridge(_ request: CarrierRequest) -> Bool {
         request.values(of: "sec-websocket-protocol").contains { values in
-            values.split(separator: ",").contains { $0.trimmingPrefix(while: \.isWhitespace) == Self.bridgeProtocol }
+            values.split(separator: ",").contains { $0.trimmingCharacters(in: .whitespaces) == Self.bridgeProtocol }
         }
     }
 }

@@ -28,14 +28,25 @@ public struct CallFacts: Hashable, Sendable, Codable {
         self.headers = headers
     }
 
+    /// An identifier of one carrier. Other carriers may use the same text for something else.
+    package struct Identifier: Hashable, Sendable {
+        let carrier, text: String
+    }
+
+    /// The leg's identifier: the uuid.
+    package var leg: Identifier? { uuid.map { Identifier(carrier: carrier, text: $0) } }
+
+    /// The conversation's identifier.
+    package var talk: Identifier? { conversation.map { Identifier(carrier: carrier, text: $0) } }
+
     /// True when the facts identify a call, by uuid or by conversation.
     package var namesCall: Bool { uuid != nil || conversation != nil }
 
-    /// Returns true if both describe one leg: their uuids are equal,
+    /// Returns true if both describe one leg of one carrier: their uuids are equal,
     /// or one has no uuid and the conversations are equal.
     package func isSameLeg(as other: CallFacts) -> Bool {
-        if let uuid, let theirs = other.uuid { return uuid == theirs }
-        return conversation != nil && conversation == other.conversation
+        if let leg, let theirs = other.leg { return leg == theirs }
+        return talk != nil && talk == other.talk
     }
 
     /// Fills missing facts from other facts about the same call. Ignores facts about another leg of the conversation.

@@ -42,6 +42,15 @@ public enum JSONValue: Hashable, Sendable {
         }
     }
 
+    /// The number if it is whole, also if it is written as 16000.0; nil for other values.
+    package var wholeNumber: Int? {
+        switch self {
+        case .integer(let value): value
+        case .number(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+
     /// The text of a string, or the digits of a whole number: carriers write some counters and ids either way.
     package var text: String? {
         switch self {

@@ -21,18 +21,12 @@ struct DirectoryGuardian: Sendable {
     /// The reason why the directory cannot be used; nil if it can.
     private var refusal: String? { isLast ? directory?.refusal : directory?.problem }
 
-    /// The directory above, which Callreel never makes again. It existed once, so if it is missing, its disk is not
-    /// mounted.
-    private var root: String? {
-        directory.flatMap { $0.isKnown ? "\($0.path)/\(RecordingLayout.partialDirectoryName)" : nil }
-    }
-
     /// Makes the directory of a sink's files if it is missing.
     func prepare(_ context: SinkContext) throws(SinkError) {
         if let refusal { throw SinkError(.open, refusal) }
         do throws(DiskError) {
             try FileSystem.makeDirectories(
-                context.directory, below: root, mode: FileSystem.directoryMode(forFiles: context.fileMode))
+                context.directory, below: directory?.root, mode: FileSystem.directoryMode(forFiles: context.fileMode))
         } catch {
             throw SinkError(.open, error)
         }

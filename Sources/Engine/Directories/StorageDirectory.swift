@@ -110,6 +110,10 @@ final class StorageDirectory: Sendable {
     /// A rehearsal has succeeded. From then on, sinks do not create the directory if it is missing.
     var isKnown: Bool { state.withLock { $0.device != nil } }
 
+    /// The highest directory that must exist before a sink creates its own. Callreel never creates it, because if it is
+    /// missing, its disk is not mounted. Nil if everything may be created: nothing was ever recorded here.
+    var root: String? { isKnown ? partial : rules.mustExist ? path : nil }
+
     /// The level of free space.
     var level: Level { state.withLock { $0.level } }
 

@@ -5,7 +5,7 @@ import Foundation
 struct CallToken: Sendable {
     /// Text under the authentication code that ties it to this purpose. A key used elsewhere too thus makes no valid
     /// tokens there.
-    private static let purpose = Array("callreel call token 1".utf8)
+    private static let purpose = "callreel call token 1"
     private static let nonceSize = 16, digestSize = 16, codeSize = 32
     /// Leading bytes of the nonce that name the process. The next 4 bytes hold the deadline on that process's own
     /// clock.
@@ -60,8 +60,11 @@ struct CallToken: Sendable {
         (0..<8).reversed().map { UInt8(truncatingIfNeeded: expires >> ($0 * 8)) } + nonce + call
     }
 
-    /// The bytes under the authentication code.
-    var signed: [UInt8] { Self.purpose + content }
+    /// Returns the bytes under the authentication code.
+    /// - Parameter entry: the carrier entry whose call it is. Nil for an entry with its type's own name.
+    func signed(for entry: String?) -> [UInt8] {
+        Array(Self.purpose.utf8) + (entry.map { Array(" for \($0) ".utf8) } ?? []) + content
+    }
 
     // MARK: - As text
 

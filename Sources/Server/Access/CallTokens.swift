@@ -21,6 +21,8 @@ final class CallTokens: Sendable {
     /// The first key makes tokens. All keys are valid for checks, so that you can change a key without losing a call.
     private let keys: [SymmetricKey]
     private let lifetime: UInt64
+    /// The carrier entry to whose calls the tokens are bound. Two entries may have the same key.
+    private let entry: String?
     /// Random bytes that name this process in its tokens.
     private let issuer = CallToken.random(CallToken.issuerSize)
     /// Zero of this process's own clock.
@@ -29,9 +31,12 @@ final class CallTokens: Sendable {
     private let used = Mutex<[[UInt8]: CallToken]>([:])
 
     /// Makes a source of tokens with a lifetime in seconds.
-    /// - Parameter keys: the first makes tokens, and all are valid for checks. An empty list means a new random key,
-    ///   so tokens end with the process.
-    init(keys: [String], lifetime: Int) {
+    /// - Parameters:
+    ///   - keys: the first makes tokens, and all are valid for checks. An empty list means a new random key,
+    ///     so tokens end with the process.
+    ///   - entry: the carrier entry to whose calls the tokens are bound; nil for an entry with its type's own name.
+    init(keys: [String], lifetime: Int, entry: String? = nil) {
+        self.entry = entry
         self.keys = keys.isEmpty ? [SymmetricKey(size: .bits256)] : keys.map { SymmetricKey(data: Array($0.utf8)) }
         self.lifetime = UInt64(lifetime)
     }
@@ -41,7 +46,8 @@ final class CallTokens: Sendable {
         let deadline = UInt32(clamping: second(moment) + lifetime)
         let token = CallToken(
             expires: Self.second(now) + lifetime, issuer: issuer, deadline: deadline, call: CallToken.digest(of: uuid))
-        return token.text(code: Array(HMAC<SHA256>.authenticationCode(for: token.signed, using: keys[0])))
+        let code = HMAC<SHA256>.authenticationCode(for: token.signed(for: entry), using: keys[0])
+        return token.text(code: Array(code))
     }
 
     /// Checks the token in a request's address, without using it up.
@@ -74,7 +80,8 @@ final class CallTokens: Sendable {
     }
 
     private func isOurs(_ token: CallToken, _ code: [UInt8]) -> Bool {
-        keys.contains { HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: token.signed, using: $0) }
+        let signed = token.signed(for: entry)
+        return keys.contains { HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: signed, using: $0) }
     }
 
     private func isExpired(_ token: CallToken, now: Date, at moment: ContinuousClock.Instant) -> Bool {

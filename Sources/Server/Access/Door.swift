@@ -31,8 +31,11 @@ struct Door: Sendable {
         ) throws(ConfigurationProblem) {
             let access = configuration.access, accessPath = ConfigurationPath.root.key("access")
             certificates = if let tls = configuration.listen.tls { try TLSCertificates(tls) } else { nil }
+            let proofs = SeenProofs()
             var carriers: [CarrierEntry] = []
-            for plan in configuration.carriers { carriers.append(try CarrierEntry(plan, publicURL: publicURL)) }
+            for plan in configuration.carriers {
+                carriers.append(try CarrierEntry(plan, proofs: proofs, publicURL: publicURL))
+            }
             self.carriers = carriers
             passwords = try access.password.values(at: accessPath.key("password"))
             accessTokens = try access.token.values(at: accessPath.key("token"))

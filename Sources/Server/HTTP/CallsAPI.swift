@@ -13,9 +13,10 @@ struct CallsAPI: Sendable {
 
     /// The ways by which calls reach the server, for an operator who sets it up.
     struct Access: Sendable {
-        let publicURL: @Sendable () -> PublicURL
-        /// The shell command that places a test call.
-        let testCommand: @Sendable () -> String
+        /// The address of the first answer webhook; nil if no carrier has one.
+        let answerURL: @Sendable () -> String?
+        /// The shell command that places a test call; nil if no carrier has an answer webhook.
+        let testCommand: @Sendable () -> String?
         let tunnels: TunnelHint
     }
 
@@ -67,8 +68,8 @@ struct CallsAPI: Sendable {
         let warnings = readiness.warnings + (access.tunnels.warning.map { [$0] } ?? [])
         return .object([
             "now": .string(Date().manifestText),
-            "answerURL": .string(access.publicURL().description + "/webhooks/answer"),
-            "testCommand": .string(access.testCommand()),
+            "answerURL": Self.optional(access.answerURL()),
+            "testCommand": Self.optional(access.testCommand()),
             "directory": .string(recorder.store.absolute(recorder.store.directory)),
             "live": .array(recorder.liveCalls.map(Self.live)),
             "recordings": .array(index.page(limit: limit, offset: offset).map(recording)),

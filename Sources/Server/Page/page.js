@@ -287,7 +287,7 @@ const liveRows = new Rows(element("live-list"), element("live-row"), patchLive);
 const recordingRows = new Rows(element("recording-list"), element("recording-row"), patchRecording);
 
 function show(
-  { live = [], total = 0, indexing = false, answerURL = "", testCommand = "", obstacles = [], warnings = [] },
+  { live = [], total = 0, indexing = false, answerURL = null, testCommand = null, obstacles = [], warnings = [] },
   recordings,
 ) {
   const notices = [
@@ -303,8 +303,9 @@ function show(
   document.title = live.length ? `(${live.length} live) Callreel` : "Callreel";
   setText(element("total"), total ? String(total) : "");
   setText(element("indexing"), indexing ? "Callreel is still reading older recordings. They will appear here." : "");
-  setText(element("command"), testCommand);
-  setText(element("answer"), answerURL);
+  element("answers").hidden = answerURL === null;
+  setText(element("command"), testCommand || "");
+  setText(element("answer"), answerURL || "");
   element("live").hidden = live.length === 0;
   element("recordings").hidden = isEmpty && live.length === 0 && !indexing;
   element("soon").hidden = !isEmpty || live.length === 0;

@@ -136,7 +136,10 @@ final class WebSocketHandler<Consumer: WebSocketConsumer>: ChannelInboundHandler
 
     /// Begins the consumer's work after the handshake.
     func begin(_ pace: WebSocketFlow.Pace) {
-        guard let context, case .waiting = state else { return }
+        guard let context else { return }
+        // A message that has crossed this side's close frame begins a call of the audio that follows it.
+        if case .closing = state { return consumer.begin(group: nil) }
+        guard case .waiting = state else { return }
         state = .open
         setDeadline(policy.lengthLimit) { handler in
             let limit = handler.policy.lengthLimit.text

@@ -83,6 +83,11 @@ extension Workspace {
         context(format: .telephone, directory: SinkDirectory(path: path, fileStem: stem, fileMode: mode))
     }
 
+    /// Makes the context of a call for a sink, with files in a directory of its own.
+    func context(in directory: String) -> SinkContext {
+        context(format: .telephone, directory: SinkDirectory(path: directory, fileStem: "call"))
+    }
+
     private func context(format: AudioFormat, directory: SinkDirectory) -> SinkContext {
         SinkContext(
             recording: RecordingFacts(id: RecordingID(), call: CallFacts(carrier: "test"), startedAt: Date()),
