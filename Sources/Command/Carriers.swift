@@ -23,7 +23,7 @@ struct Carriers: ParsableCommand {
     struct Describe: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Shows every option of a carrier type.")
 
-        @Argument(help: "The carrier type, such as vonage.")
+        @Argument(help: "The carrier type, such as pcm.")
         var type: String
 
         @OptionGroup var output: PluginOutput

@@ -54,7 +54,7 @@ import Testing
     @Test func `a carrier's name stands in its own folder, its options and its list`() throws {
         let sources = Self.project.appendingPathComponent("Sources").path
         let named = try TemporaryDirectory.files(below: sources).filter { file in
-            guard file.hasSuffix(".swift") else { return false }
+            guard [".swift", ".html", ".js"].contains(where: file.hasSuffix) else { return false }
             return try String(contentsOfFile: file, encoding: .utf8).localizedCaseInsensitiveContains("vonage")
         }
         .map { String($0.dropFirst(sources.count + 1)) }
