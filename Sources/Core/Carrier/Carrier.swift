@@ -79,7 +79,10 @@ public struct CarrierContext: Sendable {
     private let makeAddress: @Sendable (String?) -> String
 
     /// Makes a context. The server does this for each entry; tests of a carrier make their own.
-    /// - Parameter makeAddress: returns the WebSocket's address for a call, by the carrier's identifier of the call.
+    /// - Parameters:
+    ///   - name: the entry's name.
+    ///   - place: the entry's path in the configuration.
+    ///   - makeAddress: returns the WebSocket's address for a call, by the carrier's identifier of the call.
     public init(name: String, place: ConfigurationPath, makeAddress: @escaping @Sendable (String?) -> String) {
         self.name = name
         self.place = place

@@ -54,7 +54,9 @@ public struct CarrierRegistry: Sendable {
     ///
     /// Traps if the name is malformed or registered already, or if an option hides a key that every carrier has. These
     /// are programming errors.
-    /// - Parameter isStandard: true for the carrier of a configuration that names none.
+    /// - Parameters:
+    ///   - carrier: the type to register.
+    ///   - isStandard: true for the carrier of a configuration that names none.
     public mutating func register<Kind: Carrier>(_ carrier: Kind.Type, isStandard: Bool = false) {
         let type = Kind.type
         PluginName.check(type, "carrier", isTaken: entries[type] != nil)

@@ -83,6 +83,7 @@ public struct SinkContext: Sendable {
     ///   - format: the shape of every chunk for this sink.
     ///   - sinkName: the name of the sink's configuration entry.
     ///   - directory: the place for the sink's files.
+    ///   - logger: the logger for messages about the call.
     ///   - onCreate: called after each file made through ``createFile(_:)``.
     public init(
         recording: RecordingFacts, format: AudioFormat, sinkName: String, directory: SinkDirectory, logger: Logger,
