@@ -176,9 +176,15 @@ extension ExecSinkTests {
                     ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
             }
             #expect(dead().isEmpty)
-            options.command = ["sh", "-c", "setsid sleep 0.2 & cat > /dev/null"]
+            // The sink ends the program's process group, which this process must have left by then.
+            let workspace = try Workspace(), left = workspace.file("left")
+            options.command = [
+                "sh", "-c",
+                #"setsid sh -c ': > "$0"; exec sleep 0.2' "$0" & until [ -e "$0" ]; do sleep 0.01; done; cat > /dev/null"#,
+                left,
+            ]
             _ = try await record(
-                ExecSink.self, [1], try Workspace().context(AudioFormat(sampleRate: 16000)), options: options)
+                ExecSink.self, [1], workspace.context(AudioFormat(sampleRate: 16000)), options: options)
             for _ in 0..<300 where dead().isEmpty { try await Task.sleep(for: .milliseconds(20)) }
             #expect(dead().count == 1)
             let seen = OrphanReaper.look(after: [])
