@@ -1,5 +1,4 @@
 public import CallreelCore
-import Foundation
 
 /// The messages of a generic client. Each text message is a JSON object.
 ///
@@ -11,28 +10,13 @@ import Foundation
 /// `{"event": "end"}` ends the call.
 public struct PCMDialect: CarrierDialect {
     public func receive(text: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
-        let value: JSONValue
-        do throws(JSONSyntaxError) {
-            value = try JSONValue(lenient: unsafe text.withUnsafeBufferPointer { unsafe Data(buffer: $0) })
-        } catch {
-            return try unusable(.malformed, "a text message is not JSON: \(error.reason)", &desk)
-        }
-        guard case .object(let message) = value else {
-            return try unusable(.policy, "a text message is not a JSON object: \(value.found)", &desk)
-        }
+        guard let message = try desk.object(in: text) else { return }
         if desk.hasBegun { note(message, &desk) } else { try begin(message, &desk) }
     }
 
     public func receive(binary: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
         throw CarrierRefusal(
             .policy, "audio came before the text message with its format, such as {\"sampleRate\": 16000}")
-    }
-
-    private func unusable(
-        _ kind: CarrierRefusal.Kind, _ reason: String, _ desk: inout Desk
-    ) throws(CarrierRefusal) {
-        if !desk.hasBegun { throw CarrierRefusal(kind, reason) }
-        desk.malformed(reason)
     }
 
     private func begin(_ message: [String: JSONValue], _ desk: inout Desk) throws(CarrierRefusal) {

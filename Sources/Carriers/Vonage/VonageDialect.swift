@@ -13,30 +13,13 @@ public struct VonageDialect: CarrierDialect {
     package static let mediaType = "audio/l16"
 
     public func receive(text: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
-        let value: JSONValue
-        do throws(JSONSyntaxError) {
-            value = try JSONValue(lenient: unsafe text.withUnsafeBufferPointer { unsafe Data(buffer: $0) })
-        } catch {
-            return try unusable(.malformed, "a text message is not JSON: \(error.reason)", &desk)
-        }
-        guard case .object(let message) = value else {
-            return try unusable(.policy, "a text message is not a JSON object: \(value.found)", &desk)
-        }
+        guard let message = try desk.object(in: text) else { return }
         guard desk.hasBegun else { return try start(message, &desk) }
         understand(message, &desk)
     }
 
     public func receive(binary: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
         throw CarrierRefusal(.policy, "audio came before the handshake message that names its content-type")
-    }
-
-    /// Handles a message without usable content. Before the handshake message it ends the call, because Callreel cannot
-    /// record without a format; later only the message is dropped.
-    private func unusable(
-        _ kind: CarrierRefusal.Kind, _ reason: String, _ desk: inout Desk
-    ) throws(CarrierRefusal) {
-        if !desk.hasBegun { throw CarrierRefusal(kind, reason) }
-        desk.malformed(reason)
     }
 
     // MARK: - The handshake message
