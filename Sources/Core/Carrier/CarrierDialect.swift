@@ -7,14 +7,10 @@ public protocol CarrierDialect: Sendable {
     /// - Throws: a refusal that ends the call.
     mutating func receive(text: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal)
 
-    /// True if a binary message may come before the call begins, of at most 64 KiB.
-    /// If false, the server ends the call at the first byte. Default: false.
-    static var takesBinaryFirst: Bool { get }
-
     /// Reads a binary message. The server does not call this once the desk has begun with ``BinaryMessages/audio``.
     ///
-    /// If ``takesBinaryFirst`` is false, the server calls this with an empty span for a message before the beginning,
-    /// for the reason of the refusal. Default: refuses it.
+    /// A binary message before the call begins is refused at its first byte. The server calls this with an empty span
+    /// then, for the reason of the refusal. Default: refuses it.
     mutating func receive(binary: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal)
 
     /// Does what is due each second of a running call, such as a heartbeat. Default: nothing.
@@ -25,8 +21,6 @@ public protocol CarrierDialect: Sendable {
 }
 
 extension CarrierDialect {
-    public static var takesBinaryFirst: Bool { false }
-
     public mutating func receive(binary: Span<UInt8>, at desk: inout Desk) throws(CarrierRefusal) {
         throw CarrierRefusal(.policy, "a binary message came before the message that begins the call")
     }

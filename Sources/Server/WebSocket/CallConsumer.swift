@@ -6,9 +6,6 @@ import NIOCore
 
 /// Handles the messages of one call. It owns the call's dialect, which reads them, and the call's session.
 final class CallConsumer: WebSocketConsumer {
-    /// Largest binary message, in bytes, before the call begins.
-    private static let firstBinaryLimit = 1 << 16
-
     private let recorder: Recorder
     private(set) var logger: Logger
     private var dialect: any CarrierDialect
@@ -56,7 +53,7 @@ final class CallConsumer: WebSocketConsumer {
 
     func receive(binary piece: borrowing MaskedBytes) throws(WebSocketError) {
         guard case .audio = binaryMessages else {
-            if !hasBegun { try checkFirst(piece.count) }
+            if !hasBegun { try refuseEarlyBinary() }
             return piece.append(to: &message)
         }
         unsafe assembler.append(byteCount: piece.count) { unsafe piece.unmask(into: $0) }
@@ -73,22 +70,12 @@ final class CallConsumer: WebSocketConsumer {
         try ask { dialect, desk throws(CarrierRefusal) in try dialect.receive(text: text.span, at: &desk) }
     }
 
-    /// Refuses binary data that may not come before the call begins, so that a stranger's call keeps little memory.
-    private func checkFirst(_ count: Int) throws(WebSocketError) {
-        if !Self.takesBinaryFirst(dialect) {
-            _ = try ask { dialect, desk throws(CarrierRefusal) in
-                try dialect.receive(binary: Span<UInt8>(), at: &desk)
-                throw CarrierRefusal(.policy, "a binary message came before the message that begins the call")
-            }
+    /// Refuses binary data before the call begins, so that a stranger's call keeps no memory.
+    private func refuseEarlyBinary() throws(WebSocketError) {
+        _ = try ask { dialect, desk throws(CarrierRefusal) in
+            try dialect.receive(binary: Span<UInt8>(), at: &desk)
+            throw CarrierRefusal(.policy, "a binary message came before the message that begins the call")
         }
-        guard message.count + count <= Self.firstBinaryLimit else {
-            throw WebSocketError(
-                .tooBig, "a binary message before the call begins is longer than \(Self.firstBinaryLimit) bytes")
-        }
-    }
-
-    private static func takesBinaryFirst<Dialect: CarrierDialect>(_ dialect: Dialect) -> Bool {
-        Dialect.takesBinaryFirst
     }
 
     /// Lets the dialect do something, and returns the steps that it asks for.
