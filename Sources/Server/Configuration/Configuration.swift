@@ -1,7 +1,6 @@
 package import CallreelCore
 package import CallreelEngine
 package import CallreelNetwork
-import Foundation
 
 /// The checked content of the configuration file.
 package struct Configuration: Sendable {
@@ -210,98 +209,5 @@ package struct Configuration: Sendable {
                     "has no enabled sink, so Callreel could not record; name at least one, such as {\"type\": \"wav\"}")
             )
         }
-    }
-}
-
-extension Configuration {
-    /// Returns every key at its default, with one entry for each registered sink type.
-    package static func example(plugins: Plugins) -> JSONValue {
-        let sinks = plugins.sinks.types.map { entry -> JSONValue in
-            let options = entry.options.map { ($0.name, $0.standard) }
-            return .object(
-                SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) {
-                    mine, _ in mine
-                })
-        }
-        let carriers = plugins.carriers.types.map { entry -> JSONValue in
-            let options = entry.options.map { ($0.name, $0.standard) }
-            let own: [String: JSONValue] = [
-                "type": .string(entry.type), "path": .string(entry.standardPath),
-                "webhooks": .string(entry.standardWebhooks),
-            ]
-            return .object(CarrierEnvelope().json.merging(options) { mine, _ in mine }.merging(own) { _, own in own })
-        }
-        return .object(
-            Sections().json.merging(["sinks": .array(sinks), "carriers": .array(carriers)]) { mine, _ in mine })
-    }
-
-    /// Returns the JSON Schema (draft 2020-12) of the whole file.
-    package static func schema(plugins: Plugins) -> JSONValue {
-        let sinks: JSONValue = .object([
-            "type": "array", "minItems": 1, "description": "The sinks of every call.",
-            "items": plugins.sinks.entrySchema,
-        ])
-        var lists = [
-            "sinks": sinks,
-            "carriers": .object([
-                "type": "array", "minItems": 1, "description": "The carriers that may send calls.",
-                "items": plugins.carriers.entrySchema,
-            ]),
-        ]
-        // Short for a list of one.
-        for entry in plugins.carriers.types { lists[entry.type] = entry.objectSchema }
-        var schema = Sections.schema(alongside: lists)
-        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-        schema["title"] = "Callreel configuration"
-        schema["required"] = .array(["sinks"])
-        return .object(schema)
-    }
-}
-
-/// Mistakes in the configuration. They stop the program at the start.
-package struct ConfigurationError: Error, CustomStringConvertible, Sendable {
-    /// The configuration file.
-    package let file: String
-    package let problems: [ConfigurationProblem]
-
-    /// Makes an error from mistakes.
-    package init(file: String, problems: [ConfigurationProblem]) {
-        self.file = file
-        self.problems = problems
-    }
-
-    /// One line for each mistake.
-    package var lines: [String] { problems.map { "\(file): \($0)" } }
-
-    package var description: String { lines.joined(separator: "\n") }
-}
-
-extension Configuration {
-    /// Largest size of a configuration file, in bytes.
-    private static let fileLimit = 1 << 24
-
-    /// Reads a configuration file or a pipe; `-` is standard input. Blocks. The error names every mistake.
-    package init(
-        file: String, plugins: Plugins, environment: [String: String]
-    ) throws(ConfigurationError) {
-        func failure(_ reason: String) -> ConfigurationError {
-            ConfigurationError(file: file, problems: [.init(at: .root, reason)])
-        }
-        let data: Data
-        do throws(FileContent.Failure) {
-            data = try FileContent.read(file, limit: Self.fileLimit, dash: true)
-        } catch {
-            throw failure(
-                error.isMissing
-                    ? "there is no such file; name another with --config, or write one from `config example`"
-                    : "cannot be read: \(error.reason)")
-        }
-        let value: JSONValue
-        do throws(JSONSyntaxError) { value = try JSONValue(parsing: data) } catch {
-            throw failure("is not JSON: \(error.reason)")
-        }
-        var problems: [ConfigurationProblem] = []
-        self.init(value, plugins: plugins, environment: environment, problems: &problems)
-        guard problems.isEmpty else { throw ConfigurationError(file: file, problems: problems) }
     }
 }
