@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func `a server without standard output or input records all the same`() async throws {
-        let port = Int.random(in: 20000...50000)
+        let port = try await Loopback.freePort()
         let script =
             "\"$0\" serve --config c.json --port \(port) <&- >&- & "
             + "for i in $(seq 300); do curl -sf http://127.0.0.1:\(port)/healthz && break; sleep 0.1; done; "

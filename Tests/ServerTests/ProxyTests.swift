@@ -7,13 +7,6 @@ import Testing
 
 /// Calls through the proxies common in front of servers. They end TLS and reuse connections to the server.
 @Suite struct ProxyTests {
-    /// Returns a free port.
-    private func freePort() async throws -> Int {
-        let code = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-        let printed = String(decoding: try await Judge.python(code, []), as: UTF8.self)
-        return try #require(Int(printed.trimmingCharacters(in: .whitespacesAndNewlines)))
-    }
-
     /// Starts a proxy in front of a server.
     private func start(_ name: String, _ port: Int, to server: TestServer, _ pair: TestCertificate) throws
         -> RunningProgram
@@ -79,7 +72,7 @@ import Testing
             listen: #", "trustedProxies": ["127.0.0.1"]"#, more: #", "access": {"allowOpen": true}"#, in: directory,
             logger: book.logger
         ) { server in
-            let port = try await freePort()
+            let port = try await Loopback.freePort()
             let proxy = try start(name, port, to: server, pair)
             defer { proxy.signal(SIGTERM) }
             let https = "https://127.0.0.1:\(port)"
