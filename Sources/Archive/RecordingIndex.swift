@@ -120,7 +120,7 @@ package final class RecordingIndex: Catalogue {
                 for name in names where known[name] == nil {
                     let path = "\(directory)/\(Self.join(folder, name)).json"
                     guard let data = try? FileSystem.contents(path),
-                        let recording = try? Recording(manifest: data)
+                        let recording = try? Recording(json: data)
                     else { continue }
                     found.append((folder, name, Entry(recording)))
                 }
@@ -195,5 +195,5 @@ extension RecordingIndex.State {
 
 extension Recording {
     /// Sort key of recordings: the end, or else the start.
-    fileprivate var newness: Date { endedAt ?? startedAt }
+    fileprivate var newness: Date { endedAt }
 }

@@ -52,7 +52,7 @@ extension Verification {
         var unreadable: [String: String] = [:]
         for path in walk.files where path.hasSuffix(".json") {
             do {
-                let recording = try Recording(manifest: FileSystem.contents(path))
+                let recording = try Recording(json: FileSystem.contents(path))
                 survey.recordings.append(recording)
                 if manifestPath(recording) != path {
                     unreadable[path] = "is the manifest of another recording, \(recording.name)"
@@ -64,7 +64,7 @@ extension Verification {
         }
         survey.isArchive = survey.isArchive || !survey.recordings.isEmpty
         let roots = Set(survey.recordings.flatMap { $0.sinks.flatMap(\.files).compactMap(\.directory) }).union(
-            unfinishedRoots())
+            UnfinishedCall.all(in: directory).flatMap(\.roots))
         for root in roots.sorted() where !FileStatus.isMissing(root) { walk.visit(root) }
         survey.problems += walk.obstacles.map { problem($0.path, $0.reason) }
         var names = NamedFiles(survey.recordings, in: self)
@@ -91,23 +91,12 @@ extension Verification {
 
     private func isIgnored(_ name: String) -> Bool { ignored.contains { unsafe fnmatch($0, name, 0) == 0 } }
 
-    /// Returns the manifests of running and interrupted calls.
-    private func unfinishedManifests() -> [Recording] {
-        let partial = directory + "/" + RecordingLayout.partialDirectoryName
-        return ((try? FileSystem.list(partial)) ?? []).compactMap { entry in
-            guard let id = RecordingID(entry.name) else { return nil }
-            return InterimManifest(of: id, in: "\(partial)/\(entry.name)")?.recording
-        }
-    }
-
-    private func unfinishedRoots() -> Set<String> { unfinishedManifests().reduce(into: []) { $0.formUnion($1.roots) } }
-
     /// Returns the files that still belong to no recording after their calls had time to be published.
     ///
     /// The order of the steps makes this exact. A call's files have names under `.partial` until its manifest is
     /// published. So a file without such a name has a published manifest by then.
     private func secondLook(at strangers: [String], roots: Set<String>, _ names: inout NamedFiles) -> [String] {
-        let running = unfinishedManifests()
+        let running = UnfinishedCall.all(in: directory)
         var unfinished: Set<FileStatus.Identity> = []
         for root in [directory] + roots {
             let partial = root + "/" + RecordingLayout.partialDirectoryName
@@ -122,7 +111,7 @@ extension Verification {
         var walk = DirectoryWalk(isIgnored: isIgnored)
         walk.visit(directory)
         for path in walk.files where path.hasSuffix(".json") {
-            guard let recording = try? Recording(manifest: FileSystem.contents(path)) else {
+            guard let recording = try? Recording(json: FileSystem.contents(path)) else {
                 continue
             }
             names.insert(recording, in: self)
@@ -166,16 +155,5 @@ private struct NamedFiles {
         let known = identities ?? Set(elsewhere.compactMap { try? FileStatus($0, followsLinks: false).identity })
         identities = known
         return known.contains(identity)
-    }
-}
-
-extension Recording {
-    /// True when this unfinished call may give the path to a file.
-    fileprivate func mayPublish(_ path: String, in root: String) -> Bool {
-        let stem =
-            partName.map { String($0[..<($0.range(of: PartName.placeholder)?.lowerBound ?? $0.endIndex)]) } ?? name
-        let beginning = root + "/" + stem
-        guard path.hasPrefix(beginning) else { return false }
-        return partName != nil || path.dropFirst(beginning.count).first.map { $0 == "." || $0 == "-" } ?? false
     }
 }

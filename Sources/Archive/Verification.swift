@@ -70,7 +70,7 @@ package struct Verification: Sendable {
             }
                 && !FileStatus.isMissing(folder) ? Result() : result
         }
-        guard let data = try? FileSystem.contents(path), let now = try? Recording(manifest: data),
+        guard let data = try? FileSystem.contents(path), let now = try? Recording(json: data),
             now.id == recording.id,
             (try? now.encoded()) != (try? recording.encoded())
         else { return result }

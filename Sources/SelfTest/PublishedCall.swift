@@ -20,7 +20,7 @@ struct PublishedCall: Sendable {
             else {
                 continue
             }
-            let recording = try Recording(manifest: data)
+            let recording = try Recording(json: data)
             guard let number = recording.call.headers[TestCall.key]?.double.map({ Int($0) }) else {
                 throw SelfTestError("\(path) is not the manifest of a test call")
             }

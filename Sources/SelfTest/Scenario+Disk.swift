@@ -45,7 +45,7 @@ extension Scenario {
         }
         run.expect(
             published.recording.endReason == "the carrier closed the call",
-            "the call ended because \(published.recording.endReason ?? "")")
+            "the call ended because \(published.recording.endReason)")
         for name in ["wav", "raw"] {
             var row = Row("retry", "\(name), published late")
             published.check(name, sent: call.sent, into: &row)

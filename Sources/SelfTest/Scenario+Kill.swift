@@ -25,7 +25,7 @@ struct KilledServer: Sendable {
     let received: [String: Int]
     /// The most frames of any call on their way to the server at that moment.
     let lag: Int
-    let unfinished: [UnfinishedCall]
+    let unfinished: [KilledCall]
 
     /// Seconds of audio by which a WAV's header may be behind.
     ///
@@ -63,7 +63,7 @@ struct KilledServer: Sendable {
             try await tasks.waitForAll()
             return (calls, received, lag)
         }
-        unfinished = try UnfinishedCall.all(in: server.recordings, fault: bench.fault)
+        unfinished = try KilledCall.all(in: server.recordings, fault: bench.fault)
     }
 
     /// Examines every file as it stands. Returns the frames in each file of each call, by number and extension.

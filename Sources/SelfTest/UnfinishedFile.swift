@@ -41,7 +41,7 @@ struct UnfinishedFile: Sendable {
 }
 
 /// A call of a killed server.
-struct UnfinishedCall: Sendable {
+struct KilledCall: Sendable {
     let number: Int
     /// Its files, by their extension.
     let files: [String: UnfinishedFile]
@@ -49,18 +49,13 @@ struct UnfinishedCall: Sendable {
     var held: [String: Int] = [:]
 
     /// Returns the unfinished calls under a recordings directory, in the order of their numbers.
-    static func all(in directory: String, fault: Fault?) throws -> [UnfinishedCall] {
-        let partial = directory + "/" + RecordingLayout.partialDirectoryName
+    static func all(in directory: String, fault: Fault?) throws -> [KilledCall] {
         var isSpoilt = false
-        return try FileManager.default.contentsOfDirectory(atPath: partial).sorted().compactMap {
-            id -> UnfinishedCall? in
-            let place = partial + "/" + id
+        let ledgers = Dictionary(UnfinishedCall.all(in: directory).map { ($0.id, $0) }) { first, _ in first }
+        return try ledgers.values.compactMap { ledger -> KilledCall? in
+            guard let number = ledger.call.headers[TestCall.key]?.double.map({ Int($0) }) else { return nil }
+            let place = RecordingLayout.partialDirectory(of: ledger.id, in: directory)
             let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
-            guard RecordingID(id) != nil, let manifest = names.first(where: { $0.hasSuffix(".json") }),
-                let data = FileManager.default.contents(atPath: place + "/" + manifest),
-                let recording = try? Recording(manifest: data),
-                let number = recording.call.headers[TestCall.key]?.double.map({ Int($0) })
-            else { return nil }
             var files: [String: UnfinishedFile] = [:]
             for name in names where !name.contains(".json") {
                 let path = place + "/" + name, ending = name.pathExtension
@@ -70,7 +65,7 @@ struct UnfinishedCall: Sendable {
                 }
                 files[ending] = try UnfinishedFile(path)
             }
-            return UnfinishedCall(number: number, files: files)
+            return KilledCall(number: number, files: files)
         }.sorted { $0.number < $1.number }
     }
 }

@@ -70,7 +70,7 @@ struct HungDirectoryTests {
         try await curl("-o", "/dev/null", "-w", "%{http_code}", url).text
     }
 
-    /// Writes the manifest of a call, with the files of its sinks.
+    /// Writes the manifest or ledger of a call, with the files of its sinks.
     private func plant(
         _ id: RecordingID, _ path: String, name: String, state: String,
         sinks: [(type: String, directory: String?, bytes: Int)],
@@ -79,6 +79,7 @@ struct HungDirectoryTests {
         var entries: [JSONValue] = []
         for sink in sinks {
             var file: [String: JSONValue] = ["name": .string("\(name).\(sink.type)"), "bytes": .integer(sink.bytes)]
+            if state != "recording" { file["sha256"] = "not looked at" }
             var entry: [String: JSONValue] = [
                 "type": .string(sink.type), "name": .string(sink.type), "state": .string(state),
                 "written": .integer(sink.bytes / 2), "silence": 0,
@@ -98,7 +99,7 @@ struct HungDirectoryTests {
         }
         let manifest = """
             {"version": 1, "id": "\(id)", "name": "\(name)", "call": {"carrier": "test", "headers": {}}, "format": {"sampleRate": 16000, "channels": 1},
-             "startedAt": "2026-11-22T10:15:00.250Z", \(state == "recording" ? "" : #""endedAt": "2026-11-22T10:15:01.250Z","#)
+             "startedAt": "2026-11-22T10:15:00.250Z", \(state == "recording" ? "" : #""endedAt": "2026-11-22T10:15:01.250Z", "endReason": "over","#)
              "framesReceived": 100, "leftoverBytes": 0, "malformedMessages": 0, "droppedEvents": 0, "events": [],
              "sinks": \(JSONValue.array(entries).json())}
             """

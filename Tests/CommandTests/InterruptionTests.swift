@@ -78,8 +78,8 @@ import Testing
         }
         for path in directory.files(in: "recordings") where path.hasSuffix(".json") && !path.hasPrefix(".") {
             let recording = try Recording(
-                manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + path)))
-            #expect(recording.endReason?.hasPrefix("interrupted") == true)
+                json: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + path)))
+            #expect(recording.endReason.hasPrefix("interrupted") == true)
             #expect(recording.call.from == "447700900123" && recording.call.uuid != nil)
             #expect(recording.sinks.map(\.state) == [.recovered, .recovered, .recovered])
             let files = recording.sinks.map { directory.path + "/recordings/" + $0.files[0].name }
@@ -177,7 +177,7 @@ import Testing
         }
         let published = directory.files(in: "recordings").filter { !$0.hasPrefix(".") }
         #expect(published.map { ($0 as NSString).pathExtension } == ["json", "raw", "wav"])
-        let recording = try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: place + "/" + published[0])))
+        let recording = try Recording(json: Data(contentsOf: URL(fileURLWithPath: place + "/" + published[0])))
         #expect(recording.sinks.map(\.state) == [.recovered, .failed, .recovered])
 
         #expect(try await Program.callreel.run(["repair", place, "--settle", "soon"]).status == 64)

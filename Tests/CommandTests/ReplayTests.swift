@@ -62,7 +62,7 @@ import Testing
         #expect(result.status == 0, "\(result.errors)")
         let manifest = try #require(directory.files(in: "recordings").first { $0.hasSuffix(".json") })
         let recording = try Recording(
-            manifest: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + manifest)))
+            json: Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + manifest)))
         #expect(recording.format == AudioFormat(sampleRate: 44100, channels: 2))
         #expect(recording.framesReceived == 44100)
         #expect(recording.call.headers["file"] == "stereo.flac")

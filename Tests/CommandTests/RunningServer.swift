@@ -40,7 +40,7 @@ final class RunningServer: Sendable {
             return try manifests.map { name in
                 let data = try Data(contentsOf: URL(fileURLWithPath: directory.path + "/recordings/" + name))
                 #expect(try ManifestSchema.problems(data) == [], "\(name)")
-                return try Recording(manifest: data)
+                return try Recording(json: data)
             }
         }
     }

@@ -13,10 +13,11 @@ import Testing
                 headers: ["x": .object(["deep": .array([1, .number(0.5), .null, true])])]),
             format: AudioFormat(sampleRate: 16000, channels: 2),
             startedAt: Date(timeIntervalSince1970: 1_795_385_700.25),
-            sinks: [
-                Recording.Sink(type: "wav", name: "wav", state: .complete),
-                Recording.Sink(type: "flac", name: "flac-2", state: .failed),
-            ])
+            ended: (Date(timeIntervalSince1970: 1_795_385_701), "the caller hung up"))
+        recording.sinks = [
+            Recording.Sink(type: "wav", name: "wav", state: .complete),
+            Recording.Sink(type: "flac", name: "flac-2", state: .failed),
+        ]
         recording.sinks[0].written = 100
         recording.sinks[0].silence = 20
         recording.sinks[0].files = [.init(name: "2026-11-22/call.wav", bytes: 524, frames: 120, sha256: "ab")]
@@ -24,8 +25,6 @@ import Testing
         recording.sinks[1].lost = 120
         recording.sinks[1].error = "no space"
         recording.sinks[1].blame = .destination
-        recording.endedAt = Date(timeIntervalSince1970: 1_795_385_701)
-        recording.endReason = "the caller hung up"
         recording.framesReceived = 120
         recording.leftoverBytes = 3
         recording.malformedMessages = 2
@@ -38,7 +37,7 @@ import Testing
 
     @Test func `a manifest reads back as it was written`() throws {
         let data = try Self.full().encoded()
-        let again = try Recording(manifest: data)
+        let again = try Recording(json: data)
         #expect(try again.encoded() == data)
         #expect(again.id == Self.full().id)
         #expect(again.call == Self.full().call)
@@ -66,14 +65,14 @@ import Testing
             #"{"version": 2, "layout": "unheard of"}"#, String(decoding: try Self.full().encoded(), as: UTF8.self),
         ] {
             let other = text.replacing(#""version" : 1"#, with: #""version" : 2"#)
-            let error = #expect(throws: ManifestError.self) { try Recording(manifest: Data(other.utf8)) }
+            let error = #expect(throws: ManifestError.self) { try Recording(json: Data(other.utf8)) }
             #expect(error?.description == "manifest version 2 is not 1")
         }
     }
 
     @Test func `what is no manifest is refused`() {
         for text in ["", "{}", "[1]", #"{"version": "1"}"#] {
-            #expect(throws: (any Error).self) { try Recording(manifest: Data(text.utf8)) }
+            #expect(throws: (any Error).self) { try Recording(json: Data(text.utf8)) }
         }
     }
 

@@ -17,11 +17,11 @@ import Testing
         bench.receive(1000)
         try await until("the manifest on disk has both") {
             bench.session.tick(now: farFuture)
-            guard let manifest = try? bench.partialManifest() else { return false }
+            guard let manifest = try? bench.partialLedger() else { return false }
             return manifest.sinks[0].files.count == 2 && manifest.sinks[1].files.count == 2
                 && manifest.sinks[0].ranges?.masked != nil
         }
-        let manifest = try bench.partialManifest()
+        let manifest = try bench.partialLedger()
         #expect(manifest.sinks[0].ranges?.masked?.ranges == [10_000..<13_000])
         #expect(manifest.sinks[1].ranges?.skipped?.ranges == [10_000..<13_000])
         #expect(manifest.sinks[0].files.map(\.start?.frames) == [0, 8000])
@@ -32,7 +32,7 @@ import Testing
             now += .seconds(10)
             bench.session.tick(now: now)
             bench.session.saves.demand()
-            return try bench.partialManifest().sinks.allSatisfy { $0.written > 11_000 }
+            return try bench.partialLedger().sinks.allSatisfy { $0.written > 11_000 }
         }
         let recording = try await bench.end()
         expectClosedAccounts(recording)
@@ -61,7 +61,7 @@ import Testing
         account.note(.masked, 90..<200)
         account.note(.skipped, 80..<120)
         let tally = account.tally(received: 300)
-        var sink = Recording.Sink(type: "t", name: "t", state: .complete)
+        var sink = CallLedger.Sink(type: "t", name: "t", state: .ended(.complete))
         sink.take(tally)
         #expect(sink.accounted == 300)
         #expect(

@@ -25,28 +25,28 @@ import Testing
     }
 
     /// Two sinks of a call, the second with its own directory.
-    static func sinks(_ directory: String) -> [Recording.Sink] {
-        var near = Recording.Sink(type: "probe", name: "probe", state: .recording)
+    static func sinks(_ directory: String) -> [CallLedger.Sink] {
+        var near = CallLedger.Sink(type: "probe", name: "probe", state: .recording)
         near.files = [.init(name: "call.pcm", bytes: 0, start: .start)]
-        var far = Recording.Sink(type: "probe", name: "far", state: .recording, directories: [directory + "/far"])
+        var far = CallLedger.Sink(type: "probe", name: "far", state: .recording, directories: [directory + "/far"])
         far.files = [.init(name: "call.far.pcm", directory: directory + "/far", bytes: 0, start: .start)]
         return [near, far]
     }
 
     /// Begins a call and writes its files, for a program about to die.
     static func begin(_ store: RecordingStore, _ directory: String, id: RecordingID) throws -> (
-        manifest: Recording, partial: PartialRecording
+        ledger: CallLedger, partial: PartialRecording
     ) {
-        let manifest = Recording(
+        let ledger = CallLedger(
             id: id, name: "day/call", call: CallFacts(carrier: "test"), format: .telephone,
             startedAt: Date(timeIntervalSince1970: 1_000_000),
             sinks: sinks(directory))
-        let partial = try store.begin(manifest)
+        let partial = try store.begin(ledger)
         let far = "\(directory)/far/.partial/\(id)"
         try FileManager.default.createDirectory(atPath: far, withIntermediateDirectories: true)
         try audio("near").write(to: URL(fileURLWithPath: partial.directory + "/call.pcm"))
         try audio("far").write(to: URL(fileURLWithPath: far + "/call.far.pcm"))
-        return (manifest, partial)
+        return (ledger, partial)
     }
 
     static func audio(_ word: String) -> Data { Data(String(repeating: word, count: 100).utf8) }
@@ -99,19 +99,19 @@ import Testing
         await #expect(processExitsWith: .exitCode(17)) { [path = path as String, steps = steps as Int] in
             let store = try DeathTests.store(path, dyingAfter: steps)
             try store.prepare()
-            var (manifest, partial) = try DeathTests.begin(store, path, id: RecordingID())
-            manifest.framesReceived = 200
-            manifest.endedAt = manifest.startedAt
-            manifest.endReason = "over"
-            let files = zip(manifest.sinks, [200, 150]).map { sink, frames in
+            var (ledger, partial) = try DeathTests.begin(store, path, id: RecordingID())
+            ledger.framesReceived = 200
+            ledger.endedAt = ledger.startedAt
+            ledger.endReason = "over"
+            let files = zip(ledger.sinks, [200, 150]).map { sink, frames in
                 sink.files.map { CallFile(root: $0.directory, name: $0.name, frames: frames, start: 0) }
             }
             for (index, frames) in [200, 150].enumerated() {
-                manifest.sinks[index].state = frames == 200 ? .complete : .failed
-                manifest.sinks[index].written = frames
-                manifest.sinks[index].lost = 200 - frames
+                ledger.sinks[index].state = .ended(frames == 200 ? .complete : .failed)
+                ledger.sinks[index].written = frames
+                ledger.sinks[index].lost = 200 - frames
             }
-            _ = try store.publish(store.seal(manifest, files: files, in: partial), from: partial, keepPartial: false)
+            _ = try store.publish(store.seal(ledger, files: files, in: partial), from: partial, keepPartial: false)
             DeathTests.survive(path)
         }
         expectSurvival(workspace, after: steps, of: 20)

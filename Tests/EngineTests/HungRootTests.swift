@@ -13,10 +13,10 @@ import Testing
     /// Plants an interrupted call with one file, under `root` or in the recordings directory.
     private func plant(_ name: String, root: Workspace? = nil, in bench: InterruptedBench) throws -> RecordingID {
         let id = RecordingID()
-        var sink = Recording.Sink(type: "probe", name: "probe", state: .recording)
-        sink.files = [Recording.File(name: "\(name).pcm", directory: root?.path, bytes: 0, start: FramePosition(0))]
+        var sink = CallLedger.Sink(type: "probe", name: "probe", state: .recording)
+        sink.files = [CallLedger.File(name: "\(name).pcm", directory: root?.path, bytes: 0, start: FramePosition(0))]
         sink.directories = root.map { [$0.path] }
-        let manifest = Recording(
+        let manifest = CallLedger(
             id: id, name: name, call: CallFacts(carrier: "test"), format: .telephone,
             startedAt: Date(timeIntervalSince1970: 1_000_000), sinks: [sink])
         try bench.workspace.plant(

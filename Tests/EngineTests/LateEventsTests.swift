@@ -68,8 +68,8 @@ import Testing
         let recorder = recorder(limit: 1000)
         let recording = try await record("A", with: recorder)
         await recorder.note(
-            "large", data: ["text": .string(String(repeating: "x", count: Recording.Event.byteLimit))], of: facts("A"))
-        let text = String(repeating: "x", count: Recording.Event.byteLimit - 100)
+            "large", data: ["text": .string(String(repeating: "x", count: CallEvent.byteLimit))], of: facts("A"))
+        let text = String(repeating: "x", count: CallEvent.byteLimit - 100)
         for number in 0..<100 {
             await recorder.note("n", data: ["n": .integer(number), "text": .string(text)], of: facts("A"))
         }

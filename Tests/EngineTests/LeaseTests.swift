@@ -172,23 +172,23 @@ import Testing
         )
         var store = bench.store
         store.lease = other
-        let manifest = Recording(
+        let ledger = CallLedger(
             id: RecordingID(), name: "call", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(),
-            sinks: [Recording.Sink(type: "probe", name: "probe", state: .recording)])
-        let place = RecordingLayout.partialDirectory(of: manifest.id, in: store.directory)
+            sinks: [CallLedger.Sink(type: "probe", name: "probe", state: .recording)])
+        let place = RecordingLayout.partialDirectory(of: ledger.id, in: store.directory)
         do {
-            let partial = try store.begin(manifest)
+            let partial = try store.begin(ledger)
             #expect(
-                try Recording(manifest: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
-            try bench.workspace.plant(".partial/\(manifest.id)/call.probe", "audi")
+                try CallLedger(json: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
+            try bench.workspace.plant(".partial/\(ledger.id)/call.probe", "audi")
         }
         let leases = Leases(own: lease, directory: bench.store.partialDirectory, limit: .seconds(3600))
         let recovery = Recovery(store: bench.store, registry: testRegistry, leases: leases, logger: silentLogger)
         #expect(recovery.run().isEmpty)
         #expect(FileSystem.exists(place) && leases.isWaiting)
-        // The program has ended: its call is published, and the manifest names no owner.
+        // The program has ended: its call is published.
         other.end()
         #expect(recovery.run().map(\.problems) == [[]])
-        #expect(try bench.store.manifest(named: "call").owner == nil)
+        #expect(try bench.store.manifest(named: "call").id == ledger.id)
     }
 }

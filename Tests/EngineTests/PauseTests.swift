@@ -93,7 +93,7 @@ import Testing
         #expect(recording.pauses == [1000..<clear])
         #expect(recording.sinks[0].ranges?.masked?.ranges == [1000..<clear])
         #expect(recording.sinks[1].ranges?.skipped?.ranges == [1000..<clear])
-        #expect(recording.sinks[2].ranges == Recording.Ranges())
+        #expect(recording.sinks[2].ranges == SinkRanges())
         let all = ramp(0..<recording.framesReceived), after = Array(all[clear...])
         let heard = try recording.sinks.map { try $0.files.flatMap(bench.samples) }
         let isRight =
@@ -156,7 +156,7 @@ import Testing
         bench.session.noteDrained()
         bench.receive(100)
         // The webhook is late, and the time of its digits is unknown.
-        let late = Recording.Event(
+        let late = CallEvent(
             frame: .start, at: Date(), type: "input", data: ["dtmf": .object(["digits": "4711"])])
         #expect(bench.session.take(late, facts: CallFacts(carrier: "test", uuid: "U")) == nil)
         bench.session.note("dtmf", data: ["digit": "B-after"])
@@ -193,7 +193,7 @@ import Testing
         guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else {
             throw DiskError("no object")
         }
-        #expect(Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
+        #expect(CallEvent(frame: .start, at: Date(), type: type, data: members).tellsEntry)
     }
 
     @Test(arguments: [
@@ -205,15 +205,15 @@ import Testing
         guard case .object(let members) = try JSONValue(parsing: Data(data.utf8)) else {
             throw DiskError("no object")
         }
-        #expect(!Recording.Event(frame: .start, at: Date(), type: type, data: members).tellsEntry)
+        #expect(!CallEvent(frame: .start, at: Date(), type: type, data: members).tellsEntry)
     }
 
     @Test func `what is typed long after a pause is kept`() {
         var recording = Recording(
             id: RecordingID(), name: "n", call: CallFacts(carrier: "test"), format: .telephone, startedAt: Date(),
-            sinks: [])
+            ended: (Date(), "over"))
         let input = { (seconds: Double) in
-            Recording.Event(frame: .start, at: Date() + seconds, type: "input", data: [:])
+            CallEvent(frame: .start, at: Date() + seconds, type: "input", data: [:])
         }
         #expect(!recording.mayTellOfPause(input(0)))
         // Without a `resumed` event, the end of the pause is unknown.
@@ -238,7 +238,7 @@ import Testing
         bench.session.note("n", data: [:])
         await bench.recorder.note("n", data: ["a": 1], of: CallFacts(carrier: "test", uuid: "U"))
         let recording = try await bench.end()
-        let times = [recording.startedAt] + recording.events.map(\.at) + [try #require(recording.endedAt)]
+        let times = [recording.startedAt] + recording.events.map(\.at) + [recording.endedAt]
         #expect(times == times.sorted())
     }
 }

@@ -7,12 +7,11 @@ import Testing
 @testable import CallreelEngine
 
 @Suite struct RecordingIndexTests {
-    func recording(_ name: String, endedAt seconds: Double?, uuid: String? = nil) -> Recording {
+    func recording(_ name: String, endedAt seconds: Double, uuid: String? = nil) -> Recording {
         var recording = Recording(
             id: RecordingID(), name: name, call: CallFacts(carrier: "test", uuid: uuid, headers: ["x": 1]),
             format: .telephone,
-            startedAt: Date(timeIntervalSince1970: 0), sinks: [])
-        recording.endedAt = seconds.map(Date.init(timeIntervalSince1970:))
+            startedAt: Date(timeIntervalSince1970: 0), ended: (Date(timeIntervalSince1970: seconds), "over"))
         recording.events = [.init(frame: .start, at: recording.startedAt, type: "dtmf", data: [:])]
         return recording
     }
@@ -70,9 +69,7 @@ import Testing
             all.allSatisfy { index.recording($0.id)?.name == $0.name && index.recording(named: $0.name)?.id == $0.id })
         #expect(index.recording(named: "name") == nil && index.recording(RecordingID()) == nil)
         for number in 0..<250 {
-            let newest = [all[number], all[number + 250]].max {
-                $0.endedAt ?? .distantPast < $1.endedAt ?? .distantPast
-            }
+            let newest = [all[number], all[number + 250]].max { $0.endedAt < $1.endedAt }
             #expect(index.name(of: CallFacts(carrier: "test", uuid: "uuid-\(number)")) == newest?.name)
         }
         let ends = index.page(limit: 500, offset: 0).compactMap(\.endedAt)

@@ -23,20 +23,22 @@ struct StoreBench {
     func call(_ texts: [String: String] = ["raw": "raw audio", "flac": "flac audio"]) throws -> FinishedCall {
         let id = RecordingID(), facts = CallFacts(carrier: "test"), startedAt = Date(timeIntervalSince1970: 0)
         let endings = texts.keys.sorted()
-        var manifest = Recording(
+        var ledger = CallLedger(
             id: id, name: store.template.name(id: id, call: facts, startedAt: startedAt), call: facts,
             format: .telephone,
-            startedAt: startedAt, sinks: endings.map { Recording.Sink(type: $0, name: $0, state: .recording) })
-        let partial = try store.begin(manifest)
+            startedAt: startedAt, sinks: endings.map { CallLedger.Sink(type: $0, name: $0, state: .recording) })
+        let partial = try store.begin(ledger)
         for ending in endings {
             let file = try OutputFile(
                 name: "\(partial.stem).\(ending)", directory: partial.directory, mode: store.fileMode)
             try file.write(Data(texts[ending]!.utf8).bytes)
             try file.close()
         }
-        for index in manifest.sinks.indices { manifest.sinks[index].state = .complete }
+        ledger.endedAt = startedAt
+        ledger.endReason = "over"
+        for index in ledger.sinks.indices { ledger.sinks[index].state = .ended(.complete) }
         return FinishedCall(
-            store: store, manifest: manifest, partial: partial, files: endings.map { ["\(partial.stem).\($0)"] })
+            store: store, ledger: ledger, partial: partial, files: endings.map { ["\(partial.stem).\($0)"] })
     }
 
     /// Returns the files in the recordings directory, without those of unfinished calls.
@@ -46,12 +48,12 @@ struct StoreBench {
 /// A call with finished sinks.
 struct FinishedCall {
     let store: RecordingStore
-    let manifest: Recording
+    let ledger: CallLedger
     let partial: PartialRecording
     let files: [[String]]
 
     func seal() throws(DiskError) -> SealedRecording {
-        try store.seal(manifest, files: files.map { names in names.map { CallFile(name: $0, frames: 7) } }, in: partial)
+        try store.seal(ledger, files: files.map { names in names.map { CallFile(name: $0, frames: 7) } }, in: partial)
     }
 
     func publish(keepPartial: Bool = false) throws(DiskError) -> Recording {
@@ -65,14 +67,14 @@ struct FinishedCall {
         let call = try bench.call(["raw": "audio"])
         #expect(
             try bench.workspace.files() == [
-                ".partial/\(call.manifest.id)/call.json", ".partial/\(call.manifest.id)/call.raw",
+                ".partial/\(call.ledger.id)/call.json", ".partial/\(call.ledger.id)/call.raw",
             ])
-        var manifest = call.manifest
-        manifest.framesReceived = 4711
-        try bench.store.save(manifest, in: call.partial)
-        let saved = try Recording(manifest: try bench.workspace.data(".partial/\(call.manifest.id)/call.json"))
+        var ledger = call.ledger
+        ledger.framesReceived = 4711
+        try bench.store.save(ledger, in: call.partial)
+        let saved = try CallLedger(json: try bench.workspace.data(".partial/\(call.ledger.id)/call.json"))
         #expect(saved.framesReceived == 4711)
-        #expect(saved.id == call.manifest.id)
+        #expect(saved.id == call.ledger.id)
     }
 
     @Test func `a finished call appears with all its files, and its partial directory goes`() throws {
@@ -153,10 +155,10 @@ struct FinishedCall {
         #expect(Set(names.values).count == 8)
         #expect(try bench.published().count == 24)
         for (number, call) in calls.enumerated() {
-            let name = try #require(names[call.manifest.id])
+            let name = try #require(names[call.ledger.id])
             #expect(try bench.workspace.text("\(name).raw") == "raw \(number)")
             #expect(try bench.workspace.text("\(name).flac") == "flac \(number)")
-            #expect(try bench.store.manifest(named: name).id == call.manifest.id)
+            #expect(try bench.store.manifest(named: name).id == call.ledger.id)
         }
     }
 
@@ -164,7 +166,7 @@ struct FinishedCall {
         let bench = try StoreBench()
         let call = try bench.call()
         _ = try call.publish(keepPartial: true)
-        let id = call.manifest.id
+        let id = call.ledger.id
         #expect(
             try bench.workspace.files() == [
                 ".partial/\(id)/call.json", "day/call.flac", "day/call.json", "day/call.raw",
@@ -286,9 +288,9 @@ struct FinishedCall {
         let call = try bench.call()
         try bench.workspace.plant("day", "in the way of a directory")
         #expect(throws: DiskError.self) { _ = try call.publish() }
-        let final = try Recording(manifest: try bench.workspace.data(".partial/\(call.manifest.id)/call.json.final"))
+        let final = try Recording(json: try bench.workspace.data(".partial/\(call.ledger.id)/call.json.final"))
         #expect(final.sinks.map(\.state) == [.complete, .complete])
-        #expect(final.sinks.flatMap(\.files).allSatisfy { $0.sha256 != nil && $0.frames == 7 })
+        #expect(final.sinks.flatMap(\.files).allSatisfy { $0.sha256.count == 64 && $0.frames == 7 })
     }
 
     /// As on exFAT. A directory cannot have a second link either, so a directory stands for such a file.

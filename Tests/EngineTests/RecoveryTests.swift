@@ -16,7 +16,7 @@ import Testing
         left.onPause = .skip
         let full = bench.sink("probe", [("call.pcm", 0)]).with(silence: [100..<200, 900..<1000], masked: [300..<400])
         var manifest = bench.manifest([full, left], frames: 600)
-        for (frame, type) in [(300, Recording.Event.paused), (400, Recording.Event.resumed)] {
+        for (frame, type) in [(300, CallEvent.paused), (400, CallEvent.resumed)] {
             manifest.events.append(
                 .init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
         }
@@ -45,7 +45,7 @@ import Testing
         var skipping = bench.sink("left", [("call.left.pcm", nil), ("call.left.part2.pcm", nil)])
         skipping.onPause = .skip
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", nil)]), skipping], frames: 600)
-        for (frame, type) in [(300, Recording.Event.paused), (400, Recording.Event.resumed)] {
+        for (frame, type) in [(300, CallEvent.paused), (400, CallEvent.resumed)] {
             manifest.events.append(
                 .init(frame: FramePosition(frame), at: Date(timeIntervalSince1970: 1), type: type, data: [:]))
         }
@@ -180,12 +180,13 @@ import Testing
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", 0)])], frames: 100)
         try bench.plant(manifest)
         try bench.plant("call.pcm", frames: 100)
-        manifest.sinks[0].state = .stalled
+        manifest.sinks[0].state = .ended(.stalled)
         manifest.sinks[0].files = []
         manifest.sinks[0].lost = 100
         manifest.endedAt = manifest.startedAt
         manifest.endReason = "over"
-        try bench.workspace.plant("day/call.json", String(decoding: try manifest.encoded(), as: UTF8.self))
+        try bench.workspace.plant(
+            "day/call.json", String(decoding: try manifest.manifest(as: "day/call").encoded(), as: UTF8.self))
         #expect(
             try FileSystem.link(bench.workspace.file(bench.path("call.pcm")), as: bench.workspace.file("day/call.pcm")))
         #expect(bench.recover().first?.problems == [])
@@ -218,15 +219,15 @@ import Testing
     }
 }
 
-/// The manifests that a program may leave of one call.
-@Suite struct InterimManifestTests {
-    private func ended(_ bench: InterruptedBench) -> Recording {
+/// The ledgers and manifests that a program may leave of one call.
+@Suite struct FoundLedgerTests {
+    private func ended(_ bench: InterruptedBench) -> CallLedger {
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", 0)]).with(silence: [0..<10])], frames: 150)
         manifest.endedAt = Date(timeIntervalSince1970: 1_000_040)
         manifest.endReason = "the caller hung up"
         manifest.events.append(
             .init(frame: FramePosition(7), at: manifest.startedAt, type: "dtmf", data: ["digit": "7"]))
-        manifest.sinks[0].state = .complete
+        manifest.sinks[0].state = .ended(.complete)
         manifest.sinks[0].written = 140
         manifest.sinks[0].silence = 10
         manifest.sinks[0].files[0].frames = 150
@@ -240,10 +241,11 @@ import Testing
         let bench = try InterruptedBench()
         var last = ended(bench)
         if name.contains("final") {
-            last.name = "day/call-2"
-            last.sinks[0].files[0].name = "day/call-2.pcm"
+            last.sinks[0].files[0].sha256 = String(repeating: "a", count: 64)
+            try bench.plant(last.manifest(as: "day/call-2") { _ in "day/call-2.pcm" }, as: name)
+        } else {
+            try bench.plant(last, as: name)
         }
-        try bench.plant(last, as: name)
         try bench.plant(bench.manifest([bench.sink("probe", [("call.pcm", 0)])], frames: 20))
         for torn in ["call.json.new", "call.json.final", "call.json.final.new"] where torn != name {
             try bench.workspace.plant(bench.path(torn), torn.hasSuffix("final") ? "" : #"{"id": ""#)
@@ -299,7 +301,7 @@ import Testing
         let bench = try InterruptedBench()
         var manifest = bench.manifest([bench.sink("probe", [("call.pcm", 0)]).with(silence: [100..<200])], frames: 600)
         manifest.events.append(
-            .init(frame: FramePosition(300), at: manifest.startedAt, type: Recording.Event.paused, data: [:]))
+            .init(frame: FramePosition(300), at: manifest.startedAt, type: CallEvent.paused, data: [:]))
         let text = String(decoding: try manifest.encoded(), as: UTF8.self)
         try #require(text.contains(original))
         let broken = text.replacing(original, with: damaged)

@@ -21,7 +21,6 @@ import Testing
         #expect(recording.sinks[0].files.map(\.name) == ["day/call.pcm"])
         #expect(recording.sinks[0].files.map(\.directory) == [elsewhere.file("a/b")])
         #expect(recording.sinks[1].files.map(\.directory) == [nil])
-        #expect(recording.sinks.allSatisfy { $0.directories == nil })
         #expect(try elsewhere.files() == ["a/b/.partial", "a/b/day/call.pcm"])
         #expect(try bench.workspace.files() == [".partial", "day/call.json", "day/call.probe-2.pcm"])
         let result = Verification(directory: bench.workspace.path, registry: testRegistry).check(recording)
@@ -91,14 +90,14 @@ import Testing
         try store.prepare()
         let id = RecordingID()
         do {
-            let manifest = Recording(
+            let manifest = CallLedger(
                 id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone,
                 startedAt: Date(timeIntervalSince1970: 0),
                 sinks: [
-                    Recording.Sink(
+                    CallLedger.Sink(
                         type: "probe", name: "probe", state: .recording,
                         directories: [elsewhere.path, elsewhere.file("second")]),
-                    Recording.Sink(type: "probe", name: "probe-2", state: .recording),
+                    CallLedger.Sink(type: "probe", name: "probe-2", state: .recording),
                 ])
             _ = try store.begin(manifest)
         }
@@ -123,11 +122,11 @@ import Testing
         try store.prepare()
         let id = RecordingID()
         _ = try store.begin(
-            Recording(
+            CallLedger(
                 id: id, name: "call", call: CallFacts(carrier: "test"), format: .telephone,
                 startedAt: Date(timeIntervalSince1970: 0),
                 sinks: [
-                    Recording.Sink(
+                    CallLedger.Sink(
                         type: "probe", name: "probe", state: .recording, directories: [elsewhere.file("unmounted")])
                 ]))
         let finding = try #require(Recovery(store: store, registry: testRegistry, logger: silentLogger).run().first)

@@ -50,7 +50,7 @@ import Testing
         #expect(recording.sinks[0].silence == 32000)
         #expect(recording.sinks[0].ranges?.silence?.ranges == [4100..<36100])
         #expect(recording.sinks[0].stalls == 1 && recording.sinks[0].heldSeconds ?? 0 > 0)
-        #expect(recording.sinks[1].ranges == Recording.Ranges() && recording.sinks[1].stalls == nil)
+        #expect(recording.sinks[1].ranges == SinkRanges() && recording.sinks[1].stalls == nil)
         #expect(recording.sinks[1].written == 36800)
         let expected = ramp(0..<4100) + [Int16](repeating: 0, count: 32000) + ramp(36100..<36800)
         #expect(try bench.samples(recording.sinks[0].files[0]) == expected)
@@ -92,7 +92,7 @@ import Testing
         let keeper = Task { await bench.recorder.finishWaiting() }
         defer { keeper.cancel() }
         let published = try bench.workspace.data("call.json")
-        #expect(try Recording(manifest: published).sinks[1].state == .stalled)
+        #expect(try Recording(json: published).sinks[1].state == .stalled)
 
         stuck.gate.open()
         try await until("its file is named by the manifest, and nothing is left behind") {
@@ -119,7 +119,7 @@ import Testing
         bench.session.tick(now: farFuture)
         let recording = try await bench.published()
         for name in ["call.json", "call.pcm"] { try FileManager.default.removeItem(atPath: bench.workspace.file(name)) }
-        let interim = try Recording(manifest: try bench.workspace.data(".partial/\(recording.id)/call.json"))
+        let interim = try CallLedger(json: try bench.workspace.data(".partial/\(recording.id)/call.json"))
         #expect(interim.publishedAs == "call")
         stuck.gate.open()
         try await until("the sink is gone") { stuck.isGone }

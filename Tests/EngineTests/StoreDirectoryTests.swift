@@ -53,7 +53,7 @@ import Testing
                 let bench = try StoreBench(in: workspace)
                 let call = try bench.call()
                 #expect(try workspace.mode(".partial") == 0o2750)
-                #expect(try workspace.mode(".partial/\(call.manifest.id)") == 0o2750)
+                #expect(try workspace.mode(".partial/\(call.ledger.id)") == 0o2750)
                 _ = try call.publish()
                 #expect(try workspace.mode("day") == 0o2750)
             }

@@ -21,8 +21,8 @@ import Testing
         sink.written = 100
         var recording = Recording(
             id: RecordingID(), name: name, call: CallFacts(carrier: "test"), format: .telephone,
-            startedAt: Date(timeIntervalSince1970: 0),
-            sinks: [sink])
+            startedAt: Date(timeIntervalSince1970: 0), ended: (Date(timeIntervalSince1970: 10), "over"))
+        recording.sinks = [sink]
         recording.framesReceived = 100
         change(&recording)
         try workspace.plant(name + ".json", String(decoding: try recording.encoded(), as: UTF8.self))
@@ -132,7 +132,7 @@ import Testing
         try publish("call", in: workspace) { recording in
             recording.framesReceived = 150
             recording.sinks[0].lost = 50
-            var ranges = Recording.Ranges()
+            var ranges = SinkRanges()
             ranges.lost = FrameRanges([100..<150])
             switch reason.prefix(7) {
             case "its sil": ranges.silence = FrameRanges([0..<5])

@@ -31,7 +31,7 @@ import Testing
                 #expect(try await curl(server.http + (try #require(file["url"]?.string))).output == onDisk)
             }
             let manifest = try await curl(server.http + (try #require(shown["manifestURL"]?.string))).output
-            #expect(try Recording(manifest: manifest).id == recording.id)
+            #expect(try Recording(json: manifest).id == recording.id)
         }
     }
 
@@ -80,14 +80,18 @@ import Testing
         ]
         let files = names.map { name, directory -> JSONValue in
             .object(
-                ["name": .string(name), "bytes": 6].merging(directory.map { ["directory": .string($0)] } ?? [:]) {
+                ["name": .string(name), "bytes": 6, "sha256": ""].merging(
+                    directory.map { ["directory": .string($0)] } ?? [:]
+                ) {
                     _, new in new
                 })
         }
         let manifest = """
-            {"version": 1, "id": "\(id)", "name": "forged", "call": {"carrier": "test", "headers": {}}, "format": {"sampleRate": 16000, "channels": 1},
-             "startedAt": "2026-11-22T10:15:00.250Z", "endedAt": "2026-11-22T10:15:01.250Z", "framesReceived": 0, "leftoverBytes": 0,
-             "malformedMessages": 0, "droppedEvents": 0, "events": [], "sinks": [{"type": "wav", "name": "wav", "state": "complete", "written": 0,
+            {"version": 1, "id": "\(id)", "name": "forged", "call": {"carrier": "test", "headers": {}},
+             "format": {"sampleRate": 16000, "channels": 1},
+             "startedAt": "2026-11-22T10:15:00.250Z", "endedAt": "2026-11-22T10:15:01.250Z", "endReason": "over",
+             "framesReceived": 0, "leftoverBytes": 0, "malformedMessages": 0, "droppedEvents": 0, "events": [],
+             "sinks": [{"type": "wav", "name": "wav", "state": "complete", "written": 0,
              "silence": 0, "lost": 0, "files": \(JSONValue.array(files).json())}]}
             """
         try manifest.write(toFile: directory.path + "/recordings/forged.json", atomically: true, encoding: .utf8)

@@ -105,7 +105,7 @@ struct TestServer: Sendable {
     private static func recording(_ path: String) throws -> Recording {
         let data = try Data(contentsOf: URL(fileURLWithPath: path)), problems = try ManifestSchema.problems(data)
         #expect(problems.isEmpty, "\(path)")
-        return try Recording(manifest: data)
+        return try Recording(json: data)
     }
 
     /// Enlarges a recorded call's file with zeros, and returns the target of a request for it.

@@ -36,11 +36,11 @@ import Testing
 
         /// Writes the manifest of the running call, with a sink for each file.
         func plant(_ sinks: [(type: String, file: String)]) throws {
-            var manifest = Recording(
+            var manifest = CallLedger(
                 id: id, name: "day/call", call: CallFacts(carrier: "test"), format: format,
                 startedAt: Date(timeIntervalSince1970: 900_000_000),
                 sinks: sinks.map { sink in
-                    var entry = Recording.Sink(type: sink.type, name: sink.type, state: .recording)
+                    var entry = CallLedger.Sink(type: sink.type, name: sink.type, state: .recording)
                     entry.files = [.init(name: sink.file, bytes: 0, start: .start)]
                     return entry
                 })
@@ -92,7 +92,7 @@ import Testing
         #expect(recording.id == bench.id && recording.format == bench.format)
         #expect(recording.name.hasSuffix("/101500Z-44-abc"))
         #expect(recording.sinks.map(\.name).sorted() == ["raw", "second", "wav"])
-        #expect(recording.endReason?.contains("manifest was lost") == true)
+        #expect(recording.endReason.contains("manifest was lost") == true)
         #expect(recording.framesReceived == 20_000)
         expectSame(try bench.heard(recording, "raw"), bench.samples, "raw")
         expectSame(try bench.heard(recording, "wav"), bench.samples, "wav")
@@ -189,8 +189,8 @@ import Testing
         try await bench.kill(FLACSink.self, ending: "flac", as: "call.flac")
         try await bench.kill(WAVSink.self, ending: "wav", as: "call.wav")
         try bench.plant([("flac", "call.flac"), ("wav", "call.wav")])
-        var manifest = try Recording(manifest: try contents(bench.path("call.json")))
-        for (frame, type) in [(3000, Recording.Event.paused), (4000, Recording.Event.resumed)] {
+        var manifest = try CallLedger(json: try contents(bench.path("call.json")))
+        for (frame, type) in [(3000, CallEvent.paused), (4000, CallEvent.resumed)] {
             manifest.events.append(.init(frame: FramePosition(frame), at: manifest.startedAt, type: type, data: [:]))
         }
         manifest.sinks[1].onPause = .record

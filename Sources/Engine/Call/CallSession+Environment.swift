@@ -17,14 +17,14 @@ extension CallSession {
     struct Disk: Sendable {
         let home: StorageDirectory
         /// The threads for writing manifests.
-        let ledger = BlockingExecutor(name: "ledger")
+        let writers = BlockingExecutor(name: "ledger")
         /// The threads for hashing the files of ended calls. Running calls come first.
         let sealer = BlockingExecutor(name: "sealer", isBackground: true)
     }
 
     var store: RecordingStore { environment.store }
     var metrics: RecorderMetrics { environment.metrics }
-    var ledger: BlockingExecutor { environment.disk.ledger }
+    var writers: BlockingExecutor { environment.disk.writers }
     var sealer: BlockingExecutor { environment.disk.sealer }
     /// The recordings directory.
     var home: StorageDirectory { environment.disk.home }

@@ -39,7 +39,7 @@ extension CallSession {
     /// - Throws: the reason publishing is impossible now.
     func tryPublish() async throws(DiskError) -> Recording {
         let reports = sinks.map(\.report)
-        let (known, partial, manifest) = state.withLock { ($0.sealed, $0.partial, settled($0.manifest, reports)) }
+        let (known, partial, ledger) = state.withLock { ($0.sealed, $0.partial, settled($0.ledger, reports)) }
         guard let partial else { throw DiskError("the call could not be recorded") }
         do throws(DiskError) {
             let sealed: SealedRecording
@@ -48,38 +48,38 @@ extension CallSession {
             } else {
                 sealed = try await home.run(on: sealer, takesLong: true) {
                     [store] () throws(DiskError) in
-                    try store.seal(manifest, files: reports.map { $0?.files ?? [] }, in: partial)
+                    try store.seal(ledger, files: reports.map { $0?.files ?? [] }, in: partial)
                 }
                 state.withLock { $0.sealed = sealed }
             }
             // An abandoned sink may still write, so its files stay in the partial directory.
             let isAwaited = reports.contains { $0 == nil }
-            let published = try await home.run(on: ledger) { [store] () throws(DiskError) in
+            let published = try await home.run(on: writers) { [store] () throws(DiskError) in
                 try store.publish(sealed, from: partial, keepPartial: isAwaited)
             }
             logger.info(
                 "call recorded",
                 metadata: [
                     "recording": "\(published.name)", "frames": "\(published.framesReceived)",
-                    "end": "\(published.endReason ?? "")",
+                    "end": "\(published.endReason)",
                     "sinks": "\(published.sinks.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))",
                 ])
             count(published)
             let complete = await complete(published)
-            if isAwaited || !lateFiles.isEmpty { await leaveNote(complete, manifest, partial) }
+            if isAwaited || !lateFiles.isEmpty { await leaveNote(complete, ledger, partial) }
             if isSettled { letGo() }
             return complete
         } catch {
-            if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
+            if error.isFullDisk { await writers.run { [store] in store.spendReserve() } }
             throw error
         }
     }
 
-    /// Returns the manifest with the final account of every sink.
-    private func settled(_ manifest: Recording, _ reports: [SinkReport?]) -> Recording {
-        var manifest = manifest
-        for (sink, report) in zip(sinks, reports) { sink.settle(&manifest, report) }
-        return manifest
+    /// Returns the ledger with the final account of every sink.
+    private func settled(_ ledger: CallLedger, _ reports: [SinkReport?]) -> CallLedger {
+        var ledger = ledger
+        for (sink, report) in zip(sinks, reports) { sink.settle(&ledger, report) }
+        return ledger
     }
 
     /// Adds the facts and events received during publication to the published manifest, until none are missing.
@@ -90,10 +90,10 @@ extension CallSession {
             let known = published
             let more = state.withLock { state -> Recording? in
                 var next = known
-                next.events = state.manifest.events
-                next.droppedEvents = state.manifest.droppedEvents
-                next.call = state.manifest.call
-                next.maskedEvents = state.manifest.maskedEvents
+                next.events = state.ledger.events
+                next.droppedEvents = state.ledger.droppedEvents
+                next.call = state.ledger.call
+                next.maskedEvents = state.ledger.maskedEvents
                 if next.events == known.events, next.droppedEvents == known.droppedEvents,
                     next.maskedEvents == known.maskedEvents,
                     next.call == known.call
@@ -105,7 +105,7 @@ extension CallSession {
             }
             guard let more else { return published }
             do {
-                try await home.run(on: ledger) { [store] () throws(DiskError) in try store.update(more) }
+                try await home.run(on: writers) { [store] () throws(DiskError) in try store.update(more) }
             } catch {
                 logger.error(
                     "events arrived too late: not kept", metadata: ["recording": "\(more.name)", "reason": "\(error)"])
@@ -116,13 +116,13 @@ extension CallSession {
 
     /// Saves the published name in the partial directory. If the recording is deleted later,
     /// its late files must not restore it.
-    private func leaveNote(_ published: Recording, _ manifest: Recording, _ partial: PartialRecording) async {
-        var note = manifest
+    private func leaveNote(_ published: Recording, _ ledger: CallLedger, _ partial: PartialRecording) async {
+        var note = ledger
         note.publishedAs = published.name
         for sink in sinks { sink.enterFiles(in: &note) }
         let last = note
         do {
-            try await home.run(on: ledger) { [store] () throws(DiskError) in try store.save(last, in: partial) }
+            try await home.run(on: writers) { [store] () throws(DiskError) in try store.save(last, in: partial) }
         } catch {
             logger.error("could not save the manifest of a call with late files", metadata: ["reason": "\(error)"])
         }
@@ -164,17 +164,17 @@ extension CallSession {
     /// - Throws: `ENOENT` if the published manifest was deleted.
     func linkLate(_ files: [CallFile], of sink: CallSink) throws(DiskError) -> (name: String, entry: Recording.Sink)? {
         let report = sink.report
-        let (partial, published, manifest) = state.withLock { ($0.partial, $0.published, $0.manifest) }
+        let (partial, published, ledger) = state.withLock { ($0.partial, $0.published, $0.ledger) }
         guard let partial, let published else { return nil }
         let path = "\(store.directory)/\(published.name).json"
         guard FileSystem.exists(path) else {
             throw DiskError("\(path) was published but is missing now", underlying: ENOENT)
         }
-        var account = manifest
+        var account = ledger
         sink.settle(&account, report)
-        var entry = account.sinks[sink.index]
+        account.sinks[sink.index].files = []
+        var entry = try account.sinks[sink.index].published()
         entry.files = published.sinks[sink.index].files + (try store.add(files, from: partial, to: published.name))
-        entry.directories = nil
         return (published.name, entry)
     }
 

@@ -20,7 +20,7 @@ extension CallSession {
     /// - Returns: the published manifest.
     /// - Throws: the reason the call could not be recorded, or the reason the files are still in the partial directory.
     func run() async throws(DiskError) -> Recording {
-        let started = state.withLock { $0.manifest }
+        let started = state.withLock { $0.ledger }
         logger.info(
             "call started",
             metadata: [
@@ -28,7 +28,7 @@ extension CallSession {
             ])
         let partial: PartialRecording
         do {
-            partial = try await home.run(on: ledger) { [store] () throws(DiskError) in try store.begin(started) }
+            partial = try await home.run(on: writers) { [store] () throws(DiskError) in try store.begin(started) }
             state.withLock { $0.partial = partial }
         } catch {
             for sink in sinks { sink.queue.fail() }
@@ -65,22 +65,22 @@ extension CallSession {
             await bell.wait()
             if state.withLock({ $0.hasEnded }), sinks.allSatisfy(\.isOver) { return }
             guard let next = saves.take() else { continue }
-            var manifest = state.withLock { $0.manifest }
+            var ledger = state.withLock { $0.ledger }
             for sink in sinks {
-                sink.enterFiles(in: &manifest)
-                sink.enterAccount(in: &manifest)
+                sink.enterFiles(in: &ledger)
+                sink.enterAccount(in: &ledger)
             }
-            let last = manifest, isFirstSave = isFirst
+            let last = ledger, isFirstSave = isFirst
             do {
                 let begin = clock.moment
-                try await home.run(on: ledger) { [store] () throws(DiskError) in
+                try await home.run(on: writers) { [store] () throws(DiskError) in
                     try store.save(last, in: partial, isFirst: isFirstSave)
                 }
                 isFirst = false
                 saves.spare(after: clock.moment - begin, planned: next)
             } catch {
                 logger.error("could not save the manifest of a running call", metadata: ["reason": "\(error)"])
-                if error.isFullDisk { await ledger.run { [store] in store.spendReserve() } }
+                if error.isFullDisk { await writers.run { [store] in store.spendReserve() } }
                 saves.fail()
             }
         }

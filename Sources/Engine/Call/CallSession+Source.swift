@@ -12,10 +12,10 @@ extension CallSession {
         if samples.isEmpty { return true }
         let hasRoom: Bool? = state.withLock { state in
             guard !state.hasEnded else { return nil }
-            let start = state.manifest.framesReceived, count = samples.count / format.channels
+            let start = state.ledger.framesReceived, count = samples.count / format.channels
             // Counting and queueing share one lock, so that neither the call's end nor a pause comes between them.
             let hasRoom = push(samples, &state)
-            state.manifest.framesReceived = start + count
+            state.ledger.framesReceived = start + count
             metrics.framesReceived.increment(by: count)
             return hasRoom
         }
@@ -36,7 +36,7 @@ extension CallSession {
     /// Queues audio for the sinks, masked or not. If a pause ends within a chunk, splits the chunk there.
     /// Called with the lock held.
     private func push(_ samples: [Int16], _ state: inout State) -> Bool {
-        let start = state.manifest.framesReceived, count = samples.count / format.channels
+        let start = state.ledger.framesReceived, count = samples.count / format.channels
         let cut = state.pause.cut(start: start, count: count, now: clock.moment)
         let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(start), isPaused: cut.masked > 0)
         guard let clearFrom = cut.clearFrom else { return sinks.push(chunk) }
@@ -49,7 +49,7 @@ extension CallSession {
 
     /// Stores an event at the current frame.
     package func note(_ type: String, data: [String: JSONValue]) {
-        _ = take(Recording.Event(frame: .start, at: clock.now, type: type, data: data), facts: nil)
+        _ = take(CallEvent(frame: .start, at: clock.now, type: type, data: data), facts: nil)
     }
 
     /// Stores an event and, for one received beside the audio, its facts about the call.
@@ -57,21 +57,21 @@ extension CallSession {
     /// Carriers repeat events sent beside the audio, so identical ones are stored once.
     /// - Parameter facts: facts to fill in where the call's are missing; nil for an event received with the audio.
     /// - Returns: nil, or the recording if it is already published. The event must then be added to that recording.
-    func take(_ event: Recording.Event, facts: CallFacts?) -> Recording? {
+    func take(_ event: CallEvent, facts: CallFacts?) -> Recording? {
         let published = state.withLock { state -> Recording? in
             if let published = state.published { return published }
-            if let facts { state.manifest.call.complete(with: facts) }
+            if let facts { state.ledger.call.complete(with: facts) }
             state.saves.note()
             if state.hides(event, isLate: facts != nil) {
-                state.manifest.maskedEvents = (state.manifest.maskedEvents ?? 0) + 1
+                state.ledger.maskedEvents = (state.ledger.maskedEvents ?? 0) + 1
                 metrics.maskedEvents.increment()
                 return nil
             }
-            if facts != nil, state.manifest.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
+            if facts != nil, state.ledger.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
                 return nil
             }
             var event = event
-            event.frame = FramePosition(state.manifest.framesReceived)
+            event.frame = FramePosition(state.ledger.framesReceived)
             if !state.append(event) { metrics.droppedEvents.increment() }
             return nil
         }
@@ -89,12 +89,12 @@ extension CallSession {
     private func pause() -> Bool {
         let change = state.withLock { state -> Bool? in
             guard !state.hasEnded, !state.pause.isMasking || state.pause.isResuming else { return nil }
-            let frame = state.manifest.framesReceived
+            let frame = state.ledger.framesReceived
             guard state.pause.pause(at: frame) else { return false }
             // Bypasses the limits of `append`: the manifest must show every pause,
             // however many events the carrier sent.
-            state.manifest.events.append(
-                .init(frame: FramePosition(frame), at: clock.now, type: Recording.Event.paused, data: [:]))
+            state.ledger.events.append(
+                .init(frame: FramePosition(frame), at: clock.now, type: CallEvent.paused, data: [:]))
             state.saves.note()
             return true
         }
@@ -109,7 +109,7 @@ extension CallSession {
     private func resume() -> Bool {
         let isNew = state.withLock { state in
             guard !state.hasEnded, state.pause.isMasking, !state.pause.isResuming else { return false }
-            let received = state.manifest.framesReceived
+            let received = state.ledger.framesReceived
             state.pause.resume(now: clock.moment)
             if state.pause.endWithoutGuard(received: received, now: clock.moment) {
                 state.noteResumed(at: received, clock.now)
@@ -127,7 +127,7 @@ extension CallSession {
     /// The source calls this once it has delivered all of it.
     package func noteDrained() {
         state.withLock { state in
-            let received = state.manifest.framesReceived
+            let received = state.ledger.framesReceived
             state.pause.drained(received: received)
             if state.pause.endWithoutGuard(received: received, now: clock.moment) {
                 state.noteResumed(at: received, clock.now)
@@ -138,8 +138,8 @@ extension CallSession {
     /// Counts a malformed message. Logs the first one.
     package func noteMalformed(_ reason: String) {
         let (count, isPaused) = state.withLock { state in
-            state.manifest.malformedMessages += 1
-            return (state.manifest.malformedMessages, state.pause.isMasking)
+            state.ledger.malformedMessages += 1
+            return (state.ledger.malformedMessages, state.pause.isMasking)
         }
         metrics.malformedMessages.increment()
         // Even a malformed message may contain a typed digit, so the log leaves its content out.
@@ -156,10 +156,10 @@ extension CallSession {
         let isFirst = state.withLock { state in
             guard !state.hasEnded else { return false }
             state.hasEnded = true
-            state.manifest.endedAt = clock.now
-            if state.pause.isResuming { state.noteResumed(at: state.manifest.framesReceived, clock.now) }
-            state.manifest.endReason = reason
-            state.manifest.leftoverBytes = leftoverBytes
+            state.ledger.endedAt = clock.now
+            if state.pause.isResuming { state.noteResumed(at: state.ledger.framesReceived, clock.now) }
+            state.ledger.endReason = reason
+            state.ledger.leftoverBytes = leftoverBytes
             return true
         }
         guard isFirst else { return }
@@ -178,30 +178,30 @@ extension CallSession {
 extension CallSession.State {
     /// Adds an event for the frame at which the recording resumes.
     fileprivate mutating func noteResumed(at frame: Int, _ date: Date) {
-        manifest.events.append(.init(frame: FramePosition(frame), at: date, type: Recording.Event.resumed, data: [:]))
+        ledger.events.append(.init(frame: FramePosition(frame), at: date, type: CallEvent.resumed, data: [:]))
         saves.note()
     }
 
     /// Returns true if an event reveals input typed or spoken while the recording was paused.
     /// - Parameter isLate: true for an event received beside the audio. It may arrive some time after the input.
-    fileprivate func hides(_ event: Recording.Event, isLate: Bool) -> Bool {
+    fileprivate func hides(_ event: CallEvent, isLate: Bool) -> Bool {
         guard pause.isMasking || pause.clearAt != nil, event.tellsEntry else { return false }
         if pause.isMasking { return true }
         guard isLate, let clearAt = pause.clearAt else { return false }
-        return Clocks.current.now - clearAt < .seconds(Recording.Event.lateEntry)
+        return Clocks.current.now - clearAt < .seconds(CallEvent.lateEntry)
     }
 
     /// Adds an event, or only counts it if it exceeds a limit on number or size. Returns true if the event was added.
-    fileprivate mutating func append(_ event: Recording.Event) -> Bool {
+    fileprivate mutating func append(_ event: CallEvent) -> Bool {
         let bytes = event.byteCount
-        guard manifest.events.count < eventLimit, bytes <= Recording.Event.byteLimit,
+        guard ledger.events.count < eventLimit, bytes <= CallEvent.byteLimit,
             eventBytes + bytes <= CallSession.eventsByteLimit
         else {
-            manifest.droppedEvents += 1
+            ledger.droppedEvents += 1
             return false
         }
         eventBytes += bytes
-        manifest.events.append(event)
+        ledger.events.append(event)
         return true
     }
 }

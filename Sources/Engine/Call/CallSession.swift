@@ -15,7 +15,7 @@ package final class CallSession: Sendable, Identifiable {
     static let eventsByteLimit = 1 << 20
 
     struct State {
-        var manifest: Recording
+        var ledger: CallLedger
         var hasEnded = false
         /// Audio has come after the end, and was refused.
         var hasRefused = false
@@ -76,26 +76,26 @@ package final class CallSession: Sendable, Identifiable {
             CallSink(station, index: index, of: start, source: source, saves: saves)
         }
         let template = environment.store.template
-        var manifest = Recording(
+        var ledger = CallLedger(
             id: id, name: template.name(id: id, call: start.call, startedAt: clock.start), call: start.call,
             format: start.format, startedAt: clock.start, sinks: sinks.map(\.entry))
-        manifest.program = CallreelVersion.program
-        manifest.partName = template.partName(id: id, call: start.call, startedAt: clock.start)
+        ledger.program = CallreelVersion.program
+        ledger.partName = template.partName(id: id, call: start.call, startedAt: clock.start)
         let settings = environment.settings
         state = Mutex(
             State(
-                manifest: manifest, pause: RecordingPause(guard: settings.pauseGuard, format: start.format),
+                ledger: ledger, pause: RecordingPause(guard: settings.pauseGuard, format: start.format),
                 saves: saves, eventLimit: settings.eventLimit))
     }
 
     /// The present state of the call.
     package var snapshot: CallSnapshot {
-        let (manifest, pause) = state.withLock { ($0.manifest, $0.pause) }
-        return CallSnapshot(manifest, pause: pause, sinks: sinks.map(\.status))
+        let (ledger, pause) = state.withLock { ($0.ledger, $0.pause) }
+        return CallSnapshot(ledger, pause: pause, sinks: sinks.map(\.status))
     }
 
     /// The facts known about the call.
-    var facts: CallFacts { state.withLock { $0.manifest.call } }
+    var facts: CallFacts { state.withLock { $0.ledger.call } }
 
     /// Checks the sinks' time limits and requests a save if one is due. The heartbeat calls this a few times a second.
     func tick(now: ContinuousClock.Instant) {

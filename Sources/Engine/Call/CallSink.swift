@@ -16,7 +16,7 @@ final class CallSink: Sendable {
 
     /// The entry of the configuration, shared by all calls.
     let station: SinkStation
-    /// The sink's position in the manifest.
+    /// The sink's position in the ledger and in the manifest.
     let index: Int
     let queue: ChunkQueue
     /// The account so far.
@@ -156,13 +156,13 @@ final class CallSink: Sendable {
             name: name, type: plan.type, state: state, heldSeconds: queue.holds.seconds, recordsPauses: recordsPauses)
     }
 
-    // MARK: - Manifest
+    // MARK: - Ledger
 
-    /// The sink's first entry in the manifest.
-    var entry: Recording.Sink {
+    /// The sink's first entry in the ledger.
+    var entry: CallLedger.Sink {
         let directories = station.places.compactMap(\.root)
-        var entry = Recording.Sink(
-            type: plan.type, name: name, state: .recording, directories: directories.isEmpty ? nil : directories)
+        var entry = CallLedger.Sink(
+            type: plan.type, name: name, directories: directories.isEmpty ? nil : directories)
         let shape = plan.envelope.format(of: format)
         entry.format = shape == format ? nil : shape
         entry.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
@@ -170,37 +170,38 @@ final class CallSink: Sendable {
     }
 
     /// Enters the files made so far. After a crash, the next program assigns each file to its sink by these entries.
-    func enterFiles(in manifest: inout Recording) {
-        manifest.sinks[index].files = state.withLock { $0.places }.flatMap(\.files).map {
-            Recording.File(name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
+    func enterFiles(in ledger: inout CallLedger) {
+        ledger.sinks[index].files = state.withLock { $0.places }.flatMap(\.files).map {
+            CallLedger.File(name: $0.name, directory: $0.root, bytes: 0, start: $0.start.map(FramePosition.init))
         }
     }
 
-    /// Enters the account so far, for the manifest of the running call.
-    func enterAccount(in manifest: inout Recording) { manifest.sinks[index].take(account.tally) }
+    /// Enters the account so far.
+    func enterAccount(in ledger: inout CallLedger) { ledger.sinks[index].take(account.tally) }
 
-    /// Settles the sink's entry in the manifest of an ended call.
+    /// Settles the sink's entry in the ledger of an ended call.
     /// - Parameter report: the worker's report; nil for an abandoned sink. Its frames count as lost.
-    func settle(_ manifest: inout Recording, _ report: SinkReport?) {
-        manifest.settle(index, report?.account ?? SinkAccount())
-        var entry = manifest.sinks[index]
+    func settle(_ ledger: inout CallLedger, _ report: SinkReport?) {
+        ledger.settle(index, report?.account ?? SinkAccount())
+        var entry = ledger.sinks[index]
         let (held, stalls) = queue.holds, milliseconds = (held * 1000).rounded()
         entry.stalls = stalls == 0 ? nil : stalls
         entry.heldSeconds = milliseconds == 0 ? nil : milliseconds / 1000
         if let report {
             let isComplete = report.isFinished && entry.lost == 0 && report.miscount == nil
-            entry.state = !isComplete ? .failed : manifest.framesReceived == 0 ? .empty : .complete
+            entry.state = .ended(
+                !isComplete ? .failed : ledger.framesReceived == 0 ? .empty : .complete)
             entry.details = report.details.isEmpty ? nil : report.details
             entry.error = report.error?.description
             entry.blame = report.error?.blame
         } else {
-            entry.state = .stalled
+            entry.state = .ended(.stalled)
             entry.details = nil
             entry.error =
                 "the sink did not finish in time; its frames are unknown and count as lost"
             entry.blame = .destination
         }
-        manifest.sinks[index] = entry
+        ledger.sinks[index] = entry
     }
 
     /// Adds the sink's part of a published call to the metrics.

@@ -18,17 +18,17 @@ package struct CallSnapshot: Sendable {
     package let clearFrom: Int?
     package let sinks: [SinkStatus]
 
-    /// Describes a call by its manifest so far, its pause and its sinks.
-    init(_ manifest: Recording, pause: RecordingPause, sinks: [SinkStatus]) {
-        id = manifest.id
-        call = manifest.call
-        format = manifest.format
-        startedAt = manifest.startedAt
-        framesReceived = manifest.framesReceived
+    /// Describes a call by its ledger, its pause and its sinks.
+    init(_ ledger: CallLedger, pause: RecordingPause, sinks: [SinkStatus]) {
+        id = ledger.id
+        call = ledger.call
+        format = ledger.format
+        startedAt = ledger.startedAt
+        framesReceived = ledger.framesReceived
         isPaused = pause.isMasking
         isResuming = pause.isResuming
         maskedFrom = pause.maskedFrom
-        clearFrom = pause.earliestClear(received: manifest.framesReceived) ?? pause.clearFrom
+        clearFrom = pause.earliestClear(received: ledger.framesReceived) ?? pause.clearFrom
         self.sinks = sinks
     }
 }

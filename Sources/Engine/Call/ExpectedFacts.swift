@@ -12,7 +12,7 @@ struct ExpectedFacts {
     /// The facts and events about one call.
     struct Entry {
         var facts: CallFacts
-        var events: [Recording.Event] = []
+        var events: [CallEvent] = []
         /// Events dropped because there was no room.
         var droppedEvents = 0
     }
@@ -27,7 +27,7 @@ struct ExpectedFacts {
 
     /// Keeps an event about a call. Returns the number of events dropped.
     /// - Parameter event: the event; nil for one that is too large, which is only counted.
-    mutating func add(_ event: Recording.Event?, of facts: CallFacts) -> Int {
+    mutating func add(_ event: CallEvent?, of facts: CallFacts) -> Int {
         change(facts) { entry in
             guard let event, entry.events.count < Self.eventLimit else { return false }
             entry.events.append(event)

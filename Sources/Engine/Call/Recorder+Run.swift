@@ -34,12 +34,12 @@ extension Recorder {
     /// ``run()`` calls this at its end.
     package func close() async {
         await finishLast()
-        await ledger.run { [lease] in lease.end() }
+        await writers.run { [lease] in lease.end() }
     }
 
     /// Recovers interrupted calls, and keeps the index in line with the disk, until the task is cancelled.
     private func keepArchive() async {
-        let looked = try? await storage.home.run(on: ledger) { [lease, store] () throws(DiskError) in
+        let looked = try? await storage.home.run(on: writers) { [lease, store] () throws(DiskError) in
             Leases(own: lease, directory: store.partialDirectory)
         }
         // The call was given up, because the program is about to end.
@@ -67,7 +67,7 @@ extension Recorder {
                 }
             }
             if storage.home.problem == nil {
-                Task(executorPreference: ledger) { [store] in store.keepReserve() }
+                Task(executorPreference: writers) { [store] in store.keepReserve() }
             }
             try? await Task.sleep(for: SinkProbe.interval)
         }
@@ -97,7 +97,7 @@ extension Recorder {
                     queuedSeconds: sinks.map(\.queuedSeconds).max() ?? 0, callsBehind: sinks.count(where: \.isBehind))
                 station.threads.relieve()
             }
-            ledger.relieve()
+            writers.relieve()
             environment.disk.sealer.relieve()
             storage.relieve()
         }

@@ -105,19 +105,19 @@ extension Recorder {
                 }
             }
             for (sink, files) in session.lateFiles {
-                let late = try await storage.home.run(on: ledger, takesLong: true) { () throws(DiskError) in
+                let late = try await storage.home.run(on: writers, takesLong: true) { () throws(DiskError) in
                     try session.linkLate(files, of: sink)
                 }
                 guard let late else { continue }
                 try await lateEvents.amend(late.name) { manifest in
                     if manifest.sinks.indices.contains(sink.index) { manifest.sinks[sink.index] = late.entry }
                 }
-                try await storage.home.run(on: ledger) { () throws(DiskError) in
+                try await storage.home.run(on: writers) { () throws(DiskError) in
                     session.noteLate(files, of: sink, late.entry)
                 }
             }
             guard session.isSettled else { return }
-            try await storage.home.run(on: ledger) { () throws(DiskError) in session.discardPartial() }
+            try await storage.home.run(on: writers) { () throws(DiskError) in session.discardPartial() }
             state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
         } catch {
             if call.isPublished, error.underlying == ENOENT {

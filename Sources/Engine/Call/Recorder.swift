@@ -66,7 +66,7 @@ package final class Recorder: Sendable {
     let state = Mutex(State())
     let lateEvents: LateEvents
 
-    var ledger: BlockingExecutor { environment.disk.ledger }
+    var writers: BlockingExecutor { environment.disk.writers }
     var metrics: RecorderMetrics { environment.metrics }
 
     /// The configured sinks.
@@ -165,7 +165,7 @@ package final class Recorder: Sendable {
         metrics.callsStarted.increment()
         for event in expected?.events ?? [] { _ = session.take(event, facts: facts) }
         if let dropped = expected?.droppedEvents, dropped > 0 {
-            session.state.withLock { $0.manifest.droppedEvents += dropped }
+            session.state.withLock { $0.ledger.droppedEvents += dropped }
         }
         // Not a child task: the call outlives the connection that began it, until its recording is published. The
         // recorder owns it as long as the session is among the running ones.

@@ -3,51 +3,51 @@ import Foundation
 
 // The files of an interrupted call: present, missing, or belonging to no sink.
 extension InterruptedCall {
-    /// A file named in the running call's manifest but not on disk.
+    /// A file named in the call's ledger but not on disk.
     struct MissingFile {
         /// The index of the file's sink.
         let sink: Int
         /// The reason as text, with the file's path.
         let reason: String
 
-        /// Marks the sink as failed in the manifest, because the file is given up.
-        func note(in manifest: inout Recording) {
-            manifest.sinks[sink].fail(DiskError(reason))
+        /// Marks the sink as failed in the ledger, because the file is given up.
+        func note(in ledger: inout CallLedger) {
+            ledger.sinks[sink].fail(DiskError(reason))
         }
     }
 
     /// Returns the call's files in the recordings directory and in its sinks' directories.
     /// Adds a problem for each unreadable directory.
-    func files(of manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) -> [CallFile] {
-        var files = names.filter { InterimManifest.split($0) == nil }.map { CallFile(name: $0) }
-        for root in manifest.roots.sorted() {
+    func files(of ledger: CallLedger, _ names: [String], _ finding: inout Recovery.Finding) -> [CallFile] {
+        var files = names.filter { FoundLedger.split($0) == nil }.map { CallFile(name: $0) }
+        for root in ledger.roots.sorted() {
             let place = RecordingLayout.partialDirectory(of: id, in: root)
             do throws(DiskError) {
                 files += try FileSystem.list(place).filter { !LentFile.isDirectoryName($0.name) }.map {
                     CallFile(root: root, name: $0.name)
                 }
             } catch {
-                // No file was created there, or the directory is missing. The manifest names the files to expect.
+                // No file was created there, or the directory is missing. The ledger names the files to expect.
                 if !error.isMissing { finding.problems.append(error.description) }
             }
         }
         return files
     }
 
-    /// Returns the files named in the manifest but not on disk. Their disk may not be mounted yet.
-    func missing(of manifest: Recording, _ files: [CallFile], published: Set<CallFile> = []) -> [MissingFile] {
+    /// Returns the files named in the ledger but not on disk. Their disk may not be mounted yet.
+    func missing(of ledger: CallLedger, _ files: [CallFile], published: Set<CallFile> = []) -> [MissingFile] {
         let present = Set(files.map(\.place))
         var missing: [MissingFile] = []
-        for (index, sink) in manifest.sinks.enumerated() {
+        for (index, sink) in ledger.sinks.enumerated() {
             for file in sink.files {
                 let place = CallFile(root: file.directory, name: file.name)
-                guard !present.contains(place), !published.contains(place), !isLostInPowerCut(file, manifest) else {
+                guard !present.contains(place), !published.contains(place), !isLostInPowerCut(file, ledger) else {
                     continue
                 }
                 guard FileStatus.isMissing(setAsidePath(place)) else { continue }
                 missing.append(MissingFile(sink: index, reason: reason(place, sink)))
             }
-            // A sink without files in the manifest may have created one just before the end, in its first directory.
+            // A sink without files in the ledger may have created one just before the end, in its first directory.
             if sink.files.isEmpty, let first = sink.directories?.first, FileStatus.isMissing(first) {
                 missing.append(
                     MissingFile(
@@ -59,7 +59,7 @@ extension InterruptedCall {
         return missing
     }
 
-    private func reason(_ file: CallFile, _ sink: Recording.Sink) -> String {
+    private func reason(_ file: CallFile, _ sink: CallLedger.Sink) -> String {
         let path = store.path(file, of: id)
         if let root = file.root, FileStatus.isMissing(root) {
             return "\(path) of the sink \(sink.name) is missing, and so is \(root); is its disk mounted?"
@@ -69,35 +69,35 @@ extension InterruptedCall {
 
     /// Returns true if a power cut explains a missing file: it was never synced,
     /// its directory exists, and the machine was restarted since.
-    private func isLostInPowerCut(_ file: Recording.File, _ manifest: Recording) -> Bool {
+    private func isLostInPowerCut(_ file: CallLedger.File, _ ledger: CallLedger) -> Bool {
         let place = RecordingLayout.partialDirectory(of: id, in: file.directory ?? store.directory)
         guard (file.frames ?? 0) == 0, file.bytes == 0, FileSystem.isDirectory(place) else { return false }
-        return wasStarted(since: manifest.endedAt ?? lastSign)
+        return wasStarted(since: ledger.endedAt ?? lastSign)
     }
 
-    /// Takes files of zero bytes off the list and out of the manifest, and returns them.
+    /// Takes files of zero bytes off the list and out of the ledger, and returns them.
     /// They were created just before the end.
-    func takeEmpty(_ files: inout [CallFile], of manifest: inout Recording) -> [CallFile] {
+    func takeEmpty(_ files: inout [CallFile], of ledger: inout CallLedger) -> [CallFile] {
         let empty = files.filter { FileSystem.isEmptyFile(store.path($0, of: id)) }
         files.removeAll(where: empty.contains)
-        for index in manifest.sinks.indices {
-            manifest.sinks[index].files.removeAll { file in
+        for index in ledger.sinks.indices {
+            ledger.sinks[index].files.removeAll { file in
                 empty.contains { $0.root == file.directory && $0.name == file.name }
             }
         }
         return empty
     }
 
-    /// Deletes files. The saved manifest must no longer name them; otherwise another run would report them missing.
+    /// Deletes files. The saved ledger must no longer name them; otherwise another run would report them missing.
     func remove(_ files: [CallFile]) {
         for file in files { FileSystem.removeName(store.path(file, of: id)) }
     }
 
-    /// Returns each sink's files as listed in the running call's manifest.
+    /// Returns each sink's files as listed in the call's ledger.
     /// Files created after its last save are assigned by their directory or their name.
-    func ownership(of files: [CallFile], in manifest: Recording, _ partial: PartialRecording) -> [[CallFile]] {
+    func ownership(of files: [CallFile], in ledger: CallLedger, _ partial: PartialRecording) -> [[CallFile]] {
         let stem = partial.stem
-        var owned = manifest.sinks.map { sink in
+        var owned = ledger.sinks.map { sink in
             sink.files.compactMap { file in
                 files.first { $0.root == file.directory && $0.name == file.name }.map { found in
                     var found = found
@@ -108,13 +108,13 @@ extension InterruptedCall {
         }
         let known = Set(owned.joined().map(\.place))
         for file in files where !known.contains(file.place) {
-            let here = manifest.sinks.indices.filter {
-                file.root != nil && manifest.sinks[$0].directories?.contains(file.root ?? "") == true
+            let here = ledger.sinks.indices.filter {
+                file.root != nil && ledger.sinks[$0].directories?.contains(file.root ?? "") == true
             }
             let index =
                 (here.count == 1 && file.name.hasPrefix("\(stem).") ? here.first : nil)
-                ?? manifest.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
-                ?? manifest.sinks.firstIndex { file.name.pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
+                ?? ledger.sinks.firstIndex { file.name.hasPrefix("\(stem).\($0.name).") }
+                ?? ledger.sinks.firstIndex { file.name.pathExtension == $0.type && file.name.hasPrefix("\(stem).") }
             if let index { owned[index].append(file) }
         }
         return owned
@@ -150,7 +150,7 @@ extension InterruptedCall {
     ///   - files: all files of the call on disk.
     ///   - kept: the published files.
     func setAside(
-        _ files: [CallFile], _ kept: [CallFile], _ manifest: inout Recording, _ finding: inout Recovery.Finding
+        _ files: [CallFile], _ kept: [CallFile], _ ledger: inout CallLedger, _ finding: inout Recovery.Finding
     ) throws(DiskError) {
         guard settles, !dryRun else { return }
         let kept = Set(kept.map(\.place))
@@ -158,10 +158,10 @@ extension InterruptedCall {
             let source = store.path(file, of: id)
             let reason = finding.problems.first { $0.contains(source) } ?? "could not be repaired"
             let place = try putAside(file, &finding)
-            manifest.noteSettled(reason, file: file.name, place: place)
+            ledger.noteSettled(reason, file: file.name, place: place)
             finding.problems.removeAll { $0.contains(source) }
         }
-        for problem in finding.problems { manifest.noteSettled(problem) }
+        for problem in finding.problems { ledger.noteSettled(problem) }
         finding.problems = []
     }
 
@@ -178,12 +178,12 @@ extension InterruptedCall {
 
     /// Takes back the names given by an interrupted publication. The files may need a repair first,
     /// and may then get other names.
-    func takeBack(_ manifest: Recording, publishedAs name: String?) throws(DiskError) {
+    func takeBack(_ ledger: CallLedger, publishedAs name: String?) throws(DiskError) {
         guard let name, !dryRun else { return }
-        for file in manifest.sinks.flatMap(\.files) {
+        for file in ledger.sinks.flatMap(\.files) {
             let place = CallFile(root: file.directory, name: file.name)
             let source = store.path(place, of: id)
-            let target = (file.directory ?? store.directory) + "/" + manifest.publishedName(file.name, as: name)
+            let target = (file.directory ?? store.directory) + "/" + ledger.publishedName(file.name, as: name)
             if FileSystem.isSameFile(source, target) {
                 FileSystem.removeName(target)
             } else if FileStatus.isMissing(source), let sha256 = file.sha256,
@@ -196,18 +196,19 @@ extension InterruptedCall {
     }
 }
 
-extension Recording {
-    /// Adds an event to the manifest: an operator settled a problem.
+extension CallLedger {
+    /// Adds an event to the ledger: an operator settled a problem.
     mutating func noteSettled(_ reason: String, file: String? = nil, place: String? = nil) {
         var data: [String: JSONValue] = ["reason": .string(reason)]
         data["file"] = file.map(JSONValue.string)
         data["place"] = place.map(JSONValue.string)
         events.append(
-            Event(frame: FramePosition(framesReceived), at: Clocks.current.date, type: Event.settled, data: data))
+            CallEvent(
+                frame: FramePosition(framesReceived), at: Clocks.current.date, type: CallEvent.settled, data: data))
     }
 }
 
-extension Recording.Event {
+extension CallEvent {
     /// Event type: an operator put a file of the call aside, or gave up a missing one.
     package static let settled = "settled"
 }

@@ -6,9 +6,9 @@ extension InterruptedCall {
     /// Returns the published manifest of this call, or nil if there is none.
     ///
     /// Its name may have a number. Recordings with lower numbers may have been deleted since.
-    func published(as manifest: Recording) throws(DiskError) -> Recording? {
-        if let name = manifest.publishedAs, let published = try published(named: name) { return published }
-        let folder = manifest.name.parentPath, stem = manifest.name.lastPathComponent
+    func published(as ledger: CallLedger) throws(DiskError) -> Recording? {
+        if let name = ledger.publishedAs, let published = try published(named: name) { return published }
+        let folder = ledger.name.parentPath, stem = ledger.name.lastPathComponent
         let entries: [FileSystem.Entry]
         do throws(DiskError) {
             entries = try FileSystem.list(folder.isEmpty ? store.directory : "\(store.directory)/\(folder)")
@@ -35,7 +35,7 @@ extension InterruptedCall {
             if error.isMissing || FileSystem.isDirectory(path) { return nil }
             throw error
         }
-        return (try? Recording(manifest: data)).flatMap { $0.id == id ? $0 : nil }
+        return (try? Recording(json: data)).flatMap { $0.id == id ? $0 : nil }
     }
 
     /// Returns the call's files in a sink's own directory, as far as they can be listed. Omits directories of programs.
@@ -46,10 +46,10 @@ extension InterruptedCall {
 
     /// Returns true if the recording was published and is now gone.
     /// Its remaining files wait until an operator settles the call.
-    func wasDeleted(_ manifest: Recording, _ names: [String], _ finding: inout Recovery.Finding) throws(DiskError)
+    func wasDeleted(_ ledger: CallLedger, _ names: [String], _ finding: inout Recovery.Finding) throws(DiskError)
         -> Bool
     {
-        guard let name = manifest.publishedAs, try published(as: manifest) == nil else { return false }
+        guard let name = ledger.publishedAs, try published(as: ledger) == nil else { return false }
         finding.name = name
         guard settles, !dryRun else {
             finding.problems.append(
@@ -57,7 +57,7 @@ extension InterruptedCall {
             return true
         }
         var files = names.map { CallFile(name: $0) }
-        for root in manifest.roots { files += self.files(in: root) }
+        for root in ledger.roots { files += self.files(in: root) }
         try setAsideAll(files, &finding)
         return true
     }
@@ -67,10 +67,10 @@ extension InterruptedCall {
     ///
     /// A file counts as published if the manifest names it. Links do not matter.
     func finish(
-        _ published: Recording, _ interim: Recording, _ partial: PartialRecording, _ files: [CallFile],
+        _ published: Recording, _ ledger: CallLedger, _ partial: PartialRecording, _ files: [CallFile],
         _ finding: inout Recovery.Finding, _ onRecovery: (Recording) -> Void
     ) throws(DiskError) {
-        var manifest = published
+        var account = CallLedger(reopening: published)
         finding.name = published.name
         finding.outcome = .wasPublished
         let named = Set(published.sinks.flatMap(\.files).map { CallFile(root: $0.directory, name: $0.name) })
@@ -85,7 +85,7 @@ extension InterruptedCall {
             finding.problems.append("\(store.path(file, of: id)) differs from the file in \(published.name).json")
         }
         var rest = files.filter { !isNamed($0) }
-        var interim = interim
+        var interim = ledger
         let empty = takeEmpty(&rest, of: &interim)
         if !dryRun, !empty.isEmpty {
             try leave(interim, as: published.name, partial)
@@ -98,22 +98,24 @@ extension InterruptedCall {
         var owned = ownership(of: rest, in: interim, partial)
         var hasChanged = false
         for index in interim.sinks.indices where !owned[index].isEmpty {
-            guard let target = manifest.sinks.firstIndex(where: { $0.name == interim.sinks[index].name }) else {
+            guard let target = account.sinks.firstIndex(where: { $0.name == interim.sinks[index].name }) else {
                 owned[index] = []
                 continue
             }
-            repair(&interim.sinks[index], files: &owned[index], manifest.format, &finding)
+            repair(&interim.sinks[index], files: &owned[index], account.format, &finding)
             guard !dryRun, !owned[index].isEmpty else { continue }
-            manifest.sinks[target].files += try store.add(owned[index], from: partial, to: published.name)
-            settle(&manifest, target, like: interim.sinks[index])
+            account.sinks[target].files += try store.add(owned[index], from: partial, to: published.name).map(
+                CallLedger.File.init(reopening:))
+            settle(&account, target, like: interim.sinks[index])
             hasChanged = true
         }
         leftovers(rest, owned.flatMap { $0 }, &finding)
         guard !dryRun else { return }
-        let events = manifest.events.count
+        let events = account.events.count
         try setAside(
-            files.filter { !done.contains($0) && !empty.contains($0) }, owned.flatMap { $0 }, &manifest, &finding)
-        if hasChanged || manifest.events.count > events {
+            files.filter { !done.contains($0) && !empty.contains($0) }, owned.flatMap { $0 }, &account, &finding)
+        if hasChanged || account.events.count > events {
+            let manifest = try account.manifest(as: published.name)
             try store.update(manifest)
             store.reach(.updated)
             onRecovery(manifest)
@@ -131,12 +133,12 @@ extension InterruptedCall {
     }
 
     /// Adds the content of late files to a published sink's account.
-    private func settle(_ manifest: inout Recording, _ index: Int, like interim: Recording.Sink) {
-        var sink = manifest.sinks[index]
-        func both(_ list: KeyPath<Recording.Ranges, FrameRanges?>) -> FrameRanges {
+    private func settle(_ account: inout CallLedger, _ index: Int, like interim: CallLedger.Sink) {
+        var sink = account.sinks[index]
+        func both(_ list: KeyPath<SinkRanges, FrameRanges?>) -> FrameRanges {
             (sink.ranges?[keyPath: list] ?? FrameRanges()).union(interim.ranges?[keyPath: list] ?? FrameRanges())
         }
-        var ranges = Recording.Ranges()
+        var ranges = SinkRanges()
         ranges.silence = both(\.silence)
         ranges.masked = both(\.masked)
         ranges.skipped = both(\.skipped)
@@ -145,12 +147,12 @@ extension InterruptedCall {
         let files = sink.files.map {
             CallFile(root: $0.directory, name: $0.name, frames: $0.frames, start: $0.start?.frames)
         }
-        let placed = Self.stretches(of: files, sink, manifest)
-        sink.state = .recovered
-        manifest.sinks[index] = sink
+        let placed = Self.stretches(of: files, sink, account)
+        sink.state = .ended(.recovered)
+        account.sinks[index] = sink
         // Perhaps no published file told that the call was so long.
-        manifest.lengthen(to: placed.map(\.upperBound).max() ?? 0, by: index)
-        manifest.settle(index, files: FrameRanges(placed))
+        account.lengthen(to: placed.map(\.upperBound).max() ?? 0, by: index)
+        account.settle(index, files: FrameRanges(placed))
     }
 
     /// Returns true if a published name leads to this file, or to a copy of it.
@@ -158,6 +160,7 @@ extension InterruptedCall {
         let path = (file.root ?? store.directory) + "/" + name
         if FileSystem.isSameFile(store.path(file, of: id), path) { return true }
         let entry = published.sinks.lazy.flatMap(\.files).first { $0.directory == file.root && $0.name == name }
-        return entry?.sha256 != nil && (try? FileSystem.measure(FileSystem.resolved(path)).sha256) == entry?.sha256
+        guard let entry else { return false }
+        return (try? FileSystem.measure(FileSystem.resolved(path)).sha256) == entry.sha256
     }
 }

@@ -1,7 +1,7 @@
 import CallreelCore
 import Foundation
 
-// A call with a lost manifest. Its files supply the known facts.
+// A call with a lost ledger. Its files supply the known facts.
 extension InterruptedCall {
     /// A format never recorded. A sink type that accepts a file in this format does not check formats.
     private static let impossible = AudioFormat(sampleRate: 1009, channels: 7)
@@ -32,17 +32,17 @@ extension InterruptedCall {
         var isUnderstood = false
     }
 
-    /// Rebuilds a lost manifest from the names and contents of the files.
+    /// Rebuilds a lost ledger from the names and contents of the files.
     ///
     /// Removes the files and returns nil if all are empty. Returns nil also after putting aside files no sink can read.
-    func rebuilt(_ names: [String], _ finding: inout Recovery.Finding) throws(DiskError) -> Recording? {
+    func rebuilt(_ names: [String], _ finding: inout Recovery.Finding) throws(DiskError) -> CallLedger? {
         var files = names.map { CallFile(name: $0) }
         for root in roots { files += self.files(in: root) }
-        let manifests = files.filter { InterimManifest.split($0.name) != nil }
-        let lost = manifests.filter { !FileSystem.isBlank(store.path($0, of: id)) }
+        let ledgers = files.filter { FoundLedger.split($0.name) != nil }
+        let lost = ledgers.filter { !FileSystem.isBlank(store.path($0, of: id)) }
         for file in lost { try refuseOtherVersions(file) }
-        var audio = files.filter { !manifests.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
-        // The manifest's name went before the names of these files. They have published names.
+        var audio = files.filter { !ledgers.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
+        // The ledger's name went before the names of these files. They have published names.
         var published: [CallFile] = []
         for file in audio where try isPublished(file) { published.append(file) }
         audio.removeAll(where: published.contains)
@@ -53,7 +53,7 @@ extension InterruptedCall {
             return nil
         }
         let stem =
-            manifests.lazy.compactMap { InterimManifest.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
+            ledgers.lazy.compactMap { FoundLedger.split($0.name)?.stem }.first ?? Self.stem(of: audio.map(\.name))
         let guesses = audio.map { guess($0, stem: stem) }
         guard guesses.contains(where: \.content.isUnderstood) else {
             let reason = "\(directory) has no readable manifest, and no sink can identify its files"
@@ -62,7 +62,7 @@ extension InterruptedCall {
             return nil
         }
         if !dryRun { for file in lost { try putAside(file, &finding) } }
-        return manifest(of: guesses, stem: stem)
+        return ledger(of: guesses, stem: stem)
     }
 
     /// Returns true if a published manifest of this call names a file under another name.
@@ -83,17 +83,17 @@ extension InterruptedCall {
         return false
     }
 
-    private func manifest(of guesses: [Guess], stem: String) -> Recording {
+    private func ledger(of guesses: [Guess], stem: String) -> CallLedger {
         let stated = guesses.lazy.compactMap(\.format).first
         let format = stated ?? Self.likely[0]
-        var sinks: [Recording.Sink] = []
+        var sinks: [CallLedger.Sink] = []
         for guess in guesses.sorted(by: { ($0.isFallback ? 1 : 0, $0.part) < ($1.isFallback ? 1 : 0, $1.part) }) {
-            let entry = Recording.File(name: guess.file.name, directory: guess.file.root, bytes: 0)
+            let entry = CallLedger.File(name: guess.file.name, directory: guess.file.root, bytes: 0)
             if let index = sinks.firstIndex(where: { $0.name == guess.sink }) {
                 sinks[index].files.append(entry)
                 continue
             }
-            var sink = Recording.Sink(type: guess.type, name: guess.sink, state: .recording)
+            var sink = CallLedger.Sink(type: guess.type, name: guess.sink, state: .recording)
             if let own = guess.format, own != format { sink.format = own }
             sink.files = [entry]
             sinks.append(sink)
@@ -109,13 +109,13 @@ extension InterruptedCall {
         let start = end.addingTimeInterval(-format.seconds(frames: bytes / format.bytesPerFrame))
         let facts = CallFacts(carrier: "unknown")
         let folder = store.template.name(id: id, call: facts, startedAt: start).parentPath
-        var manifest = Recording(
+        var ledger = CallLedger(
             id: id, name: folder.isEmpty ? stem : "\(folder)/\(stem)", call: facts, format: format, startedAt: start,
             sinks: sinks)
         let assumed = stated == nil ? "; its format is assumed" : ""
-        manifest.endReason =
+        ledger.endReason =
             "interrupted: the program ended while the call was running, and the call's manifest was lost\(assumed)"
-        return manifest
+        return ledger
     }
 
     /// Guesses a file's sink, part, type and format from its name and content.
@@ -159,15 +159,15 @@ extension InterruptedCall {
         return bare.isEmpty ? common : bare
     }
 
-    /// Throws if a manifest has another version, or cannot be read now: such a manifest is not damaged.
+    /// Throws if a ledger has another version, or cannot be read now: such a ledger is not damaged.
     private func refuseOtherVersions(_ file: CallFile) throws(DiskError) {
         struct Version: Decodable { let version: Int }
         let path = store.path(file, of: id)
         let data = try FileSystem.contents(path)
         guard let version = try? JSONDecoder().decode(Version.self, from: data).version,
-            version != Recording.currentVersion
+            version != CallLedger.currentVersion
         else { return }
-        throw DiskError("\(path): manifest version \(version) is not \(Recording.currentVersion)")
+        throw DiskError("\(path): manifest version \(version) is not \(CallLedger.currentVersion)")
     }
 
     private func removeAll(_ files: [CallFile]) {
@@ -180,7 +180,7 @@ extension InterruptedCall {
 }
 
 extension FileSystem {
-    /// Returns true if a manifest has no bytes or only zeros, as after a power cut.
+    /// Returns true if a ledger has no bytes or only zeros, as after a power cut.
     static func isBlank(_ path: String) -> Bool {
         if isEmptyFile(path) { return true }
         guard let data = try? FileSystem.contents(path) else { return false }

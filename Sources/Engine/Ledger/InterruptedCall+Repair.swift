@@ -5,7 +5,7 @@ import Foundation
 extension InterruptedCall {
     /// Repairs a sink's files. If a repair fails, the file stays in its place and the sink has failed.
     func repair(
-        _ sink: inout Recording.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding
+        _ sink: inout CallLedger.Sink, files: inout [CallFile], _ format: AudioFormat, _ finding: inout Recovery.Finding
     ) {
         var whole: [CallFile] = []
         let known = sink.files
@@ -32,7 +32,7 @@ extension InterruptedCall {
                 let note = result == nil ? unrepaired(sink.type) : change.isEmpty ? "is complete" : change
                 finding.files.append((file.name, result?.frames, note))
             } catch {
-                sink.state = .failed
+                sink.state = .ended(.failed)
                 sink.error = error.description
                 sink.blame = error.blame
                 finding.problems.append(error.description)
@@ -42,7 +42,7 @@ extension InterruptedCall {
     }
 
     /// Returns true if a file is unchanged since its sink finished, by length and SHA-256.
-    private func isSealed(_ path: String, as entry: Recording.File) -> Bool {
+    private func isSealed(_ path: String, as entry: CallLedger.File) -> Bool {
         guard let sha256 = entry.sha256, FileSystem.size(path) == entry.bytes else { return false }
         return (try? FileSystem.measure(path).sha256) == sha256
     }
@@ -80,39 +80,41 @@ extension InterruptedCall {
         return tail.end - begin
     }
 
-    /// Closes the accounts. The call is as long as its longest file, or longer if the manifest says so.
+    /// Closes the accounts. The call is as long as its longest file, or longer if the ledger says so.
     ///
-    /// The running call's manifest tells the silent, masked and skipped frames. The files tell the frames they hold.
-    func settleAccounts(_ manifest: inout Recording, files owned: [[CallFile]], _ before: Recording) {
-        let placed = manifest.sinks.indices.map { index in
-            Self.stretches(of: owned[index], manifest.sinks[index], manifest)
+    /// The ledger tells the silent, masked and skipped frames. The files tell the frames they hold.
+    func settleAccounts(_ ledger: inout CallLedger, files owned: [[CallFile]], _ before: CallLedger) {
+        let placed = ledger.sinks.indices.map { index in
+            Self.stretches(of: owned[index], ledger.sinks[index], ledger)
         }
-        let isUnchanged = manifest.sinks.indices.map { index in
-            manifest.sinks[index].state != .failed && before.sinks[index].isClosed(with: owned[index])
+        let isUnchanged = ledger.sinks.indices.map { index in
+            ledger.sinks[index].state != .ended(.failed) && before.sinks[index].isClosed(with: owned[index])
         }
         let reached = zip(placed, isUnchanged).map { $1 ? 0 : $0.last?.upperBound ?? 0 }.max() ?? 0
-        manifest.framesReceived = max(manifest.framesReceived, reached)
-        for index in manifest.sinks.indices {
+        ledger.framesReceived = max(ledger.framesReceived, reached)
+        for index in ledger.sinks.indices {
             if isUnchanged[index] {
-                let error = manifest.sinks[index].error
-                manifest.sinks[index] = before.sinks[index]
-                manifest.sinks[index].error = error
+                let error = ledger.sinks[index].error
+                ledger.sinks[index] = before.sinks[index]
+                ledger.sinks[index].error = error
                 continue
             }
-            let hasFailed = manifest.sinks[index].state == .failed && before.sinks[index].state != .failed
-            manifest.sinks[index].state = hasFailed ? .failed : manifest.framesReceived == 0 ? .empty : .recovered
-            manifest.settle(index, files: FrameRanges(placed[index]))
+            let hasFailed =
+                ledger.sinks[index].state == .ended(.failed) && before.sinks[index].state != .ended(.failed)
+            ledger.sinks[index].state = .ended(
+                hasFailed ? .failed : ledger.framesReceived == 0 ? .empty : .recovered)
+            ledger.settle(index, files: FrameRanges(placed[index]))
         }
     }
 
     /// Returns the position of each of a sink's files on the call's timeline, in frames.
-    static func stretches(of files: [CallFile], _ sink: Recording.Sink, _ manifest: Recording) -> [Range<Int>] {
-        let shape = sink.format ?? manifest.format
+    static func stretches(of files: [CallFile], _ sink: CallLedger.Sink, _ ledger: CallLedger) -> [Range<Int>] {
+        let shape = sink.format ?? ledger.format
         // At another sample rate, a file's length is exact only to one frame of that rate.
         let slack =
-            shape.sampleRate == manifest.format.sampleRate ? 0 : manifest.format.sampleRate / shape.sampleRate + 1
+            shape.sampleRate == ledger.format.sampleRate ? 0 : ledger.format.sampleRate / shape.sampleRate + 1
         let skips = (sink.ranges?.skipped ?? FrameRanges()).union(
-            FrameRanges(sink.onPause == .skip ? manifest.pauses : []))
+            FrameRanges(sink.onPause == .skip ? ledger.pauses : []))
         var stretches: [Range<Int>] = []
         for file in files {
             var start = file.start ?? stretches.last?.upperBound ?? 0
@@ -125,16 +127,16 @@ extension InterruptedCall {
             if let last = stretches.last, last.upperBound < start, start - last.upperBound <= slack {
                 stretches[stretches.count - 1] = last.lowerBound..<start
             }
-            stretches.append(start..<start + manifest.format.frames(file.frames ?? 0, of: shape))
+            stretches.append(start..<start + ledger.format.frames(file.frames ?? 0, of: shape))
         }
         return stretches
     }
 }
 
-extension Recording.Sink {
+extension CallLedger.Sink {
     /// Returns true if the recording program closed the account and the files are unchanged since.
     fileprivate func isClosed(with files: [CallFile]) -> Bool {
-        guard state != .recording, state != .stalled, self.files.count == files.count else { return false }
+        guard state != .recording, state != .ended(.stalled), self.files.count == files.count else { return false }
         return zip(self.files, files).allSatisfy {
             $0.name == $1.name && $0.directory == $1.root && $0.frames == $1.frames
         }

@@ -48,51 +48,51 @@ struct InterruptedCall {
             return false
         }
         lastSign = names.compactMap { FileSystem.modified(directory + "/" + $0) }.max()
-        let found = InterimManifest(of: id, in: directory)
-        let known: Recording?
-        if let found { known = found.recording } else { known = try rebuilt(names, &finding) }
-        guard var manifest = known else { return !finding.setAside.isEmpty }
-        boot = manifest.boot
+        let found = FoundLedger(of: id, in: directory)
+        let known: CallLedger?
+        if let found { known = found.ledger } else { known = try rebuilt(names, &finding) }
+        guard var ledger = known else { return !finding.setAside.isEmpty }
+        boot = ledger.boot
         let partial = PartialRecording(
-            id: id, name: manifest.name, partName: manifest.partName, directory: directory, lock: lock)
-        finding.name = manifest.name
+            id: id, name: ledger.name, partName: ledger.partName, directory: directory, lock: lock)
+        finding.name = ledger.name
         store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
-        if !dryRun { try takeBackLent(manifest) }
-        if try wasDeleted(manifest, names, &finding) { return true }
-        if let published = try published(as: manifest) {
-            let files = files(of: manifest, names, &finding)
-            try finish(published, manifest, partial, files, &finding, onRecovery)
+        if !dryRun { try takeBackLent(ledger) }
+        if try wasDeleted(ledger, names, &finding) { return true }
+        if let published = try published(as: ledger) {
+            let files = files(of: ledger, names, &finding)
+            try finish(published, ledger, partial, files, &finding, onRecovery)
             return true
         }
-        try takeBack(manifest, publishedAs: found?.publishing)
-        var files = files(of: manifest, try self.names(), &finding)
-        let missing = missing(of: manifest, files)
+        try takeBack(ledger, publishedAs: found?.publishing)
+        var files = files(of: ledger, try self.names(), &finding)
+        let missing = missing(of: ledger, files)
         finding.problems += missing.map(\.reason)
         guard finding.problems.isEmpty || settles else { return true }
-        close(&manifest, files)
-        let empty = takeEmpty(&files, of: &manifest)
+        close(&ledger, files)
+        let empty = takeEmpty(&files, of: &ledger)
         if !dryRun {
-            try save(manifest, in: partial)
+            try save(ledger, in: partial)
             remove(empty)
         }
-        var owned = ownership(of: files, in: manifest, partial)
-        let before = manifest
-        for index in manifest.sinks.indices {
-            repair(&manifest.sinks[index], files: &owned[index], manifest.format, &finding)
+        var owned = ownership(of: files, in: ledger, partial)
+        let before = ledger
+        for index in ledger.sinks.indices {
+            repair(&ledger.sinks[index], files: &owned[index], ledger.format, &finding)
         }
-        for file in missing { file.note(in: &manifest) }
-        settleAccounts(&manifest, files: owned, before)
+        for file in missing { file.note(in: &ledger) }
+        settleAccounts(&ledger, files: owned, before)
         leftovers(files, owned.flatMap { $0 }, &finding)
         finding.outcome = .published
         guard !dryRun else { return true }
-        try setAside(files, owned.flatMap { $0 }, &manifest, &finding)
-        let sealed = try store.seal(manifest, files: owned, in: partial)
-        finding.problems += zip(sealed.manifest.sinks, manifest.sinks).filter {
-            $0.state == .failed && $1.state != .failed
+        try setAside(files, owned.flatMap { $0 }, &ledger, &finding)
+        let sealed = try store.seal(ledger, files: owned, in: partial)
+        finding.problems += zip(sealed.ledger.sinks, ledger.sinks).filter {
+            $0.state == .ended(.failed) && $1.state != .ended(.failed)
         }.compactMap(\.0.error)
         let keepsPartial = !finding.problems.isEmpty
         let result = try store.publish(sealed, from: partial, keepPartial: keepsPartial)
-        if keepsPartial { try leave(manifest, as: result.name, partial) }
+        if keepsPartial { try leave(ledger, as: result.name, partial) }
         finding.name = result.name
         onRecovery(result)
         return true
@@ -112,8 +112,8 @@ struct InterruptedCall {
 
     /// Takes back the files sinks' programs were writing. Such a program may have outlived the server,
     /// and must not change a published file.
-    private func takeBackLent(_ manifest: Recording) throws(DiskError) {
-        for root in [nil] + manifest.roots.sorted().map(Optional.some) {
+    private func takeBackLent(_ ledger: CallLedger) throws(DiskError) {
+        for root in [nil] + ledger.roots.sorted().map(Optional.some) {
             for file in LentFile.all(in: RecordingLayout.partialDirectory(of: id, in: root ?? store.directory)) {
                 do throws(SinkError) {
                     try file.recover()
@@ -126,32 +126,32 @@ struct InterruptedCall {
 
     /// Saves the published name in the call's directory. If the recording is deleted later,
     /// the files left behind must not restore it.
-    func leave(_ manifest: Recording, as name: String, _ partial: PartialRecording) throws(DiskError) {
-        var manifest = manifest
-        manifest.publishedAs = name
-        try save(manifest, in: partial)
+    func leave(_ ledger: CallLedger, as name: String, _ partial: PartialRecording) throws(DiskError) {
+        var ledger = ledger
+        ledger.publishedAs = name
+        try save(ledger, in: partial)
     }
 
-    /// Saves the manifest before the first file is changed, so that another run finds the same.
+    /// Saves the ledger before the first file is changed, so that another run finds the same.
     /// If the disk is full, spends the reserve.
-    func save(_ manifest: Recording, in partial: PartialRecording) throws(DiskError) {
+    func save(_ ledger: CallLedger, in partial: PartialRecording) throws(DiskError) {
         do {
-            try store.save(manifest, in: partial)
+            try store.save(ledger, in: partial)
         } catch  where error.isFullDisk {
             store.spendReserve()
-            try store.save(manifest, in: partial)
+            try store.save(ledger, in: partial)
         }
         store.reach(.saved)
     }
 
     /// Sets the call's end, if the program had not written it, to the last time the call is known to have run.
     /// The end is saved before any repair, because repairs change the times of files.
-    private mutating func close(_ manifest: inout Recording, _ files: [CallFile]) {
-        guard manifest.endedAt == nil else { return }
+    private mutating func close(_ ledger: inout CallLedger, _ files: [CallFile]) {
+        ledger.endReason = ledger.endReason ?? "interrupted: the program ended while the call was running"
+        guard ledger.endedAt == nil else { return }
         let signs = [lastSign] + files.map { FileSystem.modified(store.path($0, of: id)) }
         // A file's time may be set to any value, so the present is the latest end.
-        let last = min(signs.compactMap { $0 }.max() ?? manifest.startedAt, Clocks.current.date)
-        manifest.endedAt = max(manifest.startedAt, last)
-        manifest.endReason = manifest.endReason ?? "interrupted: the program ended while the call was running"
+        let last = min(signs.compactMap { $0 }.max() ?? ledger.startedAt, Clocks.current.date)
+        ledger.endedAt = max(ledger.startedAt, last)
     }
 }

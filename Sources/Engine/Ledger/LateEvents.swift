@@ -19,7 +19,7 @@ final class LateEvents: Sendable {
 
     private struct State {
         /// Events waiting to be written, by the recording's name.
-        var waiting: [String: [Recording.Event]] = [:]
+        var waiting: [String: [CallEvent]] = [:]
         /// Dropped events not yet counted in a manifest, by the recording's name.
         var dropped: [String: Int] = [:]
         /// Recordings with no room for further late events. Their manifests are not read again for each event.
@@ -47,8 +47,8 @@ final class LateEvents: Sendable {
     }
 
     /// Adds an event to the manifest of a published recording. Returns once the event is on disk or has been counted.
-    func add(_ event: Recording.Event, to name: String) async {
-        let isSmall = event.byteCount <= Recording.Event.byteLimit
+    func add(_ event: CallEvent, to name: String) async {
+        let isSmall = event.byteCount <= CallEvent.byteLimit
         let (isTaken, mustSettle) = state.withLock { state in
             guard isSmall, !state.full.contains(name), state.waiting[name, default: []].count < limit else {
                 state.dropped[name, default: 0] += 1
@@ -119,8 +119,8 @@ final class LateEvents: Sendable {
     }
 
     /// Adds events as long as there is room, counts the others as dropped, and returns the number of those.
-    private func add(_ events: [Recording.Event], to manifest: inout Recording) -> Int {
-        let end = manifest.endedAt ?? manifest.startedAt
+    private func add(_ events: [CallEvent], to manifest: inout Recording) -> Int {
+        let end = manifest.endedAt
         var late = manifest.events.lazy.filter { $0.at > end }.map(\.byteCount).reduce(into: (count: 0, bytes: 0)) {
             $0.count += 1
             $0.bytes += $1
@@ -146,5 +146,15 @@ final class LateEvents: Sendable {
         }
         manifest.droppedEvents += refused
         return refused
+    }
+}
+
+extension Recording {
+    /// Returns true if an event received after the call may report input typed or spoken during a pause.
+    func mayTellOfPause(_ event: CallEvent) -> Bool {
+        guard event.tellsEntry,
+            let last = events.last(where: { $0.type == CallEvent.paused || $0.type == CallEvent.resumed })
+        else { return false }
+        return last.type == CallEvent.paused || event.at < last.at + CallEvent.lateEntry
     }
 }

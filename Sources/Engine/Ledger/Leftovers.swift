@@ -45,7 +45,7 @@ struct Leftovers {
             return nil
         }
         defer { withExtendedLifetime(lock) {} }
-        let manifests = entries.filter { InterimManifest.split($0.name) != nil }
+        let manifests = entries.filter { FoundLedger.split($0.name) != nil }
         if manifests.count < entries.count {
             let place = "\(directory)/\(final)"
             guard RecordingID(final) != nil, FileStatus.isMissing(place) else { return nil }

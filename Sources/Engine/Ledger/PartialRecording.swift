@@ -26,6 +26,6 @@ struct PartialRecording: Sendable {
 
     /// Returns a file's name once the recording is published as `name`.
     func publishedName(_ file: String, as name: String) -> String {
-        Recording.publishedName(file, of: self.name, partName: partName, as: name)
+        CallLedger.publishedName(file, of: self.name, partName: partName, as: name)
     }
 }

@@ -24,7 +24,7 @@ extension RecordingStore {
     {
         var sealed = sealed
         // The manifest comes first. From it, the next start knows the call after any later failure.
-        try saveFinal(sealed.manifest(as: partial.name, from: partial), in: partial)
+        try saveFinal(sealed.manifest(as: partial.name), in: partial)
         var isSaved = true
         for root in Set(sealed.files.compactMap(\.root)) {
             do throws(DiskError) {
@@ -43,7 +43,7 @@ extension RecordingStore {
             let name = attempt == 1 ? partial.name : "\(partial.name)-\(attempt)"
             // The manifest is saved before any file gets its name.
             // Without hard links, it tells to which call renamed files belong.
-            if !isSaved { try saveFinal(sealed.manifest(as: name, from: partial), in: partial) }
+            if !isSaved { try saveFinal(sealed.manifest(as: name), in: partial) }
             isSaved = false
             switch try tryPublish(sealed, as: name, from: partial) {
             case .taken: attempt += 1
@@ -83,7 +83,7 @@ extension RecordingStore {
     private func tryPublish(_ sealed: SealedRecording, as name: String, from partial: PartialRecording)
         throws(DiskError) -> Attempt
     {
-        let final = sealed.manifest(as: name, from: partial)
+        let final = try sealed.manifest(as: name)
         let target = directory + "/" + name + ".json"
         if FileSystem.exists(target) { return .taken }
         var given: [GivenNames] = []
@@ -99,7 +99,7 @@ extension RecordingStore {
                     GivenNames.Name(
                         source: path(file, of: partial.id),
                         target: (root ?? directory) + "/" + partial.publishedName(file.name, as: name),
-                        sha256: sealed.manifest.sinks.lazy.flatMap(\.files).first {
+                        sha256: sealed.ledger.sinks.lazy.flatMap(\.files).first {
                             $0.name == file.name && $0.directory == root
                         }?.sha256)
                 })

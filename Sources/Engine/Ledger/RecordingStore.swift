@@ -105,40 +105,40 @@ package struct RecordingStore: Sendable {
         RecordingLayout.partialDirectory(of: id, in: file.root ?? directory) + "/" + file.name
     }
 
-    /// Makes the directory of a new call, and puts its first manifest there.
+    /// Makes the directory of a new call, and puts its first ledger there.
     /// Brings neither to stable storage, because there is no audio yet.
-    func begin(_ manifest: Recording) throws(DiskError) -> PartialRecording {
-        let place = RecordingLayout.partialDirectory(of: manifest.id, in: directory)
-        let file = PartialRecording.manifestName(manifest.name)
-        // A call's directory always has a manifest. From it, other hosts know that the call runs.
+    func begin(_ ledger: CallLedger) throws(DiskError) -> PartialRecording {
+        let place = RecordingLayout.partialDirectory(of: ledger.id, in: directory)
+        let file = PartialRecording.manifestName(ledger.name)
+        // A call's directory always has a ledger. From it, other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(DiskError) in
             do throws(DiskError) {
-                try save(manifest, as: new + "/" + file, durably: false)
+                try save(ledger, as: new + "/" + file, durably: false)
             } catch {
                 FileSystem.removeName(new + "/" + file)
                 throw error
             }
         }
         return PartialRecording(
-            id: manifest.id, name: manifest.name, partName: manifest.partName, directory: place, lock: lock)
+            id: ledger.id, name: ledger.name, partName: ledger.partName, directory: place, lock: lock)
     }
 
-    /// Replaces the manifest of a running call. The manifest and the names beside it survive a power cut,
+    /// Replaces the ledger of a running call. The ledger and the names beside it survive a power cut,
     /// because the audio is worth little without them.
     /// - Parameter isFirst: true if the call's directory itself may not be on stable storage yet.
-    func save(_ manifest: Recording, in partial: PartialRecording, isFirst: Bool = false) throws(DiskError) {
-        try save(manifest, as: partial.manifestPath, durably: true)
+    func save(_ ledger: CallLedger, in partial: PartialRecording, isFirst: Bool = false) throws(DiskError) {
+        try save(ledger, as: partial.manifestPath, durably: true)
         try FileSystem.synchronizeDirectory(partial.directory)
         if isFirst { try FileSystem.synchronizeDirectory(partialDirectory) }
     }
 
-    private func save(_ manifest: Recording, as path: String, durably: Bool) throws(DiskError) {
-        var manifest = manifest
-        if let lease { manifest.owner = lease.current }
+    private func save(_ ledger: CallLedger, as path: String, durably: Bool) throws(DiskError) {
+        var ledger = ledger
+        if let lease { ledger.owner = lease.current }
         // Recovery keeps the boot of the call.
-        manifest.boot = manifest.boot ?? Lease.boot
+        ledger.boot = ledger.boot ?? Lease.boot
         try FileSystem.replace(
-            path, with: try encode(manifest), mode: fileMode, through: path + ".new", durably: durably)
+            path, with: try encode(ledger), mode: fileMode, through: path + ".new", durably: durably)
     }
 
     /// Brings a finished call's files to stable storage and measures them.
@@ -146,20 +146,19 @@ package struct RecordingStore: Sendable {
     /// This is done once: after a failed sync, the system may report success the next time without having the data.
     /// If a file cannot be sealed, its sink fails and the file stays where it is.
     /// The other files are published without it.
-    /// - Parameter files: for each sink of the manifest, its files.
+    /// - Parameter files: for each sink of the ledger, its files.
     /// - Throws: an error if the system is short of descriptors or memory, or if the disk is unmounted.
     ///   Sealing can then be tried again.
-    func seal(_ manifest: Recording, files: [[CallFile]], in partial: PartialRecording) throws(DiskError)
+    func seal(_ ledger: CallLedger, files: [[CallFile]], in partial: PartialRecording) throws(DiskError)
         -> SealedRecording
     {
-        var sealed = SealedRecording(manifest: manifest, roots: manifest.roots)
+        var sealed = SealedRecording(ledger: ledger, roots: ledger.roots)
         for (index, files) in files.enumerated() {
-            sealed.manifest.sinks[index].files = []
-            sealed.manifest.sinks[index].directories = nil
+            sealed.ledger.sinks[index].files = []
             var gone: [CallFile] = []
             // No program plays a file without audio. If the sink reports audio but all its files are empty, they stay:
             // they show the loss.
-            let dropsEmpty = manifest.sinks[index].held == 0 || files.contains { $0.frames != 0 }
+            let dropsEmpty = ledger.sinks[index].held == 0 || files.contains { $0.frames != 0 }
             for file in files {
                 if file.frames == 0, dropsEmpty {
                     sealed.empty.append(file)
@@ -170,8 +169,8 @@ package struct RecordingStore: Sendable {
                     let found = try access.run(in: file.root) { () throws(DiskError) in try FileSystem.seal(path) }
                     reach(.sealed)
                     sealed.files.append(file)
-                    sealed.manifest.sinks[index].files.append(
-                        Recording.File(
+                    sealed.ledger.sinks[index].files.append(
+                        CallLedger.File(
                             name: file.name, directory: file.root, bytes: found.bytes, frames: file.frames,
                             start: file.start.map(FramePosition.init),
                             sha256: found.sha256))
@@ -182,19 +181,19 @@ package struct RecordingStore: Sendable {
                     if error.isMissing, file.root == nil, FileStatus.isMissing(partial.directory) { throw error }
                     gone.append(file)
                     if error.underlying != ETIMEDOUT { sealed.broken.append(file) }
-                    sealed.manifest.sinks[index].fail(error)
+                    sealed.ledger.sinks[index].fail(error)
                 }
             }
             guard !gone.isEmpty else { continue }
             sealed.isComplete = false
-            sealed.manifest.lose(gone.map { ($0.start, $0.frames ?? 0) }, of: index)
+            sealed.ledger.lose(gone.map { ($0.start, $0.frames ?? 0) }, of: index)
         }
         return sealed
     }
 
     /// Reads a published manifest.
     package func manifest(named name: String) throws -> Recording {
-        try Recording(manifest: FileSystem.contents("\(directory)/\(name).json"))
+        try Recording(json: FileSystem.contents("\(directory)/\(name).json"))
     }
 
     /// Replaces a published manifest to add facts that the carrier sent after the call.
@@ -206,7 +205,7 @@ package struct RecordingStore: Sendable {
         try FileSystem.synchronizeDirectory(target.parentPath)
     }
 
-    func encode(_ manifest: Recording) throws(DiskError) -> Data {
-        do { return try manifest.encoded() } catch { throw DiskError("cannot encode a manifest: \(error)") }
+    func encode(_ account: some CallAccount) throws(DiskError) -> Data {
+        do { return try account.encoded() } catch { throw DiskError("cannot encode a manifest: \(error)") }
     }
 }

@@ -166,10 +166,10 @@ package struct Recovery: Sendable {
 
     /// Returns the sinks' own directories in which a call may have files.
     private func roots(of id: RecordingID, in directory: String) -> Set<String> {
-        if let manifest = InterimManifest(of: id, in: directory)?.recording {
-            return manifest.roots.union(manifest.sinks.flatMap(\.files).compactMap(\.directory))
+        if let ledger = FoundLedger(of: id, in: directory)?.ledger {
+            return ledger.roots.union(ledger.sinks.flatMap(\.files).compactMap(\.directory))
         }
-        // There is no manifest to name its files. If its directory is empty, the call has no files.
+        // There is no ledger to name its files. If its directory is empty, the call has no files.
         return ((try? FileSystem.list(directory)) ?? []).isEmpty ? [] : Set(roots)
     }
 

@@ -2,7 +2,7 @@ import CallreelCore
 
 /// A finished call with its files measured and on stable storage, under their names in the partial directories.
 struct SealedRecording: Sendable {
-    var manifest: Recording
+    var ledger: CallLedger
     /// Directories, besides the recordings directory, with a partial directory of the call.
     var roots: Set<String> = []
     /// The files to publish.
@@ -16,30 +16,20 @@ struct SealedRecording: Sendable {
     var broken: [CallFile] = []
 
     /// Returns the manifest to publish under a name.
-    func manifest(as name: String, from partial: PartialRecording) -> Recording {
-        var final = manifest
-        final.name = name
-        final.partName = nil
-        final.owner = nil
-        final.boot = nil
-        for sink in final.sinks.indices {
-            for file in final.sinks[sink].files.indices {
-                final.sinks[sink].files[file].name = partial.publishedName(final.sinks[sink].files[file].name, as: name)
-            }
-        }
-        return final
+    func manifest(as name: String) throws(DiskError) -> Recording {
+        try ledger.manifest(as: name) { ledger.publishedName($0, as: name) }
     }
 
     /// Leaves out the files under a failed directory, and counts their audio as lost. The files stay in place.
     mutating func drop(_ root: String, _ error: DiskError) {
         isComplete = false
         files.removeAll { $0.root == root }
-        for index in manifest.sinks.indices {
-            let gone = manifest.sinks[index].files.filter { $0.directory == root }
+        for index in ledger.sinks.indices {
+            let gone = ledger.sinks[index].files.filter { $0.directory == root }
             guard !gone.isEmpty else { continue }
-            manifest.sinks[index].files.removeAll { $0.directory == root }
-            manifest.sinks[index].fail(error)
-            manifest.lose(gone.map { ($0.start?.frames, $0.frames ?? 0) }, of: index)
+            ledger.sinks[index].files.removeAll { $0.directory == root }
+            ledger.sinks[index].fail(error)
+            ledger.lose(gone.map { ($0.start?.frames, $0.frames ?? 0) }, of: index)
         }
     }
 }

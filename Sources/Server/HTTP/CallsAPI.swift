@@ -137,9 +137,9 @@ struct CallsAPI: Sendable {
             "from": Self.optional(recording.call.from),
             "to": Self.optional(recording.call.to), "uuid": Self.optional(recording.call.uuid),
             "startedAt": .string(recording.startedAt.manifestText),
-            "endedAt": Self.optional(recording.endedAt?.manifestText), "seconds": .number(recording.seconds),
+            "endedAt": .string(recording.endedAt.manifestText), "seconds": .number(recording.seconds),
             "sampleRate": .integer(recording.format.sampleRate), "channels": .integer(recording.format.channels),
-            "endReason": Self.optional(recording.endReason),
+            "endReason": .string(recording.endReason),
             "manifestURL": .string(RecordingFiles.manifestURL(of: recording)),
             "files": .array(served), "problems": .array(problems),
         ])

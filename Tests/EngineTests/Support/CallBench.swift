@@ -91,9 +91,9 @@ final class CallBench: Sendable {
         return assembler.takeSamples() ?? []
     }
 
-    /// Reads the manifest on disk while the call runs.
-    func partialManifest() throws -> Recording {
-        try Recording(manifest: try workspace.data(".partial/\(session.id)/call.json"))
+    /// Reads the ledger on disk while the call runs.
+    func partialLedger() throws -> CallLedger {
+        try CallLedger(json: try workspace.data(".partial/\(session.id)/call.json"))
     }
 }
 

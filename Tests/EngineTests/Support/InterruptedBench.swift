@@ -21,8 +21,8 @@ struct InterruptedBench {
     }
 
     /// The manifest of the running call.
-    func manifest(_ sinks: [Recording.Sink], frames: Int = 0) -> Recording {
-        var manifest = Recording(
+    func manifest(_ sinks: [CallLedger.Sink], frames: Int = 0) -> CallLedger {
+        var manifest = CallLedger(
             id: id, name: "day/call", call: CallFacts(carrier: "test", from: "1"), format: .telephone,
             startedAt: Date(timeIntervalSince1970: 1_000_000),
             sinks: sinks)
@@ -32,11 +32,11 @@ struct InterruptedBench {
 
     /// Makes a probe's entry with these files and their first frames.
     func sink(_ name: String = "probe", _ files: [(name: String, start: Int?)] = [], directories: [String]? = nil)
-        -> Recording.Sink
+        -> CallLedger.Sink
     {
-        var sink = Recording.Sink(type: "probe", name: name, state: .recording)
+        var sink = CallLedger.Sink(type: "probe", name: name, state: .recording)
         sink.files = files.map {
-            Recording.File(
+            CallLedger.File(
                 name: $0.name, directory: directories?.first, bytes: 0, start: $0.start.map(FramePosition.init))
         }
         sink.directories = directories
@@ -45,8 +45,8 @@ struct InterruptedBench {
 
     func path(_ name: String) -> String { ".partial/\(id)/\(name)" }
 
-    func plant(_ manifest: Recording, as name: String = "call.json") throws {
-        try workspace.plant(path(name), String(decoding: try manifest.encoded(), as: UTF8.self))
+    func plant(_ account: some CallAccount, as name: String = "call.json") throws {
+        try workspace.plant(path(name), String(decoding: try account.encoded(), as: UTF8.self))
     }
 
     /// Plants a file of so many frames, without silence.
@@ -78,14 +78,16 @@ struct InterruptedBench {
     }
 }
 
-extension Recording.Sink {
+extension SinkEntry {
     /// Frames written, silenced, masked, skipped and lost.
     var numbers: [Int] { [written, silence, masked ?? 0, skipped ?? 0, lost] }
+}
 
+extension CallLedger.Sink {
     /// Returns the same sink with silent, masked and skipped ranges.
-    func with(silence: [Range<Int>] = [], masked: [Range<Int>] = [], skipped: [Range<Int>] = []) -> Recording.Sink {
+    func with(silence: [Range<Int>] = [], masked: [Range<Int>] = [], skipped: [Range<Int>] = []) -> CallLedger.Sink {
         var sink = self
-        sink.ranges = Recording.Ranges()
+        sink.ranges = SinkRanges()
         sink.ranges?.silence = silence.isEmpty ? nil : FrameRanges(silence)
         sink.ranges?.masked = masked.isEmpty ? nil : FrameRanges(masked)
         sink.ranges?.skipped = skipped.isEmpty ? nil : FrameRanges(skipped)

@@ -62,11 +62,11 @@ struct KnownCall: Sendable {
         "\(root(sink) ?? Self.home)/\(name).\(["one", "two"][sink]).raw"
     }
 
-    private var manifest: Recording {
-        Recording(
+    private var ledger: CallLedger {
+        CallLedger(
             id: id, name: name, call: CallFacts(carrier: "test"), format: .telephone, startedAt: Clocks.current.date,
             sinks: [0, 1].map {
-                Recording.Sink(
+                CallLedger.Sink(
                     type: "raw", name: ["one", "two"][$0], state: .recording, directories: root($0).map { [$0] })
             })
     }
@@ -74,8 +74,8 @@ struct KnownCall: Sendable {
     /// Records and publishes the call. Notes the guarantees.
     /// - Parameter attempts: the number of attempts to publish.
     func record(_ store: RecordingStore, _ disk: SimulatedDisk, _ promises: Promises, attempts: Int = 1) throws {
-        var manifest = manifest
-        let partial = try store.begin(manifest)
+        var ledger = ledger
+        let partial = try store.begin(ledger)
         var files: [any DiskFile] = []
         for sink in 0..<2 {
             let directory = RecordingLayout.partialDirectory(of: id, in: root(sink) ?? Self.home)
@@ -84,10 +84,10 @@ struct KnownCall: Sendable {
             }
             files.append(
                 try FileSystem.open("\(directory)/\(fileName(sink))", FileOpening(.create(mode: store.fileMode))))
-            manifest.sinks[sink].files = [
+            ledger.sinks[sink].files = [
                 .init(name: fileName(sink), directory: root(sink), bytes: 0, start: .start)
             ]
-            try store.save(manifest, in: partial, isFirst: sink == 0)
+            try store.save(ledger, in: partial, isFirst: sink == 0)
             if sink == 0 { promises.add(.known, disk) }
         }
         for piece in 0..<Self.pieces {
@@ -103,10 +103,10 @@ struct KnownCall: Sendable {
             }
         }
         let frames = Self.pieceBytes * Self.pieces / 2
-        manifest.framesReceived = frames
-        manifest.endedAt = Clocks.current.date
-        manifest.endReason = "over"
-        try store.save(manifest, in: partial)
+        ledger.framesReceived = frames
+        ledger.endedAt = Clocks.current.date
+        ledger.endReason = "over"
+        try store.save(ledger, in: partial)
         for sink in 0..<2 where sink == 0 || !isLate {
             try files[sink].synchronize()
             try files[sink].close()
@@ -114,16 +114,16 @@ struct KnownCall: Sendable {
         var ended: [[CallFile]] = []
         for sink in 0..<2 {
             let isOver = sink == 0 || !isLate
-            manifest.sinks[sink].state = isOver ? .complete : .stalled
-            manifest.sinks[sink].written = isOver ? frames : 0
-            manifest.sinks[sink].lost = isOver ? 0 : frames
+            ledger.sinks[sink].state = .ended(isOver ? .complete : .stalled)
+            ledger.sinks[sink].written = isOver ? frames : 0
+            ledger.sinks[sink].lost = isOver ? 0 : frames
             ended.append(
                 isOver ? [CallFile(root: root(sink), name: fileName(sink), frames: frames, start: 0)] : [])
         }
-        let sealed = try store.seal(manifest, files: ended, in: partial)
+        let sealed = try store.seal(ledger, files: ended, in: partial)
         var published = try publish(store, sealed, partial, attempts)
         if isLate {
-            published = try addLate(store, manifest, published, partial, sealed, files[1])
+            published = try addLate(store, ledger, published, partial, sealed, files[1])
         }
         promises.add(.published, disk)
         published.events.append(
@@ -142,13 +142,13 @@ struct KnownCall: Sendable {
         return try store.publish(sealed, from: partial, keepPartial: isLate)
     }
 
-    /// Adds the second sink's file to the published manifest, as the recorder does for a sink that ends late.
+    /// Adds the second sink's file to the published ledger, as the recorder does for a sink that ends late.
     private func addLate(
-        _ store: RecordingStore, _ manifest: Recording, _ published: Recording, _ partial: PartialRecording,
+        _ store: RecordingStore, _ ledger: CallLedger, _ published: Recording, _ partial: PartialRecording,
         _ sealed: SealedRecording, _ file: any DiskFile
     ) throws -> Recording {
-        let frames = manifest.framesReceived
-        var note = manifest
+        let frames = ledger.framesReceived
+        var note = ledger
         note.publishedAs = published.name
         note.sinks[1].files = [.init(name: fileName(1), directory: root(1), bytes: 0, start: .start)]
         try store.save(note, in: partial)

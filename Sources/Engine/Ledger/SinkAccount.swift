@@ -1,9 +1,11 @@
+import CallreelCore
+
 /// A record of the call's frames in a sink's files, and of those replaced or left out.
 ///
 /// All positions count in frames from the call's first.
-package struct SinkAccount: Sendable {
+struct SinkAccount: Sendable {
     /// A replacement for the call's audio in a sink.
-    package enum Substitute: Sendable {
+    enum Substitute: Sendable {
         /// Silence in place of dropped audio.
         case silence
         /// Silence in place of audio that arrived while the recording was paused.
@@ -13,11 +15,11 @@ package struct SinkAccount: Sendable {
     }
 
     /// The whole of a sink's account. The frames written and the four lists of ranges add up to the frames received.
-    package struct Tally: Sendable {
+    struct Tally: Sendable {
         /// Frames of the call's audio in the files.
-        package var written = 0
+        var written = 0
         /// The stretches of all other frames.
-        package var ranges = Recording.Ranges()
+        var ranges = SinkRanges()
     }
 
     private var silence = FrameRanges()
@@ -27,11 +29,11 @@ package struct SinkAccount: Sendable {
     private var kept = FrameRanges()
 
     /// Makes the account of a sink without any audio.
-    package init() {}
+    init() {}
 
-    /// Makes the account of a sink by the stretches in its files, and by the ranges in its manifest.
-    /// - Parameter pauses: the stretches in which the recording was paused, if the manifest may not tell of all.
-    init(files: FrameRanges, _ sink: Recording.Sink, pauses: [Range<Int>] = []) {
+    /// Makes the account of a sink by the stretches in its files, and by the ranges in its ledger.
+    /// - Parameter pauses: the stretches in which the recording was paused, if the ledger may not tell of all.
+    init(files: FrameRanges, _ sink: CallLedger.Sink, pauses: [Range<Int>] = []) {
         kept = files
         silence = sink.ranges?.silence ?? FrameRanges()
         masked = sink.ranges?.masked ?? FrameRanges()
@@ -44,7 +46,7 @@ package struct SinkAccount: Sendable {
     }
 
     /// Notes that a stretch is not the call's audio. A stretch that is noted again after a failure counts once.
-    package mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
+    mutating func note(_ substitute: Substitute, _ range: Range<Int>) {
         switch substitute {
         case .silence: silence.insert(range)
         case .masked: masked.insert(range)
@@ -53,13 +55,13 @@ package struct SinkAccount: Sendable {
     }
 
     /// Notes that a stretch is in a file.
-    package mutating func keep(_ range: Range<Int>) { kept.insert(range) }
+    mutating func keep(_ range: Range<Int>) { kept.insert(range) }
 
     /// The end of the files and of the skipped stretches.
     private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
 
     /// The account as far as the files and the skipped stretches reach.
-    package var tally: Tally { tally(received: end) }
+    var tally: Tally { tally(received: end) }
 
     /// Returns the account of a call with so many frames. Frames neither in a file nor skipped are lost.
     func tally(received: Int) -> Tally {
@@ -79,7 +81,7 @@ package struct SinkAccount: Sendable {
 
     /// Returns the account of a running call. It reaches to the end of the files and of the open part, and lists every
     /// substitute noted so far, even beyond that end.
-    package func interim(open part: Range<Int>?) -> Tally {
+    func interim(open part: Range<Int>?) -> Tally {
         var account = self
         if let part { account.keep(part) }
         var tally = account.tally

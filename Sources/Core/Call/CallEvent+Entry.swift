@@ -1,7 +1,7 @@
 import Foundation
 
 /// Finds events about input typed or spoken by the caller. Callreel must not keep such events from a pause.
-extension Recording.Event {
+extension CallEvent {
     /// Seconds after a pause in which a carrier may still report, beside the audio, input typed during it.
     package static let lateEntry = 30.0
 
@@ -37,15 +37,5 @@ extension Recording.Event {
             return tellsEntry(inner, depth: depth + 1)
         default: return false
         }
-    }
-}
-
-extension Recording {
-    /// Returns true if an event received after the call may report input
-    /// typed or spoken while the recording was paused.
-    package func mayTellOfPause(_ event: Event) -> Bool {
-        guard event.tellsEntry, let last = events.last(where: { $0.type == Event.paused || $0.type == Event.resumed })
-        else { return false }
-        return last.type == Event.paused || event.at < last.at + Event.lateEntry
     }
 }

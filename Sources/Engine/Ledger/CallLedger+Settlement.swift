@@ -1,21 +1,23 @@
-// The accounts of sinks in the manifest. Every frame received is written, replaced, skipped or lost.
+import CallreelCore
+
+// The accounts of sinks in the ledger. Every frame received is written, replaced, skipped or lost.
 // Only this file sets the counts.
-extension Recording {
+extension CallLedger {
     /// Closes the account of a sink that ran to the call's end. Frames neither in its files nor skipped are lost.
-    package mutating func settle(_ sink: Int, _ account: SinkAccount) {
+    mutating func settle(_ sink: Int, _ account: SinkAccount) {
         sinks[sink].take(account.tally(received: framesReceived))
     }
 
     /// Closes the account of an interrupted call's sink by the stretches in its files.
-    /// The manifest tells which of them are silence, and which frames were skipped.
-    package mutating func settle(_ sink: Int, files: FrameRanges) {
+    /// The ledger tells which of them are silence, and which frames were skipped.
+    mutating func settle(_ sink: Int, files: FrameRanges) {
         settle(sink, SinkAccount(files: files, sinks[sink], pauses: pauses))
     }
 
     /// Counts the audio of a sink's unpublished files as lost. If the sink has no file left, the whole call is lost.
     /// - Parameter files: each file's first frame on the call's timeline, if known,
     ///   and its frames in the sink's own format.
-    package mutating func lose(_ files: [(start: Int?, frames: Int)], of sink: Int) {
+    mutating func lose(_ files: [(start: Int?, frames: Int)], of sink: Int) {
         let shape = sinks[sink].format ?? format
         let lengths = files.map { format.frames(max(0, $0.frames), of: shape) }
         if sinks[sink].files.isEmpty {
@@ -29,7 +31,7 @@ extension Recording {
 
     /// Lengthens the call to a frame, if it was shorter, because a sink's files go that far. The other sinks have lost
     /// the rest.
-    package mutating func lengthen(to end: Int, by sink: Int) {
+    mutating func lengthen(to end: Int, by sink: Int) {
         guard end > framesReceived else { return }
         let more = framesReceived..<end
         framesReceived = end
@@ -38,18 +40,18 @@ extension Recording {
 
     /// Counts ranges of the call as lost that were in files. Skipped frames stay skipped.
     private mutating func lose(_ stretches: FrameRanges, of sink: Int) {
-        let ranges = sinks[sink].ranges ?? Ranges()
+        let ranges = sinks[sink].ranges ?? SinkRanges()
         let outside = (ranges.lost ?? FrameRanges()).union(ranges.skipped ?? FrameRanges())
         let files = FrameRanges([0..<max(0, framesReceived)]).subtracting(outside).subtracting(stretches)
         settle(sink, SinkAccount(files: files, sinks[sink]))
     }
 }
 
-extension Recording.Sink {
+extension CallLedger.Sink {
     /// Takes over an account. The totals are the lengths of the lists.
-    package mutating func take(_ tally: SinkAccount.Tally) {
+    mutating func take(_ tally: SinkAccount.Tally) {
         func list(_ ranges: FrameRanges?) -> FrameRanges? { ranges?.isEmpty == false ? ranges : nil }
-        ranges = Recording.Ranges()
+        ranges = SinkRanges()
         ranges?.silence = list(tally.ranges.silence)
         ranges?.masked = list(tally.ranges.masked)
         ranges?.skipped = list(tally.ranges.skipped)
@@ -65,7 +67,7 @@ extension Recording.Sink {
     fileprivate mutating func lose(_ frames: Range<Int>) {
         // The account of an older program has no ranges.
         if ranges != nil || lost == 0 {
-            var account = ranges ?? Recording.Ranges()
+            var account = ranges ?? SinkRanges()
             account.lost = (account.lost ?? FrameRanges()).union(FrameRanges([frames]))
             ranges = account
         }
@@ -84,8 +86,8 @@ extension Recording.Sink {
     }
 
     /// Marks the sink as failed because of its files. An earlier reason stays.
-    package mutating func fail(_ reason: DiskError) {
-        state = .failed
+    mutating func fail(_ reason: DiskError) {
+        state = .ended(.failed)
         error = error ?? reason.description
         blame = blame ?? .destination
     }

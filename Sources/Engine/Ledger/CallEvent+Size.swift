@@ -1,6 +1,6 @@
 import CallreelCore
 
-extension Recording.Event {
+extension CallEvent {
     /// Limit in bytes for one event's JSON. A larger event is only counted.
     static let byteLimit = 4096
 
