@@ -68,8 +68,12 @@ extension InterruptedCall {
         }
         let begin = max(tail.begin, synced)
         guard begin < tail.end else { return 0 }
-        // A lossy encoder's stream may end in zeros of its own, so it is never cut.
-        if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
+        // A lossy encoder's stream may end in zeros of its own, and so may a header without audio. Neither is cut.
+        if let decoded = try? registry[type]?.decode(path, format, { _ in }),
+            !decoded.isLossless || decoded.frames == 0
+        {
+            return 0
+        }
         if !dryRun {
             do throws(ErrorNumber) {
                 try FileSystem.disk.open(path, FileOpening(.write)).truncate(to: begin)

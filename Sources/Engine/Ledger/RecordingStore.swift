@@ -106,19 +106,25 @@ package struct RecordingStore: Sendable {
     }
 
     /// Makes the directory of a new call, and puts its first ledger there.
-    /// Brings neither to stable storage, because there is no audio yet.
+    ///
+    /// Neither is brought to stable storage, because there is no audio yet. But if sinks have directories of their own,
+    /// both are: after a power cut, no other name would lead to the files there.
     func begin(_ ledger: CallLedger) throws(DiskError) -> PartialRecording {
         let place = RecordingLayout.partialDirectory(of: ledger.id, in: directory)
         let file = PartialRecording.manifestName(ledger.name)
+        let isDurable = !ledger.roots.isEmpty
         // A call's directory always has a ledger. From it, other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(DiskError) in
             do throws(DiskError) {
-                try save(ledger, as: new + "/" + file, durably: false)
+                try save(ledger, as: new + "/" + file, durably: isDurable)
+                if isDurable { try FileSystem.synchronizeDirectory(new) }
             } catch {
                 FileSystem.removeName(new + "/" + file)
                 throw error
             }
         }
+        // If this fails, the first save of the ledger tries again, and reports.
+        if isDurable { try? FileSystem.synchronizeDirectory(partialDirectory) }
         return PartialRecording(
             id: ledger.id, name: ledger.name, partName: ledger.partName, directory: place, lock: lock)
     }
@@ -166,7 +172,12 @@ package struct RecordingStore: Sendable {
                 }
                 do throws(DiskError) {
                     let path = path(file, of: partial.id)
-                    let found = try access.run(in: file.root) { () throws(DiskError) in try FileSystem.seal(path) }
+                    let found = try access.run(in: file.root) { () throws(DiskError) in
+                        let found = try FileSystem.seal(path)
+                        // The manifest is saved next, on another disk: from then on the name must be there, too.
+                        if file.root != nil { try FileSystem.synchronizeDirectory(path.parentPath) }
+                        return found
+                    }
                     reach(.sealed)
                     sealed.files.append(file)
                     sealed.ledger.sinks[index].files.append(

@@ -43,8 +43,28 @@ struct HistoryJudge {
     /// Returns the broken invariants after a recovery.
     /// - Parameter findings: the report of the recovery.
     func violations(_ image: DiskImage, _ findings: [Recovery.Finding]) -> [String] {
-        var found: [String] = []
         let files = image.files
+        var (found, manifests) = self.manifests(files)
+        for (call, promises) in calls {
+            let id = call.id.description
+            let left = files.filter { $0.key.contains("/.partial/") && $0.key.contains(id) }
+            let isReported = findings.contains { $0.directory.hasSuffix(id) && !$0.problems.isEmpty }
+            if !left.isEmpty, !isReported { found.append("\(left.keys.sorted()) stay without a word") }
+            check(call, promises, manifests[id], left, files, &found)
+        }
+        let known = Set(calls.map(\.call.id.description))
+        for path in files.keys where path.contains("/.partial/") && !known.contains(where: path.contains) {
+            found.append("\(path) stays and belongs to no call")
+        }
+        return found
+    }
+
+    /// Returns the broken invariants of published manifests and their files alone.
+    func manifestViolations(_ image: DiskImage) -> [String] { manifests(image.files).found }
+
+    /// Reads the published manifests, by their calls, and finds those that do not agree with the files.
+    private func manifests(_ files: [String: [UInt8]]) -> (found: [String], manifests: [String: Manifest]) {
+        var found: [String] = []
         for (path, content) in older where files[path] != content { found.append("\(path) was lost or changed") }
         var named: Set<String> = [], manifests: [String: Manifest] = [:]
         for (path, content) in files where path.hasSuffix(".json") && !Self.isHidden(path) && older[path] == nil {
@@ -61,18 +81,7 @@ struct HistoryJudge {
         for path in files.keys where !Self.isHidden(path) && older[path] == nil && !named.contains(path) {
             found.append("\(path) is named by nobody")
         }
-        for (call, promises) in calls {
-            let id = call.id.description
-            let left = files.filter { $0.key.contains("/.partial/") && $0.key.contains(id) }
-            let isReported = findings.contains { $0.directory.hasSuffix(id) && !$0.problems.isEmpty }
-            if !left.isEmpty, !isReported { found.append("\(left.keys.sorted()) stay without a word") }
-            check(call, promises, manifests[id], left, files, &found)
-        }
-        let known = Set(calls.map(\.call.id.description))
-        for path in files.keys where path.contains("/.partial/") && !known.contains(where: path.contains) {
-            found.append("\(path) stays and belongs to no call")
-        }
-        return found
+        return (found, manifests)
     }
 
     /// Checks that a manifest and its files agree.
