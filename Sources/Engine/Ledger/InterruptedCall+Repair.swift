@@ -74,6 +74,8 @@ extension InterruptedCall {
         {
             return 0
         }
+        // A file that no repair can read stays as it is.
+        _ = try registry[type]?.repair(path, format, true)
         if !dryRun {
             do throws(ErrorNumber) {
                 try FileSystem.disk.open(path, FileOpening(.write)).truncate(to: begin)
