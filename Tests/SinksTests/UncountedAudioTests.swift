@@ -35,8 +35,8 @@ import Testing
     func `a WAV whose header counts less than there is is read to its end, and says so`(stated: Int, riff: Int) throws {
         let workspace = try Workspace(), samples = testSignal(frames: 12_345, format)
         var data = try wave(workspace, samples)
-        data.replaceSubrange(4..<8, with: WAVLayout.bytes(riff))
-        data.replaceSubrange(40..<44, with: WAVLayout.bytes(stated))
+        data.replaceSubrange(4..<8, with: littleEndian(riff))
+        data.replaceSubrange(40..<44, with: littleEndian(stated))
         let path = try workspace.write(data, "crashed.wav"), link = workspace.file("link.wav")
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
         expectSame(try read(link).samples, samples)
@@ -55,10 +55,10 @@ import Testing
     {
         let workspace = try Workspace(), samples = testSignal(frames: 3001, format)
         let whole = try wave(workspace, samples)
-        let chunk = Data("LIST".utf8) + Data(WAVLayout.bytes(5)) + Data("INFOx\0".utf8)
+        let chunk = Data("LIST".utf8) + Data(littleEndian(5)) + Data("INFOx\0".utf8)
         var unknown = whole
-        unknown.replaceSubrange(4..<8, with: WAVLayout.bytes(-1))
-        unknown.replaceSubrange(40..<44, with: WAVLayout.bytes(-1))
+        unknown.replaceSubrange(4..<8, with: littleEndian(-1))
+        unknown.replaceSubrange(40..<44, with: littleEndian(-1))
         for (name, data) in [("whole", whole), ("chunk", whole + chunk), ("unknown", unknown)] {
             let (heard, note) = try read(try workspace.write(data, name + ".wav"))
             expectSame(heard, samples, name)
@@ -98,9 +98,9 @@ import Testing
     func `a header with numbers that no call can have is refused in words`(rate: Int, channels: Int) throws {
         let workspace = try Workspace()
         var data = try wave(workspace, testSignal(frames: 3000, format))
-        data.replaceSubrange(22..<24, with: WAVLayout.bytes(channels).prefix(2))
-        data.replaceSubrange(24..<28, with: WAVLayout.bytes(rate))
-        data.replaceSubrange(32..<34, with: WAVLayout.bytes(channels * 2).prefix(2))
+        data.replaceSubrange(22..<24, with: littleEndian(channels).prefix(2))
+        data.replaceSubrange(24..<28, with: littleEndian(rate))
+        data.replaceSubrange(32..<34, with: littleEndian(channels * 2).prefix(2))
         let error = #expect(throws: AudioFileError.self) {
             _ = try AudioFileReader(path: try workspace.write(data, "odd.wav"))
         }

@@ -156,12 +156,12 @@ import Testing
             let sink = sink(encoding)
             var data = try await sink.finished(testSignal(frames: frames, format), format)
             data += Data("LIST".utf8) + [5, 0, 0, 0] + Data("abcde".utf8) + [0] + Data("JUNK".utf8) + [0, 0, 0, 0]
-            data.replaceSubrange(4..<8, with: WAVLayout.bytes(data.count - 8))
+            data.replaceSubrange(4..<8, with: littleEndian(data.count - 8))
             let path = try workspace.write(data, sink.name)
             #expect(try repaired(sink, path, format) == FileRepair(frames: frames))
             // A RIFF size that is too small hides the chunks. The repair corrects it, and the chunks stay.
             var hidden = data
-            hidden.replaceSubrange(4..<8, with: WAVLayout.bytes(data.count - 30))
+            hidden.replaceSubrange(4..<8, with: littleEndian(data.count - 30))
             #expect(try repaired(sink, try workspace.write(hidden, sink.name), format)?.change == "sizes in the header")
             #expect(try contents(path) == data)
             #expect(try sink.decode(path, format).samples.count == frames)
@@ -191,6 +191,6 @@ import Testing
         let tooLong = #expect(throws: SinkError.self) {
             try WAVSink.repair(long, format: AudioFormat(sampleRate: 16000), dryRun: false)
         }
-        #expect(tooLong?.description.contains("more than a RIFF header can state") == true)
+        #expect(tooLong?.description.contains("more than its header can state") == true)
     }
 }

@@ -14,12 +14,7 @@ extension SndfileSink {
             if !dryRun { try file.synchronize() }
             return FileRepair(frames: frames)
         }
-        let sized = try SizedSoundFile(file, format: format)
-        let change = sized.change
-        if !dryRun {
-            if change == nil { try file.synchronize() } else { try sized.settle(frames: sized.frames) }
-        }
-        return FileRepair(frames: sized.frames, bytesCut: sized.bytesCut, change: change)
+        return try sized(file, format).repair(dryRun: dryRun)
     }
 
     /// Decodes with libsndfile, after comparing the sizes in the header with the file.
@@ -32,11 +27,13 @@ extension SndfileSink {
         if try isStream(file) {
             return DecodedFile(frames: try decode(stream: file, format, into: body), isLossless: false)
         }
-        let sized = try SizedSoundFile(file, format: format)
-        if let change = sized.change { throw file.damaged("its header and its length do not agree (\(change))") }
-        let frames = try decode(file, format, into: body)
-        guard frames == sized.frames else { throw file.damaged("\(frames) of \(sized.frames) frames could be decoded") }
-        return DecodedFile(frames: frames, isLossless: sized.kind.keepsSamples)
+        return try sized(file, format).decode(into: body)
+    }
+
+    /// Reads the header of a file with its length in the header.
+    static func sized(_ file: StoredFile, _ format: AudioFormat) throws(SinkError) -> SizedSoundFile {
+        try SizedSoundFile(
+            file, format: format, of: [.caf, .aiff, .w64, .rf64, .au], named: "CAF, AIFF, Wave64, RF64 or AU")
     }
 
     /// Returns true if a file is Ogg or MPEG, judged by its first bytes. An empty `.mp3` file counts:
@@ -76,7 +73,7 @@ extension SndfileSink {
         guard length.frames > 0 else { return 0 }
         var lead = length.lead * format.channels
         // Stops at the last whole page or frame: a decoder may fail at the bytes after it.
-        let decoded = try decode(file, format, limit: length.lead + length.frames) { samples in
+        let decoded = try AudioFileReader.decode(file, format, limit: length.lead + length.frames) { samples in
             let left = min(lead, samples.count)
             lead -= left
             if left < samples.count { body(samples.extracting(droppingFirst: left)) }
@@ -85,29 +82,5 @@ extension SndfileSink {
             throw file.damaged("\(max(0, decoded - length.lead)) of \(length.frames) frames could be decoded")
         }
         return length.frames
-    }
-
-    /// Decodes a file in the call's format and returns its number of frames.
-    private static func decode(
-        _ file: StoredFile, _ format: AudioFormat, limit: Int = .max, into body: (Span<Int16>) -> Void
-    ) throws(SinkError) -> Int {
-        do throws(AudioFileError) {
-            // 16-bit files are read as integers, all others through floating point in ±1.
-            // As integers, libsndfile would truncate 24-bit samples and scale floating point by 32767.
-            var reader = try AudioFileReader(path: file.path, convertingTo: format)
-            guard reader.fileFormat == format else {
-                throw AudioFileError(path: file.path, reason: "\(reader.fileFormat), but the call had \(format)")
-            }
-            var frames = 0
-            while frames < limit {
-                let samples = try reader.read(maximumFrames: min(16384, limit - frames))
-                if samples.isEmpty { return frames }
-                frames += samples.count / format.channels
-                body(samples.span)
-            }
-            return frames
-        } catch {
-            throw SinkError(.open, error.description)
-        }
     }
 }

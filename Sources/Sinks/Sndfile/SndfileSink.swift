@@ -142,7 +142,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
             let found = try Self.length(ofStream: StoredFile(path), format).frames
             guard found == frames else { throw SinkError(.finish, "\(path) holds \(found) of \(frames) frames") }
         } else {
-            try SizedSoundFile(StoredFile(path), format: format).settle(frames: frames)
+            try Self.sized(StoredFile(path), format).settle(frames: frames)
         }
         try file.close()
         return receipt

@@ -1,13 +1,6 @@
 import CSndfile
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A sound file opened with libsndfile. Only this type calls the library; it has no policy of its own.
 ///

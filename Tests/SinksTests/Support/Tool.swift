@@ -91,3 +91,6 @@ enum Tool {
         samples(try Data(contentsOf: URL(fileURLWithPath: path)))
     }
 }
+
+/// Returns a number as four bytes, the lowest first.
+func littleEndian(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }

@@ -1,6 +1,8 @@
 import CallreelCore
 
 /// The sizes and lengths in a sound file's header.
+///
+/// WAV is that of Multimedia Programming Interface 1.0 (IBM and Microsoft, 1991).
 struct SoundFileSizes {
     /// A number in the header, computed from the length of the audio.
     struct Field {
@@ -69,20 +71,35 @@ struct SoundFileSizes {
         }
     }
 
+    /// Returns true if only whole chunks follow the audio that the header of a WAV counts, and at least one does.
+    /// - Parameter slack: bytes that may be missing or too many at the end.
+    func hasChunksAfterAudio(_ file: StoredFile, slack: Int = 0) throws(SinkError) -> Bool {
+        guard container == .wav else { return false }
+        var position = dataOffset + statedBytes + statedBytes % 2
+        for _ in 0..<Self.maximumChunks {
+            let header = try file.bytes(at: position, count: 8)
+            // Names must be printable: silence looks like an endless row of empty chunks with zeros as their names.
+            guard header.count == 8, header[..<4].allSatisfy({ 0x20...0x7E ~= $0 }) else { return false }
+            let size = Int(Self.number(Array(header[4...]), isBigEndian: false))
+            position += 8 + size + size % 2
+            if abs(position - file.byteCount) <= slack { return true }
+        }
+        return false
+    }
+
     /// Returns true if the header's sizes can count so many bytes of audio.
     func canState(_ dataBytes: Int) -> Bool {
         fields.allSatisfy { $0.width == 8 || dataOffset + dataBytes + 8 <= UInt32.max }
     }
 
     /// Reads a header up to the audio. Returns nil if the file is none of these kinds.
+    /// - Parameter containers: the containers to accept.
     /// - Throws: an error if the header is not complete.
-    init?(_ file: StoredFile) throws(SinkError) {
+    init?(_ file: StoredFile, of containers: [SoundKind.Container] = Array(Self.names.keys)) throws(SinkError) {
         let beginning = try file.bytes(at: 0, count: 40)
-        guard beginning.count >= 24 else {
-            guard Self.names.contains(where: { beginning.prefix(4).elementsEqual($0.utf8.prefix(beginning.count)) })
-            else { return nil }
-            throw file.withoutAudio("its header is not complete")
-        }
+        let isKnown = containers.contains { Self.isBeginning(beginning, of: $0) }
+        guard isKnown else { return nil }
+        guard beginning.count >= 24 else { throw file.withoutAudio("its header is not complete") }
         let chunks: Chunks
         switch String(decoding: beginning[..<4], as: UTF8.self) {
         case ".snd":
@@ -103,9 +120,10 @@ struct SoundFileSizes {
             chunks = Chunks(
                 container: .caf, start: 8, header: .init(nameBytes: 4, sizeBytes: 8, isBigEndian: true), audio: "data",
                 audioHeader: 4)
-        case "RF64":
+        case "RIFF", "RF64":
             chunks = Chunks(
-                container: .rf64, start: 12, header: .init(nameBytes: 4, sizeBytes: 4, isBigEndian: false),
+                container: beginning[1] == UInt8(ascii: "I") ? .wav : .rf64, start: 12,
+                header: .init(nameBytes: 4, sizeBytes: 4, isBigEndian: false),
                 audio: "data", audioHeader: 0)
         case "riff":
             chunks = Chunks(
@@ -114,12 +132,23 @@ struct SoundFileSizes {
         default: return nil
         }
         container = chunks.container
-        hasPad = container == .aiff || container == .rf64
+        hasPad = container == .aiff || container == .rf64 || container == .wav
         (dataOffset, fields) = try chunks.walk(file, limit: Self.maximumChunks)
     }
 
-    /// The first bytes of such files.
-    private static let names = [".snd", "FORM", "caff", "RF64", "riff"]
+    /// The first bytes of such files. A dot stands for any byte.
+    private static let names: [SoundKind.Container: String] = [
+        .wav: "RIFF....WAVE", .au: ".snd", .aiff: "FORM", .caf: "caff", .rf64: "RF64", .w64: "riff",
+    ]
+
+    /// Returns true if a file's first bytes are those of a container, as far as they go.
+    private static func isBeginning(_ bytes: [UInt8], of container: SoundKind.Container) -> Bool {
+        guard let name = names[container] else { return false }
+        // Sun's magic number begins with a dot of its own.
+        return zip(bytes, name.utf8).enumerated().allSatisfy { index, pair in
+            pair.0 == pair.1 || pair.1 == UInt8(ascii: ".") && index > 0
+        }
+    }
 
     fileprivate static func number(_ bytes: [UInt8], isBigEndian: Bool) -> UInt64 {
         (isBigEndian ? bytes : bytes.reversed()).reduce(0) { $0 << 8 | UInt64($1) }
@@ -167,12 +196,13 @@ private struct Chunks {
                 let more = audioHeader + (container == .w64 ? header.count : 0)
                 if container != .rf64 { try note(content - sizeBytes, sizeBytes, .audio(more)) }
                 switch container {
-                case .aiff: try note(4, 4, .file(8))
+                case .aiff, .wav: try note(4, 4, .file(8))
                 case .w64: try note(16, 8, .file(0))
                 default: break
                 }
                 return (content + audioHeader, Self.ordered(fields))
             case (.aiff, "COMM"): try note(content + 2, 4, .frames)
+            case (.wav, "fact") where size >= 4: try note(content, 4, .frames)
             case (.w64, "fact"): try note(content, 8, .frames)
             case (.rf64, "ds64"):
                 try note(content + 16, 8, .frames)

@@ -1,31 +1,40 @@
 import CallreelCore
 
-/// A file written by this sink with its length in the header, and the length it really has.
+/// A sound file with its length in the header, and the length it really has: WAV, CAF, AIFF, Wave64, RF64 or AU.
 ///
 /// After a kill, the header states the length at the last checkpoint, and more audio follows.
 /// The header is therefore trusted only for the start of the audio and the frame size.
-/// The number of frames follows from the file's length. Only one byte may follow the audio in the sink's files:
-/// the pad byte that some kinds use to make the length even.
+/// The number of frames follows from the file's length. In a closed file, a pad byte may follow the audio, and whole
+/// chunks may follow that of a WAV.
 struct SizedSoundFile {
     private let file: StoredFile
     private let sizes: SoundFileSizes
+    /// The format of the call's audio.
+    private let format: AudioFormat
     /// The file's container and encoding.
     let kind: SoundKind
     /// Bytes of one frame.
     private let frameBytes: Int
     /// Whole frames in the file.
     let frames: Int
+    /// The header states the right length, and something follows the audio.
+    private let isClosed: Bool
 
     /// Reads the header.
+    /// - Parameters:
+    ///   - containers: the containers that are accepted.
+    ///   - name: the name of these containers in an error.
     /// - Throws: an error if the file is not one of these kinds, or not in this format.
-    init(_ file: StoredFile, format: AudioFormat) throws(SinkError) {
+    init(_ file: StoredFile, format: AudioFormat, of containers: [SoundKind.Container], named name: String)
+        throws(SinkError)
+    {
         self.file = file
-        guard let sizes = try SoundFileSizes(file) else {
-            throw file.damaged("not a CAF, AIFF, Wave64, RF64 or AU file")
-        }
+        self.format = format
+        guard let sizes = try SoundFileSizes(file, of: containers) else { throw file.damaged("not a \(name) file") }
         let found: (kind: SoundKind?, format: AudioFormat)
         do {
-            let sound = try SoundFile(reading: file.path)
+            let sound = try SoundFile(
+                reading: file.path, patched: file.hasDescriptor ? nil : CodecInput(file, patches: []))
             found = (sound.kind, sound.format)
         } catch {
             throw file.damaged(error.reason)
@@ -39,19 +48,39 @@ struct SizedSoundFile {
         frameBytes = sample * format.channels
         let available = file.byteCount - sizes.dataOffset
         // One byte more than whole frames may be the pad. The outermost size counts the pad once the file is closed.
-        let isPadded = sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
-        let isClosed = isPadded && sizes.statedBytes.isMultiple(of: frameBytes) && sizes.statesEnd(file.byteCount)
+        let isPadded =
+            sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
+            && sizes.statesEnd(file.byteCount)
+        let hasChunks = try sizes.hasChunksAfterAudio(file)
+        isClosed = sizes.statedBytes.isMultiple(of: frameBytes) && (isPadded || hasChunks)
         frames = (isClosed ? sizes.statedBytes : available) / frameBytes
         guard sizes.canState(frames * frameBytes) else {
             throw file.damaged("\(file.byteCount) bytes are more than its header can state")
         }
     }
 
+    /// Makes the header match the file, and brings the file to stable storage.
+    func repair(dryRun: Bool) throws(SinkError) -> FileRepair {
+        let change = change
+        if !dryRun {
+            if change == nil { try file.synchronize() } else { try settle(frames: frames) }
+        }
+        return FileRepair(frames: frames, bytesCut: bytesCut, change: change)
+    }
+
+    /// Decodes the file with libsndfile. The header must match the file.
+    func decode(into body: (Span<Int16>) -> Void) throws(SinkError) -> DecodedFile {
+        if let change { throw file.damaged("its header and its length do not agree (\(change))") }
+        let decoded = try AudioFileReader.decode(file, format, into: body)
+        guard decoded == frames else { throw file.damaged("\(decoded) of \(frames) frames could be decoded") }
+        return DecodedFile(frames: frames, isLossless: kind.keepsSamples)
+    }
+
     /// Bytes after the last whole frame, to be cut.
-    var bytesCut: Int { max(0, file.byteCount - end(frames)) }
+    private var bytesCut: Int { max(0, file.byteCount - end(frames)) }
 
     /// The changes that a repair would make, in words. Nil if the file is whole.
-    var change: String? {
+    private var change: String? {
         var parts: [String] = []
         if sizes.statedBytes != frames * frameBytes {
             parts.append("length in the header from \(sizes.statedBytes / frameBytes) to \(frames) frames")
@@ -85,6 +114,7 @@ struct SizedSoundFile {
 
     /// Returns the file's length with so many frames.
     private func end(_ frames: Int) -> Int {
+        if isClosed, frames == self.frames { return file.byteCount }
         let bytes = frames * frameBytes
         return sizes.dataOffset + bytes + (sizes.hasPad ? bytes % 2 : 0)
     }
