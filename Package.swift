@@ -87,7 +87,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         // Starting, ending and reaping the programs of `exec` sinks. Without its extensions of Foundation's types.
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2", traits: []),
-        // The descriptors and paths that swift-subprocess takes.
+        // Descriptors and paths: of the disk, and for swift-subprocess, which brings the package anyway.
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
     ],
     targets: [
@@ -103,11 +103,9 @@ let package = Package(
         .target(
             name: "CallreelCore",
             dependencies: [
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Core", swiftSettings: settings),
         .target(

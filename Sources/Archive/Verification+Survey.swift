@@ -1,14 +1,6 @@
 package import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 extension Verification {
     /// Default patterns of ignored names: files that file systems, network storage and desktops keep for themselves.
     package static let standardIgnored = [

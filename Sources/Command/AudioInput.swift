@@ -4,14 +4,6 @@ import CallreelSimulator
 import CallreelSinks
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The audio file given to a command: a path, `-` for standard input, or a pipe.
 ///
 /// libsndfile has to seek in its file. Input without seeking is first copied, to its end, into a temporary file.

@@ -4,14 +4,6 @@ public import CallreelCore
 import CallreelServer
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The `callreel` command, for the sinks and carriers of a program.
 ///
 /// A program with its own sinks consists of their registry and one line:

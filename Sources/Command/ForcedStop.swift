@@ -1,14 +1,6 @@
 import Foundation
 import Logging
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Ends the process soon after a second stop signal, and at once after a third, even while the server waits.
 ///
 /// The second signal asks the server to finish every recording now, which takes a moment.

@@ -2,14 +2,6 @@ import ArgumentParser
 import CallreelSelfTest
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// `callreel selftest-hang`: a file system that never answers while this process lives.
 ///
 /// It is FUSE without a server. The kernel hands every request to the holder of `/dev/fuse`, and this process does not

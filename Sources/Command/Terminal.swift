@@ -3,14 +3,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Output of the command for its user, on the standard streams.
 enum Terminal {
     /// The system's error number of the first failed write to standard output.

@@ -3,14 +3,6 @@ import CallreelServer
 import CallreelSimulator
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The audio of a test call without a file: a scale, so that a listener notices a gap, a repetition or a wrong rate.
 enum TestTone {
     /// Frames a second. The call converts this rate like that of any file.

@@ -1,13 +1,6 @@
 import CallreelCore
+import Foundation
 import NIOCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// Chooses the address to listen on among the addresses of a configured host.
 package enum ListenAddress {

@@ -1,12 +1,5 @@
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// The output of a C library: a file, a write position that the library moves, and the first error.
 ///

@@ -1,12 +1,5 @@
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A file left by an earlier process, open for reading. Writing needs ``change(_:)``.
 ///

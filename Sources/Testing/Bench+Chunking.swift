@@ -1,14 +1,6 @@
 import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A part of an outcome that the kit cannot interpret, but can compare: a file's bytes or a detail of the receipt.
 private enum Result: Hashable {
     case file(String, Data)

@@ -1,12 +1,5 @@
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// One of several calls that run at the same time in one directory.
 private struct Neighbour: Sendable {

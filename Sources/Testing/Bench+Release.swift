@@ -1,14 +1,6 @@
 import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A way in which a sink's instance ends.
 private enum Ending: String, CaseIterable {
     case finished = "finished"

@@ -1,13 +1,5 @@
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A descriptor that this process has open, and the file it leads to. The number alone may soon belong to another file.
 struct OpenDescriptor: Hashable, Sendable {
     let number: Int32

@@ -1,14 +1,6 @@
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The reading end of a pipe used as a sink's destination. Its own thread empties the pipe,
 /// slowly in small pieces or at once.
 ///

@@ -1,14 +1,6 @@
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Descriptors of a failing destination. Each is tested to fail before a check relies on it.
 final class Replacement: Sendable {
     /// The descriptor to put in place of a sink's own.

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// Measures work in CPU time of the whole process. Worker threads therefore count, and other programs do not.
 struct Stopwatch {

@@ -1,14 +1,6 @@
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Writes log lines to a descriptor, on a thread of its own.
 ///
 /// ``add(_:)`` never waits and never fails, even if a pipe's reader is slow or gone, or the disk is full.

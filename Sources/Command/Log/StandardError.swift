@@ -2,14 +2,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Takes over the process's standard error, so that output of libraries and the Swift runtime becomes JSON log lines.
 ///
 /// Descriptor 2 becomes a pipe, and a thread empties it at once. The log itself goes to the descriptor's old target.

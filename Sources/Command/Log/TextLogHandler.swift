@@ -1,14 +1,6 @@
 import Foundation
 import Logging
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Writes each event as one line for people: time, level, metadata, module, message.
 ///
 /// Text from outside, such as a caller's name, cannot begin a line of the log or control a terminal.

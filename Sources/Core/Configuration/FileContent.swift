@@ -1,12 +1,5 @@
 package import Foundation
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import SystemPackage
 
 /// Reads small files whole: a configuration, a secret.
 ///
@@ -37,28 +30,23 @@ package enum FileContent {
     ///   - limit: the most bytes that the file may hold.
     ///   - dash: true reads standard input for the path `-`.
     package static func read(_ path: String, limit: Int, dash: Bool = false) throws(Failure) -> Data {
-        let descriptor =
-            dash && path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system(errno) }
-        defer { close(descriptor) }
-        var content = Data()
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe systemRead(descriptor, $0.baseAddress!, $0.count)
+        do {
+            let isInput = dash && path == "-"
+            let file =
+                isInput ? .standardInput : try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
+            defer { if !isInput { try? file.close() } }
+            var content = Data()
+            var buffer = [UInt8](repeating: 0, count: 1 << 16)
+            while true {
+                let count = unsafe try buffer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
+                if count == 0 { return content }
+                content.append(contentsOf: buffer[..<count])
+                if content.count > limit { throw Failure.tooLarge(limit: limit) }
             }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(errno)
-            }
-            if count == 0 { return content }
-            content.append(contentsOf: buffer[..<count])
-            if content.count > limit { throw .tooLarge(limit: limit) }
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw .system((error as? Errno)?.rawValue ?? EIO)
         }
     }
-}
-
-/// `read(2)`, under a name that a method called `read` does not hide.
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
-    unsafe read(descriptor, bytes, count)
 }

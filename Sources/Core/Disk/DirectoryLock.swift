@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// Locks a directory against other programs, until the last reference is released or the process ends in any way.
 package final class DirectoryLock: Sendable {

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A failure of a file operation, or of the work on a recording's files.
 package struct DiskError: Error, Sendable, CustomStringConvertible {

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A rename that never replaces a file: `renameat2(2)` with `RENAME_NOREPLACE`,
 /// or `renamex_np(2)` with `RENAME_EXCL` on Darwin.

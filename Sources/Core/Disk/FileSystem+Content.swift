@@ -1,14 +1,6 @@
 import Crypto
 package import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 // The content of files.
 extension FileSystem {
     /// Opens a file or directory.

@@ -1,13 +1,5 @@
 package import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The few file operations needed by recordings, each with an error naming its path. All of them may block.
 package enum FileSystem {
     /// The disk for all operations of the present task.

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// The answer to a search for processes that have a file open, or mapped, for writing.
 package enum FileWriters: Sendable {

@@ -1,12 +1,5 @@
 import Foundation
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import SystemPackage
 
 /// The disks of this machine, by one system call for each operation.
 package struct SystemDisk: Disk {
@@ -14,26 +7,27 @@ package struct SystemDisk: Disk {
     package init() {}
 
     package func open(_ path: String, _ opening: FileOpening) throws(ErrorNumber) -> any DiskFile {
-        var flags = O_CLOEXEC, mode = 0
+        var access = FileDescriptor.AccessMode.readWrite, options: FileDescriptor.OpenOptions = [.closeOnExec], mode = 0
         switch opening.purpose {
-        case .read: flags |= O_RDONLY
-        case .write: flags |= O_WRONLY
-        case .change: flags |= O_RDWR
-        case .directory: flags |= O_RDONLY | O_DIRECTORY
-        case .create(let bits): (flags, mode) = (flags | O_RDWR | O_CREAT | O_EXCL, bits)
-        case .createIfMissing(let bits): (flags, mode) = (flags | O_RDWR | O_CREAT, bits)
+        case .read: access = .readOnly
+        case .write: access = .writeOnly
+        case .change: break
+        case .directory: (access, options) = (.readOnly, [.closeOnExec, .directory])
+        case .create(let bits): (options, mode) = ([.closeOnExec, .create, .exclusiveCreate], bits)
+        case .createIfMissing(let bits): (options, mode) = ([.closeOnExec, .create], bits)
         }
-        if !opening.followsLinks { flags |= O_NOFOLLOW }
-        if !opening.waits { flags |= O_NONBLOCK }
-        let descriptor = unsafe systemOpen(path, flags, mode_t(mode))
-        guard descriptor >= 0 else { throw ErrorNumber(errno) }
-        return SystemFile(descriptor)
+        if !opening.followsLinks { options.insert(.noFollow) }
+        if !opening.waits { options.insert(.nonBlocking) }
+        return SystemFile(
+            try ErrorNumber.from {
+                try FileDescriptor.open(
+                    FilePath(path), access, options: options,
+                    permissions: options.contains(.create) ? FilePermissions(rawValue: mode_t(mode)) : nil)
+            })
     }
 
     package func status(_ path: String, followsLinks: Bool) throws(ErrorNumber) -> FileStatus {
-        var status = stat()
-        guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw ErrorNumber(errno) }
-        return FileStatus(status)
+        FileStatus(try ErrorNumber.from { try Stat(FilePath(path), followTargetSymlink: followsLinks) })
     }
 
     package func list(_ path: String) throws(ErrorNumber) -> [FileSystem.Entry] {
@@ -61,36 +55,40 @@ package struct SystemDisk: Disk {
     }
 
     package func makeDirectory(_ path: String, mode: Int) throws(ErrorNumber) {
-        try check(unsafe mkdir(path, mode_t(mode)))
+        try ErrorNumber.check(unsafe mkdir(path, mode_t(mode)))
     }
 
     package func setMode(_ path: String, _ mode: Int) throws(ErrorNumber) {
-        try check(unsafe chmod(path, mode_t(mode)))
+        try ErrorNumber.check(unsafe chmod(path, mode_t(mode)))
     }
 
-    package func link(_ path: String, as name: String) throws(ErrorNumber) { try check(unsafe systemLink(path, name)) }
+    package func link(_ path: String, as name: String) throws(ErrorNumber) {
+        try ErrorNumber.check(unsafe systemLink(path, name))
+    }
 
     package func rename(_ path: String, to name: String) throws(ErrorNumber) {
-        try check(unsafe systemRename(path, name))
+        try ErrorNumber.check(unsafe systemRename(path, name))
     }
 
     package func renameExclusively(_ path: String, to name: String) throws(ErrorNumber) {
         guard ExclusiveRename.rename(path, name) else { throw ErrorNumber(errno) }
     }
 
-    package func removeName(_ path: String) throws(ErrorNumber) { try check(unsafe unlink(path)) }
+    package func removeName(_ path: String) throws(ErrorNumber) { try ErrorNumber.check(unsafe unlink(path)) }
 
-    package func removeDirectory(_ path: String) throws(ErrorNumber) { try check(unsafe rmdir(path)) }
+    package func removeDirectory(_ path: String) throws(ErrorNumber) { try ErrorNumber.check(unsafe rmdir(path)) }
 
     package func room(_ path: String) throws(ErrorNumber) -> FileSystem.Room {
         var status = statvfs()
-        try check(unsafe statvfs(path, &status))
+        try ErrorNumber.check(unsafe statvfs(path, &status))
         return FileSystem.room(
             blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize), files: UInt64(status.f_favail),
             totalFiles: UInt64(status.f_files))
     }
 
-    package func checkMayCreate(in path: String) throws(ErrorNumber) { try check(unsafe access(path, W_OK | X_OK)) }
+    package func checkMayCreate(in path: String) throws(ErrorNumber) {
+        try ErrorNumber.check(unsafe access(path, W_OK | X_OK))
+    }
 
     package func resolved(_ path: String) -> String? {
         guard let found = unsafe realpath(path, nil) else { return nil }
@@ -125,41 +123,6 @@ package struct SystemDisk: Disk {
             return Double(now.tv_sec - up.tv_sec) + Double(now.tv_nsec - up.tv_nsec) / 1e9
         #endif
     }
-
-    private func check(_ result: Int32) throws(ErrorNumber) {
-        guard result == 0 else { throw ErrorNumber(errno) }
-    }
-}
-
-extension FileStatus {
-    /// Takes over the facts of the system.
-    init(_ status: stat) {
-        #if canImport(Darwin)
-            let time = status.st_mtimespec
-        #else
-            let time = status.st_mtim
-        #endif
-        let kind: Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFDIR: .directory
-            case S_IFREG: .file
-            case S_IFLNK: .link
-            default: .other
-            }
-        self.init(
-            identity: Identity(
-                device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino)),
-            kind: kind,
-            size: Size(
-                bytes: Int(status.st_size), stored: Int(status.st_blocks) * 512, block: Int(status.st_blksize)),
-            modified: Moment(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec)),
-            mode: Int(status.st_mode & 0o7777), links: Int(status.st_nlink))
-    }
-}
-
-/// `open(2)`, under a name not hidden by a method called `open`.
-private func systemOpen(_ path: UnsafePointer<CChar>, _ flags: Int32, _ mode: mode_t) -> Int32 {
-    unsafe open(path, flags, mode)
 }
 
 /// `link(2)`, under a name not hidden by a method called `link`.

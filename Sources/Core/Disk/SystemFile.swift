@@ -1,70 +1,52 @@
+import Foundation
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import SystemPackage
 
 /// A file or directory open in this process. It is closed exactly once.
 final class SystemFile: DiskFile {
-    let descriptor: Int32
+    private let file: FileDescriptor
     private let isOpen = Atomic(true)
 
     /// Takes over a descriptor.
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    init(_ file: FileDescriptor) { self.file = file }
 
-    deinit { if isOpen.load(ordering: .relaxed) { _ = systemClose(descriptor) } }
+    deinit { if isOpen.load(ordering: .relaxed) { try? file.close() } }
 
-    func status() throws(ErrorNumber) -> FileStatus {
-        var status = stat()
-        try check(unsafe fstat(descriptor, &status))
-        return FileStatus(status)
-    }
+    var descriptor: Int32 { file.rawValue }
+
+    func status() throws(ErrorNumber) -> FileStatus { FileStatus(try ErrorNumber.from { try Stat(file) }) }
 
     func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(ErrorNumber) -> Int {
-        while true {
-            let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-            if count >= 0 { return count }
-            guard errno == EINTR else { throw ErrorNumber(errno) }
-        }
+        try ErrorNumber.from { unsafe try file.read(fromAbsoluteOffset: Int64(offset), into: buffer) }
     }
 
     func append(_ bytes: RawSpan) throws(ErrorNumber) {
-        let failure: Int32? = unsafe bytes.withUnsafeBytes { buffer in
-            var rest = unsafe buffer[...]
-            while unsafe !rest.isEmpty {
-                let written = unsafe systemWrite(descriptor, rest.base.baseAddress! + rest.startIndex, rest.count)
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    return errno
+        try ErrorNumber.from {
+            unsafe try bytes.withUnsafeBytes { buffer in
+                var done = 0
+                while done < buffer.count {
+                    let written = unsafe try file.write(UnsafeRawBufferPointer(rebasing: buffer[done...]))
+                    // A regular file always takes at least one byte. With any other, this loop would be endless.
+                    if written == 0 { throw Errno.ioError }
+                    done += written
                 }
-                // A regular file always takes at least one byte. With any other, this loop would be endless.
-                if written == 0 { return EIO }
-                unsafe rest = rest.dropFirst(written)
             }
-            return nil
         }
-        if let failure { throw ErrorNumber(failure) }
     }
 
     func write(_ bytes: RawSpan, at offset: Int) throws(ErrorNumber) -> Int {
-        while true {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset))
-            }
-            if count >= 0 { return count }
-            guard errno == EINTR else { throw ErrorNumber(errno) }
+        try ErrorNumber.from {
+            unsafe try bytes.withUnsafeBytes { unsafe try file.write(toAbsoluteOffset: Int64(offset), $0) }
         }
     }
 
-    func truncate(to length: Int) throws(ErrorNumber) { try check(ftruncate(descriptor, off_t(length))) }
+    func truncate(to length: Int) throws(ErrorNumber) {
+        try ErrorNumber.from { try file.resize(to: Int64(length), retryOnInterrupt: true) }
+    }
 
-    func setMode(_ mode: Int) throws(ErrorNumber) { try check(fchmod(descriptor, mode_t(mode))) }
+    func setMode(_ mode: Int) throws(ErrorNumber) { try ErrorNumber.check(fchmod(descriptor, mode_t(mode))) }
 
-    func synchronize() throws(ErrorNumber) { try check(fsync(descriptor)) }
+    func synchronize() throws(ErrorNumber) { try ErrorNumber.check(fsync(descriptor)) }
 
     func lock() throws(ErrorNumber) -> FileLocking {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -80,18 +62,41 @@ final class SystemFile: DiskFile {
 
     func close() throws(ErrorNumber) {
         guard isOpen.exchange(false, ordering: .relaxed) else { return }
-        try check(systemClose(descriptor))
+        try ErrorNumber.from { try file.close() }
+    }
+}
+
+extension ErrorNumber {
+    /// Runs a call of swift-system. Its errors are all of type `Errno`.
+    static func from<Result>(_ call: () throws -> Result) throws(ErrorNumber) -> Result {
+        do { return try call() } catch { throw ErrorNumber((error as? Errno)?.rawValue ?? EIO) }
     }
 
-    private func check(_ result: Int32) throws(ErrorNumber) {
+    /// Throws the system's number if a system call has failed.
+    static func check(_ result: Int32) throws(ErrorNumber) {
         guard result == 0 else { throw ErrorNumber(errno) }
     }
 }
 
-/// `write(2)`, under a name that a method called `write` does not hide.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    unsafe write(descriptor, bytes, count)
+extension FileStatus {
+    /// Takes over the facts of the system.
+    init(_ status: Stat) {
+        let kind: Kind =
+            switch status.type {
+            case .directory: .directory
+            case .regular: .file
+            case .symbolicLink: .link
+            default: .other
+            }
+        let time = status.st_mtim
+        self.init(
+            identity: Identity(
+                device: UInt64(truncatingIfNeeded: status.deviceID.rawValue),
+                number: UInt64(truncatingIfNeeded: status.inode.rawValue)),
+            kind: kind,
+            size: Size(
+                bytes: Int(status.size), stored: Int(status.sizeAllocated), block: Int(status.preferredIOBlockSize)),
+            modified: Moment(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec)),
+            mode: Int(status.mode.rawValue & 0o7777), links: status.linkCount)
+    }
 }
-
-/// `close(2)`, under a name that a method called `close` does not hide.
-private func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }

@@ -1,13 +1,6 @@
 import Foundation
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import SystemPackage
 
 /// A sink's file that another program writes. It has two names: the sink's, and one in a directory for the program.
 ///
@@ -118,37 +111,40 @@ package struct LentFile: Sendable {
         #endif
     }
 
+    /// Runs a call of swift-system, and adds words to its error.
+    private static func saying<Result>(_ words: String, _ call: () throws -> Result) throws(SinkError) -> Result {
+        do throws(ErrorNumber) { return try ErrorNumber.from(call) } catch {
+            throw SinkError(.finish, words, underlying: error.value)
+        }
+    }
+
     /// Replaces the file by a copy: at once if the file system shares blocks, otherwise byte by byte.
     private func replaceByCopy() throws(SinkError) {
-        let source = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard source >= 0 else { throw SinkError(.finish, "cannot open \(path)", underlying: errno) }
-        defer { close(source) }
-        var status = stat()
-        guard unsafe fstat(source, &status) == 0 else {
-            throw SinkError(.finish, "cannot examine \(path)", underlying: errno)
+        let source = try Self.saying("cannot open \(path)") {
+            try FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec, .noFollow])
         }
+        defer { try? source.close() }
+        let status = try Self.saying("cannot examine \(path)") { try Stat(source) }
         let copy = try OutputFile(
-            name: ".copy-\(UUID().uuidString)", directory: directory, mode: Int(status.st_mode & 0o7777))
+            name: ".copy-\(UUID().uuidString)", directory: directory, mode: Int(status.mode.rawValue & 0o7777))
         // If Callreel may not set the group, the directory's own is as good.
-        _ = fchown(copy.descriptor, uid_t.max, status.st_gid)
-        if !Self.shareBlocks(of: source, with: copy.descriptor) {
-            var rest = Int(status.st_size)
+        _ = fchown(copy.descriptor, uid_t.max, status.groupID.rawValue)
+        if !Self.shareBlocks(of: source.rawValue, with: copy.descriptor) {
+            var rest = Int(status.size)
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while rest > 0 {
-                let count = unsafe read(source, &buffer, min(rest, buffer.count))
-                if count < 0, errno == EINTR { continue }
-                guard count >= 0 else { throw SinkError(.finish, "cannot read \(path)", underlying: errno) }
+                let count = try Self.saying("cannot read \(path)") {
+                    unsafe try buffer.withUnsafeMutableBytes {
+                        unsafe try source.read(into: UnsafeMutableRawBufferPointer(rebasing: $0.prefix(rest)))
+                    }
+                }
                 if count == 0 { break }
                 try unsafe copy.write(buffer.span.extracting(first: count).bytes)
                 rest -= count
             }
         }
         // After a crash, the time of the last write tells when the call ended.
-        #if canImport(Darwin)
-            let times = [status.st_atimespec, status.st_mtimespec]
-        #else
-            let times = [status.st_atim, status.st_mtim]
-        #endif
+        let times = [status.st_atim, status.st_mtim]
         _ = unsafe futimens(copy.descriptor, times)
         let name = copy.path
         try copy.close()

@@ -2,14 +2,6 @@ public import Foundation
 public import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The recording of which a sink holds the audio.
 public struct RecordingFacts: Sendable {
     /// The recording's identifier, unique for ever.

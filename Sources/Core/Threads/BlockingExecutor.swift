@@ -1,11 +1,5 @@
 import Foundation
 
-#if canImport(Musl)
-    import Musl
-#elseif canImport(Glibc)
-    import Glibc
-#endif
-
 /// An executor whose threads may block. Sinks write here, and Callreel syncs and hashes files here, and nowhere else.
 ///
 /// By default, one thread per core serves the jobs. When all threads are stuck for a moment while jobs wait,

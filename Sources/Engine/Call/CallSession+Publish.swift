@@ -3,14 +3,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 // The publication of an ended call.
 extension CallSession {
     /// Publishing attempts before the call's connection is released. The recorder makes further attempts later.

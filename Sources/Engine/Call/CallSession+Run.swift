@@ -4,14 +4,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 // The course of a call: its manifest, its sinks, its publication.
 extension CallSession {
     /// Opens the sinks, waits for the call's end, finishes the sinks and publishes the recording.

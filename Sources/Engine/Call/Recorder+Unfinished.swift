@@ -4,14 +4,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 extension Recorder {
     /// An ended call with work left for the recorder: its publication, or late files of a sink.
     struct Unfinished: Sendable {

@@ -4,14 +4,6 @@ import Foundation
 package import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Records calls. Holds the store, the configured sinks, the running calls, and carriers' facts about calls.
 package final class Recorder: Sendable {
     /// Default number of events that may be added to one recording after its call.

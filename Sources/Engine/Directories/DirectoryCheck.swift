@@ -1,14 +1,6 @@
 import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Checks that a directory can be used or created, without creating anything. Blocks.
 package enum DirectoryCheck {
     /// Returns the reason no file can be created in a directory at this path, worded to follow the path.

@@ -1,12 +1,5 @@
 package import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// Reads files of one directory for clients of the server, on a few threads of that directory.
 ///

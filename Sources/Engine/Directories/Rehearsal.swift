@@ -1,14 +1,6 @@
 import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Tests a directory by doing, without a call, everything a call needs there. Blocks.
 ///
 /// The rehearsal makes a call's directory, replaces its manifest, and writes, reads and publishes a file.

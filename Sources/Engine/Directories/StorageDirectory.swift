@@ -4,14 +4,6 @@ import Foundation
 import Logging
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A directory for recordings: the threads for its disk calls, and the result of its last rehearsal.
 ///
 /// Each directory is rehearsed on a thread of its own, so a hanging directory does not delay the checks of the others.

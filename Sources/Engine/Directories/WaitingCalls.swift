@@ -1,13 +1,6 @@
 import CallreelCore
+import Foundation
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// The disk calls that wait for one directory. Each can be given up.
 ///

@@ -1,12 +1,5 @@
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// The published names of a call's files in one directory.
 struct GivenNames: Sendable {

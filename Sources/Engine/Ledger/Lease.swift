@@ -2,14 +2,6 @@ package import CallreelCore
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Shows the other servers and hosts of a shared recordings directory that this program is running.
 ///
 /// A lease is a file `.partial/server-<id>`. Its program changes the file every 5 seconds. Other hosts often do not see

@@ -2,14 +2,6 @@ import CallreelCore
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Finds out which programs with the same recordings directory still run,
 /// so that the calls of dead ones can be recovered.
 ///

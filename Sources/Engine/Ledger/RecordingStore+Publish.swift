@@ -1,12 +1,5 @@
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 // Publishing gives a finished call its names, and takes its partial names away.
 extension RecordingStore {

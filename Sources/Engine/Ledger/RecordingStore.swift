@@ -2,14 +2,6 @@ package import CallreelCore
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The recordings directory: the place of a call's files, both while they grow and after publication.
 ///
 /// A call's files are made in `.partial/<id>/`, on the same file system.

@@ -1,13 +1,6 @@
 import CallreelCore
 import CallreelEngine
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A file open for reading. It is closed on the directory's reader threads, because closing may block, too.
 final class OpenFile: Sendable {

@@ -1,14 +1,6 @@
 public import CallreelCore
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Gives a call's audio to the standard input of a program: an encoder, a meter, a transcriber.
 ///
 /// The sink finds the program when it opens, and starts it with the first audio, or at the end of a call without audio.

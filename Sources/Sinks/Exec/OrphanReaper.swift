@@ -1,14 +1,6 @@
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Reaps orphaned processes if this process is the first of a container (PID 1). No other process can reap them.
 ///
 /// This process's own children are left to the code that started them.

@@ -1,10 +1,5 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
+import SystemPackage
 
 /// One end of a pipe. Child processes do not inherit it, and it is closed only once. Used by one thread at a time.
 final class PipeEnd {
@@ -15,19 +10,26 @@ final class PipeEnd {
         case failed(Int32)
     }
 
-    /// The descriptor. -1 once it is closed or given away.
-    private(set) var descriptor: Int32
+    /// The open end. Nil once it is closed or given away.
+    private var file: FileDescriptor?
 
-    private init(_ descriptor: Int32) { self.descriptor = descriptor }
+    private init(_ file: FileDescriptor) { self.file = file }
 
     deinit { close() }
 
+    /// The descriptor. -1 once it is closed or given away.
+    var descriptor: Int32 { file?.rawValue ?? -1 }
+
     /// Creates a pipe.
     static func pair() throws(ProgramFailure) -> (read: PipeEnd, write: PipeEnd) {
-        var ends: [Int32] = [-1, -1]
-        guard unsafe pipe(&ends) == 0 else { throw ProgramFailure("cannot be given a pipe", systemError: errno) }
-        let pair = (read: PipeEnd(ends[0]), write: PipeEnd(ends[1]))
-        for end in ends {
+        let pair: (read: PipeEnd, write: PipeEnd)
+        do {
+            let ends = try FileDescriptor.pipe()
+            pair = (PipeEnd(ends.readEnd), PipeEnd(ends.writeEnd))
+        } catch {
+            throw ProgramFailure("cannot be given a pipe", systemError: (error as? Errno)?.rawValue ?? EIO)
+        }
+        for end in [pair.read.descriptor, pair.write.descriptor] {
             #if canImport(Darwin)
                 let isOurs = fcntl(end, F_SETFD, FD_CLOEXEC) == 0 && fcntl(end, F_SETNOSIGPIPE, 1) == 0
             #else
@@ -47,14 +49,14 @@ final class PipeEnd {
 
     /// Gives the descriptor to the caller, who must close it.
     func release() -> Int32 {
-        defer { descriptor = -1 }
+        defer { file = nil }
         return descriptor
     }
 
     /// Closes the descriptor.
     func close() {
-        if descriptor >= 0 { closeDescriptor(descriptor) }
-        descriptor = -1
+        try? file?.close()
+        file = nil
     }
 
     /// True when no process has the pipe's reading end open any more.
@@ -65,26 +67,35 @@ final class PipeEnd {
 
     /// Writes as many bytes as fit. If the reader is gone, returns an error number; the process gets no SIGPIPE.
     func write(_ bytes: RawSpan) -> Written {
-        let (count, number) = withoutBrokenPipeSignal {
-            unsafe bytes.withUnsafeBytes { unsafe systemWrite(descriptor, $0.baseAddress!, $0.count) }
+        guard let file else { return .failed(EBADF) }
+        do {
+            return .done(
+                try withoutBrokenPipeSignal {
+                    unsafe try bytes.withUnsafeBytes { unsafe try file.write($0, retryOnInterrupt: false) }
+                })
+        } catch {
+            return error == .wouldBlock || error == .interrupted ? .wouldBlock : .failed(error.rawValue)
         }
-        if count >= 0 { return .done(count) }
-        return number == EAGAIN || number == EINTR ? .wouldBlock : .failed(number)
     }
 
     /// Reads the available bytes, and closes this end at the end of the input.
     func drain(into tail: inout ByteTail) {
-        guard descriptor >= 0 else { return }
+        guard let file else { return }
         // Bounded, so that a program with endless output does not hold up the reader.
         for _ in 0..<16 {
-            let count = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16384) { buffer -> Int in
-                let count = unsafe systemRead(descriptor, buffer.baseAddress!, buffer.count)
-                if count > 0 { unsafe tail.append(buffer.prefix(count)) }
-                return count
+            do {
+                let count = try unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16384) { buffer in
+                    let count = unsafe try file.read(
+                        into: UnsafeMutableRawBufferPointer(buffer), retryOnInterrupt: false)
+                    unsafe tail.append(buffer.prefix(count))
+                    return count
+                }
+                if count == 0 { return close() }
+            } catch {
+                let number = error as? Errno
+                if number != .wouldBlock && number != .interrupted { close() }
+                return
             }
-            if count > 0 { continue }
-            if count == 0 || (errno != EAGAIN && errno != EINTR) { close() }
-            return
         }
     }
 }
@@ -117,11 +128,10 @@ func poll(_ ends: [PipeEnd], until limit: ContinuousClock.Instant) {
 }
 
 /// Runs a closure that writes to a pipe. Suppresses SIGPIPE from a broken pipe, on this thread only.
-private func withoutBrokenPipeSignal(_ body: () -> Int) -> (result: Int, error: Int32) {
+private func withoutBrokenPipeSignal(_ body: () throws -> Int) throws(Errno) -> Int {
     #if canImport(Darwin)
         // The descriptor is set to send no signal.
-        let result = body()
-        return (result, errno)
+        return try Result(catching: body).mapError { $0 as? Errno ?? .ioError }.get()
     #else
         var signals = sigset_t(), before = sigset_t(), pending = sigset_t()
         unsafe sigemptyset(&signals)
@@ -129,27 +139,14 @@ private func withoutBrokenPipeSignal(_ body: () -> Int) -> (result: Int, error: 
         unsafe sigpending(&pending)
         let wasPending = unsafe sigismember(&pending, SIGPIPE) == 1
         unsafe pthread_sigmask(SIG_BLOCK, &signals, &before)
-        let result = body(), number = errno
-        if result < 0, number == EPIPE, !wasPending {
+        let result = Result(catching: body).mapError { $0 as? Errno ?? .ioError }
+        if case .failure(.brokenPipe) = result, !wasPending {
             var now = timespec()
             _ = unsafe sigtimedwait(&signals, nil, &now)
         }
         unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
-        return (result, number)
+        return try result.get()
     #endif
-}
-
-/// Calls `close(2)`. The name avoids a clash with a method called `close`.
-func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
-
-/// Calls `write(2)`. The name avoids a clash with a method called `write`.
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    unsafe write(descriptor, bytes, count)
-}
-
-/// Calls `read(2)`, named like the others.
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
-    unsafe read(descriptor, bytes, count)
 }
 
 /// Calls `poll(2)`. The name avoids a clash with the function above.

@@ -1,13 +1,5 @@
 import Foundation
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// The process group of a program that has ended: the processes it left running, except processes that left it.
 ///
 /// While a group has a member, the system gives its number to no other group.

@@ -3,14 +3,6 @@ import Foundation
 import Subprocess
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 #if canImport(System)
     import System
 #else
@@ -177,7 +169,7 @@ final class ClosingDescriptor: Sendable {
     /// Closes the descriptor, if it is still open.
     func close() {
         descriptor.withLock { descriptor in
-            if descriptor >= 0 { closeDescriptor(descriptor) }
+            if descriptor >= 0 { try? FileDescriptor(rawValue: descriptor).close() }
             descriptor = -1
         }
     }

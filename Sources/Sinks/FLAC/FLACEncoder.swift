@@ -1,13 +1,6 @@
 import CFLAC
 import CallreelCore
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
+import Foundation
 
 /// A libFLAC encoder that writes to a file. Only this type encodes FLAC.
 ///

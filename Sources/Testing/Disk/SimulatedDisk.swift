@@ -2,14 +2,6 @@ package import CallreelCore
 import Foundation
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A disk in memory that keeps synced content apart from the rest, and that fails, hangs and fills up on demand.
 ///
 /// A history runs against it: `FileSystem.$disk.withValue(disk) { … }`. Then ``DiskImage/afterPowerCut(seed:time:)``

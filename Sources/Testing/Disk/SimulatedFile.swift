@@ -1,13 +1,6 @@
 import CallreelCore
+import Foundation
 import Synchronization
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 
 /// An open file or directory of a simulated disk.
 final class SimulatedFile: DiskFile {
