@@ -12,14 +12,7 @@ extension SinkRegistry {
         registry.register(RawSink.self)
         registry.register(SndfileSink.self)
         registry.register(ExecSink.self)
-        registry.rateConverter = { source, target, channels throws(RateConverterError) in
-            do throws(CodecFailure) {
-                return try SpeechRateConverter(from: source, to: target, channels: channels)
-            } catch {
-                throw RateConverterError(
-                    "cannot change \(source) Hz to \(target) Hz: \(error.reason)", isOfRates: error.blame == .options)
-            }
-        }
+        registry.rateConverter = SampleRateConverter.make
         return registry
     }
 }

@@ -9,10 +9,18 @@ import Testing
 
 /// A sink with its own sample rate or channels keeps the call's timeline in every case.
 @Suite struct ConversionTests {
-    @Test func `another number of channels is mixed or doubled`() {
+    @Test func `another number of channels is mixed or doubled`() throws {
         let stereo: [Int16] = [100, 300, -5, -6, 32767, 32767, -32768, -32768]
-        #expect(Conversion.mix(stereo.span, from: 2, to: 1) == [200, -6, 32767, -32768])
-        #expect(Conversion.mix(([7, -7] as [Int16]).span, from: 1, to: 2) == [7, 7, -7, -7])
+        func mixed(_ samples: [Int16], from source: Int, to target: Int) throws -> [Int16] {
+            let shapes = [source, target].map { AudioFormat(sampleRate: 8000, channels: $0) }
+            var conversion = try Conversion(from: shapes[0], to: shapes[1], at: .start, maker: nil)
+            return try conversion.convert(PCMChunk(samples: samples, format: shapes[0], start: .start)).samples
+        }
+        #expect(try mixed(stereo, from: 2, to: 1) == [200, -6, 32767, -32768])
+        #expect(try mixed([7, -7], from: 1, to: 2) == [7, 7, -7, -7])
+        // All samples, on the way through floating point.
+        let all = (Int(Int16.min)...Int(Int16.max)).map { Int16($0) }
+        #expect(try mixed(all, from: 1, to: 2) == all.flatMap { [$0, $0] })
     }
 
     @Test func `another rate needs something that changes it`() throws {
@@ -68,13 +76,13 @@ import Testing
     }
 }
 
-private func doubled(_ samples: [Int16]) -> [Int16] { samples.flatMap { [$0, $0] } }
+private func doubled<Sample>(_ samples: [Sample]) -> [Sample] { samples.flatMap { [$0, $0] } }
 
 /// Converts 8000 Hz to 16000 Hz, each sample twice, and holds back the last ones until more arrive.
 private struct Doubler: RateConverter {
-    private var held: [Int16] = []
+    private var held: [Float] = []
 
-    mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(RateConverterError) -> [Int16] {
+    mutating func convert(_ samples: Span<Float>, isLast: Bool) throws(RateConverterError) -> [Float] {
         held += samples.indices.map { samples[$0] }
         let ready = isLast ? held.count : max(0, held.count - 37)
         defer { held.removeFirst(ready) }

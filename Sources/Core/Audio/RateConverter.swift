@@ -5,10 +5,10 @@
 package protocol RateConverter {
     /// Converts the next samples.
     /// - Parameters:
-    ///   - samples: the samples, interleaved by channel in whole frames.
+    ///   - samples: samples in ±1, interleaved by channel in whole frames.
     ///   - isLast: true if the stream ends with these samples. Then nothing is held back any more.
     /// - Returns: the samples ready so far. Later pieces may bring the rest.
-    mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(RateConverterError) -> [Int16]
+    mutating func convert(_ samples: Span<Float>, isLast: Bool) throws(RateConverterError) -> [Float]
 }
 
 /// Makes a converter from one rate to another, for a number of channels.

@@ -1,6 +1,9 @@
 import CallreelCore
 
 /// A FLAC file left by an earlier process: its STREAMINFO, and the offset of its audio.
+///
+/// libFLAC's own reader of metadata is not used. It has no limit: in a file whose metadata became zeros, as a power cut
+/// may leave it, it reads to the file's end. And a repair must write STREAMINFO in one piece, which it does not do.
 struct FLACFile {
     /// The most metadata blocks accepted. Callreel's files have three.
     private static let maximumMetadataBlocks = 1024

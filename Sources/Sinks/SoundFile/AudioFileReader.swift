@@ -33,7 +33,7 @@ package struct AudioFileReader: ~Copyable {
     package let note: String?
 
     private var file: SoundFile
-    private var converter: SampleRateConverter?
+    private var converter: ShapeConverter
     /// Frames read from the file at a time.
     private static let blockFrames = 4096
     /// Frames read from the file, before conversion. The memory is reused.
@@ -70,12 +70,14 @@ package struct AudioFileReader: ~Copyable {
                 throw CodecFailure("\(file.format) cannot be recorded; the limits are \(limits)")
             }
             let format = wanted ?? file.format
-            let source = file.format.sampleRate, target = format.sampleRate
-            converter =
-                source == target ? nil : try SampleRateConverter(from: source, to: target, channels: format.channels)
+            do throws(RateConverterError) {
+                converter = try ShapeConverter(from: file.format, to: format, maker: SampleRateConverter.make)
+            } catch {
+                throw CodecFailure(error.reason, blame: .options)
+            }
             // A header may claim any length. A length that does not fit into an `Int` counts as unknown.
             frameCount = file.frameCount.flatMap {
-                Int(exactly: (Double($0) * Double(target) / Double(source)).rounded())
+                Int(exactly: (Double($0) * Double(format.sampleRate) / Double(file.format.sampleRate)).rounded())
             }
             fileFormat = file.format
             self.format = format
@@ -109,7 +111,7 @@ package struct AudioFileReader: ~Copyable {
         let wanted = maximumFrames * format.channels
         while !atEnd, ready.count - taken < wanted { try prepareBlock() }
         let end = min(taken + wanted, ready.count)
-        let samples = ready[taken..<end].map { Self.sample($0) }
+        let samples = ready[taken..<end].map(Int16.init(sample:))
         taken = end
         return samples
     }
@@ -121,37 +123,12 @@ package struct AudioFileReader: ~Copyable {
         if block.isEmpty { block = [Float](repeating: 0, count: Self.blockFrames * fileFormat.channels) }
         let frames = try file.read(into: &block)
         atEnd = frames < Self.blockFrames
-        let mixed = mix(frames)
-        if converter == nil {
-            ready.append(contentsOf: mixed)
-        } else {
-            try converter?.convert(mixed.span, isLast: atEnd, appendingTo: &ready)
+        // Infinities and NaN become silence, because they would spread through a filter.
+        let samples = block.prefix(frames * fileFormat.channels).map { $0.isFinite ? $0 : 0 }
+        do throws(RateConverterError) {
+            ready.append(contentsOf: try converter.convert(samples, isLast: atEnd))
+        } catch {
+            throw CodecFailure(error.reason)
         }
-    }
-
-    /// Returns the block's frames with the requested number of channels.
-    private func mix(_ frames: Int) -> [Float] {
-        let source = fileFormat.channels, target = format.channels
-        var mixed = [Float](repeating: 0, count: frames * target)
-        for frame in 0..<frames {
-            if source == target {
-                for channel in 0..<target {
-                    mixed[frame * target + channel] = Self.finite(block[frame * source + channel])
-                }
-            } else {
-                var sum: Float = 0
-                for channel in 0..<source { sum += Self.finite(block[frame * source + channel]) }
-                for channel in 0..<target { mixed[frame * target + channel] = sum / Float(source) }
-            }
-        }
-        return mixed
-    }
-
-    /// Replaces infinities and NaN by silence, because they would spread through the converter's filter.
-    private static func finite(_ value: Float) -> Float { value.isFinite ? value : 0 }
-
-    /// Returns the nearest 16-bit sample.
-    private static func sample(_ value: Float) -> Int16 {
-        Int16(max(-32768, min(32767, (value * 32768).rounded())))
     }
 }

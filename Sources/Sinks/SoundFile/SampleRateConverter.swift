@@ -5,7 +5,7 @@ import CallreelCore
 ///
 /// Input may come in pieces of any length; the result does not depend on the cuts.
 /// The result begins with the source, without the filter's delay.
-@safe struct SampleRateConverter: ~Copyable {
+@safe final class SampleRateConverter: RateConverter {
     private let state: OpaquePointer
     private let channels: Int
     private let ratio: Double
@@ -27,22 +27,24 @@ import CallreelCore
         room = [Float](repeating: 0, count: 4096 * channels)
     }
 
-    /// Converts frames and appends the result. The converter holds some of it back until more frames
-    /// arrive, or until `isLast` is true.
-    mutating func convert(_ frames: Span<Float>, isLast: Bool, appendingTo output: inout [Float]) throws(CodecFailure) {
-        var done = 0
-        while true {
-            let (used, made) = try round(frames.extracting(droppingFirst: done * channels), isLast: isLast)
-            output.append(contentsOf: room[..<(made * channels)])
-            done += used
-            // More output may follow if the buffer was filled, or if frames are left and the last round used some.
-            if made * channels < room.count, done * channels >= frames.count || used == 0 { return }
+    func convert(_ samples: Span<Float>, isLast: Bool) throws(RateConverterError) -> [Float] {
+        var output: [Float] = [], done = 0
+        do throws(CodecFailure) {
+            while true {
+                let (used, made) = try round(samples.extracting(droppingFirst: done * channels), isLast: isLast)
+                output.append(contentsOf: room[..<(made * channels)])
+                done += used
+                // More may follow if the buffer was filled, or if frames are left and the last round used some.
+                if made * channels < room.count, done * channels >= samples.count || used == 0 { return output }
+            }
+        } catch {
+            throw RateConverterError("cannot change the rate: \(error.reason)")
         }
     }
 
     deinit { unsafe src_delete(state) }
 
-    private mutating func round(_ frames: Span<Float>, isLast: Bool) throws(CodecFailure) -> (used: Int, made: Int) {
+    private func round(_ frames: Span<Float>, isLast: Bool) throws(CodecFailure) -> (used: Int, made: Int) {
         var data = unsafe SRC_DATA()
         unsafe data.src_ratio = ratio
         unsafe data.end_of_input = isLast ? 1 : 0
@@ -57,6 +59,18 @@ import CallreelCore
         }
         if code != 0 { throw Self.failure(code) }
         return unsafe (data.input_frames_used, data.output_frames_gen)
+    }
+
+    /// Makes a converter for a sink, or for a file that is read.
+    static let make: RateConverterMaker = { source, target, channels throws(RateConverterError) in
+        do throws(CodecFailure) {
+            return try SampleRateConverter(from: source, to: target, channels: channels)
+        } catch {
+            let isOfRates = error.blame == .options
+            throw RateConverterError(
+                isOfRates ? error.reason : "cannot change \(source) Hz to \(target) Hz: \(error.reason)",
+                isOfRates: isOfRates)
+        }
     }
 
     private static func failure(_ code: Int32) -> CodecFailure {
