@@ -55,7 +55,7 @@ let package = Package(
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
         .library(name: "CallreelCarriers", targets: ["CallreelCarriers"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
-        // The sink contract as code, for the tests of a sink's author.
+        // The contracts as code, for the tests of an author of sinks or carriers.
         .library(name: "CallreelTesting", targets: ["CallreelTesting"]),
     ],
     dependencies: [
@@ -229,7 +229,8 @@ let package = Package(
             ],
             path: "Tests/EngineTests", swiftSettings: settings),
         .testTarget(
-            name: "CarriersTests", dependencies: ["CallreelCore", "CallreelCarriers"], path: "Tests/CarriersTests",
+            name: "CarriersTests", dependencies: ["CallreelCore", "CallreelCarriers", "CallreelTesting"],
+            path: "Tests/CarriersTests",
             swiftSettings: settings),
         .testTarget(
             name: "WebSocketTests", dependencies: ["CallreelWebSocket"], path: "Tests/WebSocketTests",

@@ -3,63 +3,18 @@ import CallreelCore
 extension Bench where Sink: ~Copyable {
     /// Checks the type's name and summary.
     mutating func checkDescription() {
-        let type = Sink.type
-        if type.first?.isLetter != true || !type.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }) {
-            note(.name, "\(type.debugDescription) is not")
-        }
-        let summary = Sink.summary
-        if summary.allSatisfy(\.isWhitespace) || summary.contains(where: \.isNewline) {
-            note(.summary, "\(summary.debugDescription) is not")
-        }
+        let type = Sink.type, summary = Sink.summary
+        if !type.isTypeName { note(.name, "\(type.debugDescription) is not") }
+        if !summary.isOneLine { note(.summary, "\(summary.debugDescription) is not") }
     }
 
     /// Checks the options as read from a configuration.
     mutating func checkOptions() {
-        let fields = Sink.Options.fields
-        let names = fields.map(\.name)
-        let taken = Set(["type"] + SinkEnvelope.fields.map(\.name))
-        for (index, name) in names.enumerated()
-        where name.isEmpty || taken.contains(name) || names[..<index].contains(name) {
-            // Such a key cannot be registered, nor used in the group's own JSON.
-            return note(
-                .strictOptions, "the key \(name.debugDescription) is empty, duplicate, or common to all sinks"
-            )
-        }
-        for (what, values) in [("the defaults", Sink.Options()), ("the options", options)] {
-            // A secret is never shown, so it cannot be read back.
-            let json = values.json.filter { $0.value != .string(Secret.shown) }
-            var problems: [ConfigurationProblem] = []
-            let again = Sink.Options.read(.object(json), at: .root, problems: &problems).json
-            if let problem = problems.first { note(.optionsAsJSON, "\(what) are refused: \(problem)") }
-            for (key, value) in json.sorted(by: { $0.key < $1.key }) where again[key] != value && problems.isEmpty {
-                note(
-                    .optionsAsJSON,
-                    "of \(what), \(key) is \(value.found) and is read as \(again[key]?.found ?? "nothing")")
-            }
-        }
-        var problems: [ConfigurationProblem] = []
-        let stray = names.joined() + "x"
-        _ = Sink.Options.read(.object(whole.merging([stray: true]) { _, new in new }), at: .root, problems: &problems)
-        if !problems.contains(where: { $0.path == stray }) {
-            note(.strictOptions, "the unknown key \(stray.debugDescription) is accepted without a problem")
-        }
-        let kinds: [JSONValue] = [
-            true, .number(0.5), -7_777_777, "\u{1}?", .array([.array([])]), .object(["\u{1}?": .null]),
-        ]
-        for name in names where kinds.allSatisfy({ isTaken($0, name) }) {
-            note(.strictOptions, "\(name) accepts \(kinds.map(\.found).joined(separator: " and ")) without a problem")
-        }
+        let common = Set(["type"] + SinkEnvelope.fields.map(\.name))
+        let faults = OptionsCheck<Sink.Options>(common: common).faults(options)
+        for reason in faults.unreadable { note(.optionsAsJSON, reason) }
+        for reason in faults.lenient { note(.strictOptions, reason) }
     }
-
-    private func isTaken(_ value: JSONValue, _ name: String) -> Bool {
-        var problems: [ConfigurationProblem] = []
-        _ = Sink.Options.read(.object(whole.merging([name: value]) { _, new in new }), at: .root, problems: &problems)
-        return problems.isEmpty
-    }
-
-    /// The options with a value for every key, so no required key is missing.
-    /// Secrets are left out, because they are never shown.
-    private var whole: [String: JSONValue] { options.json.filter { $0.value != .string(Secret.shown) } }
 
     /// Checks the type's answers about each format before anything is opened.
     /// Returns the formats that it does not refuse.
@@ -82,7 +37,7 @@ extension Bench where Sink: ~Copyable {
             if Sink.frameLimit(options: options, format: format) != limit {
                 note(.answers, "frameLimit changes from one call to the next", format)
             }
-            if let refusal, refusal.allSatisfy(\.isWhitespace) || refusal.contains(where: \.isNewline) {
+            if let refusal, !refusal.isOneLine {
                 note(.answers, "the refusal \(refusal.debugDescription) is empty or not one line", format)
             }
             if let limit, limit < 1 {

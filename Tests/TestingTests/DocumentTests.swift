@@ -12,11 +12,13 @@ import Testing
         let kit: String
     }
 
-    private static func rows() throws -> [Row] {
+    private static func rows(of name: String, _ letter: String) throws -> [Row] {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-            "../../Docs/Internals/SinkContract.md"
+            "../../Docs/Internals/\(name).md"
         ).standardized
-        let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| S") }
+        let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n").filter {
+            $0.hasPrefix("| \(letter)")
+        }
         return try lines.map { line in
             let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
             try #require(cells.count == 4, "\(line)")
@@ -25,7 +27,7 @@ import Testing
     }
 
     @Test func `every number of the kit is in the document with its text, and every other one is marked`() throws {
-        let rows = try Self.rows()
+        let rows = try Self.rows(of: "SinkContract", "S")
         let checked = rows.filter { $0.kit != "-" }
         #expect(checked.map(\.number) == SinkContractRule.all.map(\.number))
         for (row, rule) in zip(checked, SinkContractRule.all) {
@@ -34,6 +36,16 @@ import Testing
         #expect(rows.map(\.number) == (1...rows.count).map { "S\($0)" })
         #expect(rows.allSatisfy { ["MUST", "SHOULD"].contains($0.weight) })
         // The kit reports only breaches, so each of these rules must be a duty.
+        #expect(checked.allSatisfy { $0.weight == "MUST" })
+    }
+
+    @Test func `every rule of the carrier kit is in its document with its text`() throws {
+        let rows = try Self.rows(of: "CarrierContract", "C"), checked = rows.filter { $0.kit != "-" }
+        #expect(checked.map(\.number) == CarrierContractRule.all.map(\.number))
+        for (row, rule) in zip(checked, CarrierContractRule.all) {
+            #expect(row.text.hasPrefix(rule.text), "\(rule) is called otherwise in the document: \(row.text)")
+        }
+        #expect(rows.map(\.number) == (1...rows.count).map { "C\($0)" })
         #expect(checked.allSatisfy { $0.weight == "MUST" })
     }
 }
