@@ -106,6 +106,10 @@ import Testing
         #expect(call.id == bench.id && call.call.from == "1" && call.roots == ["/far"])
         #expect(call.mayPublish("/far/day/call-2.pcm", in: "/far"))
         #expect(!call.mayPublish("/far/day/caller.pcm", in: "/far") && !call.mayPublish("/day/call.pcm", in: "/far"))
+        ledger.sinks[0].directories = ["far"]
+        try bench.plant(ledger)
+        #expect(UnfinishedCall.all(in: bench.workspace.path).isEmpty, "a directory that is not absolute")
+        ledger.sinks[0].directories = ["/far"]
         ledger.partName = "day/part-{part}-of-call"
         try bench.plant(ledger)
         let parts = try #require(UnfinishedCall.all(in: bench.workspace.path).first)

@@ -206,7 +206,7 @@ struct ProbeSink: AudioSink, ~Copyable {
         }
         // A sample that begins no test's audio stands for an unusable header.
         if data.starts(with: [0x34, 0x12, 0x34, 0x12]) { throw SinkError(.open, "\(path) has no header") }
-        return FileRepair(frames: data.count / format.bytesPerFrame)
+        return FileRepair(frames: data.count / format.bytesPerFrame, audioStart: 0)
     }
 
     deinit { probe.life.withLock { $0.isGone = true } }

@@ -88,7 +88,7 @@ import Testing
         var last = whole
         last.resetBytes(in: 12..<18)
         #expect(
-            try repaired(sink, try workspace.write(last, sink.name), format) == FileRepair(frames: frames),
+            try repaired(sink, try workspace.write(last, sink.name), format)?.isWhole(frames) == true,
             "whole without frame sizes")
     }
 

@@ -232,4 +232,62 @@ import Testing
                 RecordingID($0) == nil
             })
     }
+
+    /// In the first second of a call, a header is followed by zeros: silence, or data that never reached the disk.
+    @Test func `zeros of a header are not cut after a power cut`() async throws {
+        let bench = try Bench(frames: 800)
+        try await bench.kill(FLACSink.self, ending: "flac", as: "call.flac")
+        try await bench.kill(WAVSink.self, ending: "wav", as: "call.wav")
+        let flac = try #require(
+            try FLACSink.repair(bench.path("call.flac"), format: bench.format, dryRun: true)?.audioStart)
+        try (try contents(bench.path("call.flac")).prefix(flac) + Data(count: 900)).write(
+            to: URL(fileURLWithPath: bench.path("call.flac")))
+        let start = try #require(
+            try WAVSink.repair(bench.path("call.wav"), format: bench.format, dryRun: true)?.audioStart)
+        try (try contents(bench.path("call.wav")).prefix(start) + Data(count: 1600)).write(
+            to: URL(fileURLWithPath: bench.path("call.wav")))
+        try bench.plant([("flac", "call.flac"), ("wav", "call.wav")])
+        var ledger = try CallLedger(json: try contents(bench.path("call.json")))
+        ledger.boot = "an earlier boot"
+        try ledger.encoded().write(to: URL(fileURLWithPath: bench.path("call.json")))
+        #expect(try bench.recover().map(\.problems) == [[]])
+        let recording = try bench.published()
+        #expect(recording.sinks.map(\.state) == [.recovered, .recovered])
+    }
+
+    /// libsndfile would take audio that begins with `RIFF`, after the part that the header counts, for a chunk.
+    @Test func `audio that looks like a chunk does not keep a WAV from its repair`() async throws {
+        let bench = try Bench(frames: 8000)
+        try await bench.kill(WAVSink.self, ending: "wav", as: "call.wav")
+        var bytes = try contents(bench.path("call.wav"))
+        let start = try #require(
+            try WAVSink.repair(bench.path("call.wav"), format: bench.format, dryRun: true)?.audioStart)
+        for place in stride(from: start, to: bytes.count - 4, by: 4) {
+            bytes.replaceSubrange(place..<place + 4, with: Data("RIFF".utf8))
+        }
+        try bytes.write(to: URL(fileURLWithPath: bench.path("call.wav")))
+        try bench.plant([("wav", "call.wav")])
+        #expect(try bench.recover().map(\.problems) == [[]])
+        #expect(try bench.published().sinks.map(\.state) == [.recovered])
+    }
+
+    /// A data size of 2⁶³−1 in RF64, and in CAF.
+    @Test func `a header with a length beyond all bounds traps nobody`() async throws {
+        let workspace = try Workspace(), format = AudioFormat(sampleRate: 16000)
+        let huge = Data(repeating: 0xFF, count: 7)
+        var rf64 = Data("RF64".utf8) + Data([0xFF, 0xFF, 0xFF, 0xFF]) + Data("WAVEds64".utf8) + Data([28, 0, 0, 0])
+        rf64 += Data(count: 8) + huge
+        rf64 += Data([0x7F]) + Data(count: 12)
+        rf64 += Data("fmt ".utf8) + Data([16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3E, 0, 0, 0, 0x7D, 0, 0, 2, 0, 16, 0])
+        rf64 += Data("data".utf8) + Data([0xFF, 0xFF, 0xFF, 0xFF]) + Data(count: 100)
+        _ = try? SndfileSink.repair(try workspace.write(rf64, "call.rf64"), format: format, dryRun: false)
+        var caf = Data("caff".utf8) + Data([0, 1, 0, 0]) + Data("desc".utf8) + Data([0, 0, 0, 0, 0, 0, 0, 32])
+        caf += Data([0x40, 0xCF, 0x40, 0, 0, 0, 0, 0]) + Data("lpcm".utf8)
+        caf += Data([0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 16])
+        caf += Data("data".utf8) + Data([0x7F]) + huge
+        caf += Data(count: 104)
+        let path = try workspace.write(caf, "call.caf")
+        _ = try? SndfileSink.repair(path, format: format, dryRun: false)
+        _ = try? AudioFileReader(path: path)
+    }
 }

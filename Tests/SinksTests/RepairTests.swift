@@ -20,7 +20,7 @@ import Testing
         for frames in [0, 1, 2, 575, 576, 577, 5001] {
             let data = try await sink.finished(testSignal(frames: frames, format), format)
             let path = try workspace.write(data, sink.name)
-            #expect(try repaired(sink, path, format) == FileRepair(frames: frames))
+            #expect(try repaired(sink, path, format)?.isWhole(frames) == true)
             #expect(try contents(path) == data)
         }
     }
@@ -32,7 +32,7 @@ import Testing
         let path = try workspace.write(try await sink.finished(testSignal(frames: 3000, format), format), sink.name)
         let long = Date(timeIntervalSince1970: 1_000_000)
         try FileManager.default.setAttributes([.modificationDate: long, .posixPermissions: 0o400], ofItemAtPath: path)
-        #expect(try repaired(sink, path, format) == FileRepair(frames: 3000))
+        #expect(try repaired(sink, path, format)?.isWhole(3000) == true)
         #expect(try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date == long)
     }
 

@@ -115,7 +115,7 @@ import Testing
             var decoded = 0
             let file = try SndfileSink.decode(path, format: format) { decoded += $0.count }
             #expect(file == DecodedFile(frames: frames, isLossless: false) && decoded == samples.count)
-            #expect(try SndfileSink.repair(path, format: format, dryRun: false) == FileRepair(frames: frames))
+            #expect(try SndfileSink.repair(path, format: format, dryRun: false)?.isWhole(frames) == true)
         }
     }
 
@@ -145,7 +145,7 @@ import Testing
             #expect(receipt.frames == frames)
             let path = workspace.file("call.\(format.fileExtension)")
             #expect(try SndfileSink.decode(path, format: audio) { _ in }?.frames == frames)
-            #expect(try SndfileSink.repair(path, format: audio, dryRun: false) == FileRepair(frames: frames))
+            #expect(try SndfileSink.repair(path, format: audio, dryRun: false)?.isWhole(frames) == true)
         }
     }
 

@@ -145,7 +145,7 @@ import Testing
         let path = try workspace.write(torn + [0], sink.name)
         #expect(try repaired(sink, path, format)?.frames == 1002)
         let closed = try workspace.write(try await sink.finished(testSignal(frames: 1001, format), format), sink.name)
-        #expect(try repaired(sink, closed, format) == FileRepair(frames: 1001))
+        #expect(try repaired(sink, closed, format)?.isWhole(1001) == true)
     }
 
     @Test(arguments: [1000, 1001])
@@ -158,7 +158,7 @@ import Testing
             data += Data("LIST".utf8) + [5, 0, 0, 0] + Data("abcde".utf8) + [0] + Data("JUNK".utf8) + [0, 0, 0, 0]
             data.replaceSubrange(4..<8, with: littleEndian(data.count - 8))
             let path = try workspace.write(data, sink.name)
-            #expect(try repaired(sink, path, format) == FileRepair(frames: frames))
+            #expect(try repaired(sink, path, format)?.isWhole(frames) == true)
             // A RIFF size that is too small hides the chunks. The repair corrects it, and the chunks stay.
             var hidden = data
             hidden.replaceSubrange(4..<8, with: littleEndian(data.count - 30))

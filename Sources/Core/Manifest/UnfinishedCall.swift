@@ -45,7 +45,8 @@ package struct UnfinishedCall: Sendable, Decodable {
             return ((try? FileSystem.list(place)) ?? []).compactMap { file in
                 guard RecordingLayout.manifestEndings.contains(where: { file.name.hasSuffix(".json" + $0) }),
                     file.kind != .directory, let data = try? FileSystem.contents(place + "/" + file.name),
-                    let call = try? JSONDecoder().decode(UnfinishedCall.self, from: data), call.id == id
+                    let call = try? JSONDecoder().decode(UnfinishedCall.self, from: data), call.id == id,
+                    call.roots.allSatisfy({ (try? ManifestError.demand(directory: $0, "directories")) != nil })
                 else { return nil }
                 return call
             }

@@ -6,12 +6,16 @@ public struct FileRepair: Hashable, Sendable {
     public var bytesCut: Int
     /// The change made, or to be made, in words; nil if the file is intact.
     public var change: String?
+    /// Offset of the first byte of audio in the file. After a power cut, Callreel cuts zeros off the end of a file
+    /// before its repair, but nothing before this offset. Nil: it cuts none.
+    public var audioStart: Int?
 
     /// Makes a result.
-    public init(frames: Int, bytesCut: Int = 0, change: String? = nil) {
+    public init(frames: Int, bytesCut: Int = 0, change: String? = nil, audioStart: Int? = nil) {
         self.frames = frames
         self.bytesCut = bytesCut
         self.change = change
+        self.audioStart = audioStart
     }
 }
 

@@ -66,16 +66,13 @@ extension InterruptedCall {
         guard wasStarted(since: FileSystem.modified(path)), let tail = UnwrittenTail(path), tail.begin < tail.end else {
             return 0
         }
-        let begin = max(tail.begin, synced)
+        // A file that no repair can read stays as it is, and so does the beginning of every file: the header of a FLAC
+        // or of a silent WAV ends in zeros.
+        guard let audioStart = try registry[type]?.repair(path, format, true)?.audioStart else { return 0 }
+        let begin = max(tail.begin, synced, audioStart)
         guard begin < tail.end else { return 0 }
-        // A lossy encoder's stream may end in zeros of its own, and so may a header without audio. Neither is cut.
-        if let decoded = try? registry[type]?.decode(path, format, { _ in }),
-            !decoded.isLossless || decoded.frames == 0
-        {
-            return 0
-        }
-        // A file that no repair can read stays as it is.
-        _ = try registry[type]?.repair(path, format, true)
+        // A lossy encoder's stream may end in zeros of its own.
+        if let decoded = try? registry[type]?.decode(path, format, { _ in }), !decoded.isLossless { return 0 }
         if !dryRun {
             do throws(ErrorNumber) {
                 try FileSystem.disk.open(path, FileOpening(.write)).truncate(to: begin)

@@ -98,25 +98,19 @@ package struct RecordingStore: Sendable {
     }
 
     /// Makes the directory of a new call, and puts its first ledger there.
-    ///
-    /// Neither is brought to stable storage, because there is no audio yet. But if sinks have directories of their own,
-    /// both are: after a power cut, no other name would lead to the files there.
+    /// Brings neither to stable storage, because there is no audio yet.
     func begin(_ ledger: CallLedger) throws(DiskError) -> PartialRecording {
         let place = RecordingLayout.partialDirectory(of: ledger.id, in: directory)
         let file = PartialRecording.manifestName(ledger.name)
-        let isDurable = !ledger.roots.isEmpty
         // A call's directory always has a ledger. From it, other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(DiskError) in
             do throws(DiskError) {
-                try save(ledger, as: new + "/" + file, durably: isDurable)
-                if isDurable { try FileSystem.synchronizeDirectory(new) }
+                try save(ledger, as: new + "/" + file, durably: false)
             } catch {
                 FileSystem.removeName(new + "/" + file)
                 throw error
             }
         }
-        // If this fails, the first save of the ledger tries again, and reports.
-        if isDurable { try? FileSystem.synchronizeDirectory(partialDirectory) }
         return PartialRecording(
             id: ledger.id, name: ledger.name, partName: ledger.partName, directory: place, lock: lock)
     }

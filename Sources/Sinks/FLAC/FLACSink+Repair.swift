@@ -18,7 +18,7 @@ extension FLACSink {
         let file = flac.file
         if try flac.endsAsItSays() {
             if !dryRun { try file.synchronize() }
-            return FileRepair(frames: flac.info.total)
+            return FileRepair(frames: flac.info.total, audioStart: flac.audioOffset)
         }
         let audio = try flac.wholeAudio()
         let bytesCut = file.byteCount - audio.end
@@ -42,7 +42,8 @@ extension FLACSink {
             }
         }
         return FileRepair(
-            frames: audio.info.total, bytesCut: bytesCut, change: parts.isEmpty ? nil : parts.joined(separator: ", "))
+            frames: audio.info.total, bytesCut: bytesCut, change: parts.isEmpty ? nil : parts.joined(separator: ", "),
+            audioStart: flac.audioOffset)
     }
 
     /// Decodes with libFLAC. libFLAC checks every block's checksums, and the MD5 of the samples if the file has one.

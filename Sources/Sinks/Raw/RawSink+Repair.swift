@@ -8,11 +8,12 @@ extension RawSink {
         let frames = file.byteCount / format.bytesPerFrame
         guard rest > 0 else {
             if !dryRun { try file.synchronize() }
-            return FileRepair(frames: frames)
+            return FileRepair(frames: frames, audioStart: 0)
         }
         if !dryRun { try file.change { writer throws(SinkError) in try writer.truncate(to: file.byteCount - rest) } }
         return FileRepair(
-            frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)")
+            frames: frames, bytesCut: rest, change: "torn frame cut (\(rest) of \(format.bytesPerFrame) bytes)",
+            audioStart: 0)
     }
 
     /// Reads the samples.

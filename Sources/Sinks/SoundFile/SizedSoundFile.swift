@@ -33,8 +33,10 @@ struct SizedSoundFile {
         guard let sizes = try SoundFileSizes(file, of: containers) else { throw file.damaged("not a \(name) file") }
         let found: (kind: SoundKind?, format: AudioFormat)
         do {
-            let sound = try SoundFile(
-                reading: file.path, patched: file.hasDescriptor ? nil : CodecInput(file, patches: []))
+            // If the header is behind, libsndfile would take audio after the counted part for chunks.
+            let patches = (try? UncountedAudio(file))?.patches ?? []
+            let isPlain = patches.isEmpty && file.hasDescriptor
+            let sound = try SoundFile(reading: file.path, patched: isPlain ? nil : CodecInput(file, patches: patches))
             found = (sound.kind, sound.format)
         } catch {
             throw file.damaged(error.reason)
@@ -49,7 +51,7 @@ struct SizedSoundFile {
         let available = file.byteCount - sizes.dataOffset
         // One byte more than whole frames may be the pad. The outermost size counts the pad once the file is closed.
         let isPadded =
-            sizes.hasPad && sizes.statedBytes + 1 == available && !sizes.statedBytes.isMultiple(of: 2)
+            sizes.hasPad && sizes.statedBytes == available - 1 && !sizes.statedBytes.isMultiple(of: 2)
             && sizes.statesEnd(file.byteCount)
         let hasChunks = try sizes.hasChunksAfterAudio(file)
         isClosed = sizes.statedBytes.isMultiple(of: frameBytes) && (isPadded || hasChunks)
@@ -65,7 +67,7 @@ struct SizedSoundFile {
         if !dryRun {
             if change == nil { try file.synchronize() } else { try settle(frames: frames) }
         }
-        return FileRepair(frames: frames, bytesCut: bytesCut, change: change)
+        return FileRepair(frames: frames, bytesCut: bytesCut, change: change, audioStart: sizes.dataOffset)
     }
 
     /// Decodes the file with libsndfile. The header must match the file.

@@ -49,10 +49,15 @@ struct SoundFileSizes {
     /// The numbers, in the order of their correction: the outermost size last.
     let fields: [Field]
 
+    /// The largest number of bytes taken from a header: a petabyte. Sums with it do not overflow.
+    private static let byteLimit: UInt64 = 1 << 50
+
     /// Bytes of audio that the header counts. 0 if the number cannot be a length.
     var statedBytes: Int {
         for field in fields {
-            if case .audio(let more) = field.meaning { return max(0, (Int(exactly: field.number) ?? more) - more) }
+            if case .audio(let more) = field.meaning {
+                return max(0, (field.number <= Self.byteLimit ? Int(field.number) : more) - more)
+            }
         }
         return 0
     }

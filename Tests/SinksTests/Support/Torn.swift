@@ -107,7 +107,7 @@ func repaired(
         #expect((result.change == nil) == (after == before), "\(result)", sourceLocation: sourceLocation)
         #expect(result.bytesCut == 0 || result.change != nil, sourceLocation: sourceLocation)
         let again = try sink.repair(path, format, false)
-        #expect(again == FileRepair(frames: result.frames), "\(result)", sourceLocation: sourceLocation)
+        #expect(again?.isWhole(result.frames) == true, "\(result)", sourceLocation: sourceLocation)
         #expect(try contents(path) == after, "the second run changed the file", sourceLocation: sourceLocation)
         return result
     default:
@@ -121,4 +121,9 @@ func cuts(_ count: Int, from start: Int, lastBytes: Int, others: Int) -> [Int] {
     var dice = Dice(7)
     let border = max(start, count - lastBytes)
     return Array(border...count) + (0..<others).map { _ in Int.random(in: start...border, using: &dice) }
+}
+
+extension FileRepair {
+    /// True for an intact file of so many frames.
+    func isWhole(_ frames: Int) -> Bool { self.frames == frames && bytesCut == 0 && change == nil }
 }
