@@ -179,7 +179,7 @@ import Testing
         do {
             let partial = try store.begin(ledger)
             #expect(
-                try CallLedger(json: Data(contentsOf: URL(fileURLWithPath: partial.manifestPath))).owner == other.id)
+                try CallLedger(json: Data(contentsOf: URL(fileURLWithPath: partial.ledgerPath))).owner == other.id)
             try bench.workspace.plant(".partial/\(ledger.id)/call.probe", "audi")
         }
         let leases = Leases(own: lease, directory: bench.store.partialDirectory, limit: .seconds(3600))

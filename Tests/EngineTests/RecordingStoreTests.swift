@@ -275,7 +275,7 @@ struct FinishedCall {
     @Test func `no file is published before the manifest is ready`() throws {
         let bench = try StoreBench()
         let call = try bench.call()
-        let obstacle = call.partial.manifestPath + ".final.new"
+        let obstacle = call.partial.ledgerPath + ".final.new"
         try FileManager.default.createDirectory(atPath: obstacle + "/x", withIntermediateDirectories: true)
         #expect(throws: DiskError.self) { _ = try call.publish() }
         #expect(try bench.published().isEmpty)

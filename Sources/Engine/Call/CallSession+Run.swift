@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Synchronization
 
-// The course of a call: its manifest, its sinks, its publication.
+// The course of a call: its ledger, its sinks, its publication.
 extension CallSession {
     /// Opens the sinks, waits for the call's end, finishes the sinks and publishes the recording.
     ///
@@ -50,7 +50,7 @@ extension CallSession {
         }
     }
 
-    /// Keeps the manifest on disk current until the call has ended and every sink has reported or was abandoned.
+    /// Keeps the ledger on disk current until the call has ended and every sink has reported or was abandoned.
     private func waitForEnd(_ partial: PartialRecording) async {
         var isFirst = true
         while true {

@@ -7,7 +7,7 @@ import Synchronization
 /// One call from its first frame to its published files.
 ///
 /// The call's source, a connection or a file, pushes audio and events from one thread and never waits. ``run()``
-/// handles the rest, from the first manifest to the last, and returns after publication. All counts are in frames.
+/// handles the rest, from the first ledger to the published manifest. All counts are in frames.
 package final class CallSession: Sendable, Identifiable {
     /// Default limit on the events in one recording. Further events are only counted.
     package static let eventLimit = 10_000
@@ -21,7 +21,7 @@ package final class CallSession: Sendable, Identifiable {
         var hasRefused = false
         /// The pause state, which decides on masking new audio.
         var pause: RecordingPause
-        /// The time of the manifest's next save.
+        /// The time of the ledger's next save.
         let saves: SaveSchedule
         /// Limit on the stored events.
         let eventLimit: Int
@@ -48,12 +48,12 @@ package final class CallSession: Sendable, Identifiable {
     package let logger: Logger
 
     let environment: Environment
-    /// The sinks, in the order of the configuration and of the manifest.
+    /// The sinks, in the order of the configuration and of the ledger.
     let sinks: [CallSink]
     let state: Mutex<State>
     /// Wakes `run` when it has work to do.
     let bell: Bell
-    /// The time of the manifest's next save.
+    /// The time of the ledger's next save.
     let saves: SaveSchedule
     /// The origin of the audio.
     let source: any CallSource

@@ -11,7 +11,7 @@ final class SaveSchedule: Sendable {
     private static let retry = Duration.seconds(10)
 
     private struct State {
-        /// The manifest on disk is out of date.
+        /// The ledger on disk is out of date.
         var isUnsaved = false
         /// The earliest time for the next save.
         var next = Clocks.current.now
@@ -24,7 +24,7 @@ final class SaveSchedule: Sendable {
     /// - Parameter bell: wakes the task that saves.
     init(bell: Bell) { self.bell = bell }
 
-    /// Notes that the manifest on disk is out of date. The next save brings it up to date.
+    /// Notes that the ledger on disk is out of date. The next save brings it up to date.
     func note() { state.withLock { $0.isUnsaved = true } }
 
     /// Requests a save at once, because a sink has created a file. Without the save, a crash would leave the file
@@ -40,7 +40,7 @@ final class SaveSchedule: Sendable {
     /// Returns true if a save is due.
     func isDue(_ now: ContinuousClock.Instant) -> Bool { state.withLock { $0.isUnsaved && now >= $0.next } }
 
-    /// Takes a due save. The caller then reads the manifest and saves it.
+    /// Takes a due save. The caller then reads the ledger and saves it.
     /// - Returns: the time of the next save; nil if none is due now.
     func take() -> ContinuousClock.Instant? {
         state.withLock { state in

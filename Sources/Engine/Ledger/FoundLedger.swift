@@ -47,7 +47,7 @@ struct FoundLedger {
         ledger = Self.unfinished(final.manifest, stem: final.stem, like: best)
     }
 
-    /// Splits the name of a manifest in a call's directory. Returns nil for other files.
+    /// Splits the name of a ledger, or of a prepared manifest, in a call's directory. Returns nil for other files.
     static func split(_ name: String) -> (stem: String, ending: String)? {
         for ending in RecordingLayout.manifestEndings where name.hasSuffix(".json" + ending) {
             return (String(name.dropLast(ending.count + ".json".count)), ending)

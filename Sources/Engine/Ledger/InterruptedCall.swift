@@ -14,7 +14,7 @@ struct InterruptedCall {
     var store: RecordingStore
     /// The time of the last change in the call's directory, read before recovery changes anything.
     private(set) var lastSign: Date?
-    /// The boot under which the call ran, if its manifest names one.
+    /// The boot under which the call ran, if its ledger names one.
     private var boot: String?
 
     init(
@@ -56,7 +56,7 @@ struct InterruptedCall {
         let partial = PartialRecording(
             id: id, name: ledger.name, partName: ledger.partName, directory: directory, lock: lock)
         finding.name = ledger.name
-        store.fileMode = FileSystem.mode(of: partial.manifestPath) ?? store.fileMode
+        store.fileMode = FileSystem.mode(of: partial.ledgerPath) ?? store.fileMode
         if !dryRun { try takeBackLent(ledger) }
         if try wasDeleted(ledger, names, &finding) { return true }
         if let published = try published(as: ledger) {
@@ -99,7 +99,7 @@ struct InterruptedCall {
     }
 
     /// Returns true if the machine was started since a moment of the call.
-    /// Compares the boot named in the manifest, or else the time.
+    /// Compares the boot named in the ledger, or else the time.
     func wasStarted(since moment: Date?) -> Bool {
         if let boot, let current = Lease.boot { return boot != current }
         return FileSystem.isBeforeBoot(moment)

@@ -35,10 +35,10 @@ struct Leftovers {
             && RecordingID(String(name.dropLast(Self.manifestEnding.count))) != nil
     }
 
-    /// Removes a directory that never got its final name, if it holds at most a manifest.
+    /// Removes a directory that never got its final name, if it holds at most a ledger.
     ///
-    /// A power cut may take the final name of a call's directory, and leave the audio in it. The directory then gets
-    /// its name again, and is a call like the others.
+    /// A power cut may take the final name of a call's directory, and leave audio in it, or in a directory that its
+    /// ledger names. The directory then gets its name again, and is a call like the others.
     private func finish(_ name: String) -> FileSystem.Entry? {
         let path = "\(directory)/\(name)", final = String(name.dropFirst(DirectoryLock.newPrefix.count))
         guard let lock = try? DirectoryLock(existing: path), let entries = try? FileSystem.list(path) else {
@@ -46,9 +46,10 @@ struct Leftovers {
         }
         defer { withExtendedLifetime(lock) {} }
         let manifests = entries.filter { FoundLedger.split($0.name) != nil }
-        if manifests.count < entries.count {
+        let id = RecordingID(final), roots = id.flatMap { FoundLedger(of: $0, in: path)?.ledger.roots } ?? []
+        if manifests.count < entries.count || !roots.isEmpty {
             let place = "\(directory)/\(final)"
-            guard RecordingID(final) != nil, FileStatus.isMissing(place) else { return nil }
+            guard id != nil, FileStatus.isMissing(place) else { return nil }
             guard (try? FileSystem.rename(path, to: place, failing: "cannot rename \(path) to \(place)")) != nil else {
                 return nil
             }

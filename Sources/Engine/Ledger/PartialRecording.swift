@@ -15,14 +15,14 @@ struct PartialRecording: Sendable {
     /// The beginning of every file's name.
     var stem: String { name.lastPathComponent }
 
-    /// The path of the manifest so far.
-    var manifestPath: String { "\(directory)/\(Self.manifestName(name))" }
+    /// The path of the ledger.
+    var ledgerPath: String { "\(directory)/\(Self.ledgerName(name))" }
 
-    /// Returns the file name of a running call's manifest.
-    static func manifestName(_ name: String) -> String { name.lastPathComponent + ".json" }
+    /// Returns the file name of a running call's ledger.
+    static func ledgerName(_ name: String) -> String { name.lastPathComponent + ".json" }
 
-    /// True for the manifest and for the files that become the manifest.
-    func isManifest(_ file: String) -> Bool { RecordingLayout.manifestEndings.contains { file == "\(stem).json\($0)" } }
+    /// True for the ledger, for its replacement, and for the manifest prepared for publication.
+    func isLedger(_ file: String) -> Bool { RecordingLayout.manifestEndings.contains { file == "\(stem).json\($0)" } }
 
     /// Returns a file's name once the recording is published as `name`.
     func publishedName(_ file: String, as name: String) -> String {

@@ -127,7 +127,7 @@ extension RecordingStore {
     }
 
     /// Returns the path at which a finished call's manifest waits for its published name.
-    func finalPath(_ partial: PartialRecording) -> String { partial.manifestPath + ".final" }
+    func finalPath(_ partial: PartialRecording) -> String { partial.ledgerPath + ".final" }
 
     private func saveFinal(_ manifest: Recording, in partial: PartialRecording) throws(DiskError) {
         let path = finalPath(partial)
@@ -166,17 +166,17 @@ extension RecordingStore {
     }
 
     /// Removes the partial names of a call with published files.
-    /// The manifest goes last, because it tells where the other files are.
+    /// The ledger goes last, because it tells where the other files are.
     ///
-    /// If a name cannot be removed, the manifest stays. Without it, the next start would not know that the file is
+    /// If a name cannot be removed, the ledger stays. Without it, the next start would not know that the file is
     /// published, and would publish it again.
     func discard(_ partial: PartialRecording, files: [CallFile], roots: Set<String>) {
         let areGone = dropNames(partial, of: files, roots: roots)
         guard areGone, let names = try? FileSystem.list(partial.directory),
-            names.allSatisfy({ partial.isManifest($0.name) })
+            names.allSatisfy({ partial.isLedger($0.name) })
         else { return }
         for ending in RecordingLayout.manifestEndings.reversed() {
-            FileSystem.removeName(partial.manifestPath + ending)
+            FileSystem.removeName(partial.ledgerPath + ending)
         }
         reach(.released)
         FileSystem.removeEmptyDirectory(partial.directory)
@@ -203,7 +203,7 @@ extension RecordingStore {
                     onStep?(.released)
                 }
                 FileSystem.removeEmptyDirectory(directory)
-                // Another disk than the manifest's may lose the removal in a power cut, and the manifest tells of it.
+                // Another disk than the ledger's may lose the removal in a power cut, and the ledger tells of it.
                 try FileSystem.synchronizeDirectory(directory.parentPath)
                 return FileStatus.isMissing(directory)
             }

@@ -101,7 +101,7 @@ package struct RecordingStore: Sendable {
     /// Brings neither to stable storage, because there is no audio yet.
     func begin(_ ledger: CallLedger) throws(DiskError) -> PartialRecording {
         let place = RecordingLayout.partialDirectory(of: ledger.id, in: directory)
-        let file = PartialRecording.manifestName(ledger.name)
+        let file = PartialRecording.ledgerName(ledger.name)
         // A call's directory always has a ledger. From it, other hosts know that the call runs.
         let lock = try DirectoryLock.make(place, mode: directoryMode) { new throws(DiskError) in
             do throws(DiskError) {
@@ -119,7 +119,7 @@ package struct RecordingStore: Sendable {
     /// because the audio is worth little without them.
     /// - Parameter isFirst: true if the call's directory itself may not be on stable storage yet.
     func save(_ ledger: CallLedger, in partial: PartialRecording, isFirst: Bool = false) throws(DiskError) {
-        try save(ledger, as: partial.manifestPath, durably: true)
+        try save(ledger, as: partial.ledgerPath, durably: true)
         try FileSystem.synchronizeDirectory(partial.directory)
         if isFirst { try FileSystem.synchronizeDirectory(partialDirectory) }
     }

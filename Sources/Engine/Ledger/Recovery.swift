@@ -61,7 +61,7 @@ package struct Recovery: Sendable {
 
     let store: RecordingStore
     let registry: SinkRegistry
-    /// The sinks' own directories. A call without a manifest may have files there, too.
+    /// The sinks' own directories. A call without a ledger may have files there, too.
     let roots: [String]
     private let logger: Logger
     /// Problems already logged. Recovery is retried while calls wait.

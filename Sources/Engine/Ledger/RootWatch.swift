@@ -15,7 +15,7 @@ final class RootWatch: Sendable {
     }
 
     /// Largest number of directories asked at once. Further ones count as hanging,
-    /// because a damaged manifest may name any number.
+    /// because a damaged ledger may name any number.
     private static let limit = 256
 
     /// Default time limit for a directory to answer. After that, calls with files there wait.

@@ -2,7 +2,7 @@ import CallreelCore
 
 /// A step of publication or recovery after which a program may die. Tests end the program at each step.
 enum StoreStep: String, CaseIterable, Sendable {
-    /// The manifest of an unfinished call was replaced.
+    /// The ledger of an unfinished call was replaced.
     case saved
     /// A file of an interrupted call was repaired.
     case repaired

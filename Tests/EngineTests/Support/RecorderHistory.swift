@@ -192,7 +192,10 @@ struct RecorderHistory {
         var found = HistoryJudge(calls: [], older: [:], wasKilled: false).manifestViolations(image)
         let files = image.files, left = files.keys.filter { $0.contains("/.partial/") && !$0.contains("/server-") }
         // The call's own directory may never have reached the disk. A file on another disk is then left alone.
-        let isKnown = before.files.keys.contains { $0.hasPrefix(home + "/.partial/") && !$0.contains("/server-") }
+        let isKnown = before.files.contains { path, content in
+            path.hasPrefix(home + "/.partial/") && !path.contains("/server-")
+                && (!path.contains(".json") || (try? JSONValue(parsing: Data(content))) != nil)
+        }
         if isKnown, !left.isEmpty, !findings.contains(where: { !$0.problems.isEmpty }) {
             found.append("\(left.sorted()) stay without a word")
         }
