@@ -193,8 +193,10 @@ struct RecorderHistory {
         let files = image.files, left = files.keys.filter { $0.contains("/.partial/") && !$0.contains("/server-") }
         // The call's own directory may never have reached the disk. A file on another disk is then left alone.
         let isKnown = before.files.contains { path, content in
-            path.hasPrefix(home + "/.partial/") && !path.contains("/server-")
-                && (!path.contains(".json") || (try? JSONValue(parsing: Data(content))) != nil)
+            guard path.hasPrefix(home + "/.partial/") else { return false }
+            let name = path.dropFirst(home.count + "/.partial/".count).prefix { $0 != "/" }
+            let isCall = RecordingID(name.hasPrefix("new-") ? String(name.dropFirst(4)) : String(name)) != nil
+            return isCall && (!path.contains(".json") || (try? JSONValue(parsing: Data(content))) != nil)
         }
         if isKnown, !left.isEmpty, !findings.contains(where: { !$0.problems.isEmpty }) {
             found.append("\(left.sorted()) stay without a word")
