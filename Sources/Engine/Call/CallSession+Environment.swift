@@ -16,7 +16,7 @@ extension CallSession {
     /// The recordings directory, and the threads for disk calls there.
     struct Disk: Sendable {
         let home: StorageDirectory
-        /// The threads for writing manifests.
+        /// The threads for writing ledgers and manifests.
         let writers = BlockingExecutor(name: "ledger")
         /// The threads for hashing the files of ended calls. Running calls come first.
         let sealer = BlockingExecutor(name: "sealer", isBackground: true)

@@ -34,7 +34,7 @@ struct SizedSoundFile {
         let found: (kind: SoundKind?, format: AudioFormat)
         do {
             // If the header is behind, libsndfile would take audio after the counted part for chunks.
-            let patches = (try? UncountedAudio(file))?.patches ?? []
+            let patches = (try? UncountedAudio(file, sizes))?.patches ?? []
             let isPlain = patches.isEmpty && file.hasDescriptor
             let sound = try SoundFile(reading: file.path, patched: isPlain ? nil : CodecInput(file, patches: patches))
             found = (sound.kind, sound.format)

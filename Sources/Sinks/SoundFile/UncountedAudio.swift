@@ -15,7 +15,13 @@ struct UncountedAudio {
     /// Compares a file's header with its length. Returns nil if they agree, or if the file's kind states no length.
     init?(_ file: StoredFile) throws(SinkError) {
         // Other damage is left to the library to report.
-        guard let sizes = try? SoundFileSizes(file), try !Self.isClosed(file, sizes) else { return nil }
+        guard let sizes = try? SoundFileSizes(file) else { return nil }
+        try self.init(file, sizes)
+    }
+
+    /// Compares a header that was read with the file's length. Returns nil if they agree, or if no length is stated.
+    init?(_ file: StoredFile, _ sizes: SoundFileSizes) throws(SinkError) {
+        if try Self.isClosed(file, sizes) { return nil }
         let available = file.byteCount - sizes.dataOffset, stated = sizes.statedBytes
         if stated > available, stated >= Self.unknownSize { return nil }
         let difference = "its header states \(stated) bytes of audio, but \(available) are there"
