@@ -20,7 +20,7 @@ package struct CallreelService: Service {
     private let logger: Logger
     private let onRunning: @Sendable (Address) async -> Void
     private let hurrySignal = HurrySignal()
-    private let metrics = PrometheusMetrics(
+    let metrics = PrometheusMetrics(
         descriptions: RecorderMetrics.descriptions.merging(Admission.metricDescriptions) { one, _ in one }
             .merging(ProgramMetrics.descriptions) { one, _ in one })
     private let admission: Admission

@@ -19,18 +19,6 @@ import Testing
         return try JSONValue(parsing: try await Program("python3").output(arguments))
     }
 
-    /// Returns the count of a reason for refusals.
-    private func counted(_ reason: String, _ server: TestServer) async throws -> Int {
-        // On a busy machine the limits of a test also slow its own questions.
-        try await eventually("the count of \(reason)") {
-            let text = try await Program("curl").run(["-s", "--max-time", "20", server.http + "/metrics"]).text
-            let line = text.split(separator: "\n").first {
-                $0.hasPrefix("callreel_refused_total{reason=\"\(reason)\"}")
-            }
-            return line.flatMap { Int($0.split(separator: " ")[1]) }
-        }
-    }
-
     @Test(arguments: ["call behind a request", "call behind a POST", "call in the same bytes", "call behind h2c"])
     func `any request of a connection may become a call`(name: String) async throws {
         try await TestServer.run { server in
@@ -55,7 +43,7 @@ import Testing
             let found = try await deed(name, server, try await server.largeFile(8 << 20))
             #expect(found["first"] == 200 && found["missing"] == 0 && found["intact"] == true, "\(found)")
             #expect(found["second"] == .integer(status) && found["ended"] == true, "\(found)")
-            #expect(try await counted("handshake", server) == 1)
+            #expect(try server.refusals("handshake") == 1)
         }
     }
 
@@ -122,8 +110,8 @@ import Testing
                 attempts += 1
             } while found["status"] == .null && attempts < 5
             #expect(found["status"] == 408 && found["ended"] == true, "\(found)")
-            #expect(try await counted("handshake_time", server) == attempts)
-            #expect(try await counted("webhook", server) == 0)
+            #expect(try server.refusals("handshake_time") == attempts)
+            #expect(try server.refusals("webhook") == 0)
         }
     }
 
@@ -155,7 +143,7 @@ import Testing
             let size = 32 << 20
             let got = try await deed("slow download", server, try await server.largeFile(size))["bytes"]?.double ?? 0
             #expect(got > Double(size), "\(got)")
-            #expect(try await counted("slow_reader", server) == 0)
+            #expect(try server.refusals("slow_reader") == 0)
         }
     }
 
@@ -184,14 +172,14 @@ import Testing
         try await TestServer.run(logger: book.logger) { server in
             let found8 = try await deed("flood", server)
             #expect(found8.json() == #"{"400":2000}"#)
-            #expect(try await counted("webhook", server) == 2000)
+            #expect(try server.refusals("webhook") == 2000)
             let lines = book.lines.filter { $0.hasPrefix("webhook refused") }
             #expect((10..<200).contains(lines.count), "\(lines.count) lines")
             // A request without an upgrade on the path of calls, with a target of the greatest length.
             _ = try await Program("curl").run(["-s", server.http + "/cable?" + String(repeating: "x", count: 9000)])
             let lost = try #require(book.lines.first { $0.contains("must pass on Upgrade and Connection") })
             #expect(lost.utf8.count < 1000 && lost.contains("client.address=127.0.0.1"))
-            #expect(try await counted("handshake", server) == 1)
+            #expect(try server.refusals("handshake") == 1)
             // An upgrade with a path of the same length, which the reason names.
             let upgrade = ["-s", "--max-time", "20", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket"]
             _ = try await Program("curl").run(upgrade + [server.http + "/" + String(repeating: "x", count: 9000)])

@@ -15,6 +15,8 @@ struct TestServer: Sendable {
     let address: CallreelService.Address
     /// Makes the calls' tokens, like the answer webhook; nil if calls need none.
     let tokens: CallTokens?
+    /// What `/metrics` shows, read without a connection: a test's limits hold its own connections up too.
+    let metrics: @Sendable () -> String
     /// Tells the server to end, as a signal does.
     let shutDown: @Sendable () async -> Void
 
@@ -77,10 +79,10 @@ struct TestServer: Sendable {
         }
         let outcome: Swift.Result<Result, any Error>
         do {
-            let server = TestServer(directory: directory, address: address, tokens: service.door.carriers.first?.tokens)
-            {
-                await group.triggerGracefulShutdown()
-            }
+            let server = TestServer(
+                directory: directory, address: address, tokens: service.door.carriers.first?.tokens,
+                metrics: { service.metrics.text() },
+                shutDown: { await group.triggerGracefulShutdown() })
             outcome = .success(try await body(server))
         } catch {
             outcome = .failure(error)
@@ -91,6 +93,13 @@ struct TestServer: Sendable {
     }
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Returns the count of a reason for refusals.
+    func refusals(_ reason: String) throws -> Int {
+        let name = "callreel_refused_total{reason=\"\(reason)\"}"
+        let line = metrics().split(separator: "\n").first { $0.hasPrefix(name) }
+        return try #require(line.flatMap { Int($0.split(separator: " ")[1]) }, "\(reason)")
+    }
 
     /// Waits for this number of finished recordings, and returns them.
     func finished(_ count: Int = 1) async throws -> [Recording] {
