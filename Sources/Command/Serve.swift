@@ -51,6 +51,15 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
+    /// Returns what a started server says: its page, and how to place a test call, or why it takes none.
+    private static func announcement(_ address: CallreelService.Address, _ readiness: Readiness) -> [String] {
+        guard readiness.isReady else {
+            return ["Callreel takes no calls yet: \(address.page)"] + readiness.obstacles.map { "Reason: \($0.reason)" }
+        }
+        let command = address.testCommand(ProgramArguments.path).map { ["Place a test call: \($0)"] } ?? []
+        return ["Callreel is ready: \(address.page)"] + command
+    }
+
     /// Reads the configuration and serves until a signal ends it.
     private func serve(_ logger: Logger) async throws {
         DescriptorLimit.raise()
@@ -61,9 +70,8 @@ struct Serve: AsyncParsableCommand {
         if let port { configuration.listen.port = port }
         let service = try CallreelService(
             configuration: configuration, logger: logger, lostLogLines: { Terminal.lostLogLines }
-        ) { address in
-            let command = address.testCommand(ProgramArguments.path).map { ["Place a test call: \($0)"] } ?? []
-            Terminal.announce(["Callreel is ready: \(address.page)"] + command)
+        ) { address, readiness in
+            Terminal.announce(Self.announcement(address, readiness))
         }
         let drainTimeout = configuration.listen.drainTimeout
         var quiet = logger

@@ -1,6 +1,6 @@
 import CallreelArchive
 import CallreelCore
-import CallreelEngine
+package import CallreelEngine
 package import CallreelNetwork
 import Foundation
 import Hummingbird
@@ -18,7 +18,7 @@ package struct CallreelService: Service {
     private let index = RecordingIndex()
     private let address: BoundAddress
     private let logger: Logger
-    private let onRunning: @Sendable (Address) async -> Void
+    private let onRunning: @Sendable (Address, Readiness) async -> Void
     private let hurrySignal = HurrySignal()
     let metrics = PrometheusMetrics(
         descriptions: RecorderMetrics.descriptions.merging(Admission.metricDescriptions) { one, _ in one }
@@ -63,10 +63,10 @@ package struct CallreelService: Service {
     /// Makes a server. Reads secrets and certificates; opens nothing else before ``run()``.
     /// - Parameters:
     ///   - lostLogLines: returns the number of dropped log lines, for the metrics.
-    ///   - onRunning: called once, when the server accepts connections.
+    ///   - onRunning: called once, when the server accepts connections, with its readiness for calls at that moment.
     package init(
         configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
-        onRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+        onRunning: @escaping @Sendable (Address, Readiness) async -> Void = { _, _ in }
     ) throws {
         try self.init(
             configuration: configuration, logger: logger, lostLogLines: lostLogLines, echoPath: nil,
@@ -78,7 +78,7 @@ package struct CallreelService: Service {
     init(
         configuration: Configuration, logger: Logger, lostLogLines: @escaping @Sendable () -> Int = { 0 },
         echoPath: String?,
-        onRunning: @escaping @Sendable (Address) async -> Void
+        onRunning: @escaping @Sendable (Address, Readiness) async -> Void
     ) throws {
         self.echoPath = echoPath
         self.configuration = configuration
@@ -220,10 +220,10 @@ package struct CallreelService: Service {
                 // Simultaneous connections wait in the system's queue.
                 // Beyond the queue, clients retry only after a second.
                 backlog: 4096),
-            onServerRunning: { [onRunning, admission] channel in
+            onServerRunning: { [onRunning, admission, recorder] channel in
                 await AcceptGuard.add(to: channel) { admission.refusals.record($0, client: nil) }
                 address.bind(port: channel.localAddress?.port)
-                await onRunning(address.current)
+                await onRunning(address.current, admission.readiness(recorder.readiness))
             },
             logger: quiet)
     }

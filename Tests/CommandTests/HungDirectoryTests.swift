@@ -43,14 +43,6 @@ struct HungDirectoryTests {
             _ = try await eventually("a directory that hangs") { hanging.text.contains("hangs") ? true : nil }
             return hanging
         }
-
-        /// The server's address, once it is ready.
-        func url() async throws -> String {
-            let line = try await eventually("the line with the page's address") {
-                program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
-            }
-            return String(line.dropFirst("Callreel is ready: ".count).dropLast())
-        }
     }
 
     private static let serve = ["serve", "--config", "callreel.json", "--port", "0"]
@@ -112,7 +104,7 @@ struct HungDirectoryTests {
         let hanging = try await space.hang()
         defer { hanging.signal(SIGKILL) }
         try space.begin()
-        let url = try await space.url()
+        let url = try await space.program.page()
         #expect(try await status(url + "/healthz") == "200")
         #expect(try await status(url + "/readyz") == "200")
         #expect(try await status(url + "/api/calls") == "200")
@@ -145,7 +137,7 @@ struct HungDirectoryTests {
         try plant(id, "recordings/old.json", name: "old", state: "complete", sinks: files, in: directory)
         let space = try Space(Self.serve, configuration: configuration(directory), in: directory)
         try space.begin()
-        let url = try await space.url()
+        let url = try await space.program.page()
         let good = "\(url)/api/recordings/\(id)/files/wav/old.wav",
             bad = "\(url)/api/recordings/\(id)/files/raw/old.raw"
         _ = try await eventually("a listed recording") { try await status(good) == "200" ? true : nil }
@@ -186,7 +178,7 @@ struct HungDirectoryTests {
         let hanging = try await space.hang()
         defer { hanging.signal(SIGKILL) }
         try space.begin()
-        let url = try await space.url()
+        let url = try await space.program.page()
         _ = try await eventually("the other recordings in the list") { () -> Bool? in
             try await Task.sleep(for: .milliseconds(450))
             guard

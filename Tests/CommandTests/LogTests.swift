@@ -19,10 +19,7 @@ import Testing
             "0",
         ]
         let program = try Program("bash").start(command + arguments, in: directory.path, environment: environment)
-        let line = try await eventually("the line with the page's address") {
-            program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
-        }
-        return (program, String(line.dropFirst("Callreel is ready: ".count).dropLast()))
+        return (program, try await program.page())
     }
 
     private func call(_ url: String, count: Int = 1, from: String = "1") async throws -> Program.Result {

@@ -55,10 +55,7 @@ import Testing
             ["serve", "--config", "callreel.json", "--port", "0"], in: directory.path,
             environment: ["LD_PRELOAD": library, "FAILS": step, "PLACE": "recordings/.partial", "SWITCH": lever])
         defer { program.signal(SIGKILL) }
-        let line = try await eventually("the server") {
-            program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
-        }
-        let url = String(line.dropFirst("Callreel is ready: ".count))
+        let url = try await program.page() + "/"
         #expect(try await Program("curl").run(["-sf", url + "readyz"]).status == 0)
         try Data().write(to: URL(fileURLWithPath: lever))
         // The server tries a sync about once a minute.

@@ -10,7 +10,7 @@ final class RunningServer: Sendable {
     /// The page's address, without its last slash.
     let url: String
 
-    /// Starts a server and waits until it reports that it is ready.
+    /// Starts a server and waits until it reports its page.
     init(
         _ arguments: String..., configuration: String = configuration,
         in directory: TemporaryDirectory = TemporaryDirectory()
@@ -20,10 +20,7 @@ final class RunningServer: Sendable {
         let program = try Program.callreel.start(
             ["serve", "--config", "callreel.json", "--port", "0"] + arguments, in: directory.path)
         self.program = program
-        let line = try await eventually("the line with the page's address") {
-            program.text.split(separator: "\n").first { $0.hasPrefix("Callreel is ready: ") }
-        }
-        url = String(line.dropFirst("Callreel is ready: ".count).dropLast())
+        url = try await program.page()
     }
 
     static let configuration =
@@ -48,5 +45,17 @@ final class RunningServer: Sendable {
     /// Returns the path of every file of a recording.
     func paths(_ recording: Recording) -> [String] {
         recording.sinks.flatMap(\.files).map { directory.path + "/recordings/" + $0.name }
+    }
+}
+
+extension RunningProgram {
+    /// Waits until a server reports its page's address, and returns it without its last slash.
+    func page() async throws -> String {
+        let line = try await eventually("the line with the page's address") {
+            text.split(separator: "\n").first {
+                $0.hasPrefix("Callreel ") && $0.contains(": http") && $0.hasSuffix("/")
+            }
+        }
+        return String(line.drop { $0 != ":" }.dropFirst(2).dropLast())
     }
 }

@@ -75,6 +75,22 @@ import Testing
         }
     }
 
+    @Test func `a server that can take no calls says so at its start, and what is wrong`() async throws {
+        let directory = TemporaryDirectory(), archive = directory.path + "/archive"
+        let configuration = #"""
+            {"recordings": {"directory": "recordings"},
+             "sinks": [{"type": "wav", "directory": "\#(archive)", "mustExist": true, "required": true}]}
+            """#
+        let server = try await RunningServer(configuration: configuration, in: directory)
+        defer { server.program.signal(SIGKILL) }
+        let said = server.program.text
+        #expect(said.hasPrefix("Callreel takes no calls yet: \(server.url)/\n"), "\(said)")
+        let reason = "\(archive) is missing but must exist; is its disk mounted?"
+        #expect(said.contains("Reason: ") && said.contains(reason) && !said.contains("is ready"), "\(said)")
+        let checked = try await Program.callreel.run(["config", "check", "callreel.json"], in: directory.path)
+        #expect(checked.errors.contains("\"\(archive)\" is missing but must exist; is its disk mounted?"))
+    }
+
     @Test func `a second signal ends calls that a first one lets go on`() async throws {
         let server = try await RunningServer()
         let call = try Program.callreel.start(

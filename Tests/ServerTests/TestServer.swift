@@ -68,7 +68,8 @@ struct TestServer: Sendable {
             environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()
-        let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) { address in
+        let service = try CallreelService(configuration: configuration, logger: logger, echoPath: echoPath) {
+            address, _ in
             announce.yield(address)
             announce.finish()
         }

@@ -32,7 +32,10 @@ package enum DirectoryCheck {
             } catch {
                 number = error.value
             }
-            if mustExist { return "must exist, but cannot be examined: \(systemMessage(number))" }
+            if mustExist {
+                return number == ENOENT
+                    ? "is missing but must exist; is its disk mounted?" : "cannot be examined: \(systemMessage(number))"
+            }
             guard number == ENOENT else {
                 // A file is in a directory's place. Checking the path above finds out which.
                 if number == ENOTDIR, let parent = parent(of: current) {
