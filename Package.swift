@@ -242,7 +242,7 @@ let package = Package(
         .testTarget(
             name: "SinksTests",
             dependencies: [
-                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks",
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/SinksTests", swiftSettings: settings),

@@ -21,7 +21,7 @@ struct DroppingSink: ~Copyable, AudioSink {
         if chunks % Self.interval != 1 { try raw.write(chunk) }
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt { try raw.finish() }
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt { try raw.finish(end) }
 
     static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         try RawSink.repair(path, format: format, dryRun: dryRun)

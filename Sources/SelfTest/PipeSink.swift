@@ -47,7 +47,7 @@ struct PipeSink: ~Copyable, AudioSink {
         frames += chunk.frameCount
     }
 
-    consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
+    consuming func finish(_ end: CallEnd) -> SinkReceipt { SinkReceipt(frames: frames) }
 
     deinit { close(descriptor) }
 }

@@ -31,8 +31,8 @@ extension Bench where Sink: ~Copyable {
             if Sink.refusal(of: format, options: options) != refusal {
                 note(.answers, "refusal changes from one call to the next", format)
             }
-            if Sink.fileSuffixes(options: options) != Sink.fileSuffixes(options: options) {
-                note(.answers, "fileSuffixes changes from one call to the next")
+            if Sink.files(options: options) != Sink.files(options: options) {
+                note(.answers, "files(options:) changes from one call to the next")
             }
             if Sink.frameLimit(options: options, format: format) != limit {
                 note(.answers, "frameLimit changes from one call to the next", format)

@@ -46,8 +46,9 @@ extension Bench where Sink: ~Copyable {
             }
             // Not in the order in which they began.
             let receipts = [
-                1: try await Life<Sink>.finish(second), 0: try await Life<Sink>.finish(first),
-                2: try await Life<Sink>.finish(third),
+                1: try await Life<Sink>.finish(second, after: chunks[1]),
+                0: try await Life<Sink>.finish(first, after: chunks[0]),
+                2: try await Life<Sink>.finish(third, after: chunks[2]),
             ]
             for (index, receipt) in receipts.sorted(by: { $0.key < $1.key }) {
                 await compare(

@@ -32,6 +32,7 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         if isBroken(SinkContractRule.audio) { return }
         await checkCheckpoints(take)
         if isBroken([.harmlessCheckpoint]) { return }
+        await checkWholeCalls(take)
         await checkInstances(take)
         if !take.outcome.files.isEmpty {
             await checkWholeFiles(take)
@@ -72,12 +73,12 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
         for stray in found.subtracting(expected).sorted() {
             note(.ownFiles, "\(stray) is in the call's directory, but createFile did not create it", call.format)
         }
-        let suffixes = Sink.fileSuffixes(options: options)
-        for name in context.createdFiles
-        where !suffixes.isEmpty && !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
-            note(
-                .fileNames, "\(name) has none of the type's suffixes: \(suffixes.joined(separator: ", "))",
-                call.format)
+        if case .suffixes(let suffixes) = Sink.files(options: options) {
+            for name in context.createdFiles where !suffixes.contains(String(name.dropFirst(stem.count + 1))) {
+                note(
+                    .fileNames, "\(name) has none of the type's suffixes: \(suffixes.joined(separator: ", "))",
+                    call.format)
+            }
         }
         for gone in expected.subtracting(found).sorted() {
             note(.ownFiles, "\(gone) was created, but is missing", call.format)

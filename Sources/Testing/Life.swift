@@ -3,7 +3,7 @@ import Foundation
 
 /// The operations of a sink, as messages name them.
 enum Verb: String, Sendable {
-    case open, write, checkpoint, finish, repair, decode
+    case open, write, event, checkpoint, finish, repair, decode
     case letGo = "deinit"
     case answers = "refusal or frameLimit"
 }
@@ -65,9 +65,13 @@ struct DecodedAudio: Sendable {
 /// Runs a sink's instances, from open to their end.
 enum Life<Sink: AudioSink & ~Copyable> {
     /// Runs an instance to its regular end.
-    /// - Parameter meddle: called before each chunk and before `finish`.
+    /// - Parameters:
+    ///   - events: events to give, each before the chunk that begins at its frame, or after the last chunk.
+    ///   - isPart: true ends a part of a call that goes on.
+    ///   - meddle: called before each chunk and before `finish`.
     static func run(
         _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false,
+        events: [CallEvent] = [], isPart: Bool = false,
         meddle: (Moment) -> Void = { _ in }
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
@@ -77,16 +81,25 @@ enum Life<Sink: AudioSink & ~Copyable> {
             if checkpoints { try await checkpoint(&sink) }
             for chunk in chunks {
                 meddle(.chunk(after: done))
+                for event in events where event.frame == chunk.start { try await give(&sink, event) }
                 try await write(&sink, chunk)
                 done += chunk.frameCount
                 if checkpoints { try await checkpoint(&sink) }
             }
+            let last = chunks.last?.end ?? .start
+            for event in events where event.frame == last { try await give(&sink, event) }
         } catch {
             letGo(sink)
             throw error
         }
         meddle(.finish)
-        return try await finish(sink)
+        return try await finish(sink, after: chunks, isPart: isPart)
+    }
+
+    static func give(_ sink: inout Sink, _ event: CallEvent) async throws(LifeError) {
+        let run = Watch.begin(.event)
+        defer { run.end() }
+        do throws(SinkError) { try await sink.event(event) } catch { throw LifeError(verb: .event, error: error) }
     }
 
     /// Runs an instance with one checkpoint and some more chunks, and then releases it without
@@ -135,10 +148,16 @@ enum Life<Sink: AudioSink & ~Copyable> {
         do throws(SinkError) { try await sink.checkpoint() } catch { throw LifeError(verb: .checkpoint, error: error) }
     }
 
-    static func finish(_ sink: consuming Sink) async throws(LifeError) -> SinkReceipt {
+    /// Finishes an instance after the last chunk of a call, or of a part.
+    static func finish(
+        _ sink: consuming Sink, after chunks: [PCMChunk], isPart: Bool = false
+    ) async throws(LifeError) -> SinkReceipt {
+        let end = CallEnd(reason: isPart ? nil : "the call ended", frames: chunks.last?.end.frames ?? 0)
         let run = Watch.begin(.finish)
         defer { run.end() }
-        do throws(SinkError) { return try await sink.finish() } catch { throw LifeError(verb: .finish, error: error) }
+        do throws(SinkError) { return try await sink.finish(end) } catch {
+            throw LifeError(verb: .finish, error: error)
+        }
     }
 
     /// Releases the sink without `finish`.

@@ -54,12 +54,14 @@ struct Room: Sendable {
         let call = CallFacts(
             carrier: "contract", from: "447700900123", to: "441632960000", uuid: "aaaaaaaa-bbbb-cccc-dddd-0123456789ab",
             conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
+        var observer = SinkObserver()
+        observer.onCreate = onCreate
         return SinkContext(
             recording: RecordingFacts(
                 id: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500)),
             format: format, sinkName: "contract", directory: SinkDirectory(path: directory, fileStem: stem),
             logger: Logger(label: "callreel.contract") { _ in SwiftLogNoOpLogHandler() },
-            onCreate: onCreate)
+            observer: observer)
     }
 
     /// Returns the paths of everything in the room. Paths in the call's directory are relative to it.

@@ -75,12 +75,25 @@ public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
     public static let fileNames = Self(
         number: "S35", text: "If the type names its files' suffixes, no file has another suffix")
 
+    // MARK: The whole call
+
+    public static let events = Self(
+        number: "S37", text: "An event of any type is taken, and changes nothing in the audio")
+    public static let origins = Self(
+        number: "S38", text: "Inserted silence and masked stretches count like the call's audio")
+    public static let parts = Self(number: "S39", text: "A part ends like a call: with a receipt")
+    public static let carriedState = Self(
+        number: "S40", text: "An instance works with the state that another left, and without one")
+    public static let probe = Self(
+        number: "S41", text: "A probe leaves nothing, and does not say that a destination works that cannot be opened")
+
     /// The rules that the kit checks, in the order of their numbers.
     public static let all: [Self] = [
         name, summary, optionsAsJSON, strictOptions, answers, formats, refusal, ownFiles, noOverwriting, anyCall,
         receiptFrames,
         framesByFile, chunking, independence, harmlessCheckpoint, checkpointHolds, durability, release, noSwallowing,
         blame,
-        failedFiles, slowness, wholeFiles, dryRun, repairTwice, tornFiles, decoding, fileNames,
+        failedFiles, slowness, wholeFiles, dryRun, repairTwice, tornFiles, decoding, fileNames, events, origins,
+        parts, carriedState, probe,
     ]
 }

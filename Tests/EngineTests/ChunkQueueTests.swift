@@ -46,6 +46,7 @@ extension ChunkQueue.Item {
         case .chunk(let chunk): "chunk \(chunk.start.frames)..<\(chunk.end.frames)"
         case .gap(let frames, let start, let isPaused):
             "\(isPaused ? "paused " : "")gap \(start.frames)..<\(start.frames + frames)"
+        case .event(let event): "event \(event.type) at \(event.frame.frames)"
         case .checkpoint: "checkpoint"
         case .end: "end"
         }
@@ -59,7 +60,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
     @Test func `chunks come in order, and the end after them`() async {
         let bench = QueueBench()
         for frames in [320, 1, 640] { #expect(bench.push(frames)) }
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await bench.next() == "chunk 0..<320")
         #expect(await bench.next() == "chunk 320..<321")
         #expect(await bench.next() == "chunk 321..<961")
@@ -72,7 +73,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
         #expect(bench.push(320))
         #expect(await first == "chunk 0..<320")
         async let second = bench.next()
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await second == "end")
     }
 
@@ -81,7 +82,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
         #expect(bench.push(3999))
         #expect(!bench.push(1))
         #expect(!bench.push(5))
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await bench.next() == "chunk 0..<3999")
         #expect(await bench.next() == "chunk 3999..<4000")
         #expect(await bench.next() == "chunk 4000..<4005")
@@ -127,7 +128,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
         #expect(bench.announcements.count == 1)
         #expect(bench.push(4000))
         #expect(bench.push(4000))
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         bench.queue.fail()
         #expect(bench.announcements.count == 1)
         let pulse = bench.queue.tick(now: farFuture)
@@ -137,7 +138,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
 
     @Test func `what comes after the end is refused quietly`() async {
         let bench = QueueBench()
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(bench.push(320))
         #expect(await bench.next() == "end")
     }
@@ -184,7 +185,7 @@ let farFuture = ContinuousClock.now + .seconds(1_000_000)
             return items.values.last == "checkpoint"
         }
         _ = bench.queue.tick(now: farFuture + .seconds(9999))
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         await worker.value
         #expect(items.values == ["chunk 0..<10", "checkpoint", "chunk 10..<20", "checkpoint", "end"])
     }

@@ -119,7 +119,7 @@ import Testing
         expected += [Int16](repeating: 0, count: gap)
         next += gap
         writes += (gap + 7999) / 8000
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         let probe = Probe(), workspace = try Workspace(), fallback = try Workspace()
         var options = ProbeOptions()
         options.probe = probe.name

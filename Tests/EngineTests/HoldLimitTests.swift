@@ -149,7 +149,7 @@ import Testing
         _ = bench.push(100)
         for _ in 0..<3 { _ = bench.push(200, isPaused: true) }
         _ = bench.push(50)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(bench.queue.droppedFrames == 150)
         for item in ["chunk 0..<4000", "gap 4000..<4100", "paused gap 4100..<4700", "gap 4700..<4750", "end"] {
             #expect(await bench.next() == item)

@@ -82,7 +82,7 @@ import Testing
         let bench = QueueBench(), workspace = try Workspace()
         _ = bench.push(4000)
         _ = bench.push(3000)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         let job = SinkJob(places: [workspace.place()], queue: bench.queue)
         let report = await SinkService<ShortSink>.run(.init(), job)
         #expect(report.isFinished)
@@ -193,5 +193,7 @@ private struct ShortSink: AudioSink {
 
     mutating func write(_ chunk: borrowing PCMChunk) { frames += chunk.frameCount }
 
-    consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames, details: ["frames": .integer(frames)]) }
+    consuming func finish(_ end: CallEnd) -> SinkReceipt {
+        SinkReceipt(frames: frames, details: ["frames": .integer(frames)])
+    }
 }

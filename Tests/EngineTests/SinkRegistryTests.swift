@@ -16,7 +16,7 @@ private protocol IdleSink: AudioSink {}
 extension IdleSink {
     static var summary: String { "Nothing." }
     mutating func write(_ chunk: borrowing PCMChunk) async throws(SinkError) {}
-    consuming func finish() async throws(SinkError) -> SinkReceipt { SinkReceipt(frames: 0) }
+    consuming func finish(_ end: CallEnd) async throws(SinkError) -> SinkReceipt { SinkReceipt(frames: 0) }
 }
 
 private struct HidingSink: IdleSink {
@@ -169,7 +169,7 @@ private struct MisnamedSink: IdleSink {
         #expect(plan.envelope.checkpoint == 4)
         #expect(plan.envelope.finishLimit == 5)
         let queue = ChunkQueue(envelope: plan.envelope, format: .telephone) {}
-        queue.close()
+        queue.close("the caller hung up")
         let workspace = try Workspace()
         let job = SinkJob(places: [workspace.place()], queue: queue, station: SinkStation(plan))
         let report = await plan.sink.run(job)

@@ -58,7 +58,7 @@ import Testing
         thread.serve(Client(thread) { gate.wait() })
         let bench = QueueBench()
         for _ in 0..<100 { _ = bench.push(10) }
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         var options = ProbeOptions()
         options.probe = probe.name
         SinkService<ProbeSink>.start(options, SinkJob(places: [workspace.place()], queue: bench.queue), on: threads) {

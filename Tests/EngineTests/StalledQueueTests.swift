@@ -39,7 +39,7 @@ import Testing
         #expect(await bench.next() == "chunk 1000..<2000")
         #expect(!bench.queue.isStalled)
         #expect(bench.push(320))
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await bench.next() == "chunk 2000..<3000")
         #expect(await bench.next() == "chunk 3000..<4000")
         #expect(await bench.next() == "gap 4000..<5050")
@@ -57,7 +57,7 @@ import Testing
         #expect(!bench.push(4000))
         #expect(bench.queue.tick(now: farFuture).stalledNow)
         _ = bench.push(20)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await bench.next() == "gap 4000..<4010")
         #expect(await bench.next() == "chunk 4010..<8010")
         #expect(await bench.next() == "gap 8010..<8030")
@@ -70,7 +70,7 @@ import Testing
         _ = bench.push(4000)
         _ = bench.queue.tick(now: farFuture)
         for _ in 0..<1000 { #expect(bench.push(320)) }
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(await bench.next() == "chunk 0..<4000")
         #expect(await bench.next() == "gap 4000..<324000")
         #expect(await bench.next() == "end")
@@ -80,17 +80,17 @@ import Testing
         let bench = QueueBench(finishLimit: 60)
         _ = bench.push(320)
         #expect(!bench.queue.tick(now: farFuture).isLost)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(!bench.queue.tick(now: .now).isLost)
         #expect(bench.queue.tick(now: farFuture).isLost)
         let late = QueueBench(finishLimit: 1_000_000_000)
-        late.queue.close()
+        late.queue.close("the caller hung up")
         #expect(!late.queue.tick(now: farFuture).isLost)
     }
 
     @Test func `a sink has at least the time of a stall to come to its end`() {
         let bench = QueueBench(stallLimit: 1_000_000_000, finishLimit: 1)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         #expect(!bench.queue.tick(now: farFuture).isLost)
     }
 
@@ -121,7 +121,7 @@ import Testing
             if !queue.push(chunk) { _ = await waiting.next() }
             if Int.random(in: 0..<8, using: &generator) == 0 { await Task.yield() }
         }
-        queue.close()
+        queue.close("the caller hung up")
         let (written, silence, isOrdered) = await taken
         isOver.withLock { $0 = true }
         await clock
@@ -140,7 +140,7 @@ import Testing
             case .gap(let frames, let start, _):
                 isOrdered = isOrdered && start.frames == written + silence
                 silence += frames
-            case .checkpoint: await Task.yield()
+            case .checkpoint, .event: await Task.yield()
             case .end: return (written, silence, isOrdered)
             }
         }

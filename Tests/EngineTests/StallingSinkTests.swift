@@ -188,7 +188,7 @@ import Testing
         _ = bench.push(4000)
         _ = bench.queue.tick(now: farFuture)
         _ = bench.push(20_000)
-        bench.queue.close()
+        bench.queue.close("the caller hung up")
         let workspace = try Workspace()
         var options = ProbeOptions()
         options.probe = probe.name

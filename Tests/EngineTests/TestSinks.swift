@@ -186,7 +186,7 @@ struct ProbeSink: AudioSink, ~Copyable {
         try reach(.checkpoint)
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try reach(.finish)
         try file.write(unsafe held.span.bytes)
         if options.removesItsFile { try? FileManager.default.moveItem(atPath: file.path, toPath: file.path + ".away") }
@@ -239,7 +239,7 @@ final class MeterSink: AudioSink, Sendable {
         await Task.yield()
     }
 
-    consuming func finish() async throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) async throws(SinkError) -> SinkReceipt {
         await Task.yield()
         return SinkReceipt(
             frames: frames.load(ordering: .relaxed), details: ["level": .integer(level), "peak": .number(-.infinity)])

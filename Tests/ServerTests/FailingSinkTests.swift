@@ -63,5 +63,5 @@ private struct BrokenSink: AudioSink {
 
     func write(_ chunk: borrowing PCMChunk) throws(SinkError) { throw SinkError(.write, "told not to write") }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt { SinkReceipt(frames: 0) }
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt { SinkReceipt(frames: 0) }
 }

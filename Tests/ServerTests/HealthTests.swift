@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -93,6 +94,48 @@ import Testing
             #expect(try await get(server.http + "/healthz") == (200, Data("alive\n".utf8)))
             let (status, value) = try await readiness(server)
             #expect(status == 200 && value["ready"] == true && texts(value["obstacles"]).isEmpty)
+        }
+    }
+
+    @Test func `what sinks measure themselves is in the metrics, by their entries`() async throws {
+        var registry = SinkRegistry()
+        registry.register(MeasuringSink.self)
+        let sinks = #"[{"type": "measuring"}, {"type": "measuring", "name": "second"}]"#
+        try await TestServer.run(sinks: sinks, registry: registry) { server in
+            _ = try await PythonCall(server.cable, pcm: Speech.path).place()
+            let recording = try await server.finished()[0]
+            let found = try await metrics(server)
+            for name in ["measuring", "second"] {
+                let label = "{sink=\(name)}"
+                #expect(
+                    found["callreel_plugin_measuring_frames_total" + label] == Double(recording.framesReceived),
+                    "\(found)")
+                #expect(found["callreel_plugin_measuring_last" + label] == Double(recording.framesReceived))
+                #expect(found["callreel_plugin_measuring_pause_seconds_count" + label] == 1)
+                // Neither a name that is none, nor any number of them.
+                #expect(!found.keys.contains { $0.contains("no_name") } && found.keys.count { $0.contains("_n6") } < 11)
+            }
+        }
+    }
+
+    @Test func `a sink's own probe decides about calls, and no instance is opened without one`() async throws {
+        var registry = SinkRegistry()
+        registry.register(ProbedSink.self)
+        let directory = TemporaryDirectory(), sign = directory.path + "/sign"
+        let sinks = #"[{"type": "probed", "sign": "\#(sign)", "required": true}]"#
+        try await TestServer.run(sinks: sinks, registry: registry) { server in
+            let reasons = try await eventually("a server that is not ready") {
+                let (status, value) = try await readiness(server)
+                return status == 503 ? texts(value["obstacles"]) : nil
+            }
+            #expect(reasons.count == 1 && reasons[0].contains("the service is closed"), "\(reasons)")
+            try Data().write(to: URL(fileURLWithPath: sign))
+            _ = try await eventually("a server that is ready") {
+                try await readiness(server).status == 200 ? true : nil
+            }
+            #expect(try await PythonCall(server.cable, pcm: Speech.path).place().map(\.code) == [1000])
+            // One line for each instance.
+            #expect(try await server.finished()[0].sinks[0].details?["openings"] == 1)
         }
     }
 
@@ -216,5 +259,64 @@ import Testing
                 #expect(isCritical ? ending.status == 503 : ending.code == 1000)
             }
         }
+    }
+}
+
+/// A sink that measures.
+private struct MeasuringSink: AudioSink {
+    static let type = "measuring"
+    static let summary = "measures"
+
+    private let context: SinkContext
+    private var frames = 0
+
+    init(options: Options, context: SinkContext) { self.context = context }
+
+    mutating func write(_ chunk: borrowing PCMChunk) {
+        frames += chunk.frameCount
+        context.count("frames", by: chunk.frameCount)
+        context.measure("last", Double(frames))
+    }
+
+    consuming func finish(_ end: CallEnd) -> SinkReceipt {
+        context.measure("pause", .milliseconds(20))
+        context.count("no name\n")
+        for number in 0..<200 { context.count("n\(number)") }
+        return SinkReceipt(frames: frames)
+    }
+}
+
+/// A sink for a service that is open while a file exists.
+private struct ProbedSink: AudioSink {
+    struct Options: Configurable {
+        var sign = ""
+
+        static let fields: [Field<Self>] = [.string("sign", \.sign, "The file that says whether the service is open.")]
+    }
+
+    static let type = "probed"
+    static let summary = "looks before it opens"
+    private static let openings = Mutex<[String: Int]>([:])
+
+    private let options: Options
+    private var frames = 0
+
+    static func probe(options: Options, context: SinkContext) async throws(SinkError) -> ProbeAnswer {
+        guard FileManager.default.fileExists(atPath: options.sign) else {
+            throw SinkError(.open, "the service is closed")
+        }
+        return .works
+    }
+
+    init(options: Options, context: SinkContext) {
+        self.options = options
+        Self.openings.withLock { $0[options.sign, default: 0] += 1 }
+    }
+
+    mutating func write(_ chunk: borrowing PCMChunk) { frames += chunk.frameCount }
+
+    consuming func finish(_ end: CallEnd) -> SinkReceipt {
+        let openings = Self.openings.withLock { $0[options.sign] ?? 0 }
+        return SinkReceipt(frames: frames, details: ["openings": .integer(openings)])
     }
 }

@@ -236,7 +236,7 @@ private struct GatedSink: AudioSink {
         await Self.gate.wait()
     }
 
-    consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
+    consuming func finish(_ end: CallEnd) -> SinkReceipt { SinkReceipt(frames: frames) }
 }
 
 /// Holds back its callers until it is opened.

@@ -1,6 +1,7 @@
 import CallreelCore
 import CallreelSinks
 import Foundation
+import TestSupport
 import Testing
 
 /// Reads files made by other programs.
@@ -159,7 +160,7 @@ import Testing
         let torn = try workspace.copy("call.flac")
         #expect(try AudioFileReader(path: torn).frameCount == nil)
         expectSame(try read(torn), Array(samples[..<4608]))
-        _ = try sink.finish()
+        _ = try sink.finish(.hangup)
     }
 
     @Test func `a file that is not audio is named, with the reason`() throws {

@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CallreelSinks
@@ -104,7 +105,7 @@ import Testing
             try await sink.write(PCMChunk(samples: [1, 2, 3], format: format, start: .start))
             try fillUp(workspace.file("call.\(Sink.type)"))
             do {
-                _ = try await sink.finish()
+                _ = try await sink.finish(.hangup)
                 Issue.record("\(Sink.type) finished on a full device")
             } catch {
                 #expect(error.code == .finish)

@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CallreelSinks
@@ -38,7 +39,7 @@ extension ExecSinkTests {
                 try sink.write(PCMChunk(samples: [1], format: format, start: FramePosition(0)))
                 await reached { await (try? checkpoint(&sink)) == nil || script != "exit 0" }
                 if script != "exit 0" { try await Task.sleep(for: .milliseconds(300)) }
-                _ = try sink.finish()
+                _ = try sink.finish(.hangup)
             }
             #expect(
                 error?.description.contains("before its") == true

@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CallreelSinks
@@ -197,7 +198,7 @@ extension ExecSinkTests {
             try sink.write(PCMChunk(samples: [1], format: AudioFormat(sampleRate: 16000), start: FramePosition(0)))
             for _ in 0..<20 { _ = OrphanReaper.look(after: OrphanReaper.look(after: [])) }
             do throws(SinkError) {
-                _ = try sink.finish()
+                _ = try sink.finish(.hangup)
                 Issue.record("a program that ended with status 3 is no success")
             } catch {
                 #expect(error.description.contains("ended with status 3"), "\(error)")

@@ -2,6 +2,7 @@ import CallreelCore
 import CallreelSinks
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 /// The audio kept in memory, and its limits.
@@ -33,7 +34,7 @@ import Testing
         var found = MemorySink.recordings(label: label)
         #expect(found.count == 1 && found[0].frameCount == 1280 && !found[0].isFinished)
         for piece in pieces[4...] { try sink.write(piece) }
-        let receipt = sink.finish()
+        let receipt = sink.finish(.hangup)
         #expect(receipt.frames == 5000 && receipt.details["label"] == .string(label))
         found = MemorySink.recordings(label: label)
         #expect(
@@ -76,8 +77,8 @@ import Testing
         MemorySink.forgetRecordings(label: label)
         #expect(MemorySink.recordings(label: label).map(\.id) == [ids[1], ids[2]])
         try third.write(PCMChunk(samples: [3, 3], format: format, start: FramePosition(0)))
-        #expect(running.finish().frames == 1)
-        _ = third.finish()
+        #expect(running.finish(.hangup).frames == 1)
+        _ = third.finish(.hangup)
         _ = try await record(MemorySink.self, [4, 4], context(ids[3]), options: options(calls: 2))
         #expect(MemorySink.recordings(label: label).map(\.samples) == [[3, 3], [4, 4]])
     }

@@ -1,6 +1,7 @@
 import CallreelCore
 import CallreelEngine
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CallreelSinks
@@ -173,7 +174,7 @@ import Testing
         expectSame(try Tool.sox(killed), Array(samples[..<44_800]), "sox")
         expectSame(try Tool.ffmpeg(killed), Array(samples[..<44_800]), "ffmpeg")
         for piece in pieces[140...] { try sink.write(piece) }
-        #expect(try sink.finish().frames == 48_000)
+        #expect(try sink.finish(.hangup).frames == 48_000)
         expectSame(try Tool.sox(workspace.file(name)), samples)
     }
 
@@ -213,7 +214,7 @@ import Testing
             #expect(try contents(torn).count == before.count - 100)
             try FileManager.default.removeItem(atPath: copy)
         }
-        #expect(try sink.finish().frames == samples.count)
+        #expect(try sink.finish(.hangup).frames == samples.count)
     }
 
     @Test(arguments: SndfileFormat.allCases)

@@ -1,5 +1,6 @@
 import CallreelCore
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CallreelSinks
@@ -86,7 +87,7 @@ import Testing
                     for chunk in chunks(speech, format, frames: 4000) { try sink.write(chunk) }
                 }
                 let before = try bytesRead()
-                #expect(try sink.finish().frames == rounds * speech.count)
+                #expect(try sink.finish(.hangup).frames == rounds * speech.count)
                 reads.append(try bytesRead() - before)
                 sizes.append(try contents(workspace.file("call.\(stream.fileExtension)")).count)
             }

@@ -14,7 +14,7 @@ extension CountingSink {
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) { frames += chunk.frameCount }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         SinkReceipt(frames: frames, details: ["frames": .integer(frames)])
     }
 }
@@ -30,7 +30,7 @@ struct PlainSink: CountingSink {
     var frames = 0
     private let opened = ContinuousClock.now
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         SinkReceipt(
             frames: frames, details: ["age": .string("\(ContinuousClock.now - opened)"), "frames": .integer(frames)])
     }
@@ -123,7 +123,7 @@ struct CommonPeakSink: CountingSink {
         }
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         let age = ContinuousClock.now - opened
         return SinkReceipt(
             frames: frames, details: ["age": .string("\(age)"), "peak": .integer(Int(Self.peak.withLock { $0 }))])
@@ -150,7 +150,7 @@ final class MonoSink: AudioSink {
         frames += count
     }
 
-    consuming func finish() async throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) async throws(SinkError) -> SinkReceipt {
         await Task.yield()
         return SinkReceipt(frames: frames)
     }
@@ -184,7 +184,7 @@ struct BlockSink: ~Copyable, AudioSink {
         try unsafe file.write(ready.span.bytes)
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try unsafe file.write(held.span.bytes)
         let receipt = SinkReceipt(frames: frames)
         try file.close()

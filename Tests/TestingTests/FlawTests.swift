@@ -59,6 +59,10 @@ import Testing
     }
 
     private static let cases: [(Flaw, SinkContractRule)] = [
+        (.failsAtEvents, .events), (.writesAtEvents, .events),
+        (.skipsSilence, .origins), (.skipsMasked, .origins),
+        (.failsAtParts, .parts), (.needsItsState, .carriedState), (.spoilsItsState, .carriedState),
+        (.probesWithAFile, .probe), (.probesNothing, .probe),
         (.changesItsMind, .answers), (.takesNoFrame, .answers),
         (.refusesEverything, .formats),
         (.swallowsOpening, .refusal),

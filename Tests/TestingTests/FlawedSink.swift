@@ -12,6 +12,8 @@ enum Flaw: String, CaseIterable, Sendable {
         emptiesOnFailure, doesNotWait
     case repairsWholeFiles, repairsToOneMore, repairsInDryRuns, repairsInSteps, repairsByGuessing, repairsWhatIsMissing
     case decodesOneLess, decodesOtherwise, failsInStereo, namesAnotherFile
+    case failsAtEvents, writesAtEvents, skipsSilence, skipsMasked, failsAtParts, needsItsState, spoilsItsState
+    case probesWithAFile, probesNothing
 }
 
 struct FlawOptions: Configurable {
@@ -56,8 +58,18 @@ struct FlawedSink: ~Copyable, AudioSink {
         options.flaw == .takesNoFrame ? 0 : nil
     }
 
-    static func fileSuffixes(options: FlawOptions) -> [String] {
-        ["\(options.flaw.rawValue).\(options.flaw == .namesAnotherFile ? "raw" : "pcm")"]
+    static func files(options: FlawOptions) -> SinkFiles {
+        .suffixes(["\(options.flaw.rawValue).\(options.flaw == .namesAnotherFile ? "raw" : "pcm")"])
+    }
+
+    static func probe(options: FlawOptions, context: SinkContext) throws(SinkError) -> ProbeAnswer {
+        switch options.flaw {
+        case .probesWithAFile:
+            _ = FileManager.default.createFile(atPath: context.directory + "/probe", contents: nil)
+            return .unknown
+        case .probesNothing: return .works
+        default: return .unknown
+        }
     }
 
     init(options: FlawOptions, context: SinkContext) throws(SinkError) {
@@ -66,6 +78,11 @@ struct FlawedSink: ~Copyable, AudioSink {
         if flaw == .countsInCommon { Self.common.withLock { $0 = 0 } }
         let suffix = "\(flaw.rawValue).pcm"
         path = "\(context.directory)/\(context.fileStem).\(suffix)"
+        let state = context.carried as? Int
+        if flaw == .needsItsState, context.part > 0, state == nil {
+            throw SinkError(.open, "there is no state", blame: .bug)
+        }
+        if flaw == .spoilsItsState, let state { frames = state }
         switch flaw {
         case .swallowsOpening: file = try? context.createFile(suffix)
         case .replacesFiles:
@@ -89,6 +106,8 @@ struct FlawedSink: ~Copyable, AudioSink {
     }
 
     mutating func write(_ chunk: borrowing PCMChunk) throws(SinkError) {
+        if flaw == .skipsSilence, chunk.origin == .silence { return }
+        if flaw == .skipsMasked, chunk.origin == .masked { return }
         var samples = chunk.withSamples { span in span.indices.map { span[$0] } }
         frames += chunk.frameCount
         let count = chunk.frameCount
@@ -111,15 +130,21 @@ struct FlawedSink: ~Copyable, AudioSink {
         }
     }
 
+    mutating func event(_ event: CallEvent) throws(SinkError) {
+        if flaw == .failsAtEvents, event.type.isEmpty { throw SinkError(.write, "an event without a type") }
+        if flaw == .writesAtEvents { try unsafe file?.write(last.span.bytes) }
+    }
+
     mutating func checkpoint() async throws(SinkError) {
         if flaw == .repeatsAtCheckpoints { try unsafe file?.write(last.span.bytes) }
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
+        if flaw == .failsAtParts, !end.isCallOver { throw SinkError(.finish, "the call is not over") }
         if flaw == .failsWithoutFrames, frames == 0 { throw SinkError(.finish, "there is nothing to finish") }
         try unsafe file?.write(held.span.bytes)
         let name = file?.name ?? ""
-        var receipt = SinkReceipt(frames: frames, framesByFile: [name: frames])
+        var receipt = SinkReceipt(frames: frames, framesByFile: [name: frames], carried: frames)
         switch flaw {
         case .swallowsOpening: receipt.framesByFile = [:]
         case .countsOneMore: receipt.frames += 1

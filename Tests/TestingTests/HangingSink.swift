@@ -54,7 +54,7 @@ struct HangingSink: ~Copyable, AudioSink {
 
     mutating func checkpoint() async throws(SinkError) { Self.reach(.checkpoint, verb) }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         Self.reach(.finish, verb)
         isFinished = true
         try file.synchronize()

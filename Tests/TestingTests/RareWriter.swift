@@ -38,7 +38,7 @@ struct RareWriter: ~Copyable, AudioSink {
         }
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try Self.write("\(frames) in all\n", .lastLine, file, swallows)
         let receipt = SinkReceipt(frames: frames, framesByFile: [file.name: frames])
         try file.close()

@@ -40,7 +40,7 @@ struct RunSink: ~Copyable, AudioSink {
         if mistake == .count { count += 1 }
     }
 
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try endRun()
         // The mistake in the lines stays in the lines.
         let details: [String: JSONValue] = mistake == .lines ? [:] : ["runs": .integer(count)]

@@ -1,5 +1,15 @@
 /// A run of consecutive frames of one call. It is immutable, and all sinks share it without copying.
 public struct PCMChunk: Sendable {
+    /// Where the samples of a chunk come from.
+    public enum Origin: Sendable {
+        /// The call's audio, as the carrier sent it.
+        case call
+        /// Silence that Callreel inserted for audio that this sink was too slow to take.
+        case silence
+        /// Silence in place of the call's audio, because the recording is paused.
+        case masked
+    }
+
     /// The shape of the samples.
     public let format: AudioFormat
     /// The position of the first frame on the call's timeline.
@@ -8,6 +18,9 @@ public struct PCMChunk: Sendable {
     package let receivedAt: ContinuousClock.Instant
     /// The recording was paused when the chunk arrived.
     package let isPaused: Bool
+    /// Where the samples come from. A converter of rates holds a little audio back, so after a conversion the first
+    /// frames of a chunk may still be of the origin before.
+    public let origin: Origin
     /// The samples, interleaved by channel. All sinks share them without copying.
     ///
     /// To pass them to a C library or write them to a file, borrow them with ``withSamples(_:)``.
@@ -16,14 +29,14 @@ public struct PCMChunk: Sendable {
     private let memory: SampleMemory?
 
     /// Makes a chunk of interleaved samples. They must be whole frames.
-    public init(samples: [Int16], format: AudioFormat, start: FramePosition) {
-        self.init(samples: samples, format: format, start: start, isPaused: false)
+    public init(samples: [Int16], format: AudioFormat, start: FramePosition, origin: Origin = .call) {
+        self.init(samples: samples, format: format, start: start, isPaused: false, origin: origin)
     }
 
     /// Makes a chunk, with the state of the recording at its arrival. Later chunks may reuse its memory once it is
     /// released.
     package init(
-        samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool,
+        samples: [Int16], format: AudioFormat, start: FramePosition, isPaused: Bool, origin: Origin = .call,
         receivedAt: ContinuousClock.Instant = .now
     ) {
         precondition(samples.count.isMultiple(of: format.channels), "a chunk holds whole frames")
@@ -32,12 +45,17 @@ public struct PCMChunk: Sendable {
         self.format = format
         self.start = start
         self.isPaused = isPaused
+        self.origin = origin
         self.receivedAt = receivedAt
     }
 
     /// Returns a chunk of digital silence.
-    public static func silence(frames: Int, format: AudioFormat, start: FramePosition) -> PCMChunk {
-        PCMChunk(samples: [Int16](repeating: 0, count: frames * format.channels), format: format, start: start)
+    public static func silence(
+        frames: Int, format: AudioFormat, start: FramePosition, origin: Origin = .silence
+    ) -> PCMChunk {
+        PCMChunk(
+            samples: [Int16](repeating: 0, count: frames * format.channels), format: format, start: start,
+            origin: origin)
     }
 
     /// Frames in the chunk.
@@ -51,8 +69,7 @@ public struct PCMChunk: Sendable {
         guard frames > 0 else { return self }
         return PCMChunk(
             samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames,
-            isPaused: isPaused,
-            receivedAt: receivedAt)
+            isPaused: isPaused, origin: origin, receivedAt: receivedAt)
     }
 
     /// Returns the chunk's first frames; the whole chunk if it has no more.
@@ -60,14 +77,14 @@ public struct PCMChunk: Sendable {
         guard frames < frameCount else { return self }
         return PCMChunk(
             samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused,
-            receivedAt: receivedAt)
+            origin: origin, receivedAt: receivedAt)
     }
 
-    /// The same stretch as silence.
+    /// The same stretch as silence, because the recording is paused.
     package var silenced: PCMChunk {
         PCMChunk(
             samples: [Int16](repeating: 0, count: samples.count), format: format, start: start, isPaused: isPaused,
-            receivedAt: receivedAt)
+            origin: .masked, receivedAt: receivedAt)
     }
 
     /// Lends the samples, interleaved by channel, in the machine's byte order.

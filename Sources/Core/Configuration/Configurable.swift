@@ -18,6 +18,14 @@ public protocol Configurable: Sendable {
     static var fields: [Field<Self>] { get }
 }
 
+/// The options of a plug-in that has none.
+public struct NoOptions: Configurable {
+    /// Makes the options.
+    public init() {}
+
+    public static let fields: [Field<Self>] = []
+}
+
 extension Configurable {
     /// Reads a group strictly: an unknown key, a wrong type or a value out of range is a problem with its path.
     ///

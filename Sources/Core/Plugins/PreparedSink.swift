@@ -10,12 +10,12 @@ package struct PreparedSink: Sendable {
     package let type: String
     /// Returns the reason why the options cannot work for audio of a shape, or nil.
     package let refusal: @Sendable (AudioFormat) -> String?
-    /// Suffixes of the sink's files, as far as they are known beforehand.
-    package let fileSuffixes: [String]
+    /// The sink's files, as far as they are known beforehand.
+    package let files: SinkFiles
     /// Returns the reason why the sink cannot work on this machine now, or nil. Blocks.
     package let findObstacle: @Sendable () -> String?
-    /// Opens the sink and releases it, to test whether it can be opened.
-    package let open: @Sendable (SinkContext) async throws(SinkError) -> Void
+    /// Finds out whether the destination works, by the type's own probe, or by opening an instance and releasing it.
+    package let probe: @Sendable (SinkContext) async throws(SinkError) -> Void
     /// Passes the type and its options to a visitor.
     package let accept: @Sendable (any SinkVisitor) -> Void
 
@@ -23,9 +23,14 @@ package struct PreparedSink: Sendable {
     init<Sink: AudioSink & ~Copyable>(_ sink: Sink.Type, options: Sink.Options) {
         type = Sink.type
         refusal = { format in Sink.refusal(of: format, options: options) }
-        fileSuffixes = Sink.fileSuffixes(options: options)
+        files = Sink.files(options: options)
         findObstacle = { Sink.obstacle(options: options) }
-        open = { context throws(SinkError) in _ = try await Sink(options: options, context: context) }
+        probe = { context async throws(SinkError) in
+            switch try await Sink.probe(options: options, context: context) {
+            case .works: break
+            case .unknown: _ = try await Sink(options: options, context: context)
+            }
+        }
         accept = { visitor in visitor.visit(Sink.self, options: options) }
     }
 }

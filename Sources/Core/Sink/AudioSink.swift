@@ -1,8 +1,8 @@
 /// A destination for a call's audio: a file format, a meter, a transcriber, anything that takes frames.
 ///
-/// Callreel uses an instance in four steps: **open** (`init`), **write**, **checkpoint**, **finish**. One instance
-/// serves a call, or a stretch of it. Its methods are called one after the other, so it needs no lock. They may block:
-/// they run on threads kept for that, never on an event loop. They may also suspend.
+/// Callreel uses an instance in five steps: **open** (`init`), **write**, **event**, **checkpoint**, **finish**. One
+/// instance serves a call, or a stretch of it. Its methods are called one after the other, so it needs no lock. They
+/// may block: they run on threads kept for that, never on an event loop. They may also suspend.
 ///
 /// An error ends the instance, and Callreel calls nothing more on it: release resources in `deinit`. The other sinks
 /// go on, and so does the call, unless the entry says `"onError": "stopCall"`. The recording's manifest lists
@@ -14,8 +14,8 @@
 /// `Docs/Internals/SinkContract.md` numbers the duties of a sink and the promises to it. The library CallreelTesting
 /// checks them.
 public protocol AudioSink: ~Copyable, SendableMetatype {
-    /// Options that the operator may set for this sink in the configuration file.
-    associatedtype Options: Configurable
+    /// Options that the operator may set for this sink in the configuration file. Default: ``NoOptions``.
+    associatedtype Options: Configurable = NoOptions
 
     /// The name by which configuration asks for this sink, such as `"wav"`: a letter, then letters and digits.
     static var type: String { get }
@@ -34,12 +34,10 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// After so many frames, the framework goes on with another instance in a next part. No frame is lost between them.
     static func frameLimit(options: Options, format: AudioFormat) -> Int?
 
-    /// Returns the suffixes that the sink passes to ``SinkContext/createFile(_:)``, such as `["wav"]`. Default: none,
-    /// if they are not known beforehand.
+    /// Returns the files that the sink makes with these options. Default: not known beforehand.
     ///
     /// Callreel calls this when it reads the configuration, and refuses two entries that would make the same file.
-    /// A sink that names any suffix makes files with no other.
-    static func fileSuffixes(options: Options) -> [String]
+    static func files(options: Options) -> SinkFiles
 
     /// Returns the reason why a sink with these options cannot work on this machine now, such as a missing program.
     /// Default: nil, no known reason.
@@ -47,25 +45,38 @@ public protocol AudioSink: ~Copyable, SendableMetatype {
     /// `callreel config check` calls this. You may block and read the disk here, but must create nothing.
     static func obstacle(options: Options) -> String?
 
+    /// Finds out whether the destination works now, without a call. Throws the reason why not.
+    ///
+    /// Callreel calls this at its start, and every few seconds while the entry is `required` or its last opening has
+    /// failed. Leave nothing behind at the destination. Default: ``ProbeAnswer/unknown``, so that Callreel opens an
+    /// instance and releases it.
+    static func probe(options: Options, context: SinkContext) async throws(SinkError) -> ProbeAnswer
+
     /// Opens the destination. Refuse here everything that can be refused.
     init(options: Options, context: SinkContext) async throws(SinkError)
 
     /// Adds frames. Chunks arrive in order and without gaps: silence of the same length replaces lost audio.
+    /// ``PCMChunk/origin-swift.property`` tells such silence from the call's audio.
     mutating func write(_ chunk: borrowing PCMChunk) async throws(SinkError)
+
+    /// Takes an event of the call: a digit, a pause, or what else the carrier reports. Default: does nothing.
+    ///
+    /// Events come in order with the audio: when the sink has got all frames before ``CallEvent/frame``, and none
+    /// behind it. An event that the carrier reports while no part of this sink is open comes at the beginning of the
+    /// next part.
+    mutating func event(_ event: CallEvent) async throws(SinkError)
 
     /// Makes the audio written so far readable by other programs, even after a crash.
     ///
     /// The worker calls this between chunks, at the interval chosen by the operator. It may be slow; it must not
     /// lose frames. Sinks whose output is always readable keep the default, which does nothing.
-    ///
-    /// Write `async` on your own version even if it never suspends. Where a call has the choice, as in your own tests,
-    /// Swift prefers an asynchronous default to a synchronous method of the same name.
     mutating func checkpoint() async throws(SinkError)
 
     /// Closes the destination and returns a receipt. Errors of closing can be reported only here.
     ///
     /// When this returns, all files of the sink must be on stable storage (``OutputFile/synchronize()``).
-    consuming func finish() async throws(SinkError) -> SinkReceipt
+    /// - Parameter end: why the call or the part ended, how long it was, and what this sink did not get.
+    consuming func finish(_ end: CallEnd) async throws(SinkError) -> SinkReceipt
 
     /// Repairs a file that this sink could not finish, and reports what the file holds.
     ///
@@ -100,11 +111,17 @@ extension AudioSink where Self: ~Copyable {
 
     public static func frameLimit(options: Options, format: AudioFormat) -> Int? { nil }
 
-    public static func fileSuffixes(options: Options) -> [String] { [] }
+    public static func files(options: Options) -> SinkFiles { .unknown }
 
     public static func obstacle(options: Options) -> String? { nil }
 
-    public mutating func checkpoint() async throws(SinkError) {}
+    // Synchronous: where code has the choice, Swift takes an asynchronous default before a type's synchronous method.
+
+    public static func probe(options: Options, context: SinkContext) throws(SinkError) -> ProbeAnswer { .unknown }
+
+    public mutating func event(_ event: CallEvent) throws(SinkError) {}
+
+    public mutating func checkpoint() throws(SinkError) {}
 
     public static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
         nil

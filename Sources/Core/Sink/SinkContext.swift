@@ -38,6 +38,31 @@ public struct SinkDirectory: Sendable {
     }
 }
 
+/// What a sink reports through its context while it works. The recorder listens; so can a test of a sink.
+public struct SinkObserver: Sendable {
+    /// Called after a file was created.
+    public var onCreate: @Sendable () -> Void = {}
+    /// Called with each event of ``SinkContext/emit(type:at:data:)``.
+    public var onEvent: @Sendable (_ type: String, _ frame: FramePosition, _ data: [String: JSONValue]) -> Void = {
+        _, _, _ in
+    }
+    /// Called with each measurement.
+    public var onMeasurement: @Sendable (SinkMeasurement) -> Void = { _ in }
+
+    /// Makes an observer that ignores everything.
+    public init() {}
+}
+
+/// A measurement by a sink, for the metrics of the program.
+public enum SinkMeasurement: Hashable, Sendable {
+    /// A counter grows by so much.
+    case count(String, by: Int)
+    /// A value is now so large.
+    case value(String, Double)
+    /// Something took so long.
+    case time(String, Duration)
+}
+
 /// Facts about a sink's call, and the means to make its files.
 public struct SinkContext: Sendable {
     private let recording: RecordingFacts
@@ -49,9 +74,13 @@ public struct SinkContext: Sendable {
     /// A logger that carries the names of the call and the sink.
     public let logger: Logger
 
+    /// The number of this instance in the call: 0, then 1 for the next part, or for one that goes on after a failure.
+    public private(set) var part = 0
+    /// The state that the instance of the part before left in its receipt. Nil in the first part and after a failure.
+    public private(set) var carried: (any Sendable)?
+
     private let created = CreatedFiles()
-    /// Called after a file was created.
-    private let onCreate: @Sendable () -> Void
+    private let observer: SinkObserver
 
     /// The recording's identifier, unique for ever.
     public var recordingID: RecordingID { recording.id }
@@ -76,26 +105,29 @@ public struct SinkContext: Sendable {
     ///   - sinkName: the name of the sink's configuration entry.
     ///   - directory: the place for the sink's files.
     ///   - logger: the logger for messages about the call.
-    ///   - onCreate: called after each file made through ``createFile(_:)``.
+    ///   - observer: receives what the sink reports through the context.
     public init(
         recording: RecordingFacts, format: AudioFormat, sinkName: String, directory: SinkDirectory, logger: Logger,
-        onCreate: @escaping @Sendable () -> Void = {}
+        observer: SinkObserver = SinkObserver()
     ) {
         self.recording = recording
         self.format = format
         self.sinkName = sinkName
         self.place = directory
         self.logger = logger
-        self.onCreate = onCreate
+        self.observer = observer
     }
 
     /// Returns the same context without files, for another part of the sink's output.
-    package func with(fileStem: String) -> SinkContext {
+    package func next(fileStem: String, part: Int, carried: (any Sendable)?) -> SinkContext {
         var directory = place
         directory.fileStem = fileStem
-        return SinkContext(
+        var context = SinkContext(
             recording: recording, format: format, sinkName: sinkName, directory: directory, logger: logger,
-            onCreate: onCreate)
+            observer: observer)
+        context.part = part
+        context.carried = carried
+        return context
     }
 
     /// Creates a new file for this sink, such as `createFile("wav")`.
@@ -111,7 +143,7 @@ public struct SinkContext: Sendable {
         }
         let file = try OutputFile(name: "\(fileStem).\(suffix)", directory: directory, mode: fileMode)
         created.names.withLock { $0.append(file.name) }
-        onCreate()
+        observer.onCreate()
         return file
     }
 
@@ -132,6 +164,33 @@ public struct SinkContext: Sendable {
 }
 
 extension SinkContext {
+    /// Adds an event of this sink to the call's manifest, such as a detected word or the beginning of speech.
+    ///
+    /// The event stays even if the sink fails later, and if the program is killed more than a moment after this. It
+    /// carries the name of the sink. The other sinks do not get it. If it reveals input that the caller typed or spoke
+    /// while the recording is paused, it is only counted. So are events beyond the limits: 4096 bytes each, and for
+    /// all sinks together half of what a recording may hold.
+    /// - Parameters:
+    ///   - type: kind of event, such as `speech`.
+    ///   - frame: position of the event, in the shape of this sink, such as the start of a chunk.
+    ///   - data: facts for the manifest.
+    public func emit(type: String, at frame: FramePosition, data: [String: JSONValue] = [:]) {
+        observer.onEvent(type, frame, data)
+    }
+
+    /// Adds to a counter of this sink type in `/metrics`: `callreel_plugin_<type>_<name>_total`, with the entry's name
+    /// as a label.
+    ///
+    /// Names are the author's: letters, digits and underscores. One entry may have 64 of them; more are ignored, so a
+    /// name must not come from a call. The same holds for the other measurements.
+    public func count(_ name: String, by amount: Int = 1) { observer.onMeasurement(.count(name, by: amount)) }
+
+    /// Sets a value in `/metrics`: `callreel_plugin_<type>_<name>`.
+    public func measure(_ name: String, _ value: Double) { observer.onMeasurement(.value(name, value)) }
+
+    /// Adds a duration to a histogram in `/metrics`: `callreel_plugin_<type>_<name>_seconds`.
+    public func measure(_ name: String, _ duration: Duration) { observer.onMeasurement(.time(name, duration)) }
+
     /// Takes files out of the list of created files. They are no part of the recording any more.
     /// - Parameter isGone: receives each name, and returns true for a file to take out.
     /// - Returns: true if there was any.

@@ -29,15 +29,32 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
     public let reason: String
     /// The system's error number, when the system refused.
     public let underlying: Int32?
+    /// The error of a library or of another program, if one is the cause.
+    public let cause: (any Error)?
     /// The party that can mend the error.
     public let blame: Blame
+    /// Another instance may succeed later. An entry with `retry` then tries again. By default, true if the destination
+    /// is to blame.
+    public let isRetryable: Bool
 
     /// Makes an error.
-    public init(_ code: Code, _ reason: String, underlying: Int32? = nil, blame: Blame = .destination) {
+    /// - Parameters:
+    ///   - code: the step that failed.
+    ///   - reason: the failure in words, with the value or the path concerned.
+    ///   - underlying: the system's error number; its words are added to the reason.
+    ///   - cause: the error of a library; its text is added to the reason.
+    ///   - blame: the party that can mend it.
+    ///   - isRetryable: whether another instance may succeed later; nil if the destination is to blame.
+    public init(
+        _ code: Code, _ reason: String, underlying: Int32? = nil, cause: (any Error)? = nil,
+        blame: Blame = .destination, isRetryable: Bool? = nil
+    ) {
         self.code = code
         self.reason = reason
         self.underlying = underlying
+        self.cause = cause
         self.blame = blame
+        self.isRetryable = isRetryable ?? (blame == .destination)
     }
 
     /// Makes an error from a failed file operation.
@@ -45,12 +62,13 @@ public struct SinkError: Error, Sendable, CustomStringConvertible {
 
     /// Returns this error, followed by one from the attempt to go on in the fallback.
     package func followed(by other: SinkError) -> SinkError {
-        SinkError(other.code, "\(self); then, in its fallback: \(other)", blame: other.blame)
+        SinkError(
+            other.code, "\(self); then, in its fallback: \(other)", blame: other.blame, isRetryable: other.isRetryable)
     }
 
-    /// The reason, followed by the system's own words.
+    /// The reason, followed by the words of the system or of the library.
     public var description: String {
-        guard let underlying else { return reason }
-        return "\(reason): \(systemMessage(underlying))"
+        let words = underlying.map(systemMessage) ?? cause.map { "\($0)" }
+        return words.map { "\(reason): \($0)" } ?? reason
     }
 }

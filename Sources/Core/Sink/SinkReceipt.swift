@@ -8,11 +8,17 @@ public struct SinkReceipt: Sendable {
     /// Frames in each file, by file name, if known. The framework knows the files themselves from
     /// ``SinkContext/createFile(_:)``.
     public var framesByFile: [String: Int]
+    /// State for the instance of the next part, which finds it in ``SinkContext/carried``. Nil: none.
+    public var carried: (any Sendable)?
 
     /// Makes a receipt.
-    public init(frames: Int, framesByFile: [String: Int] = [:], details: [String: JSONValue] = [:]) {
+    public init(
+        frames: Int, framesByFile: [String: Int] = [:], details: [String: JSONValue] = [:],
+        carried: (any Sendable)? = nil
+    ) {
         self.frames = frames
         self.framesByFile = framesByFile
         self.details = details
+        self.carried = carried
     }
 }

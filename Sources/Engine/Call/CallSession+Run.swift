@@ -30,7 +30,7 @@ extension CallSession {
         }
         let recording = RecordingFacts(id: id, call: started.call, startedAt: started.startedAt)
         for sink in sinks {
-            sink.start(recording, stem: partial.stem, fileMode: store.fileMode, logger: logger) { [self] report in
+            sink.start(recording, stem: partial.stem, fileMode: store.fileMode, of: self) { [self] report in
                 take(report, of: sink)
             }
         }

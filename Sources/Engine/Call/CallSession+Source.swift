@@ -40,7 +40,7 @@ extension CallSession {
         let cut = state.pause.cut(start: start, count: count, now: clock.moment)
         let chunk = PCMChunk(samples: samples, format: format, start: FramePosition(start), isPaused: cut.masked > 0)
         guard let clearFrom = cut.clearFrom else { return sinks.push(chunk) }
-        state.noteResumed(at: clearFrom, clock.now)
+        note(CallEvent.resumed, at: clearFrom, &state)
         guard cut.masked > 0 else { return sinks.push(chunk) }
         let hasRoom = sinks.push(chunk.prefix(cut.masked))
         let rest = chunk.dropFirst(cut.masked)
@@ -49,7 +49,7 @@ extension CallSession {
 
     /// Stores an event at the current frame.
     package func note(_ type: String, data: [String: JSONValue]) {
-        _ = take(CallEvent(frame: .start, at: clock.now, type: type, data: data), facts: nil)
+        _ = take(CallEvent(of: facts.carrier, at: clock.now, type: type, data: data), facts: nil)
     }
 
     /// Stores an event and, for one received beside the audio, its facts about the call.
@@ -72,10 +72,33 @@ extension CallSession {
             }
             var event = event
             event.frame = FramePosition(state.ledger.framesReceived)
-            if !state.append(event) { metrics.droppedEvents.increment() }
+            if state.append(event) { sinks.push(event) } else { metrics.droppedEvents.increment() }
             return nil
         }
         return published
+    }
+
+    /// Stores an event that a sink reports.
+    /// - Parameters:
+    ///   - frame: the event's position.
+    ///   - shape: the sink's shape, in which the position counts.
+    ///   - sink: the sink's name.
+    func take(
+        _ type: String, at frame: FramePosition, in shape: AudioFormat, data: [String: JSONValue], from sink: String
+    ) {
+        var event = CallEvent(of: sink, at: clock.now, type: type, data: data)
+        event.sink = sink
+        let wanted = format.frames(frame.frames, of: shape)
+        state.withLock { state in
+            event.frame = FramePosition(min(max(0, wanted), state.ledger.framesReceived))
+            if state.hides(event, isLate: false) {
+                state.ledger.maskedEvents = (state.ledger.maskedEvents ?? 0) + 1
+                metrics.maskedEvents.increment()
+            } else if state.published != nil || !state.appendFromSink(event) {
+                metrics.droppedEvents.increment()
+            }
+            state.saves.note()
+        }
     }
 
     /// Pauses the recording from the next frame, or resumes it as soon as that is safe.
@@ -93,9 +116,7 @@ extension CallSession {
             guard state.pause.pause(at: frame) else { return false }
             // Bypasses the limits of `append`: the manifest must show every pause,
             // however many events the carrier sent.
-            state.ledger.events.append(
-                .init(frame: FramePosition(frame), at: clock.now, type: CallEvent.paused, data: [:]))
-            state.saves.note()
+            note(CallEvent.paused, at: frame, &state)
             return true
         }
         guard let change else { return false }
@@ -112,7 +133,7 @@ extension CallSession {
             let received = state.ledger.framesReceived
             state.pause.resume(now: clock.moment)
             if state.pause.endWithoutGuard(received: received, now: clock.moment) {
-                state.noteResumed(at: received, clock.now)
+                note(CallEvent.resumed, at: received, &state)
             }
             return true
         }
@@ -130,9 +151,17 @@ extension CallSession {
             let received = state.ledger.framesReceived
             state.pause.drained(received: received)
             if state.pause.endWithoutGuard(received: received, now: clock.moment) {
-                state.noteResumed(at: received, clock.now)
+                note(CallEvent.resumed, at: received, &state)
             }
         }
+    }
+
+    /// Stores an event of Callreel's own, without the limits on the carrier's. Called with the lock held.
+    private func note(_ type: String, at frame: Int, _ state: inout State) {
+        let event = CallEvent(frame: FramePosition(frame), at: clock.now, type: type)
+        state.ledger.events.append(event)
+        state.saves.note()
+        sinks.push(event)
     }
 
     /// Counts a malformed message. Logs the first one.
@@ -157,13 +186,13 @@ extension CallSession {
             guard !state.hasEnded else { return false }
             state.hasEnded = true
             state.ledger.endedAt = clock.now
-            if state.pause.isResuming { state.noteResumed(at: state.ledger.framesReceived, clock.now) }
+            if state.pause.isResuming { note(CallEvent.resumed, at: state.ledger.framesReceived, &state) }
             state.ledger.endReason = reason
             state.ledger.leftoverBytes = leftoverBytes
             return true
         }
         guard isFirst else { return }
-        for sink in sinks { sink.queue.close() }
+        for sink in sinks { sink.queue.close(reason) }
         bell.ring()
     }
 
@@ -176,12 +205,6 @@ extension CallSession {
 }
 
 extension CallSession.State {
-    /// Adds an event for the frame at which the recording resumes.
-    fileprivate mutating func noteResumed(at frame: Int, _ date: Date) {
-        ledger.events.append(.init(frame: FramePosition(frame), at: date, type: CallEvent.resumed, data: [:]))
-        saves.note()
-    }
-
     /// Returns true if an event reveals input typed or spoken while the recording was paused.
     /// - Parameter isLate: true for an event received beside the audio. It may arrive some time after the input.
     fileprivate func hides(_ event: CallEvent, isLate: Bool) -> Bool {
@@ -202,6 +225,20 @@ extension CallSession.State {
         }
         eventBytes += bytes
         ledger.events.append(event)
+        return true
+    }
+
+    /// Adds an event of a sink likewise. All sinks together have half of the room, so that they cannot crowd out the
+    /// carrier's events.
+    fileprivate mutating func appendFromSink(_ event: CallEvent) -> Bool {
+        let bytes = event.byteCount
+        guard sinkEvents < eventLimit / 2, sinkEventBytes + bytes <= CallSession.eventsByteLimit / 2 else {
+            ledger.droppedEvents += 1
+            return false
+        }
+        guard append(event) else { return false }
+        sinkEvents += 1
+        sinkEventBytes += bytes
         return true
     }
 }

@@ -27,6 +27,8 @@ package final class CallSession: Sendable, Identifiable {
         let eventLimit: Int
         /// Bytes of the stored events.
         var eventBytes = 0
+        /// The number and bytes of the stored events that sinks reported.
+        var sinkEvents = 0, sinkEventBytes = 0
         /// The published recording. Later events belong to it, no longer to this session.
         var published: Recording?
         /// The directory of the call's files. Nil before it is created and after it is released.

@@ -43,6 +43,8 @@ final class CallSink: Sendable {
 
     var plan: SinkPlan { station.plan }
     var name: String { plan.name }
+    /// The shape of the sink's audio.
+    var shape: AudioFormat { plan.envelope.format(of: format) }
 
     // MARK: - Work
 
@@ -52,12 +54,14 @@ final class CallSink: Sendable {
     /// published without it. The sink ends by itself, or with the process.
     /// - Parameters:
     ///   - stem: the beginning of the names of the call's files.
+    ///   - call: the call, which keeps the sink's events.
     ///   - onReport: called once, after the sink has reported.
     func start(
-        _ recording: RecordingFacts, stem: String, fileMode: Int, logger: Logger,
+        _ recording: RecordingFacts, stem: String, fileMode: Int, of call: CallSession,
         onReport: @escaping @Sendable (SinkReport) -> Void
     ) {
-        let places = places(of: recording, stem: stem, fileMode: fileMode, logger: logger)
+        let logger = call.logger
+        let places = places(of: recording, stem: stem, fileMode: fileMode, call)
         state.withLock { $0.places = places }
         let job = SinkJob(
             station: station, places: places, queue: queue, account: account, format: format, group: group)
@@ -73,8 +77,15 @@ final class CallSink: Sendable {
         plan.sink.accept(start)
     }
 
-    private func places(of recording: RecordingFacts, stem: String, fileMode: Int, logger: Logger) -> [SinkPlace] {
-        var logger = logger
+    private func places(of recording: RecordingFacts, stem: String, fileMode: Int, _ call: CallSession) -> [SinkPlace] {
+        var observer = SinkObserver()
+        observer.onCreate = { [saves] in saves.demand() }
+        // Weak, because the call holds its sinks.
+        observer.onEvent = { [weak call, name, shape] type, frame, data in
+            call?.take(type, at: frame, in: shape, data: data, from: name)
+        }
+        observer.onMeasurement = { [station] in station.note($0) }
+        var logger = call.logger
         logger[metadataKey: "sink.name"] = "\(name)"
         logger[metadataKey: "sink.type"] = "\(plan.type)"
         let places = station.places
@@ -85,8 +96,8 @@ final class CallSink: Sendable {
                 fileStem: stem + plan.fileMark(isFallback: number > 0), fileMode: fileMode)
             directory.root = place.root
             let context = SinkContext(
-                recording: recording, format: plan.envelope.format(of: format), sinkName: name, directory: directory,
-                logger: logger, onCreate: { [saves] in saves.demand() })
+                recording: recording, format: shape, sinkName: name, directory: directory, logger: logger,
+                observer: observer)
             let isLast = number + 1 == places.count
             return SinkPlace(context, guardian: DirectoryGuardian(place.directory, isLast: isLast))
         }
@@ -163,7 +174,6 @@ final class CallSink: Sendable {
         let directories = station.places.compactMap(\.root)
         var entry = CallLedger.Sink(
             type: plan.type, name: name, directories: directories.isEmpty ? nil : directories)
-        let shape = plan.envelope.format(of: format)
         entry.format = shape == format ? nil : shape
         entry.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
         return entry
@@ -219,4 +229,7 @@ extension [CallSink] {
         for sink in self where !sink.queue.push(chunk) { hasRoom = false }
         return hasRoom
     }
+
+    /// Adds an event to the queue of every sink.
+    func push(_ event: CallEvent) { for sink in self { sink.queue.push(event) } }
 }

@@ -17,7 +17,7 @@ extension Recorder {
     /// The event's facts find the call: by its uuid, or else by its conversation.
     package func note(_ type: String, data: [String: JSONValue], of facts: CallFacts) async {
         guard facts.namesCall else { return }
-        var event = CallEvent(frame: .start, at: Clocks.current.date, type: type, data: data)
+        var event = CallEvent(of: facts.carrier, at: Clocks.current.date, type: type, data: data)
         let isSmall = event.byteCount <= CallEvent.byteLimit
         while true {
             let (session, begun) = state.withLock { ($0.liveCall(facts), $0.begun) }

@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Tests sinks without a call: opens each sink in its target directory, then removes its files.
+/// Tests sinks without a call, by their own probe, in their target directories. Removes the files of the probe.
 ///
 /// All sinks are tested at startup. Later tests cover required sinks, and sinks with a failed last attempt.
 final class SinkProbe: Sendable {
@@ -52,7 +52,7 @@ final class SinkProbe: Sendable {
         }
     }
 
-    /// Opens the sink in its directory, then in its fallback. Returns nil at the first success,
+    /// Probes the sink in its directory, then in its fallback. Returns nil at the first success,
     /// otherwise the errors as text.
     private func attempt(_ plan: SinkPlan, _ places: [SinkStation.Place]) async -> String? {
         var problem: SinkError?
@@ -71,7 +71,7 @@ final class SinkProbe: Sendable {
             defer { context.removeFiles() }
             do throws(SinkError) {
                 try guardian.prepare(context)
-                try await plan.sink.open(context)
+                try await plan.sink.probe(context)
                 return nil
             } catch {
                 problem = problem?.followed(by: error) ?? error

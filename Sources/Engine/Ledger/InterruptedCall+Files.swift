@@ -208,11 +208,6 @@ extension CallLedger {
     }
 }
 
-extension CallEvent {
-    /// Event type: an operator put a file of the call aside, or gave up a missing one.
-    package static let settled = "settled"
-}
-
 extension FileSystem {
     /// Moves a file to a path, or to a numbered one if it is taken. Creates missing directories. Returns the path.
     static func moveAside(_ path: String, to wanted: String, fileMode: Int) throws(DiskError) -> String {

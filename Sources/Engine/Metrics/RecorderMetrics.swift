@@ -34,6 +34,9 @@ package struct RecorderMetrics: Sendable {
     /// Returns the metrics of one sink in the configuration.
     func sink(_ name: String, type: String) -> SinkMetrics { SinkMetrics(name, type: type, factory) }
 
+    /// Returns the measurements that the sinks of one entry report themselves.
+    func plugin(_ name: String, type: String) -> PluginMeasurements { PluginMeasurements(name, type: type, factory) }
+
     /// Returns the meter for the free bytes of a directory's disk.
     func freeBytes(_ directory: String) -> Meter {
         Meter(label: "callreel_disk_free_bytes", dimensions: [("directory", directory)], factory: factory)

@@ -15,9 +15,11 @@ extension ChunkQueue {
         /// A number of frames, from this position on, were dropped. `isPaused` is true if they arrived during a pause
         /// of the recording.
         case gap(frames: Int, start: FramePosition, isPaused: Bool)
+        /// An event of the call, at the end of the audio before it in the queue, or somewhere behind that.
+        case event(CallEvent)
         case checkpoint
-        /// The call has ended and the worker has taken everything. Further takes return this again.
-        case end
+        /// The call has ended for this reason, and the worker has taken everything. Further takes return this again.
+        case end(reason: String)
     }
 
     /// The reason why a sink stalled.

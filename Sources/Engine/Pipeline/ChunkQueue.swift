@@ -37,6 +37,8 @@ final class ChunkQueue: Sendable {
         var isDirty = false
         /// The resting worker, to be woken for the next item.
         var resting: (any Consumer)?
+        /// The reason why the call ended.
+        var endReason = ""
 
         /// The call waits for the sink.
         var isHeld: Bool { mode == .open && callIsWaiting }
@@ -140,6 +142,18 @@ final class ChunkQueue: Sendable {
         }
     }
 
+    /// Adds an event behind the audio so far.
+    ///
+    /// A resting worker is not woken for it: the next audio wakes it, or the next tick. So an event costs no switch of
+    /// threads.
+    func push(_ event: CallEvent) {
+        state.withLock { state in
+            guard state.mode == .open || state.mode == .stalled else { return }
+            if state.items.isEmpty { state.lastProgress = clocks.now }
+            state.items.append(.event(event))
+        }
+    }
+
     private func leaveBehind(_ state: inout State, _ reason: StallReason) {
         state.mode = .stalled
         state.callIsWaiting = false
@@ -156,11 +170,15 @@ final class ChunkQueue: Sendable {
         let (item, room) = state.withLock { state -> (Item?, Bool) in
             state.lastProgress = now
             if state.isDirty, now >= state.nextCheckpoint { return (takeCheckpoint(&state, now), false) }
-            guard let item = state.items.popFirst() else { return (state.mode == .closed ? .end : nil, false) }
-            if case .checkpoint = item { return (item, false) }
-            if case .chunk(let chunk) = item {
+            guard let item = state.items.popFirst() else {
+                return (state.mode == .closed ? .end(reason: state.endReason) : nil, false)
+            }
+            switch item {
+            case .checkpoint, .event, .end: return (item, false)
+            case .chunk(let chunk):
                 state.queuedFrames -= chunk.frameCount
                 state.meter.take(chunk.frameCount)
+            case .gap: break
             }
             // Announced when half empty, so that the socket is not stopped and started with every chunk.
             let room = state.queuedFrames <= capacity / 2
@@ -208,11 +226,13 @@ final class ChunkQueue: Sendable {
     }
 
     /// Closes the queue to further chunks. The worker still gets the queued items, and then the end.
-    func close() {
+    /// - Parameter reason: the reason why the call ended.
+    func close(_ reason: String) {
         let woken = state.withLock { state -> (any Consumer)? in
             guard state.mode != .failed else { return nil }
             state.meter.settle(now: clocks.now, isHeld: state.isHeld)
             state.mode = .closed
+            state.endReason = reason
             state.lastProgress = clocks.now
             return state.resting.take()
         }
@@ -251,10 +271,12 @@ final class ChunkQueue: Sendable {
             pulse.held = state.meter.held - state.reportedHold
             state.reportedHold = state.meter.held
             pulse.isLost = state.mode == .closed && now - state.lastProgress >= finishLimit
-            guard state.isDirty, now >= state.nextCheckpoint, let resting = state.resting.take() else {
+            let isDue = state.isDirty && now >= state.nextCheckpoint
+            // Events wait for a worker that rests.
+            guard isDue || !state.items.isEmpty, let resting = state.resting.take() else {
                 return (pulse, hasRoom, nil)
             }
-            state.items.append(takeCheckpoint(&state, now))
+            if isDue { state.items.append(takeCheckpoint(&state, now)) }
             return (pulse, hasRoom, resting)
         }
         woken?.wake()

@@ -12,6 +12,8 @@ struct Conversion {
     private let targetStart: Int
     /// Frames produced so far.
     private var made = 0
+    /// The origin of the last chunk.
+    private var origin = PCMChunk.Origin.call
     private var converter: ShapeConverter
 
     /// Begins at a position of the call.
@@ -35,7 +37,8 @@ struct Conversion {
 
     /// Converts a chunk. A converter may hold back a little of it.
     mutating func convert(_ chunk: PCMChunk) throws(SinkError) -> PCMChunk {
-        try chunk.withSamples { span throws(SinkError) in try convert(span, isLast: false) }
+        origin = chunk.origin
+        return try chunk.withSamples { span throws(SinkError) in try convert(span, isLast: false) }
     }
 
     /// Ends the conversion, and returns the audio held back.
@@ -49,7 +52,8 @@ struct Conversion {
             throw SinkError(.write, error.reason)
         }
         let chunk = PCMChunk(
-            samples: output.map(Int16.init(sample:)), format: target, start: FramePosition(targetStart + made))
+            samples: output.map(Int16.init(sample:)), format: target, start: FramePosition(targetStart + made),
+            origin: origin)
         made += chunk.frameCount
         return chunk
     }

@@ -22,10 +22,14 @@ final class SinkPlace: Sendable {
 
     /// Returns the context of the next part, which begins at a frame of the call. If the last part made no file, its
     /// number is used again.
-    func nextPart(start: Int) -> SinkContext {
+    /// - Parameters:
+    ///   - number: the number of the instance in the call.
+    ///   - carried: the state that the part before left.
+    func nextPart(start: Int, number: Int, carried: (any Sendable)?) -> SinkContext {
         parts.withLock { parts in
             if let last = parts.last, last.context.createdFiles.isEmpty { parts.removeLast() }
-            let context = first.with(fileStem: PartName.stem(first.fileStem, part: parts.count + 1))
+            let stem = PartName.stem(first.fileStem, part: parts.count + 1)
+            let context = first.next(fileStem: stem, part: number, carried: carried)
             parts.append((context, start))
             return context
         }

@@ -18,6 +18,7 @@ final class SinkStation: Sendable {
     /// The result of the last attempt to open the sink, and the number of calls with which it does not keep up.
     let health = SinkHealth()
     let metrics: SinkMetrics
+    private let measurements: PluginMeasurements
     private let state = Mutex<[Place]>([])
 
     /// Makes the station of an entry. Its threads start with the first work.
@@ -25,7 +26,11 @@ final class SinkStation: Sendable {
         self.plan = plan
         threads = SinkThreads(name: plan.name)
         self.metrics = metrics.sink(plan.name, type: plan.type)
+        measurements = metrics.plugin(plan.name, type: plan.type)
     }
+
+    /// Adds a measurement that a sink of this entry reports itself.
+    func note(_ measurement: SinkMeasurement) { measurements.note(measurement) }
 
     /// The directories of the sink's files: the first, then the fallback. ``Storage`` fills them.
     var places: [Place] {

@@ -13,7 +13,8 @@ extension SinkWorker where Sink: ~Copyable {
 
     /// Opens the next part.
     mutating func openPart() async throws(SinkError) {
-        let context = job.places[place].nextPart(start: cursor.written)
+        let context = job.places[place].nextPart(start: cursor.written, number: openings, carried: carried)
+        openings += 1
         part = SinkPart(context: context, begin: cursor.written)
         try job.places[place].guardian.prepare(context)
         sink = try await Sink(options: options, context: context)
@@ -23,9 +24,11 @@ extension SinkWorker where Sink: ~Copyable {
     }
 
     /// Finishes the open part, if there is one.
-    mutating func closePart() async throws(SinkError) {
+    /// - Parameter reason: the reason why the call ended; nil if it goes on.
+    mutating func closePart(_ reason: String? = nil) async throws(SinkError) {
         guard let sink = sink.take(), let part else { return }
-        let receipt = try await sink.finish()
+        let receipt = try await sink.finish(end(reason))
+        carried = receipt.carried
         var held = part.range(to: cursor.written)
         if let miscount = part.miscount(receipt) {
             // Frames that the sink says are missing do not count as being in its files.
@@ -45,6 +48,7 @@ extension SinkWorker where Sink: ~Copyable {
     /// position from which the next sink has to go on.
     mutating func salvage() {
         sink = nil
+        carried = nil
         conversion = nil
         var end = cursor.written
         if let part {

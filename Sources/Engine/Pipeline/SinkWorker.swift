@@ -1,8 +1,9 @@
 import CallreelCore
+import DequeModule
 import Logging
 import Metrics
 
-/// Drives one sink type through one call: open, write, checkpoint and finish, for each part.
+/// Drives one sink type through one call: open, write, event, checkpoint and finish, for each part.
 ///
 /// If a part fails, the worker goes on in the fallback, or tries again after a while. All that sinks have in common is
 /// done here. The worker runs while the queue has items, on the caller's executor, where it may block. Between two runs
@@ -35,6 +36,14 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// The open part, or one whose sink could not be opened.
     var part: SinkPart?
     var conversion: Conversion?
+    /// The events for which the sink has not got enough audio yet, in the sink's shape.
+    var events: Deque<CallEvent> = []
+    /// The end of the audio given to the sink, in the sink's shape.
+    var given = 0
+    /// Number of instances opened so far.
+    var openings = 0
+    /// The state left by the last part for the next.
+    var carried: (any Sendable)?
     /// Details reported by the finished parts, in order.
     var details: [[String: JSONValue]] = []
     /// The gap being written.
@@ -119,12 +128,16 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
 
     /// A sink that failed everywhere is tried again. A failure is final if it ends the call or would be the same again.
     private var mayRetry: Bool {
-        job.envelope.retry > 0 && failures.last?.blame == .destination && !job.queue.isClosed
+        job.envelope.retry > 0 && failures.last?.isRetryable == true && !job.queue.isClosed
             && !(job.envelope.required && !report.hasOpened) && job.envelope.onError == .continue
     }
 
     /// Opens a sink that goes on from the end of the one before it.
     private mutating func openPlace() async throws(SinkError) {
+        given = format.frames(cursor.taken, of: job.format)
+        if recent.limit > 0 {
+            events = Deque(recent.events(from: cursor.taken, in: format, of: job.format))
+        }
         try await openPart()
         for chunk in recent.from(cursor.taken) {
             try await write(chunk)
@@ -148,6 +161,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         case .gap(let frames, let start, let isPaused):
             gap = (start.frames + frames, isPaused)
             try await writeGap()
+        case .event(let event): try await take(event)
         case .checkpoint:
             try await sink?.checkpoint()
             // Synced now if the next checkpoint would be too late: `sync` is the most that a power cut may take.
@@ -156,17 +170,18 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
                 nextSync = clocks.now + .seconds(job.envelope.sync)
             }
             publish(isNews: false)
-        case .end:
-            try await finish()
+        case .end(let reason):
+            try await finish(reason)
         }
     }
 
     /// Brings the sink to its regular end.
-    private mutating func finish() async throws(SinkError) {
+    private mutating func finish(_ reason: String) async throws(SinkError) {
         try await flushConversion()
+        if sink != nil { try await giveEvents(to: .max) }
         isClosing = true
         let begin = clocks.now
-        try await closePart()
+        try await closePart(reason)
         job.station.metrics.finishTime.record(duration: clocks.now - begin)
         report.isFinished = true
     }
@@ -181,7 +196,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             }
             note(isPaused ? .masked : .silence, start..<gap.end)
             let frames = min(gap.end - start, job.format.sampleRate)
-            let piece = PCMChunk.silence(frames: frames, format: job.format, start: FramePosition(start))
+            let piece = PCMChunk.silence(
+                frames: frames, format: job.format, start: FramePosition(start), origin: isPaused ? .masked : .silence)
             recent.append(piece)
             try await convert(piece)
             job.queue.noteProgress(gapFrames: frames)
@@ -234,12 +250,19 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         var rest = chunk
         while rest.frameCount > 0 {
             if sink == nil { try await openPart() }
-            let piece = rest.prefix(frameLimit - (part?.frames ?? 0))
+            var limit = frameLimit - (part?.frames ?? 0)
+            if !events.isEmpty {
+                try await giveEvents(to: rest.start.frames)
+                if let next = events.first { limit = min(limit, next.frame.frames - rest.start.frames) }
+            }
+            let piece = rest.prefix(limit)
             try await sink?.write(piece)
+            given = piece.end.frames
             part?.frames += piece.frameCount
             cursor.give(piece.frameCount)
             rest = rest.dropFirst(piece.frameCount)
             if isPartFull { try await closePart() }
         }
+        if !events.isEmpty, sink != nil { try await giveEvents(to: given) }
     }
 }

@@ -78,7 +78,7 @@ package struct SinkPlan: Sendable {
                 problems.append(.init(at: place.key("mustExist"), reason))
             }
             if let fallback = envelope.fallback,
-                SinkFiles.key(fallback, home: home) == SinkFiles.key(envelope.directory, home: home)
+                FileClashes.key(fallback, home: home) == FileClashes.key(envelope.directory, home: home)
             {
                 problems.append(
                     .init(
@@ -91,7 +91,7 @@ package struct SinkPlan: Sendable {
                     place: place, name: name, envelope: envelope, isFirstOfType: number == 1, sink: sink,
                     rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter))
         }
-        problems += SinkFiles.collisions(of: plans, home: home)
+        problems += FileClashes.collisions(of: plans, home: home)
         return plans
     }
 

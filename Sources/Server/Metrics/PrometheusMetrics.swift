@@ -45,12 +45,16 @@ final class PrometheusMetrics: MetricsFactory {
         return letters.first?.isNumber == false ? String(letters) : "_" + String(letters)
     }
 
+    /// Describes a metric that this program does not know itself: a sink's own.
+    private static func pluginDescription(_ name: String) -> String { "Measured by a sink, under the name \(name)." }
+
     /// Returns all metrics, sorted by name and labels.
     func text() -> String {
         let all = metrics.withLock { $0 }
         var result = ""
         for (name, members) in Dictionary(grouping: all, by: \.key.name).sorted(by: { $0.key < $1.key }) {
-            let help = (descriptions[name] ?? name).replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+            let help = (descriptions[name] ?? Self.pluginDescription(name)).replacing("\\", with: "\\\\").replacing(
+                "\n", with: "\\n")
             result += "# HELP \(name) \(help)\n"
             if let first = members.first { result += "# TYPE \(name) \(type(of: first.value).type)\n" }
             for (key, family) in members.sorted(by: { $0.key.labels.text < $1.key.labels.text }) {

@@ -18,7 +18,7 @@ import Foundation
 /// - The program takes none of its input for `deadline` seconds, or runs for that long after the end of its input.
 ///
 /// In the second case, the sink sends SIGTERM, and SIGKILL five seconds later.
-/// A sink released without `finish()` closes the input, waits up to the deadline, and ends the program in the same way.
+/// A sink released without `finish` closes the input, waits up to the deadline, and ends the program in the same way.
 ///
 /// Processes that the program leaves running are ended with it. If one still has `{output}` open for writing,
 /// it may keep the file open until the deadline. Then it is ended, and the sink has failed too.
@@ -44,7 +44,7 @@ public struct ExecSink: ~Copyable, AudioSink {
     private let mode: Int
     private var frames = 0
 
-    public static func fileSuffixes(options: ExecOptions) -> [String] { options.extension.map { [$0] } ?? [] }
+    public static func files(options: ExecOptions) -> SinkFiles { .suffixes(options.extension.map { [$0] } ?? []) }
 
     /// Returns an error in the command or its options, as far as it shows without searching for the
     /// program. Otherwise returns nil.
@@ -132,7 +132,7 @@ public struct ExecSink: ~Copyable, AudioSink {
     }
 
     /// Closes the program's input, waits for its end, and brings its file to stable storage.
-    public consuming func finish() throws(SinkError) -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try begin()
         let outcome: ProgramOutcome
         do throws(ProgramFailure) {

@@ -11,7 +11,7 @@ public struct FLACSink: ~Copyable, AudioSink {
     public static let type = "flac"
     public static let summary = "FLAC files, lossless at about half the size of WAV, decodable while they grow"
 
-    public static func fileSuffixes(options: FLACOptions) -> [String] { ["flac"] }
+    public static func files(options: FLACOptions) -> SinkFiles { .suffixes(["flac"]) }
 
     private let details: [String: JSONValue]
     private var frames = 0
@@ -50,7 +50,7 @@ public struct FLACSink: ~Copyable, AudioSink {
     }
 
     /// Writes the last block, then the length and the checksum at the beginning, and brings the file to stable storage.
-    public consuming func finish() throws(SinkError) -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         let receipt = SinkReceipt(frames: frames, framesByFile: [file.name: frames], details: details)
         do {
             try encoder.finish()

@@ -54,7 +54,7 @@ public struct MemorySink: ~Copyable, AudioSink {
     }
 
     /// Marks the recording as finished.
-    public consuming func finish() -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) -> SinkReceipt {
         MemoryRecordings.shared.end(id, label, isFinished: true)
         return SinkReceipt(frames: frames, details: ["label": .string(label)])
     }

@@ -25,5 +25,5 @@ public struct NullSink: AudioSink {
     public mutating func write(_ chunk: borrowing PCMChunk) { frames += chunk.frameCount }
 
     /// Returns the count.
-    public consuming func finish() -> SinkReceipt { SinkReceipt(frames: frames) }
+    public consuming func finish(_ end: CallEnd) -> SinkReceipt { SinkReceipt(frames: frames) }
 }

@@ -8,7 +8,7 @@ public struct RawSink: ~Copyable, AudioSink {
     public static let type = "raw"
     public static let summary = "bare 16-bit little-endian samples without a header"
 
-    public static func fileSuffixes(options: RawOptions) -> [String] { ["raw"] }
+    public static func files(options: RawOptions) -> SinkFiles { .suffixes(["raw"]) }
 
     private let format: AudioFormat
     private var frames = 0
@@ -39,7 +39,7 @@ public struct RawSink: ~Copyable, AudioSink {
     }
 
     /// Closes the file and brings it to stable storage.
-    public consuming func finish() throws(SinkError) -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         let receipt = SinkReceipt(
             frames: frames, framesByFile: [file.name: frames],
             details: [

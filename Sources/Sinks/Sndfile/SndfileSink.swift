@@ -21,7 +21,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
     public static let type = "sndfile"
     public static let summary = "Opus, Vorbis, MP3, CAF, AIFF, Wave64, RF64 or AU files, through libsndfile"
 
-    public static func fileSuffixes(options: SndfileOptions) -> [String] { [options.format.fileExtension] }
+    public static func files(options: SndfileOptions) -> SinkFiles { .suffixes([options.format.fileExtension]) }
 
     private let options: SndfileOptions
     private let kind: SoundKind
@@ -124,7 +124,7 @@ public struct SndfileSink: ~Copyable, AudioSink {
     }
 
     /// Closes the file, checks that it holds the call, and brings it to stable storage.
-    public consuming func finish() throws(SinkError) -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         try refreshHeader(.finish)
         var details: [String: JSONValue] = ["format": .string(options.format.rawValue)]
         if !kind.isStream { details["encoding"] = .string((options.encoding ?? .pcm16).rawValue) }

@@ -12,7 +12,7 @@ public struct WAVSink: ~Copyable, AudioSink {
     public static let type = "wav"
     public static let summary = "RIFF WAV files, readable while they grow; a new part before 4 GiB"
 
-    public static func fileSuffixes(options: WAVOptions) -> [String] { ["wav"] }
+    public static func files(options: WAVOptions) -> SinkFiles { .suffixes(["wav"]) }
 
     /// The most bytes of audio in one file. The last 64 KiB before RIFF's limit are far more than
     /// the header and its texts take.
@@ -46,7 +46,7 @@ public struct WAVSink: ~Copyable, AudioSink {
     }
 
     /// Closes the file and brings it to stable storage.
-    public consuming func finish() throws(SinkError) -> SinkReceipt {
+    public consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         let receipt = SinkReceipt(
             frames: part.frames, framesByFile: [part.file.name: part.frames],
             details: ["encoding": .string(encoding.rawValue)])

@@ -2,6 +2,7 @@ import CallreelCore
 import CallreelSinks
 import Foundation
 import Logging
+import TestSupport
 import Testing
 
 /// A test's own directory. It is removed with this object.
@@ -73,7 +74,7 @@ func record<Sink: AudioSink & ~Copyable>(
 ) async throws(SinkError) -> SinkReceipt {
     var sink = try await Sink(options: options, context: context)
     for chunk in chunks(samples, context.format, frames: chunkFrames) { try await sink.write(chunk) }
-    return try await sink.finish()
+    return try await sink.finish(.hangup)
 }
 
 /// A recording of real speech, 16 kHz and mono.

@@ -26,7 +26,7 @@ struct LevelMeter: ~Copyable, AudioSink {
     }
 
     /// What is left is a shorter interval. The manifest is told about the whole call.
-    consuming func finish() throws(SinkError) -> SinkReceipt {
+    consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         if interval.samples > 0 { try endInterval() }
         let details = ["peak": call.peak, "rms": call.rms, "quietSeconds": seconds(quietSamples)].mapValues(
             JSONValue.number)

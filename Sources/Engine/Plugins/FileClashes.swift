@@ -1,7 +1,7 @@
 import CallreelCore
 
 /// Names of the files that the entries of a configuration will make, as far as they are known before a call.
-enum SinkFiles {
+enum FileClashes {
     /// Returns a directory in a comparable form, without reading the disk. Nil equals the recordings directory.
     static func key(_ directory: String?, home: String?) -> String {
         guard let directory = directory ?? home else { return "" }
@@ -38,7 +38,7 @@ enum SinkFiles {
     /// Returns an entry's files: the directory, and the part of the name that follows the recording's name.
     private static func files(of plan: SinkPlan, home: String?) -> [(directory: String, ending: String)] {
         plan.directories.enumerated().flatMap { number, directory in
-            plan.sink.fileSuffixes.map { suffix in
+            plan.sink.files.known.map { suffix in
                 (key(directory, home: home), "\(plan.fileMark(isFallback: number > 0)).\(suffix)")
             }
         }
