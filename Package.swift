@@ -54,6 +54,7 @@ let package = Package(
         .library(name: "CallreelCore", targets: ["CallreelCore"]),
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
         .library(name: "CallreelCarriers", targets: ["CallreelCarriers"]),
+        .library(name: "CallreelDeliveries", targets: ["CallreelDeliveries"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
         // The contracts as code, for the tests of an author of sinks or carriers.
         .library(name: "CallreelTesting", targets: ["CallreelTesting"]),
@@ -129,6 +130,10 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Sinks", swiftSettings: settings),
+        // What happens to recordings after the call. Programs are run as by the sinks.
+        .target(
+            name: "CallreelDeliveries", dependencies: ["CallreelCore", "CallreelSinks"], path: "Sources/Deliveries",
+            swiftSettings: settings),
         // Without a testing library, so that Swift Testing, XCTest and plain programs can use it alike.
         .target(
             name: "CallreelTesting", dependencies: ["CallreelCore", .product(name: "Logging", package: "swift-log")],
@@ -202,7 +207,7 @@ let package = Package(
             name: "CallreelCommand",
             dependencies: [
                 "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelCarriers",
-                "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
+                "CallreelDeliveries", "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -211,7 +216,9 @@ let package = Package(
             path: "Sources/Command", swiftSettings: settings),
         .executableTarget(
             name: "callreel",
-            dependencies: ["CallreelCommand", "CallreelCore", "CallreelSinks", "CallreelCarriers"],
+            dependencies: [
+                "CallreelCommand", "CallreelCore", "CallreelSinks", "CallreelCarriers", "CallreelDeliveries",
+            ],
             path: "Sources/callreel", swiftSettings: settings),
         // Helpers shared by test targets: independent programs that judge files, a real client, temporary directories.
         .target(name: "TestSupport", dependencies: ["CallreelCore"], path: "Tests/Support", swiftSettings: settings),
@@ -250,7 +257,8 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelCarriers", "CallreelNetwork",
-                "CallreelServer", "CallreelSimulator", "CallreelSinks", "CallreelWebSocket", "TestSupport",
+                "CallreelDeliveries", "CallreelServer", "CallreelSimulator", "CallreelSinks", "CallreelWebSocket",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -108,7 +108,8 @@ package final class RecordingIndex: Catalogue {
 
     /// Brings the index up to date with a directory: reads new manifests, and drops the entries of deleted manifests.
     /// Blocks. Follows symbolic links. Skips files that are not manifests.
-    package func scan(_ directory: String) {
+    /// - Parameter onFound: called with each recording that is read for the first time.
+    package func scan(_ directory: String, onFound: (Recording) -> Void = { _ in }) {
         tree.withLock { tree in
             let isFirst = !tree.wasScanned
             if isFirst { state.withLock { $0.isScanning = true } }
@@ -122,6 +123,7 @@ package final class RecordingIndex: Catalogue {
                     guard let data = try? FileSystem.contents(path),
                         let recording = try? Recording(json: data)
                     else { continue }
+                    onFound(recording)
                     found.append((folder, name, Entry(recording)))
                 }
             }

@@ -138,6 +138,9 @@ private struct NamedFiles {
             let path = RecordingLayout.path(file, in: verification.directory)
             if paths.insert(path).inserted, file.directory != nil { elsewhere.insert(path) }
         }
+        for file in recording.deliveries?.flatMap({ $0.files ?? [] }) ?? [] {
+            paths.insert(verification.directory + "/" + file.name)
+        }
         identities = nil
     }
 

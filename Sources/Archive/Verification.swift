@@ -91,7 +91,35 @@ package struct Verification: Sendable {
             check(sink, recording, &comparison, &result)
         }
         result.problems += comparison.problems.map { Problem(file: recording.name, reason: $0) }
+        for file in recording.deliveries?.flatMap({ $0.files ?? [] }) ?? [] {
+            result.files += 1
+            do throws(DiskError) {
+                _ = try measure(file.name, at: "\(directory)/\(file.name)", (file.bytes, file.sha256), &result)
+            } catch {
+                result.problems.append(Problem(file: file.name, reason: "\(error)"))
+            }
+        }
         return result
+    }
+
+    /// Compares a file with the length and the hash that a manifest states.
+    /// - Returns: the file's own path.
+    private func measure(
+        _ name: String, at path: String, _ stated: (bytes: Int, sha256: String), _ result: inout Result
+    ) throws(DiskError) -> String {
+        // An archive may contain links to directories or files on another disk.
+        let path = FileSystem.resolved(path)
+        guard try FileStatus(path).kind == .file else { throw DiskError("\(path) is not a file") }
+        let sealed = try FileSystem.measure(path)
+        result.bytes += sealed.bytes
+        if sealed.bytes != stated.bytes {
+            result.problems.append(Problem(file: name, reason: "has \(sealed.bytes) bytes, not \(stated.bytes)"))
+        }
+        if sealed.sha256 != stated.sha256 {
+            let reason = "differs from the recorded file: its SHA-256 is \(sealed.sha256)"
+            result.problems.append(Problem(file: name, reason: reason))
+        }
+        return path
     }
 
     /// Checks the files of one sink.
@@ -107,15 +135,8 @@ package struct Verification: Sendable {
             let before = result.problems.count
             func problem(_ reason: String) { result.problems.append(Problem(file: file.name, reason: reason)) }
             do {
-                // An archive may contain links to directories or files on another disk.
-                let path = FileSystem.resolved(RecordingLayout.path(file, in: directory))
-                guard try FileStatus(path).kind == .file else { throw DiskError("\(path) is not a file") }
-                let sealed = try FileSystem.measure(path)
-                result.bytes += sealed.bytes
-                if sealed.bytes != file.bytes { problem("has \(sealed.bytes) bytes, not \(file.bytes)") }
-                if sealed.sha256 != file.sha256 {
-                    problem("differs from the recorded file: its SHA-256 is \(sealed.sha256)")
-                }
+                let path = try measure(
+                    file.name, at: RecordingLayout.path(file, in: directory), (file.bytes, file.sha256), &result)
                 comparison.beginFile(index)
                 let decoded = try registry[sink.type]?.decode(path, sink.format ?? recording.format) {
                     comparison.add($0)

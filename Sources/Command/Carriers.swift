@@ -1,6 +1,5 @@
 import ArgumentParser
 import CallreelCore
-import CallreelServer
 
 /// `callreel carriers`
 struct Carriers: ParsableCommand {

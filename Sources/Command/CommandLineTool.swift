@@ -1,10 +1,11 @@
 import ArgumentParser
 public import CallreelCarriers
 public import CallreelCore
+public import CallreelDeliveries
 import CallreelServer
 import Foundation
 
-/// The `callreel` command, for the sinks and carriers of a program.
+/// The `callreel` command, for the sinks, carriers and deliveries of a program.
 ///
 /// A program with its own sinks consists of their registry and one line:
 ///
@@ -15,14 +16,19 @@ import Foundation
 /// ```
 public struct CommandLineTool: Sendable {
     /// The plug-in types known to the running command.
-    @TaskLocal static var plugins = Plugins(sinks: SinkRegistry(), carriers: CarrierRegistry())
+    @TaskLocal static var plugins = Plugins()
 
     private let plugins: Plugins
 
-    /// Makes a command for these sinks and carriers.
-    public init(sinks: SinkRegistry, carriers: CarrierRegistry = .builtIn) {
-        plugins = Plugins(sinks: sinks, carriers: carriers)
+    /// Makes a command for these plug-in types.
+    public init(
+        sinks: SinkRegistry, carriers: CarrierRegistry = .builtIn, deliveries: DeliveryRegistry = .builtIn
+    ) {
+        self.init(Plugins(sinks: sinks, carriers: carriers, deliveries: deliveries))
     }
+
+    /// Makes a command for these plug-in types, and no others.
+    public init(_ plugins: Plugins) { self.plugins = plugins }
 
     /// Runs the command in the process's arguments, and ends the process.
     ///
@@ -102,7 +108,8 @@ struct Root: AsyncParsableCommand {
         commandName: ProgramArguments.name,
         abstract: "Records phone calls that a carrier sends over a WebSocket.", version: CallreelVersion.current,
         subcommands: [
-            Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Config.self, Repair.self, Verify.self,
+            Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Deliveries.self, Config.self, Repair.self,
+            Verify.self,
             SelfTest.self,
             SelfTestServer.self,
             SelfTestHang.self,

@@ -19,7 +19,8 @@ struct SelfTestServer: AsyncParsableCommand {
 
     func run() async throws {
         let known = CommandLineTool.plugins
-        let plugins = Plugins(sinks: known.sinks.withSelfTestSinks, carriers: known.carriers)
+        let plugins = Plugins(
+            sinks: known.sinks.withSelfTestSinks, carriers: known.carriers, deliveries: known.deliveries)
         if let fileLimit { Self.limitFiles(to: fileLimit) }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

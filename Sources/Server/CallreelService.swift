@@ -88,8 +88,10 @@ package struct CallreelService: Service {
         self.address = address
         door = try Door(configuration) { address.publicURL }
         address.setCallPath(door.callPath)
+        var settings = configuration.recorder
+        for plan in configuration.deliveries { settings.deliveries.append(try plan.make(logger)) }
         let recorder = Recorder(
-            store: try configuration.recordings.store(), settings: configuration.recorder,
+            store: try configuration.recordings.store(), settings: settings,
             registry: configuration.registry, catalogue: index, metrics: metrics, logger: logger)
         self.recorder = recorder
         metrics.observe("callreel_log_lines_dropped_total", lostLogLines)

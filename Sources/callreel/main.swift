@@ -1,7 +1,8 @@
 import CallreelCarriers
 import CallreelCommand
 import CallreelCore
+import CallreelDeliveries
 import CallreelSinks
 
-// The built-in plug-ins and the command line. A program with its own sinks or carriers registers them here.
-await CommandLineTool(sinks: .builtIn, carriers: .builtIn).run()
+// The built-in plug-ins and the command line. A program with plug-ins of its own registers them here.
+await CommandLineTool(sinks: .builtIn, carriers: .builtIn, deliveries: .builtIn).run()

@@ -24,6 +24,9 @@ import Testing
                 found.formUnion(keys(member.value, name))
             } else if ["sinks", "carriers"].contains(member.key), case .array(let entries) = member.value {
                 for entry in entries { found.formUnion(keys(entry, entry["type"]?.string ?? "?")) }
+            } else if member.key == "deliveries", case .array(let entries) = member.value {
+                // A delivery and a sink may have one name.
+                for entry in entries { found.formUnion(keys(entry, "deliveries.\(entry["type"]?.string ?? "?")")) }
             } else {
                 found.insert(name)
             }
@@ -39,7 +42,7 @@ import Testing
         #expect(check.status == 0, "\(check.errors)")
         let shipped = try JSONValue(parsing: Data(file("Config/callreel.json").utf8))
         let example = try JSONValue(parsing: try await callreel("config", "example").output)
-        let others = ["exec.", "sndfile.", "pcm."]
+        let others = ["exec.", "sndfile.", "pcm.", "deliveries."]
         #expect(keys(shipped) == keys(example).filter { key in !others.contains { key.hasPrefix($0) } })
         for section in ["listen", "publicURL", "recordings", "access", "limits"] {
             #expect(shipped[section] == example[section])
@@ -96,9 +99,13 @@ import Testing
         let carrierEnvelope: Set = [
             "type", "name", "enabled", "path", "webhooks", "requireToken", "tokenKey", "tokenLifetime",
         ]
+        let deliveryEnvelope: Set = ["type", "name", "enabled", "parallel", "deadline", "retryLimit"]
         let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let expected = keys(example).map { path -> String in
             let parts = path.split(separator: ".")
+            if parts[0] == "deliveries", parts.count == 3, deliveryEnvelope.contains(String(parts[2])) {
+                return "deliveries[].\(parts[2])"
+            }
             if parts.count == 2, carriers.contains(parts[0]), carrierEnvelope.contains(String(parts[1])) {
                 return "carriers[].\(parts[1])"
             }

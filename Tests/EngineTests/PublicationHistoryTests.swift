@@ -9,7 +9,7 @@ import Testing
 /// Histories of calls on a simulated disk: recorded, published, cut off anywhere, and recovered.
 ///
 /// Each history is judged by ``HistoryJudge``, from the bytes that are left.
-@Suite struct PublicationHistoryTests {
+@Suite(.ownThreads) struct PublicationHistoryTests {
     /// A kind of call.
     enum Shape: String, CaseIterable, CustomTestStringConvertible {
         case near, far, late, lateFar

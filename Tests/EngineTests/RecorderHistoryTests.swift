@@ -8,7 +8,7 @@ import Testing
 
 /// A whole recorder on a simulated disk, cut off anywhere, and recovered by the next one.
 /// One test at a time, because each keeps all cores busy.
-@Suite(.serialized) struct RecorderHistoryTests {
+@Suite(.serialized, .ownThreads) struct RecorderHistoryTests {
     @Test func `a recorder that is cut off at any operation keeps every invariant`() async throws {
         let disk = SimulatedDisk(try RecorderHistory.start(), keepsHistory: true)
         let run = try await RecorderHistory.record(on: disk)

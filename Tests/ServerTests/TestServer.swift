@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelDeliveries
 import CallreelSinks
 import Foundation
 import Logging
@@ -64,7 +65,7 @@ struct TestServer: Sendable {
         var problems: [ConfigurationProblem] = []
         let configuration = Configuration(
             try JSONValue(parsing: Data(text.utf8)),
-            plugins: Plugins(sinks: registry, carriers: carriers?.registry ?? .builtIn),
+            plugins: Plugins(sinks: registry, carriers: carriers?.registry ?? .builtIn, deliveries: .builtIn),
             environment: [:], problems: &problems)
         if let problem = problems.first { throw problem }
         let (addresses, announce) = AsyncStream<CallreelService.Address>.makeStream()

@@ -8,6 +8,10 @@ extension CallAccount {
         try ManifestError.demand(path: name, "name")
         for event in events { try Limit.frames.expect(event.frame.frames, "the frame of the event \"\(event.type)\"") }
         for sink in sinks { try sink.check() }
+        for file in deliveries?.flatMap({ $0.files ?? [] }) ?? [] {
+            try ManifestError.demand(path: file.name, "the file of a delivery")
+            try Limit.bytes.expect(file.bytes, "\(file.name): bytes")
+        }
         try checkOwn()
     }
 }

@@ -24,6 +24,9 @@ package protocol CallAccount: Codable, Sendable, Identifiable where ID == Record
     var events: [CallEvent] { get }
     var sinks: [Sink] { get }
 
+    /// The deliveries of the recording, in the order of the configuration; nil for none.
+    var deliveries: [DeliveryEntry]? { get }
+
     /// Refuses impossible values that only this kind of account has.
     func checkOwn() throws(ManifestError)
 }

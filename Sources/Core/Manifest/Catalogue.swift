@@ -5,7 +5,8 @@ package protocol Catalogue: Sendable {
     /// Returns the name of the newest recording of a call: by its uuid, or else by its conversation.
     func name(of facts: CallFacts) -> String?
     /// Brings the catalogue in line with the recordings directory. Blocks.
-    func scan(_ directory: String)
+    /// - Parameter onFound: called with each recording that is read for the first time.
+    func scan(_ directory: String, onFound: (Recording) -> Void)
 }
 
 /// A catalogue that knows no recording, for recorders that record a single call.
@@ -17,5 +18,5 @@ package struct NoCatalogue: Catalogue {
 
     package func name(of facts: CallFacts) -> String? { nil }
 
-    package func scan(_ directory: String) {}
+    package func scan(_ directory: String, onFound: (Recording) -> Void) {}
 }

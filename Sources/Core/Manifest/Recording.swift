@@ -96,6 +96,7 @@ package struct Recording: CallAccount {
     package var maskedEvents: Int?
     package var events: [CallEvent] = []
     package var sinks: [Sink] = []
+    package var deliveries: [DeliveryEntry]?
 
     /// Makes the manifest of a call without sinks.
     package init(

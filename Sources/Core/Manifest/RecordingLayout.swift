@@ -18,6 +18,10 @@ package enum RecordingLayout {
         "\(root)/.callreel/unrepaired/\(id)"
     }
 
+    /// Returns the directory of the recordings that still have to be delivered.
+    /// - Parameter root: the recordings directory.
+    package static func outbox(in root: String) -> String { "\(root)/.callreel/outbox" }
+
     /// Returns the path of a published file.
     /// - Parameter directory: the recordings directory.
     package static func path(_ file: Recording.File, in directory: String) -> String {

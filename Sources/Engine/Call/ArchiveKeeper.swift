@@ -22,14 +22,17 @@ final class ArchiveKeeper: Sendable {
     var waitingCalls: Int { waiting.withLock { $0 } }
 
     /// Recovers interrupted calls and scans the archive, repeatedly, until the task is cancelled.
-    /// - Parameter onRecovery: called with each recording that recovery has published or changed.
+    /// - Parameters:
+    ///   - onFound: called with each recording that a scan reads for the first time.
+    ///   - onRecovery: called with each recording that recovery has published or changed.
     func run(
         _ catalogue: any Catalogue, _ recovery: Recovery, in home: StorageDirectory,
+        onFound: @escaping @Sendable (Recording) -> Void,
         onRecovery: @escaping @Sendable (Recording) -> Void
     ) async {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { await self.read(catalogue, in: home) }
+                group.addTask { await self.read(catalogue, in: home, onFound: onFound) }
                 group.addTask {
                     await self.recover(recovery, in: home) {
                         catalogue.add($0)
@@ -43,10 +46,14 @@ final class ArchiveKeeper: Sendable {
     }
 
     /// Scans the archive for changes until the task is cancelled.
-    private func read(_ catalogue: any Catalogue, in home: StorageDirectory) async {
+    private func read(
+        _ catalogue: any Catalogue, in home: StorageDirectory, onFound: @escaping @Sendable (Recording) -> Void
+    ) async {
         while !Task.isCancelled {
             let begin = Clocks.current.now
-            try? await home.run(on: reader, takesLong: true) { () throws(DiskError) in catalogue.scan(home.path) }
+            try? await home.run(on: reader, takesLong: true) { () throws(DiskError) in
+                catalogue.scan(home.path, onFound: onFound)
+            }
             try? await Task.sleep(for: max(Self.interval, (Clocks.current.now - begin) * Self.share))
         }
     }

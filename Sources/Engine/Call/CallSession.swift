@@ -82,6 +82,8 @@ package final class CallSession: Sendable, Identifiable {
             id: id, name: template.name(id: id, call: start.call, startedAt: clock.start), call: start.call,
             format: start.format, startedAt: clock.start, sinks: sinks.map(\.entry))
         ledger.program = CallreelVersion.program
+        let deliveries = environment.settings.deliveries.map(\.entry)
+        ledger.deliveries = deliveries.isEmpty ? nil : deliveries
         ledger.partName = template.partName(id: id, call: start.call, startedAt: clock.start)
         let settings = environment.settings
         state = Mutex(

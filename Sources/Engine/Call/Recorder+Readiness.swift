@@ -28,6 +28,12 @@ extension Recorder {
             result.warnings.append(
                 "the sink \(station.plan.name) does not keep up with \(calls) call\(calls == 1 ? "" : "s")")
         }
+        for station in deliverer.stations {
+            guard let trouble = station.trouble else { continue }
+            let noun = trouble.count == 1 ? "recording waits" : "recordings wait"
+            result.warnings.append(
+                "the delivery \(station.ready.name) fails: \(trouble.reason); \(trouble.count) \(noun)")
+        }
         if let unpublished {
             let noun = unpublished.count == 1 ? "recording waits" : "recordings wait"
             result.warnings.append("\(unpublished.count) \(noun) to be published: \(unpublished.cause)")

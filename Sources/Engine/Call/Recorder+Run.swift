@@ -16,6 +16,7 @@ extension Recorder {
             group.addTask { await self.keepArchive() }
             group.addTask { await self.watchPlaces() }
             group.addTask { await self.finishWaiting() }
+            group.addTask { [deliverer] in await deliverer.run() }
             group.addTask { [lateEvents] in
                 while !Task.isCancelled {
                     try? await Task.sleep(for: Self.settleInterval)
@@ -46,7 +47,10 @@ extension Recorder {
         guard let leases = looked else { return }
         let recovery = Recovery(
             store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
-        await archive.run(catalogue, recovery, in: storage.home) { [metrics] _ in metrics.callsRecovered.increment() }
+        await archive.run(catalogue, recovery, in: storage.home, onFound: deliverer.add) { [metrics, deliverer] in
+            metrics.callsRecovered.increment()
+            deliverer.add($0)
+        }
     }
 
     /// Starts rehearsals in every directory and tests of required and failed sinks, until the task is cancelled.

@@ -90,6 +90,7 @@ extension Recorder {
             guard call.isPublished else {
                 let recording = try await session.tryPublish()
                 catalogue.add(recording)
+                deliverer.add(recording)
                 let next = Unfinished(session, facts: call.facts, .success(recording))
                 return state.withLock { state in
                     state.unfinished[id] = next

@@ -57,6 +57,8 @@ package final class Recorder: Sendable {
     let logger: Logger
     let state = Mutex(State())
     let lateEvents: LateEvents
+    /// Delivers finished recordings.
+    let deliverer: Deliverer
 
     var writers: BlockingExecutor { environment.disk.writers }
     var metrics: RecorderMetrics { environment.metrics }
@@ -91,6 +93,9 @@ package final class Recorder: Sendable {
             logger: logger)
         lateEvents = LateEvents(
             store: store, limit: settings.lateEventLimit, eventLimit: settings.eventLimit, metrics: metrics,
+            logger: logger)
+        deliverer = Deliverer(
+            settings.deliveries, store: store, home: storage.home, manifests: lateEvents, metrics: metrics,
             logger: logger)
         probe = SinkProbe(stations, fileMode: store.fileMode, logger: logger)
     }
@@ -168,7 +173,9 @@ package final class Recorder: Sendable {
         let result: Result<Recording, DiskError>
         do throws(DiskError) { result = .success(try await session.run()) } catch { result = .failure(error) }
         switch result {
-        case .success(let recording): catalogue.add(recording)
+        case .success(let recording):
+            catalogue.add(recording)
+            deliverer.add(recording)
         case .failure:
             metrics.callsNotPublished.increment()
             session.source.stop(session, "the call cannot be recorded")

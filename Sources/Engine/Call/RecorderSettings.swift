@@ -12,6 +12,8 @@ package struct RecorderSettings: Sendable {
     package var lateEventLimit: Int
     /// Seconds for which a pause continues after all audio spoken in it has been read.
     package var pauseGuard: Double
+    /// The deliveries of each recording.
+    package var deliveries: [ReadyDelivery] = []
 
     /// Makes settings. Each has the configuration's default.
     package init(

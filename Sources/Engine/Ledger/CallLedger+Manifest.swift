@@ -18,6 +18,7 @@ extension CallLedger {
         manifest.droppedEvents = droppedEvents
         manifest.maskedEvents = maskedEvents
         manifest.events = events
+        manifest.deliveries = deliveries
         for sink in sinks { manifest.sinks.append(try sink.published(named)) }
         return manifest
     }
@@ -36,6 +37,7 @@ extension CallLedger {
         droppedEvents = manifest.droppedEvents
         maskedEvents = manifest.maskedEvents
         events = manifest.events
+        deliveries = manifest.deliveries
     }
 }
 

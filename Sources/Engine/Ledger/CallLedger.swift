@@ -105,6 +105,7 @@ package struct CallLedger: CallAccount {
     package var maskedEvents: Int?
     package var events: [CallEvent] = []
     package var sinks: [Sink]
+    package var deliveries: [DeliveryEntry]?
 
     /// Starts the ledger of a call.
     package init(id: RecordingID, name: String, call: CallFacts, format: AudioFormat, startedAt: Date, sinks: [Sink]) {

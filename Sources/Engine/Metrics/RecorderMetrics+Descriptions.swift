@@ -28,6 +28,9 @@ extension RecorderMetrics {
         "callreel_sink_write_seconds": "Seconds that the sink takes for one batch of audio.",
         "callreel_sink_finish_seconds": "Seconds that the sink takes to close its output.",
         "callreel_sink_lag_seconds": "Seconds from the arrival of a batch of audio to the end of its writing.",
+        "callreel_deliveries_waiting": "Finished recordings that the delivery still has to deliver.",
+        "callreel_deliveries_total": "Recordings that the delivery has delivered.",
+        "callreel_delivery_failures_total": "Failed attempts of the delivery. Each is made again.",
         "callreel_disk_free_bytes": "Bytes that may still be written in the directory.",
     ]
 }

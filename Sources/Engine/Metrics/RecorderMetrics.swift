@@ -37,6 +37,17 @@ package struct RecorderMetrics: Sendable {
     /// Returns the measurements that the sinks of one entry report themselves.
     func plugin(_ name: String, type: String) -> PluginMeasurements { PluginMeasurements(name, type: type, factory) }
 
+    /// Returns the metrics of one delivery in the configuration: recordings that wait, delivered ones, and failed
+    /// attempts.
+    func delivery(_ name: String, type: String) -> (waiting: Meter, delivered: Counter, failed: Counter) {
+        let delivery = [("delivery", name), ("type", type)]
+        return (
+            Meter(label: "callreel_deliveries_waiting", dimensions: delivery, factory: factory),
+            Counter(label: "callreel_deliveries_total", dimensions: delivery, factory: factory),
+            Counter(label: "callreel_delivery_failures_total", dimensions: delivery, factory: factory)
+        )
+    }
+
     /// Returns the meter for the free bytes of a directory's disk.
     func freeBytes(_ directory: String) -> Meter {
         Meter(label: "callreel_disk_free_bytes", dimensions: [("directory", directory)], factory: factory)

@@ -100,23 +100,9 @@ package struct SinkPlan: Sendable {
         problems: inout [ConfigurationProblem]
     ) -> SinkRegistry.Entry? {
         let known = registry.types.map(\.type)
-        guard case .object(let members) = element else {
-            problems.append(
-                .init(at: place, "\(element.found) is not a sink such as {\"type\": \"\(known.first ?? "wav")\"}"))
-            return nil
-        }
-        let list = known.joined(separator: ", ")
-        guard let type = members["type"] else {
-            let near = "type".nearest(in: members.keys.sorted()).map { "; is \"\($0)\" meant to be \"type\"?" } ?? ""
-            problems.append(.init(at: place.key("type"), "is missing; known types are \(list)\(near)"))
-            return nil
-        }
-        guard let name = type.string, let entry = registry[name] else {
-            let near = type.string?.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
-            problems.append(
-                .init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
-            return nil
-        }
-        return entry
+        return PluginEntry.type(
+            of: element, at: place, family: "sink", known: known, example: known.first ?? "wav", problems: &problems
+        )
+        .flatMap { registry[$0] }
     }
 }

@@ -78,23 +78,13 @@ package struct CarrierPlan: Sendable {
         mutating func entry(
             of element: JSONValue, at place: ConfigurationPath, problems: inout [ConfigurationProblem]
         ) -> CarrierRegistry.Entry? {
-            let known = registry.types.map(\.type), list = known.joined(separator: ", ")
-            hasMistake = true
-            guard case .object(let members) = element else {
-                problems.append(.init(at: place, "\(element.found) is not a carrier such as {\"type\": \"pcm\"}"))
+            let type = PluginEntry.type(
+                of: element, at: place, family: "carrier", known: registry.types.map(\.type), example: "pcm",
+                problems: &problems)
+            guard let entry = type.flatMap({ registry[$0] }) else {
+                hasMistake = true
                 return nil
             }
-            guard let type = members["type"] else {
-                problems.append(.init(at: place.key("type"), "is missing; known types are \(list)"))
-                return nil
-            }
-            guard let name = type.string, let entry = registry[name] else {
-                let near = type.string?.nearest(in: known).map { "; did you mean \"\($0)\"?" } ?? ""
-                problems.append(
-                    .init(at: place.key("type"), "\(type.found) is not a known type; known types are \(list)\(near)"))
-                return nil
-            }
-            hasMistake = false
             return entry
         }
 

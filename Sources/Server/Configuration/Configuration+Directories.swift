@@ -44,6 +44,14 @@ extension Configuration {
                 )
             )
         }
+        for delivery in deliveries {
+            looks.append(
+                (
+                    delivery.place, "a file or program that the delivery needs does not answer",
+                    DiskQuestion { delivery.obstacle.map { .mistake($0) } }
+                )
+            )
+        }
         var found = Inspection()
         let deadline = ContinuousClock.now + Self.lookLimit
         for (place, silence, question) in looks {

@@ -18,8 +18,18 @@ extension Configuration {
             ]
             return .object(CarrierEnvelope().json.merging(options) { mine, _ in mine }.merging(own) { _, own in own })
         }
-        return .object(
-            Sections().json.merging(["sinks": .array(sinks), "carriers": .array(carriers)]) { mine, _ in mine })
+        // Not enabled: what a delivery needs cannot be a default.
+        let deliveries = plugins.deliveries.types.map { entry -> JSONValue in
+            let options = entry.options.map { ($0.name, $0.standard) }
+            return .object(
+                DeliveryEnvelope().json.merging(options) { mine, _ in mine }.merging([
+                    "type": .string(entry.type), "enabled": false,
+                ]) { _, own in own })
+        }
+        let lists: [String: JSONValue] = [
+            "sinks": .array(sinks), "carriers": .array(carriers), "deliveries": .array(deliveries),
+        ]
+        return .object(Sections().json.merging(lists) { mine, _ in mine })
     }
 
     /// Returns the JSON Schema (draft 2020-12) of the whole file.
@@ -35,6 +45,10 @@ extension Configuration {
                 "items": plugins.carriers.entrySchema,
             ]),
         ]
+        lists["deliveries"] = .object([
+            "type": "array", "description": "What to do with each finished recording.", "default": .array([]),
+            "items": plugins.deliveries.entrySchema,
+        ])
         // Short for a list of one.
         for entry in plugins.carriers.types { lists[entry.type] = entry.objectSchema }
         var schema = Sections.schema(alongside: lists)

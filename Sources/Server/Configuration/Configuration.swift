@@ -162,6 +162,8 @@ package struct Configuration: Sendable {
     package let registry: SinkRegistry
     /// The carriers that may send calls.
     package var carriers: [CarrierPlan]
+    /// The deliveries of every finished recording.
+    package var deliveries: [DeliveryPlan]
     package var access: Access
     package var limits: Limits
 
@@ -176,7 +178,8 @@ package struct Configuration: Sendable {
         let before = problems.count
         defer { substitution.hideValues(in: &problems[before...]) }
         let sections = Sections.read(
-            value, at: .root, alongside: ["sinks", "carriers"] + plugins.carriers.types.map(\.type), problems: &problems
+            value, at: .root, alongside: ["sinks", "carriers", "deliveries"] + plugins.carriers.types.map(\.type),
+            problems: &problems
         )
         listen = sections.listen
         publicURL = sections.publicURL.flatMap(PublicURL.init)
@@ -190,9 +193,14 @@ package struct Configuration: Sendable {
         limits = sections.limits
         sinks = []
         carriers = []
+        deliveries = []
         let place = ConfigurationPath.root.key("sinks")
         guard case .object(let members) = value else { return }
         carriers = CarrierPlan.read(members, registry: plugins.carriers, problems: &problems)
+        if let list = members["deliveries"] {
+            deliveries = DeliveryPlan.read(
+                list, at: .root.key("deliveries"), registry: plugins.deliveries, problems: &problems)
+        }
         guard let list = members["sinks"] else {
             problems.append(.init(at: place, "is missing; name at least one sink, such as [{\"type\": \"wav\"}]"))
             return

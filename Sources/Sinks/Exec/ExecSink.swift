@@ -125,9 +125,7 @@ public struct ExecSink: ~Copyable, AudioSink {
     }
 
     /// Checks that the program still runs, and reads its output. There is no file to make readable.
-    // Asynchronous, though it waits for nothing: with a synchronous one, `await sink.checkpoint()`
-    // would call the protocol's default.
-    public mutating func checkpoint() async throws(SinkError) {
+    public mutating func checkpoint() throws(SinkError) {
         do throws(ProgramFailure) { try program?.look() } catch { throw self.error(.checkpoint, error) }
     }
 

@@ -82,6 +82,9 @@ struct RunningProgram: ~Copyable {
         _ = Self.endLeftovers(task.group, file, output, errors, until: patienceEnd, &ignored, &more)
     }
 
+    /// Ends the program from another thread, with SIGTERM and, five seconds later, SIGKILL.
+    var stop: @Sendable () -> Void { { [task] in task.end() } }
+
     /// Writes all the bytes, at the pace of the program. Blocks.
     /// - Throws: an error if the program ends, or takes no bytes within the deadline.
     mutating func write(_ bytes: RawSpan) throws(ProgramFailure) {
@@ -116,6 +119,11 @@ struct RunningProgram: ~Copyable {
     mutating func finish() throws(ProgramFailure) -> ProgramOutcome {
         try look()
         if input.isBroken { throw earlyEnd("closed its input before its end") }
+        return try conclude()
+    }
+
+    /// Closes the program's input, if it has not ended yet, and waits for the program to end.
+    mutating func conclude() throws(ProgramFailure) -> ProgramOutcome {
         input.close()
         task.inputHasEnded()
         patienceEnd = .now + .seconds(deadline)

@@ -1,0 +1,28 @@
+/// The plug-in types that a program knows.
+///
+/// A package of plug-ins can offer all of its types in one function:
+///
+/// ```swift
+/// public func addAcme(to plugins: inout Plugins) {
+///     plugins.sinks.register(AcmeSink.self)
+///     plugins.deliveries.register(AcmeUpload.self)
+/// }
+/// ```
+public struct Plugins: Sendable {
+    /// The sinks, which take the audio during the call.
+    public var sinks: SinkRegistry
+    /// The carriers, which bring the audio in.
+    public var carriers: CarrierRegistry
+    /// The deliveries, which take finished recordings on.
+    public var deliveries: DeliveryRegistry
+
+    /// Takes the types of a program.
+    public init(
+        sinks: SinkRegistry = SinkRegistry(), carriers: CarrierRegistry = CarrierRegistry(),
+        deliveries: DeliveryRegistry = DeliveryRegistry()
+    ) {
+        self.sinks = sinks
+        self.carriers = carriers
+        self.deliveries = deliveries
+    }
+}

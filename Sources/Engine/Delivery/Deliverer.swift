@@ -1,0 +1,245 @@
+import CallreelCore
+import Foundation
+import Logging
+import Synchronization
+
+/// Delivers finished recordings, beside the calls and without holding any of them up.
+///
+/// What is to be delivered stands in the manifests. A recording comes here when it is published or recovered, from the
+/// outbox at the start, and from the scan of the archive. An attempt locks the recording's directory in the outbox and
+/// reads the manifest again, so several servers may share a recordings directory.
+final class Deliverer: Sendable {
+    /// Time after which a recording is looked at again that another server is delivering.
+    private static let busyWait = Duration.seconds(10)
+    /// Longest sleep while something waits. The clock may be set, and other servers may end.
+    private static let nap = Duration.seconds(1)
+
+    let stations: [DeliveryStation]
+    private let outbox: Outbox
+    private let home: StorageDirectory
+    private let manifests: LateEvents
+    private let logger: Logger
+    private let bell = Bell()
+    /// Threads for manifests and the outbox.
+    private let disk = BlockingExecutor(name: "outbox", isBackground: true)
+
+    /// Makes the deliverer of a recorder.
+    /// - Parameter manifests: changes published manifests.
+    init(
+        _ deliveries: [ReadyDelivery], store: RecordingStore, home: StorageDirectory, manifests: LateEvents,
+        metrics: RecorderMetrics, logger: Logger
+    ) {
+        stations = deliveries.map { DeliveryStation($0, metrics: metrics) }
+        outbox = Outbox(store: store)
+        self.home = home
+        self.manifests = manifests
+        self.logger = logger
+    }
+
+    /// Takes a published recording, if anything is to be delivered of it. Never blocks.
+    func add(_ recording: Recording) {
+        for entry in recording.deliveries ?? [] where entry.state == .pending {
+            guard let station = stations.first(where: { $0.ready.name == entry.name }) else { continue }
+            if station.add(.init(id: recording.id, recording: recording.name)) { bell.ring() }
+        }
+    }
+
+    /// Delivers recordings until the task is cancelled. Attempts under way are cancelled then, and not waited for.
+    func run() async {
+        guard !stations.isEmpty else { return }
+        await withTaskCancellationHandler {
+            await takeUp()
+            while !Task.isCancelled {
+                let now = Clocks.current.now
+                for station in stations {
+                    while let item = station.take(now: now) { begin(item, station) }
+                }
+                guard let next = stations.compactMap(\.next).min() else {
+                    await bell.wait()
+                    continue
+                }
+                // A ring ends the nap only at its end: a new recording may wait for a second while others do.
+                try? await Task.sleep(for: max(.milliseconds(20), min(Self.nap, next - Clocks.current.now)))
+            }
+        } onCancel: {
+            bell.ring()
+        }
+        for station in stations { for task in station.state.withLock({ Array($0.running.values) }) { task.cancel() } }
+    }
+
+    /// Takes up what the last program left in the outbox.
+    private func takeUp() async {
+        let found = try? await home.run(on: disk, takesLong: true) { [outbox] () throws(DiskError) in outbox.all }
+        for (id, note) in found ?? [] {
+            for station in stations {
+                var item = DeliveryQueue.Item(id: id, recording: note.recording)
+                item.attempts = note.deliveries[station.ready.name]?.attempts ?? 0
+                _ = station.add(item)
+            }
+        }
+    }
+
+    private func begin(_ item: DeliveryQueue.Item, _ station: DeliveryStation) {
+        // Not a child task: a blocked delivery can be neither cancelled nor awaited, and must not hold up the end.
+        station.state.withLock { state in
+            state.running[item.id] = Task { [self] in
+                await attempt(item, station)
+                bell.ring()
+            }
+        }
+    }
+
+    // MARK: - One attempt
+
+    /// What an attempt finds on the disk.
+    private enum Situation: Sendable {
+        /// The recording is to be delivered, after so many failed attempts. The lock is held as long as this value is.
+        case pending(Recording, DirectoryLock, attempts: Int)
+        /// Another server is delivering.
+        case busy
+        /// The recording was deleted, or delivered by another server, or was never to be delivered.
+        case over
+    }
+
+    private func attempt(_ item: DeliveryQueue.Item, _ station: DeliveryStation) async {
+        let situation: Situation
+        do throws(DiskError) {
+            situation = try await home.run(on: disk) { [self] () throws(DiskError) in try look(item, station) }
+        } catch {
+            return await fail(item, station, DeliveryError("\(error)"))
+        }
+        switch situation {
+        case .busy: station.putOff(item, for: Self.busyWait)
+        case .over: station.finish(item, wasDelivered: false)
+        case .pending(let manifest, let lock, let attempts):
+            var item = item
+            item.attempts = max(item.attempts, attempts)
+            let recording = PublishedRecording(manifest, in: outbox.store.directory, attempt: item.attempts + 1)
+            do throws(DeliveryError) {
+                let receipt = try await deliver(recording, station)
+                try await settle(receipt, manifest, item, station)
+                station.finish(item, wasDelivered: true)
+                if item.attempts > 0 {
+                    station.ready.logger.notice(
+                        "delivered after failures",
+                        metadata: ["recording": "\(item.recording)", "attempts": "\(item.attempts + 1)"])
+                }
+            } catch {
+                await fail(item, station, error)
+            }
+            withExtendedLifetime(lock) {}
+        }
+    }
+
+    /// Looks at a recording and locks it. Blocks.
+    private func look(_ item: DeliveryQueue.Item, _ station: DeliveryStation) throws(DiskError) -> Situation {
+        try outbox.open(item.id)
+        guard let lock = try DirectoryLock(existing: outbox.place(item.id)) else { return .busy }
+        guard FileSystem.exists("\(outbox.store.directory)/\(item.recording).json") else {
+            outbox.remove(item.id)
+            return .over
+        }
+        let manifest: Recording
+        do { manifest = try outbox.store.manifest(named: item.recording) } catch {
+            throw DiskError("the manifest \(item.recording).json cannot be read: \(error)")
+        }
+        let entries = manifest.deliveries ?? []
+        if manifest.id == item.id, entries.contains(where: { $0.name == station.ready.name && $0.state == .pending }) {
+            let note = outbox.note(item.id)
+            if note == nil { try outbox.write(.init(recording: item.recording), item.id) }
+            return .pending(manifest, lock, attempts: note?.deliveries[station.ready.name]?.attempts ?? 0)
+        }
+        if manifest.id != item.id || entries.allSatisfy({ $0.state == .delivered }) { outbox.remove(item.id) }
+        return .over
+    }
+
+    /// Calls the delivery, and cancels it at the deadline.
+    private func deliver(
+        _ recording: PublishedRecording, _ station: DeliveryStation
+    ) async throws(DeliveryError) -> DeliveryReceipt {
+        let ready = station.ready
+        let work = Task(executorPreference: station.executor) { try await ready.delivery.deliver(recording) }
+        let deadline = ready.envelope.deadline, isLate = Mutex(false)
+        let timer = Task {
+            try await Task.sleep(for: .seconds(deadline))
+            isLate.withLock { $0 = true }
+            work.cancel()
+        }
+        let result = await withTaskCancellationHandler {
+            await work.result
+        } onCancel: {
+            work.cancel()
+        }
+        timer.cancel()
+        switch result {
+        case .success(let receipt): return receipt
+        case .failure(let error):
+            if isLate.withLock({ $0 }) { throw DeliveryError("it took longer than \(deadline) seconds: \(error)") }
+            throw error as? DeliveryError ?? DeliveryError("\(error)")
+        }
+    }
+
+    /// Puts the attachments beside the recording, and notes the delivery in the manifest.
+    private func settle(
+        _ receipt: DeliveryReceipt, _ manifest: Recording, _ item: DeliveryQueue.Item, _ station: DeliveryStation
+    ) async throws(DeliveryError) {
+        let name = station.ready.name
+        for attachment in receipt.attachments where !Self.isSuffix(attachment.suffix) {
+            throw DeliveryError("\"\(attachment.suffix)\" is not allowed as the ending of an attachment")
+        }
+        do throws(DiskError) {
+            let files = try await home.run(on: disk, takesLong: true) { [outbox] () throws(DiskError) in
+                var files: [DeliveryEntry.File] = []
+                for attachment in receipt.attachments {
+                    files.append(try outbox.attach(attachment, of: name, to: manifest))
+                }
+                return files
+            }
+            let isAll = Mutex(false), now = Clocks.current.date
+            try await manifests.amend(item.recording) { manifest in
+                for index in (manifest.deliveries ?? []).indices where manifest.deliveries?[index].name == name {
+                    manifest.deliveries?[index].state = .delivered
+                    manifest.deliveries?[index].at = now
+                    manifest.deliveries?[index].attempts = item.attempts + 1
+                    manifest.deliveries?[index].details = receipt.details.isEmpty ? nil : receipt.details
+                    manifest.deliveries?[index].files = files.isEmpty ? nil : files
+                }
+                isAll.withLock { $0 = manifest.deliveries?.allSatisfy { $0.state == .delivered } ?? true }
+            }
+            let isLast = isAll.withLock { $0 }
+            try await home.run(on: disk) { [outbox] () throws(DiskError) in
+                if isLast { outbox.remove(item.id) } else { outbox.dropStaged(item.id, of: name) }
+            }
+        } catch {
+            throw DeliveryError("it was delivered, but that cannot be noted: \(error)")
+        }
+    }
+
+    /// The rule of a sink's files.
+    private static func isSuffix(_ suffix: String) -> Bool {
+        !suffix.isEmpty && !suffix.contains("/") && !suffix.contains("\0") && !suffix.hasPrefix(".")
+            && suffix.lowercased().split(separator: ".").first != "json" && suffix.utf8.count <= 64
+    }
+
+    private func fail(_ item: DeliveryQueue.Item, _ station: DeliveryStation, _ error: DeliveryError) async {
+        // A program that is ending cancels its deliveries. That is no failure of the destination.
+        guard !Task.isCancelled else { return }
+        let (item, wait) = station.fail(item, error)
+        // The log shows the 1st, 2nd, 4th, 8th failure and so on.
+        if item.attempts & (item.attempts - 1) == 0 {
+            station.ready.logger.error(
+                "delivery failed: it will be tried again",
+                metadata: [
+                    "recording": "\(item.recording)", "reason": "\(error)", "attempts": "\(item.attempts)",
+                    "wait.seconds": "\(Int(wait / .seconds(1)))",
+                ])
+        }
+        let name = station.ready.name, now = Clocks.current.date
+        // Without the note, the count of attempts begins anew at the next start.
+        try? await home.run(on: disk) { [outbox] () throws(DiskError) in
+            var note = outbox.note(item.id) ?? .init(recording: item.recording)
+            note.deliveries[name] = .init(attempts: item.attempts, error: error.description, at: now)
+            try outbox.write(note, item.id)
+        }
+    }
+}
