@@ -14,6 +14,7 @@ package final class RecordingIndex: Catalogue {
         init(_ recording: Recording) {
             var recording = recording
             recording.events = []
+            recording.deliveries = nil
             recording.call.headers = [:]
             self.recording = recording
         }

@@ -222,6 +222,37 @@ import Testing
         #expect(Set(bench.courier.parcels.map(\.name)).count == 40 && bench.outbox() == [])
     }
 
+    @Test func `each wait is twice the last, up to the limit, and longer if the destination asks for it`() throws {
+        let station = try #require(
+            try bench.recorder(#"{"type": "courier", "retryLimit": 10}"#).deliverer.stations.first)
+        var item = DeliveryQueue.Item(id: RecordingID(), recording: "A")
+        #expect(station.add(item) && !station.add(item))
+        var waits: [Duration] = []
+        for _ in 0..<6 {
+            let wait: Duration
+            (item, wait) = station.fail(item, DeliveryError("closed"))
+            waits.append(wait)
+        }
+        #expect(waits == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
+        #expect(station.fail(item, DeliveryError("closed", retryAfter: .seconds(3600))).wait == .seconds(3600))
+        #expect(station.trouble?.reason == "closed")
+    }
+
+    @Test func `a recording that another server has just published waits, and an older one does not`() async throws {
+        let recorder = try bench.recorder(#"{"type": "courier"}"#), station = recorder.deliverer.stations[0]
+        for (age, isDue) in [(10.0, false), (61, true), (-5, false)] {
+            let end = Date() - age
+            var recording = Recording(
+                id: RecordingID(), name: "A", call: CallFacts(carrier: "test"), format: .telephone, startedAt: end,
+                ended: (end, "over"))
+            recording.deliveries = [DeliveryEntry(type: "courier", name: "courier")]
+            recorder.deliverer.add(recording, isOwn: false)
+            let item = station.take(now: .now)
+            #expect((item?.id == recording.id) == isDue, "\(age)")
+            #expect(station.take(now: .now + .seconds(66)) != nil || isDue)
+        }
+    }
+
     @Test func `entries with mistakes are refused with their paths`() throws {
         func problems(_ text: String) throws -> [String] {
             var problems: [ConfigurationProblem] = []

@@ -204,6 +204,29 @@ import Testing
             ])
     }
 
+    @Test func `a pause that a kill left open ends where the files have sound again`() async throws {
+        let bench = try Bench(frames: 10_000)
+        try await bench.kill(FLACSink.self, ending: "flac", as: "call.flac")
+        try await bench.kill(RawSink.self, ending: "raw", as: "call.raw")
+        // The first 500 frames behind the beginning of the pause are silent.
+        let raw = try FileHandle(forWritingTo: URL(fileURLWithPath: bench.path("call.raw")))
+        try raw.seek(toOffset: 6000)
+        try raw.write(contentsOf: Data(count: 1000))
+        try raw.close()
+        try bench.plant([("raw", "call.raw"), ("flac", "call.flac")])
+        var manifest = try CallLedger(json: try contents(bench.path("call.json")))
+        manifest.events.append(.init(frame: FramePosition(3000), at: manifest.startedAt, type: CallEvent.paused))
+        for index in manifest.sinks.indices { manifest.sinks[index].files[0].start = .start }
+        manifest.sinks[1].onPause = .record
+        try manifest.encoded().write(to: URL(fileURLWithPath: bench.path("call.json")))
+        _ = try bench.recover()
+        let verification = Verification(directory: bench.workspace.path, registry: .builtIn)
+        let recording = try #require(verification.survey().recordings.first)
+        let resumed = try #require(recording.events.last { $0.type == CallEvent.resumed })
+        #expect(resumed.frame.frames == 3500 && recording.pauses == [3000..<3500])
+        #expect(recording.sinks.map(\.masked) == [500, nil] && recording.sinks[0].written == 9500)
+    }
+
     @Test func `a call without audio leaves no files, and is not complete`() async throws {
         let workspace = try Workspace()
         var problems: [ConfigurationProblem] = []

@@ -49,6 +49,14 @@ extension CallAccount {
         if let begin, begin < framesReceived { pauses.append(begin..<framesReceived) }
         return pauses
     }
+
+    /// The first frame of a pause whose end is not among the events; nil if there is none.
+    package var openPause: Int? {
+        guard let last = events.last(where: { $0.type == CallEvent.paused || $0.type == CallEvent.resumed }) else {
+            return nil
+        }
+        return last.type == CallEvent.paused ? last.frame.frames : nil
+    }
 }
 
 /// A sink's part in the account of a call.

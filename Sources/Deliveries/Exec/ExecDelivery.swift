@@ -14,9 +14,6 @@ public struct ExecDelivery: Delivery {
     public static let type = "exec"
     public static let summary = "runs a program for each finished recording, with its manifest's path"
 
-    /// Bytes of the program's last errors quoted in the delivery's own error.
-    private static let quotedBytes = 400
-
     private let options: ExecDeliveryOptions
     private let deadline: Double
 
@@ -47,9 +44,7 @@ public struct ExecDelivery: Delivery {
             throw DeliveryError(error.description)
         }
         guard run.hasSucceeded else {
-            let lines = run.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline)
-            let said = lines.map { $0.filter { !$0.isNewline && $0 != "\u{1B}" } }.joined(separator: " / ")
-            throw DeliveryError("\"\(program)\" \(run.ending)" + (said.isEmpty ? "" : "; its output: \(said)"))
+            throw DeliveryError("\"\(program)\" \(run.ending)\(run.lastWords)")
         }
         var details: [String: JSONValue] = ["program": .string(program)]
         if !run.output.isEmpty { details["stdout"] = .string(run.output) }

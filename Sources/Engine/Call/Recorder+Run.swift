@@ -47,7 +47,14 @@ extension Recorder {
         guard let leases = looked else { return }
         let recovery = Recovery(
             store: store, registry: registry, roots: storage.others.map(\.path), leases: leases, logger: logger)
-        await archive.run(catalogue, recovery, in: storage.home, onFound: deliverer.add) { [metrics, deliverer] in
+        let found: @Sendable (Recording) -> Void = { [self] recording in
+            // A call of this program comes by itself, once nothing more is to be changed in its manifest.
+            let isOurs = state.withLock { state in
+                state.live[recording.id] != nil || state.unfinished[recording.id].map { !$0.isPublished } ?? false
+            }
+            if !isOurs { deliverer.add(recording, isOwn: false) }
+        }
+        await archive.run(catalogue, recovery, in: storage.home, onFound: found) { [metrics, deliverer] in
             metrics.callsRecovered.increment()
             deliverer.add($0)
         }

@@ -11,6 +11,8 @@ import Synchronization
 final class Deliverer: Sendable {
     /// Time after which a recording is looked at again that another server is delivering.
     private static let busyWait = Duration.seconds(10)
+    /// The age of a recording at which other servers may deliver it too.
+    private static let othersWait = Duration.seconds(60)
     /// Longest sleep while something waits. The clock may be set, and other servers may end.
     private static let nap = Duration.seconds(1)
 
@@ -37,10 +39,17 @@ final class Deliverer: Sendable {
     }
 
     /// Takes a published recording, if anything is to be delivered of it. Never blocks.
-    func add(_ recording: Recording) {
+    /// - Parameter isOwn: false for one that the scan of the archive has found. If it is new, another server has just
+    ///   published it, may still change its manifest, and delivers it itself, so it waits for a while.
+    func add(_ recording: Recording, isOwn: Bool = true) {
         for entry in recording.deliveries ?? [] where entry.state == .pending {
             guard let station = stations.first(where: { $0.ready.name == entry.name }) else { continue }
-            if station.add(.init(id: recording.id, recording: recording.name)) { bell.ring() }
+            var item = DeliveryQueue.Item(id: recording.id, recording: recording.name)
+            let age = Duration.seconds(Clocks.current.date.timeIntervalSince(recording.endedAt))
+            if !isOwn, age < Self.othersWait {
+                item.due = Clocks.current.now + min(Self.othersWait, Self.othersWait - age)
+            }
+            if station.add(item) { bell.ring() }
         }
     }
 

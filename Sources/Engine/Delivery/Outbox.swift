@@ -38,7 +38,9 @@ struct Outbox: Sendable {
     /// The recordings in the outbox, with their notes. Blocks.
     var all: [(id: RecordingID, note: Note)] {
         FileSystem.names(in: directory).compactMap { name in
-            guard let id = RecordingID(name), let note = note(id) else { return nil }
+            guard let id = RecordingID(name), let note = note(id),
+                (try? ManifestError.demand(path: note.recording, "recording")) != nil
+            else { return nil }
             return (id, note)
         }
     }

@@ -87,6 +87,7 @@ extension InterruptedCall {
     ///
     /// The ledger tells the silent, masked and skipped frames. The files tell the frames they hold.
     func settleAccounts(_ ledger: inout CallLedger, files owned: [[CallFile]], _ before: CallLedger) {
+        closePause(&ledger, files: owned)
         let placed = ledger.sinks.indices.map { index in
             Self.stretches(of: owned[index], ledger.sinks[index], ledger)
         }
@@ -108,6 +109,48 @@ extension InterruptedCall {
                 hasFailed ? .failed : ledger.framesReceived == 0 ? .empty : .recovered)
             ledger.settle(index, files: FrameRanges(placed[index]))
         }
+    }
+
+    /// Ends a pause that the ledger leaves open, where the files have sound again. The program may have died between
+    /// the end of the pause and the next save of its ledger.
+    private func closePause(_ ledger: inout CallLedger, files owned: [[CallFile]]) {
+        guard let pause = ledger.openPause else { return }
+        for (sink, files) in zip(ledger.sinks, owned) where sink.onPause != .record {
+            let found = files.compactMap { sound(in: $0, of: sink, from: pause, ledger.format) }.min()
+            guard let found else { continue }
+            ledger.events.append(
+                CallEvent(
+                    frame: FramePosition(found), at: ledger.startedAt + ledger.format.seconds(frames: found),
+                    type: CallEvent.resumed))
+            return
+        }
+    }
+
+    /// Returns the call's frame, from a frame of it on, at which a sink's file first has sound. Nil if it has none, or
+    /// cannot be decoded to the call's frames.
+    private func sound(
+        in file: CallFile, of sink: CallLedger.Sink, from pause: Int, _ format: AudioFormat
+    ) -> Int? {
+        let shape = sink.format ?? format
+        guard let start = file.start, shape.sampleRate == format.sampleRate else { return nil }
+        // A part that begins behind the pause's first frame has nothing of the pause.
+        if sink.onPause == .skip { return start > pause ? start : nil }
+        var frame = start, rest = 0, found: Int?
+        let decoded = try? registry[sink.type]?.decode(store.path(file, of: id), shape) { samples in
+            if found == nil, frame + (rest + samples.count) / shape.channels > pause {
+                for index in samples.indices where samples[index] != 0 {
+                    let place = frame + (rest + index) / shape.channels
+                    if place >= pause {
+                        found = place
+                        break
+                    }
+                }
+            }
+            rest += samples.count
+            frame += rest / shape.channels
+            rest %= shape.channels
+        }
+        return decoded?.isLossless == false ? nil : found
     }
 
     /// Returns the position of each of a sink's files on the call's timeline, in frames.

@@ -29,9 +29,6 @@ public struct ExecSink: ~Copyable, AudioSink {
     public static let type = "exec"
     public static let summary = "the audio on the standard input of a program, which may write a file"
 
-    /// Bytes of the program's last errors quoted in the sink's own error.
-    private static let quotedBytes = 400
-
     private let options: ExecOptions
     private let format: AudioFormat
     private let name: String
@@ -173,12 +170,8 @@ public struct ExecSink: ~Copyable, AudioSink {
 
     /// Returns the sink's error for a program's failure.
     private func error(_ code: SinkError.Code, _ failure: ProgramFailure) -> SinkError {
-        let lines = failure.errors.suffix(Self.quotedBytes).split(whereSeparator: \.isNewline).map {
-            CallTags.clean(String($0))
-        }
-        let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
-        return SinkError(
-            code, "\"\(name)\" \(failure.reason)" + (said.isEmpty ? "" : "; its output: \(said)"),
+        SinkError(
+            code, "\"\(name)\" \(failure.reason)\(ProgramRun.lastWords(of: failure.errors))",
             underlying: failure.systemError)
     }
 }

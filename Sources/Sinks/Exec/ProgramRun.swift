@@ -12,6 +12,19 @@ package struct ProgramRun: Sendable {
     /// The last bytes of its standard error.
     package let errors: String
 
+    /// The last errors as the end of an error: `; its output: …`. Empty if there are none.
+    package var lastWords: String { Self.lastWords(of: errors) }
+
+    /// Bytes of a program's last errors that an error quotes.
+    private static let quotedBytes = 400
+
+    /// Returns a program's last errors on one line, without control characters, as the end of an error.
+    static func lastWords(of errors: String) -> String {
+        let lines = errors.suffix(quotedBytes).split(whereSeparator: \.isNewline).map { CallTags.clean(String($0)) }
+        let said = lines.filter { !$0.isEmpty }.joined(separator: " / ")
+        return said.isEmpty ? "" : "; its output: \(said)"
+    }
+
     /// Returns the reason why a program cannot be started, or nil. Blocks.
     /// - Parameter command: the program and its arguments.
     package static func obstacle(_ command: [String], environment: [String]) -> String? {
