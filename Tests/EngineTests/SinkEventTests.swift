@@ -78,7 +78,7 @@ import Testing
         _ = try await bench.end()
         #expect(
             diary.lines == [
-                "open 0", "call 0..<7990", "call 7990..<8000", "end after 8010 of a part", "open 1 after 8000",
+                "open 0", "call 0..<7990", "call 7990..<8000", "end after 8000 of a part", "open 1 after 8000",
                 "call 8000..<8010", "dtmf 1 at 8010", "call 8010..<8015", "end after 8015: over",
             ])
     }
@@ -271,7 +271,9 @@ struct DiarySink: AudioSink, ~Copyable {
 
     consuming func finish(_ end: CallEnd) throws(SinkError) -> SinkReceipt {
         var line = "end after \(end.frames)" + (end.reason.map { ": \($0)" } ?? " of a part")
-        for (name, count) in [("silence", end.silence), ("masked", end.masked), ("skipped", end.skipped)]
+        for (name, count) in [
+            ("silence", end.silence), ("masked", end.masked), ("skipped", end.skipped), ("lost", end.lost),
+        ]
         where count > 0 { line += ", \(name) \(count)" }
         diary.note(line)
         let receipt = SinkReceipt(frames: frames, framesByFile: [file.name: frames], carried: frames)

@@ -8,8 +8,9 @@ import CallreelSinks
 /// in its own process group, with an empty standard input and a few usual variables. Its output is read all the time;
 /// the manifest has the last few thousand bytes of it.
 ///
-/// At the deadline the program gets SIGTERM, and SIGKILL five seconds later. So it does at the end of the server, which
-/// runs it again at its next start.
+/// At the deadline the program gets SIGTERM, and SIGKILL five seconds later. At the end of the server it gets SIGTERM,
+/// and runs again at the next start. A program that ignores SIGTERM, or whose server is killed, may then still be at
+/// work.
 public struct ExecDelivery: Delivery {
     public static let type = "exec"
     public static let summary = "runs a program for each finished recording, with its manifest's path"

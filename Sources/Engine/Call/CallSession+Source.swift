@@ -67,9 +67,10 @@ extension CallSession {
                 metrics.maskedEvents.increment()
                 return nil
             }
-            if facts != nil, state.ledger.events.contains(where: { $0.type == event.type && $0.data == event.data }) {
-                return nil
+            let isKnown = state.ledger.events.contains {
+                $0.sink == nil && $0.type == event.type && $0.data == event.data
             }
+            if facts != nil, isKnown { return nil }
             var event = event
             event.frame = FramePosition(state.ledger.framesReceived)
             if state.append(event) { sinks.push(event) } else { metrics.droppedEvents.increment() }
@@ -91,7 +92,11 @@ extension CallSession {
         let wanted = format.frames(frame.frames, of: shape)
         state.withLock { state in
             event.frame = FramePosition(min(max(0, wanted), state.ledger.framesReceived))
-            if state.hides(event, isLate: false) {
+            // A sink that takes pauses may be behind: the frame counts, and not the moment.
+            let isOfPause = state.ledger.pauses.contains {
+                $0.lowerBound <= event.frame.frames && event.frame.frames < $0.upperBound + format.sampleRate
+            }
+            if state.hides(event, isLate: false) || isOfPause && event.tellsEntry {
                 state.ledger.maskedEvents = (state.ledger.maskedEvents ?? 0) + 1
                 metrics.maskedEvents.increment()
             } else if state.published != nil || !state.appendFromSink(event) {

@@ -98,6 +98,9 @@ package final class CallSession: Sendable, Identifiable {
         return CallSnapshot(ledger, pause: pause, sinks: sinks.map(\.status))
     }
 
+    /// The published recording; nil before.
+    var published: Recording? { state.withLock { $0.published } }
+
     /// The facts known about the call.
     var facts: CallFacts { state.withLock { $0.ledger.call } }
 

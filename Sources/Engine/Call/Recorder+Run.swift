@@ -111,6 +111,7 @@ extension Recorder {
             writers.relieve()
             environment.disk.sealer.relieve()
             storage.relieve()
+            deliverer.relieve()
         }
     }
 }

@@ -90,7 +90,7 @@ extension Recorder {
             guard call.isPublished else {
                 let recording = try await session.tryPublish()
                 catalogue.add(recording)
-                deliverer.add(recording)
+                deliverer.add(recording, isSettled: session.isSettled)
                 let next = Unfinished(session, facts: call.facts, .success(recording))
                 return state.withLock { state in
                     state.unfinished[id] = next
@@ -112,6 +112,7 @@ extension Recorder {
             guard session.isSettled else { return }
             try await storage.home.run(on: writers) { () throws(DiskError) in session.discardPartial() }
             state.withLock { _ = $0.unfinished.removeValue(forKey: id) }
+            if let published = session.published { deliverer.add(published) }
         } catch {
             if call.isPublished, error.underlying == ENOENT {
                 // The recording was deleted, so its late files are not added.

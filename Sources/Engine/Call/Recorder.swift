@@ -175,7 +175,7 @@ package final class Recorder: Sendable {
         switch result {
         case .success(let recording):
             catalogue.add(recording)
-            deliverer.add(recording)
+            deliverer.add(recording, isSettled: session.isSettled)
         case .failure:
             metrics.callsNotPublished.increment()
             session.source.stop(session, "the call cannot be recorded")

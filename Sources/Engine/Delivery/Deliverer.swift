@@ -13,6 +13,10 @@ final class Deliverer: Sendable {
     private static let busyWait = Duration.seconds(10)
     /// The age of a recording at which other servers may deliver it too.
     private static let othersWait = Duration.seconds(60)
+    /// The longest wait for files of stalled sinks.
+    private static let lateFilesWait = Duration.seconds(300)
+    /// Time after the deadline in which a cancelled attempt may end without a word.
+    private static let grace = Duration.seconds(30)
     /// Longest sleep while something waits. The clock may be set, and other servers may end.
     private static let nap = Duration.seconds(1)
 
@@ -39,9 +43,11 @@ final class Deliverer: Sendable {
     }
 
     /// Takes a published recording, if anything is to be delivered of it. Never blocks.
-    /// - Parameter isOwn: false for one that the scan of the archive has found. If it is new, another server has just
-    ///   published it, may still change its manifest, and delivers it itself, so it waits for a while.
-    func add(_ recording: Recording, isOwn: Bool = true) {
+    /// - Parameters:
+    ///   - isOwn: false for one that the scan of the archive has found. If it is new, another server has just published
+    ///     it, may still change its manifest, and delivers it itself, so it waits for a while.
+    ///   - isSettled: false if files of stalled sinks may still come. It waits for them for a while.
+    func add(_ recording: Recording, isOwn: Bool = true, isSettled: Bool = true) {
         for entry in recording.deliveries ?? [] where entry.state == .pending {
             guard let station = stations.first(where: { $0.ready.name == entry.name }) else { continue }
             var item = DeliveryQueue.Item(id: recording.id, recording: recording.name)
@@ -49,8 +55,15 @@ final class Deliverer: Sendable {
             if !isOwn, age < Self.othersWait {
                 item.due = Clocks.current.now + min(Self.othersWait, Self.othersWait - age)
             }
+            if !isSettled { item.due = Clocks.current.now + Self.lateFilesWait }
             if station.add(item) { bell.ring() }
         }
+    }
+
+    /// Starts a further thread where all are stuck. The heartbeat calls this.
+    func relieve() {
+        for station in stations { station.executor.relieve() }
+        disk.relieve()
     }
 
     /// Delivers recordings until the task is cancelled. Attempts under way are cancelled then, and not waited for.
@@ -78,13 +91,16 @@ final class Deliverer: Sendable {
 
     /// Takes up what the last program left in the outbox.
     private func takeUp() async {
-        let found = try? await home.run(on: disk, takesLong: true) { [outbox] () throws(DiskError) in outbox.all }
-        for (id, note) in found ?? [] {
-            for station in stations {
-                var item = DeliveryQueue.Item(id: id, recording: note.recording)
-                item.attempts = note.deliveries[station.ready.name]?.attempts ?? 0
-                _ = station.add(item)
+        let found = try? await home.run(on: disk, takesLong: true) { [outbox] () throws(DiskError) in
+            outbox.all.filter { key, note in
+                let isThere = FileSystem.exists("\(outbox.store.directory)/\(note.recording).json")
+                if !isThere { outbox.remove(key, ofDeleted: note.recording) }
+                return isThere
             }
+        }
+        for (key, note) in found ?? [] {
+            let station = stations.first { $0.ready.name == key.delivery }
+            _ = station?.add(.init(id: key.id, recording: note.recording, attempts: note.attempts))
         }
     }
 
@@ -115,7 +131,7 @@ final class Deliverer: Sendable {
         do throws(DiskError) {
             situation = try await home.run(on: disk) { [self] () throws(DiskError) in try look(item, station) }
         } catch {
-            return await fail(item, station, DeliveryError("\(error)"))
+            return await fail(item, station, DeliveryError("\(error)"), isLocal: true)
         }
         switch situation {
         case .busy: station.putOff(item, for: Self.busyWait)
@@ -142,10 +158,11 @@ final class Deliverer: Sendable {
 
     /// Looks at a recording and locks it. Blocks.
     private func look(_ item: DeliveryQueue.Item, _ station: DeliveryStation) throws(DiskError) -> Situation {
-        try outbox.open(item.id)
-        guard let lock = try DirectoryLock(existing: outbox.place(item.id)) else { return .busy }
+        let key = key(item, station)
+        try outbox.open(key)
+        guard let lock = try DirectoryLock(existing: outbox.place(key)) else { return .busy }
         guard FileSystem.exists("\(outbox.store.directory)/\(item.recording).json") else {
-            outbox.remove(item.id)
+            outbox.remove(key, ofDeleted: item.recording)
             return .over
         }
         let manifest: Recording
@@ -154,12 +171,16 @@ final class Deliverer: Sendable {
         }
         let entries = manifest.deliveries ?? []
         if manifest.id == item.id, entries.contains(where: { $0.name == station.ready.name && $0.state == .pending }) {
-            let note = outbox.note(item.id)
-            if note == nil { try outbox.write(.init(recording: item.recording), item.id) }
-            return .pending(manifest, lock, attempts: note?.deliveries[station.ready.name]?.attempts ?? 0)
+            let note = outbox.note(key)
+            if note == nil { try outbox.write(.init(recording: item.recording), key) }
+            return .pending(manifest, lock, attempts: note?.attempts ?? 0)
         }
-        if manifest.id != item.id || entries.allSatisfy({ $0.state == .delivered }) { outbox.remove(item.id) }
+        outbox.remove(key)
         return .over
+    }
+
+    private func key(_ item: DeliveryQueue.Item, _ station: DeliveryStation) -> Outbox.Key {
+        Outbox.Key(id: item.id, delivery: station.ready.name)
     }
 
     /// Calls the delivery, and cancels it at the deadline.
@@ -167,12 +188,22 @@ final class Deliverer: Sendable {
         _ recording: PublishedRecording, _ station: DeliveryStation
     ) async throws(DeliveryError) -> DeliveryReceipt {
         let ready = station.ready
-        let work = Task(executorPreference: station.executor) { try await ready.delivery.deliver(recording) }
+        // The deadline begins when the attempt has a thread.
+        let begun = Bell()
+        let work = Task(executorPreference: station.executor) {
+            begun.ring()
+            return try await ready.delivery.deliver(recording)
+        }
         let deadline = ready.envelope.deadline, isLate = Mutex(false)
         let timer = Task {
+            await begun.wait()
             try await Task.sleep(for: .seconds(deadline))
             isLate.withLock { $0 = true }
             work.cancel()
+            try await Task.sleep(for: Self.grace)
+            station.noteStuck()
+            ready.logger.error(
+                "delivery ignores its deadline: it keeps its place", metadata: ["recording": "\(recording.name)"])
         }
         let result = await withTaskCancellationHandler {
             await work.result
@@ -192,7 +223,7 @@ final class Deliverer: Sendable {
     private func settle(
         _ receipt: DeliveryReceipt, _ manifest: Recording, _ item: DeliveryQueue.Item, _ station: DeliveryStation
     ) async throws(DeliveryError) {
-        let name = station.ready.name
+        let name = station.ready.name, key = key(item, station)
         for attachment in receipt.attachments where !Self.isSuffix(attachment.suffix) {
             throw DeliveryError("\"\(attachment.suffix)\" is not allowed as the ending of an attachment")
         }
@@ -200,11 +231,11 @@ final class Deliverer: Sendable {
             let files = try await home.run(on: disk, takesLong: true) { [outbox] () throws(DiskError) in
                 var files: [DeliveryEntry.File] = []
                 for attachment in receipt.attachments {
-                    files.append(try outbox.attach(attachment, of: name, to: manifest))
+                    files.append(try outbox.attach(attachment, of: key, to: manifest.name))
                 }
                 return files
             }
-            let isAll = Mutex(false), now = Clocks.current.date
+            let now = Clocks.current.date
             try await manifests.amend(item.recording) { manifest in
                 for index in (manifest.deliveries ?? []).indices where manifest.deliveries?[index].name == name {
                     manifest.deliveries?[index].state = .delivered
@@ -213,12 +244,8 @@ final class Deliverer: Sendable {
                     manifest.deliveries?[index].details = receipt.details.isEmpty ? nil : receipt.details
                     manifest.deliveries?[index].files = files.isEmpty ? nil : files
                 }
-                isAll.withLock { $0 = manifest.deliveries?.allSatisfy { $0.state == .delivered } ?? true }
             }
-            let isLast = isAll.withLock { $0 }
-            try await home.run(on: disk) { [outbox] () throws(DiskError) in
-                if isLast { outbox.remove(item.id) } else { outbox.dropStaged(item.id, of: name) }
-            }
+            try await home.run(on: disk) { [outbox] () throws(DiskError) in outbox.remove(key) }
         } catch {
             throw DeliveryError("it was delivered, but that cannot be noted: \(error)")
         }
@@ -230,10 +257,12 @@ final class Deliverer: Sendable {
             && suffix.lowercased().split(separator: ".").first != "json" && suffix.utf8.count <= 64
     }
 
-    private func fail(_ item: DeliveryQueue.Item, _ station: DeliveryStation, _ error: DeliveryError) async {
+    private func fail(
+        _ item: DeliveryQueue.Item, _ station: DeliveryStation, _ error: DeliveryError, isLocal: Bool = false
+    ) async {
         // A program that is ending cancels its deliveries. That is no failure of the destination.
         guard !Task.isCancelled else { return }
-        let (item, wait) = station.fail(item, error)
+        let (item, wait) = station.fail(item, error, isLocal: isLocal)
         // The log shows the 1st, 2nd, 4th, 8th failure and so on.
         if item.attempts & (item.attempts - 1) == 0 {
             station.ready.logger.error(
@@ -243,12 +272,10 @@ final class Deliverer: Sendable {
                     "wait.seconds": "\(Int(wait / .seconds(1)))",
                 ])
         }
-        let name = station.ready.name, now = Clocks.current.date
+        let note = Outbox.Note(
+            recording: item.recording, attempts: item.attempts, error: error.description, at: Clocks.current.date)
+        let key = key(item, station)
         // Without the note, the count of attempts begins anew at the next start.
-        try? await home.run(on: disk) { [outbox] () throws(DiskError) in
-            var note = outbox.note(item.id) ?? .init(recording: item.recording)
-            note.deliveries[name] = .init(attempts: item.attempts, error: error.description, at: now)
-            try outbox.write(note, item.id)
-        }
+        try? await home.run(on: disk) { [outbox] () throws(DiskError) in try outbox.write(note, key) }
     }
 }

@@ -26,9 +26,17 @@ struct DeliveryQueue {
     /// The time of the next attempt; nil if nothing waits.
     var next: ContinuousClock.Instant? { fresh.isEmpty ? failed.last?.due : .now }
 
-    /// Adds a recording, unless it is there or is being delivered. Returns true if it was added.
+    /// Adds a recording, unless it is there or is being delivered. One that waits for its first attempt is hastened.
+    /// Returns true if there is something new to do.
     mutating func add(_ item: Item) -> Bool {
-        guard known.insert(item.id).inserted else { return false }
+        guard known.insert(item.id).inserted else {
+            guard item.due == nil, let place = failed.firstIndex(where: { $0.id == item.id && $0.attempts == 0 }) else {
+                return false
+            }
+            failed.remove(at: place)
+            fresh.append(item)
+            return true
+        }
         if item.due == nil { fresh.append(item) } else { wait(item) }
         return true
     }

@@ -21,6 +21,9 @@ final class DeliveryStation: Sendable {
     /// The longest pause between two attempts while the destination is down, in seconds.
     private static let longestPause = 30.0
 
+    /// The longest wait that a destination may ask for, in seconds: a day.
+    private static let longestWait = 86400
+
     let ready: ReadyDelivery
     /// Threads for this entry alone, so that a blocked destination does not hold up others.
     let executor: BlockingExecutor
@@ -32,7 +35,7 @@ final class DeliveryStation: Sendable {
     /// Makes the station of an entry.
     init(_ ready: ReadyDelivery, metrics: RecorderMetrics) {
         self.ready = ready
-        executor = BlockingExecutor(name: ready.name, threads: min(2, ready.envelope.parallel))
+        executor = BlockingExecutor(name: ready.name, threads: ready.envelope.parallel)
         (waiting, delivered, failed) = metrics.delivery(ready.name, type: ready.type)
         waiting.set(0)
     }
@@ -68,7 +71,7 @@ final class DeliveryStation: Sendable {
         let count = state.withLock { state in
             state.queue.forget(item.id)
             state.running[item.id] = nil
-            if wasDelivered {
+            if wasDelivered || state.queue.count == 0 {
                 state.failures = 0
                 state.pause = nil
                 state.problem = nil
@@ -79,7 +82,7 @@ final class DeliveryStation: Sendable {
         waiting.set(Int64(count))
     }
 
-    /// Puts a recording back that another server is delivering, or whose disk does not answer.
+    /// Puts a recording back that another server is delivering.
     func putOff(_ item: DeliveryQueue.Item, for wait: Duration) {
         var item = item
         item.due = Clocks.current.now + wait
@@ -89,17 +92,26 @@ final class DeliveryStation: Sendable {
         }
     }
 
+    /// Notes that an attempt goes on long after its deadline. It keeps its place until it ends.
+    func noteStuck() { state.withLock { $0.problem = "an attempt ignores its deadline, and has not ended" } }
+
     /// Notes a failed attempt, and puts the recording back.
+    /// - Parameter isLocal: true if the destination is not at fault.
     /// - Returns: the item as it waits now, and the wait.
-    func fail(_ item: DeliveryQueue.Item, _ error: DeliveryError) -> (item: DeliveryQueue.Item, wait: Duration) {
+    func fail(
+        _ item: DeliveryQueue.Item, _ error: DeliveryError, isLocal: Bool = false
+    ) -> (item: DeliveryQueue.Item, wait: Duration) {
         var item = item
         item.attempts += 1
         let seconds = min(ready.envelope.retryLimit, pow2(item.attempts - 1))
-        let wait = max(.seconds(seconds), error.retryAfter ?? .zero), now = Clocks.current.now
+        // What a destination asks for may be any number.
+        let asked = min(max(.zero, error.retryAfter ?? .zero), .seconds(Self.longestWait))
+        let wait = max(.seconds(seconds), asked), now = Clocks.current.now
         item.due = now + wait
         state.withLock { state in
             state.running[item.id] = nil
             state.queue.putBack(item)
+            guard !isLocal else { return }
             state.failures += 1
             state.problem = error.description
             if state.failures >= Self.patience {
@@ -115,6 +127,6 @@ final class DeliveryStation: Sendable {
 
     /// The reason why deliveries fail, and the number of recordings that wait; nil while there is no trouble.
     var trouble: (reason: String, count: Int)? {
-        state.withLock { state in state.problem.map { ($0, state.queue.count) } }
+        state.withLock { state in state.queue.count == 0 ? nil : state.problem.map { ($0, state.queue.count) } }
     }
 }

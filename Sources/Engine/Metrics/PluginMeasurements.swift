@@ -46,11 +46,12 @@ final class PluginMeasurements: Sendable {
 
     private func handler(_ name: String, _ ending: String, _ make: (String) -> Handler) -> Handler? {
         handlers.withLock { handlers in
-            if let known = handlers[name] { return known }
+            let label = prefix + name + ending
+            if let known = handlers[label] { return known }
             let isWord = !name.isEmpty && name.utf8.count <= 64 && name.utf8.allSatisfy(Self.isWordByte)
             guard isWord, handlers.count < Self.limit else { return nil }
-            let made = make(prefix + name + ending)
-            handlers[name] = made
+            let made = make(label)
+            handlers[label] = made
             return made
         }
     }

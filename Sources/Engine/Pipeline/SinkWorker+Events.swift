@@ -22,9 +22,9 @@ extension SinkWorker where Sink: ~Copyable {
     func end(_ reason: String?) -> CallEnd {
         var account = account
         if let part { account.keep(part.range(to: cursor.written)) }
-        let ranges = account.tally(received: cursor.taken).ranges
+        let frames = cursor.written, ranges = account.tally(received: frames).ranges
         return CallEnd(
-            reason: reason, frames: cursor.taken, silence: ranges.silence?.frames ?? 0,
+            reason: reason, frames: frames, silence: ranges.silence?.frames ?? 0,
             masked: ranges.masked?.frames ?? 0, skipped: ranges.skipped?.frames ?? 0, lost: ranges.lost?.frames ?? 0)
     }
 }

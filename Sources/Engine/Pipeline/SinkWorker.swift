@@ -136,7 +136,9 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     private mutating func openPlace() async throws(SinkError) {
         given = format.frames(cursor.taken, of: job.format)
         if recent.limit > 0 {
-            events = Deque(recent.events(from: cursor.taken, in: format, of: job.format))
+            // Those of a skipped pause have been given to nobody yet.
+            let waiting = events.filter { $0.frame.frames < given }
+            events = Deque(waiting + recent.events(from: cursor.taken, in: format, of: job.format))
         }
         try await openPart()
         for chunk in recent.from(cursor.taken) {
