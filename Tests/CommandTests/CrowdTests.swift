@@ -15,9 +15,14 @@ import Testing
             many.text.hasSuffix("\n") ? try JSONValue(parsing: Data(many.text.utf8)) : nil
         }
         #expect(found["open"] == 1900 && found["refused"] == 0, "\(found)")
-        let call = try await Program.callreel.run([
-            "call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max",
-        ])
+        // Beside all other tests, a machine with two cores may be late for a caller's own patience.
+        var call: Program.Result, attempts = 0
+        repeat {
+            call = try await Program.callreel.run([
+                "call", Speech.path, "--to", server.url + "/webhooks/answer", "--speed", "max",
+            ])
+            attempts += 1
+        } while call.errors.contains("no answer in time") && attempts < 5
         #expect(call.status == 0, "\(call.errors)")
         many.signal(SIGKILL)
         let recording = try await server.finished(1)[0]
