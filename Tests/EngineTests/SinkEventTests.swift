@@ -138,7 +138,8 @@ import Testing
         bench.session.note("dtmf", data: ["digit": "1"])
         let recording = try await bench.end()
         #expect(recording.sinks[0].state == .failed)
-        let own = recording.events.filter { $0.sink == "diary" }
+        #expect(recording.events.contains { $0.type == "far" })
+        let own = recording.events.filter { $0.sink == "diary" && $0.type != "far" }
         #expect(own.first?.type == "heard" && own.first?.frame == .start)
         #expect(own.allSatisfy { $0.frame.frames < 400 && ($0.type == "heard") == ($0.data["frames"] != nil) })
         #expect(recording.events.filter { $0.sink == nil }.map(\.type) == ["dtmf"])
@@ -253,6 +254,8 @@ struct DiarySink: AudioSink, ~Copyable {
             for _ in 0..<options.emissions {
                 context.emit(type: "heard", at: chunk.start, data: ["frames": .integer(chunk.frameCount)])
                 context.emit(type: "paused", at: chunk.start)
+                // More than any call has.
+                if options.emissions == 1 { context.emit(type: "far", at: FramePosition(.max)) }
             }
         }
         if options.failsAt > 0, context.part == 0, start >= options.failsAt {

@@ -37,4 +37,7 @@ public struct CallEvent: Hashable, Sendable, Codable {
         let isOwn = [Self.paused, Self.resumed, Self.settled].contains(type)
         self.init(frame: .start, at: at, type: isOwn ? "\(carrier):\(type)" : type, data: data)
     }
+
+    /// Returns true if the carrier has reported the same before. What a sink reports is another source's.
+    package func isRepeat(of other: CallEvent) -> Bool { other.sink == nil && other.type == type && other.data == data }
 }

@@ -67,10 +67,7 @@ extension CallSession {
                 metrics.maskedEvents.increment()
                 return nil
             }
-            let isKnown = state.ledger.events.contains {
-                $0.sink == nil && $0.type == event.type && $0.data == event.data
-            }
-            if facts != nil, isKnown { return nil }
+            if facts != nil, state.ledger.events.contains(where: event.isRepeat(of:)) { return nil }
             var event = event
             event.frame = FramePosition(state.ledger.framesReceived)
             if state.append(event) { sinks.push(event) } else { metrics.droppedEvents.increment() }
@@ -89,14 +86,18 @@ extension CallSession {
     ) {
         var event = CallEvent(of: sink, at: clock.now, type: type, data: data)
         event.sink = sink
-        let wanted = format.frames(frame.frames, of: shape)
+        // A sink may state any number.
+        let wanted = format.frames(min(max(0, frame.frames), 1 << 40), of: shape), tellsEntry = event.tellsEntry
         state.withLock { state in
-            event.frame = FramePosition(min(max(0, wanted), state.ledger.framesReceived))
+            event.frame = FramePosition(min(wanted, state.ledger.framesReceived))
+            let place = event.frame.frames
             // A sink that takes pauses may be behind: the frame counts, and not the moment.
-            let isOfPause = state.ledger.pauses.contains {
-                $0.lowerBound <= event.frame.frames && event.frame.frames < $0.upperBound + format.sampleRate
+            func isOfPause() -> Bool {
+                state.ledger.pauses.contains {
+                    $0.lowerBound <= place && place < $0.upperBound + format.sampleRate
+                }
             }
-            if state.hides(event, isLate: false) || isOfPause && event.tellsEntry {
+            if tellsEntry, state.hides(event, isLate: false) || isOfPause() {
                 state.ledger.maskedEvents = (state.ledger.maskedEvents ?? 0) + 1
                 metrics.maskedEvents.increment()
             } else if state.published != nil || !state.appendFromSink(event) {

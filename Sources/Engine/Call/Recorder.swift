@@ -95,8 +95,7 @@ package final class Recorder: Sendable {
             store: store, limit: settings.lateEventLimit, eventLimit: settings.eventLimit, metrics: metrics,
             logger: logger)
         deliverer = Deliverer(
-            settings.deliveries, store: store, home: storage.home, manifests: lateEvents, metrics: metrics,
-            logger: logger)
+            settings.deliveries, store: store, home: storage.home, manifests: lateEvents, metrics: metrics)
         probe = SinkProbe(stations, fileMode: store.fileMode, logger: logger)
     }
 

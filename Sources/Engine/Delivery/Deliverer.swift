@@ -24,7 +24,6 @@ final class Deliverer: Sendable {
     private let outbox: Outbox
     private let home: StorageDirectory
     private let manifests: LateEvents
-    private let logger: Logger
     private let bell = Bell()
     /// Threads for manifests and the outbox.
     private let disk = BlockingExecutor(name: "outbox", isBackground: true)
@@ -33,13 +32,12 @@ final class Deliverer: Sendable {
     /// - Parameter manifests: changes published manifests.
     init(
         _ deliveries: [ReadyDelivery], store: RecordingStore, home: StorageDirectory, manifests: LateEvents,
-        metrics: RecorderMetrics, logger: Logger
+        metrics: RecorderMetrics
     ) {
         stations = deliveries.map { DeliveryStation($0, metrics: metrics) }
         outbox = Outbox(store: store)
         self.home = home
         self.manifests = manifests
-        self.logger = logger
     }
 
     /// Takes a published recording, if anything is to be delivered of it. Never blocks.

@@ -128,10 +128,7 @@ final class LateEvents: Sendable {
         var refused = 0
         for var event in events {
             // Carriers repeat events. Equal events are kept once.
-            let isKnown = manifest.events.contains {
-                $0.sink == nil && $0.type == event.type && $0.data == event.data
-            }
-            if isKnown { continue }
+            if manifest.events.contains(where: event.isRepeat(of:)) { continue }
             if manifest.mayTellOfPause(event) {
                 manifest.maskedEvents = (manifest.maskedEvents ?? 0) + 1
                 metrics.maskedEvents.increment()
