@@ -1,3 +1,4 @@
+import CallreelSinks
 import Foundation
 import Testing
 
@@ -208,6 +209,20 @@ import Testing
         #expect(bench.recover().map(\.problems) == [[]])
         #expect(try bench.published().sinks.map(\.files.count) == [1, 0])
         #expect(try bench.workspace.files() == [".partial", "day/call.json", "day/call.pcm"])
+    }
+
+    @Test func `files without a byte in sinks' own directories go with a manifest that is lost`() throws {
+        let bench = try InterruptedBench(), far = try Workspace()
+        try bench.workspace.plant(bench.path("call.json"), "")
+        try bench.plant("call.raw", frames: 100)
+        try far.plant(bench.path("call.flac"), "")
+        let recovery = Recovery(
+            store: bench.store, registry: .builtIn, roots: [far.path], logger: silentLogger)
+        #expect(recovery.run(dryRun: true).map(\.outcome) == [.published])
+        #expect(try far.files() == [bench.path("call.flac")])
+        #expect(recovery.run().map(\.outcome) == [.published])
+        #expect(try far.files() == [".partial"])
+        #expect(try bench.workspace.files().filter { $0.hasSuffix(".raw") }.count == 1)
     }
 
     @Test func `a directory of unfinished calls that cannot be read is a problem`() throws {

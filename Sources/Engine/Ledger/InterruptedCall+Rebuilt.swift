@@ -41,15 +41,19 @@ extension InterruptedCall {
         let ledgers = files.filter { FoundLedger.split($0.name) != nil }
         let lost = ledgers.filter { !FileSystem.isBlank(store.path($0, of: id)) }
         for file in lost { try refuseOtherVersions(file) }
-        var audio = files.filter { !ledgers.contains($0) && !FileSystem.isEmptyFile(store.path($0, of: id)) }
+        let empty = files.filter { !ledgers.contains($0) && FileSystem.isEmptyFile(store.path($0, of: id)) }
+        var audio = files.filter { !ledgers.contains($0) && !empty.contains($0) }
         // The ledger's name went before the names of these files. They have published names.
         var published: [CallFile] = []
         for file in audio where try isPublished(file) { published.append(file) }
         audio.removeAll(where: published.contains)
-        if !dryRun { remove(published) }
+        if !dryRun { removeWithDirectories(published) }
         guard !audio.isEmpty || !lost.isEmpty else {
             // The power was cut before any of the call was on the disk.
-            if !dryRun { removeAll(files) }
+            if !dryRun {
+                removeWithDirectories(files)
+                FileSystem.removeEmptyDirectory(directory)
+            }
             return nil
         }
         let stem =
@@ -61,7 +65,11 @@ extension InterruptedCall {
             try setAsideAll(files, &finding)
             return nil
         }
-        if !dryRun { for file in lost { try putAside(file, &finding) } }
+        if !dryRun {
+            for file in lost { try putAside(file, &finding) }
+            // The rebuilt ledger does not name them, so nobody would look for those in sinks' own directories.
+            removeWithDirectories(empty)
+        }
         return ledger(of: guesses, stem: stem)
     }
 
@@ -170,12 +178,12 @@ extension InterruptedCall {
         throw DiskError("\(path): manifest version \(version) is not \(CallLedger.currentVersion)")
     }
 
-    private func removeAll(_ files: [CallFile]) {
-        for file in files { FileSystem.removeName(store.path(file, of: id)) }
+    /// Removes files, and the call's directories in sinks' own directories if nothing is left there.
+    private func removeWithDirectories(_ files: [CallFile]) {
+        remove(files)
         for root in Set(files.compactMap(\.root)) {
             FileSystem.removeEmptyDirectory(RecordingLayout.partialDirectory(of: id, in: root))
         }
-        FileSystem.removeEmptyDirectory(directory)
     }
 }
 
