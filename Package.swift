@@ -54,6 +54,7 @@ let package = Package(
         .library(name: "CallreelCore", targets: ["CallreelCore"]),
         .library(name: "CallreelSinks", targets: ["CallreelSinks"]),
         .library(name: "CallreelCarriers", targets: ["CallreelCarriers"]),
+        .library(name: "CallreelFilters", targets: ["CallreelFilters"]),
         .library(name: "CallreelDeliveries", targets: ["CallreelDeliveries"]),
         .library(name: "CallreelCommand", targets: ["CallreelCommand"]),
         // The contracts as code, for the tests of an author of sinks or carriers.
@@ -130,6 +131,9 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/Sinks", swiftSettings: settings),
+        // Changes of the audio on its way to one sink.
+        .target(
+            name: "CallreelFilters", dependencies: ["CallreelCore"], path: "Sources/Filters", swiftSettings: settings),
         // What happens to recordings after the call. Programs are run as by the sinks.
         .target(
             name: "CallreelDeliveries", dependencies: ["CallreelCore", "CallreelSinks"], path: "Sources/Deliveries",
@@ -207,7 +211,7 @@ let package = Package(
             name: "CallreelCommand",
             dependencies: [
                 "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelCarriers",
-                "CallreelDeliveries", "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
+                "CallreelDeliveries", "CallreelFilters", "CallreelServer", "CallreelSimulator", "CallreelSelfTest",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -218,6 +222,7 @@ let package = Package(
             name: "callreel",
             dependencies: [
                 "CallreelCommand", "CallreelCore", "CallreelSinks", "CallreelCarriers", "CallreelDeliveries",
+                "CallreelFilters",
             ],
             path: "Sources/callreel", swiftSettings: settings),
         // Helpers shared by test targets: independent programs that judge files, a real client, temporary directories.
@@ -229,7 +234,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelSinks", "CallreelTesting", "TestSupport",
+                "CallreelCore", "CallreelEngine", "CallreelArchive", "CallreelFilters", "CallreelSinks",
+                "CallreelTesting", "TestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -253,6 +259,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/SinksTests", swiftSettings: settings),
+        // Over the engine, which holds filters to their contract.
+        .testTarget(
+            name: "FiltersTests",
+            dependencies: [
+                "CallreelCore", "CallreelEngine", "CallreelFilters", "TestSupport",
+            ],
+            path: "Tests/FiltersTests", swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
             dependencies: [

@@ -34,7 +34,7 @@ struct TimelineComparison {
     init(_ recording: Recording) {
         self.recording = recording
         var cuts: Set<Int> = []
-        for sink in recording.sinks where sink.format == nil {
+        for sink in recording.sinks where sink.format == nil && sink.filters == nil {
             for range in (sink.stretches(in: recording) ?? []) + sink.quiet.ranges {
                 cuts.formUnion([range.lowerBound, range.upperBound])
             }
@@ -45,7 +45,8 @@ struct TimelineComparison {
     /// Begins the files of a sink.
     mutating func begin(_ sink: Recording.Sink) {
         self.sink = sink
-        stretches = sink.isPlaced ? sink.stretches(in: recording) : nil
+        // Filters have changed the audio.
+        stretches = sink.isPlaced && sink.filters == nil ? sink.stretches(in: recording) : nil
         quiet = sink.quiet
     }
 

@@ -6,6 +6,7 @@ extension Recording.Sink {
         var parts = ["\(written) written", "\(silence) silenced"]
         if let masked { parts.append("\(masked) masked") }
         if let skipped { parts.append("\(skipped) skipped") }
+        if let cut { parts.append("\(cut) cut") }
         return parts.joined(separator: " + ")
     }
 
@@ -32,7 +33,8 @@ extension Recording.Sink {
             else {
                 return nil
             }
-            stretches.append(start..<start + recording.format.frames(frames, of: format ?? recording.format))
+            let length = recording.format.frames(frames, of: format ?? recording.format)
+            stretches.append(start..<(ranges?.cut ?? FrameRanges()).position(behind: length, from: start))
         }
         return stretches
     }
@@ -48,7 +50,7 @@ extension Recording.Sink {
         var problems: [String] = []
         let lists = [
             ("silence", ranges.silence, silence), ("masked", ranges.masked, masked ?? 0),
-            ("skipped", ranges.skipped, skipped ?? 0),
+            ("skipped", ranges.skipped, skipped ?? 0), ("cut", ranges.cut, cut ?? 0),
             ("lost", ranges.lost, lost),
         ]
         var together = FrameRanges(), sum = 0
@@ -65,7 +67,8 @@ extension Recording.Sink {
         guard problems.isEmpty, let stretches = stretches(in: recording), !files.isEmpty else { return problems }
         // At another rate, a file's length is known only to one frame of that rate at either end.
         let slack = hasOwnRate(in: recording) ? 2 * (recording.format.sampleRate / (format?.sampleRate ?? 1) + 1) : 0
-        let absent = (ranges.skipped ?? FrameRanges()).union(ranges.lost ?? FrameRanges())
+        let outsideOfFiles = (ranges.skipped ?? FrameRanges()).union(ranges.lost ?? FrameRanges())
+        let absent = outsideOfFiles.union(ranges.cut ?? FrameRanges())
         var position = 0
         for (file, stretch) in zip(files, stretches).sorted(by: { $0.1.lowerBound < $1.1.lowerBound }) {
             if stretch.lowerBound < position - slack {
@@ -85,7 +88,7 @@ extension Recording.Sink {
         }
         if slack == 0 {
             let held = FrameRanges(stretches)
-            let outside = absent.frames - absent.subtracting(held).frames
+            let outside = outsideOfFiles.frames - outsideOfFiles.subtracting(held).frames
             if outside > 0 { problems.append("its files hold \(outside) frames that it states as skipped or lost") }
             let silent = (ranges.silence ?? FrameRanges()).union(ranges.masked ?? FrameRanges()).subtracting(held)
                 .frames

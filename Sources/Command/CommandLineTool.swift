@@ -2,10 +2,11 @@ import ArgumentParser
 public import CallreelCarriers
 public import CallreelCore
 public import CallreelDeliveries
+public import CallreelFilters
 import CallreelServer
 import Foundation
 
-/// The `callreel` command, for the sinks, carriers and deliveries of a program.
+/// The `callreel` command, for the sinks, carriers, filters and deliveries of a program.
 ///
 /// A program with its own sinks consists of their registry and one line:
 ///
@@ -22,9 +23,10 @@ public struct CommandLineTool: Sendable {
 
     /// Makes a command for these plug-in types.
     public init(
-        sinks: SinkRegistry, carriers: CarrierRegistry = .builtIn, deliveries: DeliveryRegistry = .builtIn
+        sinks: SinkRegistry, carriers: CarrierRegistry = .builtIn, filters: FilterRegistry = .builtIn,
+        deliveries: DeliveryRegistry = .builtIn
     ) {
-        self.init(Plugins(sinks: sinks, carriers: carriers, deliveries: deliveries))
+        self.init(Plugins(sinks: sinks, carriers: carriers, filters: filters, deliveries: deliveries))
     }
 
     /// Makes a command for these plug-in types, and no others.
@@ -108,7 +110,8 @@ struct Root: AsyncParsableCommand {
         commandName: ProgramArguments.name,
         abstract: "Records phone calls that a carrier sends over a WebSocket.", version: CallreelVersion.current,
         subcommands: [
-            Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Deliveries.self, Config.self, Repair.self,
+            Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Filters.self, Deliveries.self, Config.self,
+            Repair.self,
             Verify.self,
             SelfTest.self,
             SelfTestServer.self,

@@ -18,13 +18,17 @@ struct PluginTypes {
     let envelope: [[String]]
 
     /// Collects the types of a kind.
-    init<Envelope: Configurable>(_ family: String, _ entries: [Entry], envelope: Envelope.Type) {
+    /// - Parameter more: further rows of ``envelope``.
+    init<Envelope: Configurable>(
+        _ family: String, _ entries: [Entry], envelope: Envelope.Type, more: [[String]] = []
+    ) {
         self.family = family
         self.entries = entries
         let standard = Envelope().json
-        self.envelope = Envelope.fields.map {
-            [$0.name, $0.type, "default \((standard[$0.name] ?? .null).json())", $0.help]
-        }
+        self.envelope =
+            Envelope.fields.map {
+                [$0.name, $0.type, "default \((standard[$0.name] ?? .null).json())", $0.help]
+            } + more
     }
 
     /// Prints the list of types.
@@ -54,8 +58,10 @@ struct PluginTypes {
             ]
         }
         Terminal.say(own.isEmpty ? "It has no options of its own." : Terminal.table(own))
-        Terminal.say("\nOptions of every \(family):")
-        Terminal.say(Terminal.table(envelope))
+        if !envelope.isEmpty {
+            Terminal.say("\nOptions of every \(family):")
+            Terminal.say(Terminal.table(envelope))
+        }
         let example = entry.options.reduce(into: ["type": JSONValue.string(entry.type)]) { $0[$1.name] = $1.standard }
         Terminal.say("\nExample: \(JSONValue.object(example).json())")
     }

@@ -44,7 +44,9 @@ struct Replay: AsyncParsableCommand {
         }
         let room = Bell()
         let facts = CallFacts(
-            carrier: "replay", headers: ["file": .string(file == "-" ? file : file.lastPathComponent)])
+            carrier: Configuration.replayCarrier,
+            headers: ["file": .string(file == "-" ? file : file.lastPathComponent)])
+        if let reason = recorder.unwanted(facts) { throw CallerError("\(file) is not recorded: \(reason)") }
         let call = recorder.begin(
             CallStart(facts, format: format, mayHold: true), source: FileSource(room: room))
         let session = call.session

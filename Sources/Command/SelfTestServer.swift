@@ -20,7 +20,8 @@ struct SelfTestServer: AsyncParsableCommand {
     func run() async throws {
         let known = CommandLineTool.plugins
         let plugins = Plugins(
-            sinks: known.sinks.withSelfTestSinks, carriers: known.carriers, deliveries: known.deliveries)
+            sinks: known.sinks.withSelfTestSinks, carriers: known.carriers, filters: known.filters,
+            deliveries: known.deliveries)
         if let fileLimit { Self.limitFiles(to: fileLimit) }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

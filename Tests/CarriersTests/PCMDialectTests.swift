@@ -20,6 +20,12 @@ import Testing
                     headers: ["x": .array([1])]))
     }
 
+    @Test func `the legs on the channels are facts of the call`() throws {
+        let text = #"{"sampleRate": 8000, "channels": 2, "legs": ["callee", "caller"]}"#
+        guard case .started(let facts, _) = try understand(text) else { throw Unexpected(text) }
+        #expect(facts.legs == ["callee", "caller"] && facts.headers == [:])
+    }
+
     @Test func `numbers may be written with a point, and a value that names nothing is kept`() throws {
         let text = #"{"sampleRate": 16000.0, "channels": 1.0, "from": "", "uuid": {"a": 1}, "conversation": [7]}"#
         guard case .started(let facts, let format) = try understand(text) else { throw Unexpected(text) }
@@ -35,6 +41,9 @@ import Testing
         (#"{"sampleRate": "fast"}"#, 1003, "fast"), (#"{"sampleRate": 11025}"#, 1003, "11025"),
         (#"{"sampleRate": 16000, "channels": 3}"#, 1003, "3"), (#"{"sampleRate": 16000, "channels": "2"}"#, 1003, "2"),
         (#"{"sampleRate": 16000, "coding": "mulaw"}"#, 1003, "mulaw"), (#"{"event": "end"}"#, 1008, "sampleRate"),
+        (#"{"sampleRate": 16000, "legs": ["caller", "callee"]}"#, 1003, "2 legs, but its audio has 1 channels"),
+        (#"{"sampleRate": 16000, "legs": "caller"}"#, 1008, "\"caller\" is not a list"),
+        (#"{"sampleRate": 16000, "legs": [1]}"#, 1008, "legs [1]"),
     ])
     func `a beginning that cannot be recorded is refused with its value`(text: String, code: UInt16, names: String) {
         do throws(CarrierRefusal) {

@@ -25,6 +25,36 @@ import Testing
             "\(result.errors)")
     }
 
+    @Test func `the entries that want a call are shown, and the keys that keep it from the others`() async throws {
+        let text = #"""
+            {"sinks": [{"type": "wav", "when": {"to": ["+4420*"]}}, {"type": "flac", "when": {"carrier": ["vonage"]}}],
+             "deliveries": [{"type": "exec", "command": ["true"], "when": {"header.department": ["sales"]}}]}
+            """#
+        try text.write(toFile: directory.path + "/when.json", atomically: true, encoding: .utf8)
+        func show(_ call: String, _ more: String = "") async throws -> Program.Result {
+            try await shell("echo '\(call)' | \"$0\" sinks --for - --config when.json \(more)")
+        }
+        let table = try await show(#"{"carrier": "vonage", "to": "442079460000", "headers": {"department": "HR"}}"#)
+        #expect(table.text.contains(/sinks +wav +wav +records/), "\(table.text) \(table.errors)")
+        #expect(table.text.contains(/deliveries +exec +exec +skipped: when\.header\.department/), "\(table.text)")
+        // A manifest has the same facts in its `call`.
+        let manifest = try await show(#"{"version": 1, "call": {"carrier": "pcm", "to": "+33"}}"#, "--json")
+        #expect(manifest.text.contains(#""skipped" : "when.to""#), "\(manifest.text) \(manifest.errors)")
+        let none = try await show(#"{"carrier": "pcm", "to": "+33"}"#)
+        #expect(none.text.contains("No sink wants this call: it is only counted"), "\(none.text)")
+        let wrong = try await show(#"{"cartier": "pcm"}"#)
+        #expect(wrong.status == 1 && wrong.errors.contains("-: cartier: unknown key; did you mean \"carrier\"?"))
+        let lonely = try await shell("\"$0\" sinks --config when.json")
+        #expect(lonely.status == 64 && lonely.errors.contains("has an effect only with --for"))
+        try text.replacing("vonage", with: "vonnage").write(
+            toFile: directory.path + "/when.json", atomically: true, encoding: .utf8)
+        let mistake = try await shell("\"$0\" config check when.json")
+        #expect(
+            mistake.errors.contains(
+                "sinks[1].when.carrier: no carrier of this configuration is a \"vonnage\"; known are replay, vonage; did you mean \"vonage\"?"
+            ), "\(mistake.errors)")
+    }
+
     @Test func `a configuration that cannot be read is named with the system's reason`() async throws {
         for (script, reason) in [
             ("\"$0\" config check .", ".: cannot be read: Is a directory"),

@@ -93,13 +93,14 @@ import Testing
             "type", "name", "enabled", "directory", "fallback", "mustExist", "required", "onError", "buffer",
             "stallLimit", "holdLimit",
             "checkpoint", "sync", "finishLimit", "partLength", "partSize", "retry", "sampleRate", "channels", "onPause",
+            "when", "filters",
         ]
         // Likewise those common to every carrier.
         let carriers = Set(try await callreel("carriers").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let carrierEnvelope: Set = [
             "type", "name", "enabled", "path", "webhooks", "requireToken", "tokenKey", "tokenLifetime",
         ]
-        let deliveryEnvelope: Set = ["type", "name", "enabled", "parallel", "deadline", "retryLimit"]
+        let deliveryEnvelope: Set = ["type", "name", "enabled", "parallel", "deadline", "retryLimit", "when"]
         let types = Set(try await callreel("sinks").text.split(separator: "\n").map { $0.prefix { $0 != " " } })
         let expected = keys(example).map { path -> String in
             let parts = path.split(separator: ".")
@@ -112,7 +113,19 @@ import Testing
             return parts.count == 2 && envelope.contains(String(parts[1])) && types.contains(parts[0])
                 ? "sinks[].\(parts[1])" : path
         }
-        #expect(Set(documented).symmetricDifference(expected).sorted() == [])
+        // The example has no filters.
+        let filters = try JSONValue(parsing: try await callreel("filters", "--json").output)
+        guard case .array(let filterTypes) = filters else { throw NeverHappened(description: "a list of filters") }
+        var filterKeys = ["filters[].type"]
+        for type in filterTypes.compactMap({ $0["type"]?.string }) {
+            let schema = try JSONValue(parsing: try await callreel("filters", "describe", type, "--json").output)
+            guard case .object(let properties) = schema["properties"] else {
+                throw NeverHappened(description: "the keys of \(type)")
+            }
+            filterKeys += properties.keys.filter { $0 != "type" }.map { "filters.\(type).\($0)" }
+        }
+        #expect(filterKeys.count > 5)
+        #expect(Set(documented).symmetricDifference(expected + filterKeys).sorted() == [])
     }
 
     @Test func `all mistakes are found at once, each with its path and what would be right`() async throws {

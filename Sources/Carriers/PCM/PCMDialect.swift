@@ -3,8 +3,8 @@ public import CallreelCore
 /// The messages of a generic client. Each text message is a JSON object.
 ///
 /// The first text message begins the call: `{"sampleRate": 16000, "channels": 1, "from": "…", "to": "…"}`. `sampleRate`
-/// is required, and `channels` is 1 by default. `from`, `to`, `uuid` and `conversation` name the call. The manifest
-/// keeps the other members.
+/// is required, and `channels` is 1 by default. `legs` names the leg on each channel. `from`, `to`, `uuid` and
+/// `conversation` name the call. The manifest keeps the other members.
 ///
 /// A later text message with an `event` is an event of the call; its other members are the event's data.
 /// `{"event": "end"}` ends the call.
@@ -41,12 +41,22 @@ public struct PCMDialect: CarrierDialect {
         guard let count = channels.wholeNumber else {
             throw CarrierRefusal(.unsupported, "channels \(channels.found) is not 1 or 2")
         }
+        var legs: [String]?
+        if let list = take("legs") {
+            guard case .array(let elements) = list, elements.allSatisfy({ $0.string?.isEmpty == false }) else {
+                throw CarrierRefusal(.policy, "legs \(list.found) is not a list such as [\"caller\", \"callee\"]")
+            }
+            legs = elements.compactMap(\.string)
+        }
         var coding = AudioCoding.pcm16
         if let name = take("coding") { coding = AudioCoding(description: name.text ?? name.found) }
+        var call = CallFacts(
+            carrier: PCM.type, from: text("from"), to: text("to"), uuid: text("uuid"),
+            conversation: text("conversation"))
+        call.legs = legs
+        call.headers = rest
         try desk.begin(
-            CallFacts(
-                carrier: PCM.type, from: text("from"), to: text("to"), uuid: text("uuid"),
-                conversation: text("conversation"), headers: rest),
+            call,
             audio: CallAudio(coding, sampleRate: sampleRate, channels: count), binary: .audio)
     }
 

@@ -65,19 +65,25 @@ public struct PCMChunk: Sendable {
     public var end: FramePosition { start + frameCount }
 
     /// Returns the chunk without its first frames; the whole chunk if there are none to remove.
-    package func dropFirst(_ frames: Int) -> PCMChunk {
-        guard frames > 0 else { return self }
-        return PCMChunk(
-            samples: Array(samples.dropFirst(frames * format.channels)), format: format, start: start + frames,
-            isPaused: isPaused, origin: origin, receivedAt: receivedAt)
-    }
+    package func dropFirst(_ frames: Int) -> PCMChunk { self.frames(min(max(0, frames), frameCount)..<frameCount) }
 
     /// Returns the chunk's first frames; the whole chunk if it has no more.
-    package func prefix(_ frames: Int) -> PCMChunk {
-        guard frames < frameCount else { return self }
+    package func prefix(_ frames: Int) -> PCMChunk { self.frames(0..<min(max(0, frames), frameCount)) }
+
+    /// Returns some of the chunk's frames, counted from its first, at their place on the timeline.
+    public func frames(_ range: Range<Int>) -> PCMChunk {
+        guard range != 0..<frameCount else { return self }
         return PCMChunk(
-            samples: Array(samples.prefix(frames * format.channels)), format: format, start: start, isPaused: isPaused,
-            origin: origin, receivedAt: receivedAt)
+            samples: Array(samples[range.lowerBound * format.channels..<range.upperBound * format.channels]),
+            format: format, start: start + range.lowerBound, isPaused: isPaused, origin: origin,
+            receivedAt: receivedAt)
+    }
+
+    /// Returns the chunk with other samples, as many as before.
+    public func replacingSamples(_ samples: [Int16]) -> PCMChunk {
+        precondition(samples.count == self.samples.count, "as many samples as before")
+        return PCMChunk(
+            samples: samples, format: format, start: start, isPaused: isPaused, origin: origin, receivedAt: receivedAt)
     }
 
     /// The same stretch as silence, because the recording is paused.

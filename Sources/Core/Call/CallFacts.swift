@@ -12,6 +12,9 @@ public struct CallFacts: Hashable, Sendable, Codable {
     public var uuid: String?
     /// The carrier's identifier for the leg's conversation.
     public var conversation: String?
+    /// The leg on each channel of the call's audio, in order, such as `caller` and `callee`. Nil if the carrier does
+    /// not tell.
+    public var legs: [String]?
     /// All other values from the handshake.
     public var headers: [String: JSONValue]
 
@@ -56,6 +59,7 @@ public struct CallFacts: Hashable, Sendable, Codable {
         to = to ?? other.to
         uuid = uuid ?? other.uuid
         conversation = conversation ?? other.conversation
+        legs = legs ?? other.legs
         headers.merge(other.headers) { mine, _ in mine }
     }
 }

@@ -53,8 +53,8 @@ public struct Desk {
     ///   - call: the carrier's facts about the call.
     ///   - audio: the audio that follows.
     ///   - binary: the meaning of binary messages from now on.
-    /// - Throws: the reason to refuse the call: unknown coding, rate or number of channels, a token for another call,
-    ///   or a second beginning.
+    /// - Throws: the reason to refuse the call: unknown coding, rate or number of channels, another number of legs than
+    ///   of channels, a token for another call, or a second beginning.
     public mutating func begin(
         _ call: CallFacts, audio: CallAudio, binary: BinaryMessages = .dialect
     ) throws(CarrierRefusal) {
@@ -67,6 +67,10 @@ public struct Desk {
         }
         guard (1...2).contains(audio.channels) else {
             throw CarrierRefusal(.unsupported, "the number of channels, \(audio.channels), is not 1 or 2")
+        }
+        if let legs = call.legs, legs.count != audio.channels {
+            throw CarrierRefusal(
+                .unsupported, "the call has \(legs.count) legs, but its audio has \(audio.channels) channels")
         }
         guard !recipient.hasBegun else { throw CarrierRefusal(.policy, "the call has already begun") }
         let format = AudioFormat(sampleRate: audio.sampleRate, channels: audio.channels)

@@ -23,9 +23,10 @@ extension SinkEntry {
         try Limit.frames.expect(silence, place + "silence")
         try Limit.frames.expect(masked ?? 0, place + "masked")
         try Limit.frames.expect(skipped ?? 0, place + "skipped")
+        try Limit.frames.expect(cut ?? 0, place + "cut")
         // Negative if a sink holds more frames than were received. Verification reports that.
         try Limit.frames.expect(abs(max(lost, -.max)), place + "lost")
-        for list in [ranges?.silence, ranges?.masked, ranges?.skipped, ranges?.lost] {
+        for list in [ranges?.silence, ranges?.masked, ranges?.skipped, ranges?.cut, ranges?.lost] {
             try Limit.frames.expect(list?.end ?? 0, place + "the end of its ranges")
         }
         for file in files {

@@ -72,6 +72,8 @@ package protocol SinkEntry: Codable, Sendable {
     var masked: Int? { get }
     /// Frames received while the recording was paused, and left out of the files; nil for none.
     var skipped: Int? { get }
+    /// Frames of the call that a filter cut out of the files; nil for none.
+    var cut: Int? { get }
     /// Frames of the call in no file, because the sink failed or stalled.
     var lost: Int { get }
     /// Places of the frames not held as audio; nil in the account of an older program.
@@ -88,7 +90,7 @@ extension SinkEntry {
     package var held: Int { written + silence + (masked ?? 0) }
 
     /// The sum of all counts. In a sound account, it equals the frames that the call received.
-    package var accounted: Int { held + (skipped ?? 0) + lost }
+    package var accounted: Int { held + (skipped ?? 0) + (cut ?? 0) + lost }
 }
 
 /// A file in the account of a call.
@@ -115,6 +117,8 @@ package struct SinkRanges: Hashable, Sendable, Codable {
     package var masked: FrameRanges?
     /// Audio left out because the recording was paused.
     package var skipped: FrameRanges?
+    /// Audio that a filter cut out, within the files' stretches of the timeline or between them.
+    package var cut: FrameRanges?
     /// Audio in no file, because the sink failed or stalled.
     package var lost: FrameRanges?
 

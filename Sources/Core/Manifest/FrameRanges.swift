@@ -71,6 +71,19 @@ package struct FrameRanges: Hashable, Sendable {
         return result
     }
 
+    /// Returns the position behind so many frames from a start on, not counting those in the list.
+    package func position(behind frames: Int, from start: Int) -> Int {
+        var position = start, rest = frames
+        for range in ranges where range.upperBound > start {
+            let before = max(0, range.lowerBound - position)
+            // The list's range follows the last of the frames: it does not lie before it.
+            if rest <= before { break }
+            rest -= before
+            position = max(position, range.upperBound)
+        }
+        return position + rest
+    }
+
     /// Returns the frames of both lists.
     package func union(_ other: FrameRanges) -> FrameRanges { FrameRanges(ranges + other.ranges) }
 }

@@ -53,6 +53,7 @@ package struct Recording: CallAccount {
         package var silence: Int = 0
         package var masked: Int?
         package var skipped: Int?
+        package var cut: Int?
         package var lost: Int = 0
         package var ranges: SinkRanges?
         /// The call's total wait for the sink, in seconds; nil for none.
@@ -61,6 +62,8 @@ package struct Recording: CallAccount {
         package var stalls: Int?
         package var format: AudioFormat?
         package var onPause: PausePolicy?
+        /// The filters that the audio went through, each with its type and options; nil for none.
+        package var filters: [JSONValue]?
         package var files: [File] = []
         /// Details from the sink itself.
         package var details: [String: JSONValue]?
@@ -97,6 +100,8 @@ package struct Recording: CallAccount {
     package var events: [CallEvent] = []
     package var sinks: [Sink] = []
     package var deliveries: [DeliveryEntry]?
+    /// Entries of the configuration whose condition the call did not meet; nil for none.
+    package var skippedEntries: [SkippedEntry]?
 
     /// Makes the manifest of a call without sinks.
     package init(

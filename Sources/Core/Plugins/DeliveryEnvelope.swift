@@ -4,6 +4,8 @@ package struct DeliveryEnvelope: Configurable {
     package var name: String?
     /// The entry is used.
     package var enabled = true
+    /// The calls whose recordings are delivered; nil is all.
+    package var when: CallCondition?
     /// Recordings delivered at once.
     package var parallel = 2
     /// Seconds after which an attempt is cancelled.
@@ -20,6 +22,10 @@ package struct DeliveryEnvelope: Configurable {
             "The name of this entry in manifests and messages. null uses its type."
         ) { SinkEnvelope.isPlainName($0) ? nil : "has characters other than letters, digits, - and _" },
         .boolean("enabled", \.enabled, "Uses this entry; false skips it."),
+        .condition(
+            "when", \.when,
+            "The calls whose recordings are delivered, by patterns for carrier, from, to, uuid, conversation or "
+                + "header.NAME; null is all."),
         .integer("parallel", \.parallel, in: 1...64, "Recordings that are delivered at once."),
         .number("deadline", \.deadline, in: 1...86400, "Seconds after which an attempt is cancelled, and made again."),
         .number(

@@ -13,16 +13,19 @@ public struct Plugins: Sendable {
     public var sinks: SinkRegistry
     /// The carriers, which bring the audio in.
     public var carriers: CarrierRegistry
+    /// The filters, which change the audio on its way to one sink.
+    public var filters: FilterRegistry
     /// The deliveries, which take finished recordings on.
     public var deliveries: DeliveryRegistry
 
     /// Takes the types of a program.
     public init(
         sinks: SinkRegistry = SinkRegistry(), carriers: CarrierRegistry = CarrierRegistry(),
-        deliveries: DeliveryRegistry = DeliveryRegistry()
+        filters: FilterRegistry = FilterRegistry(), deliveries: DeliveryRegistry = DeliveryRegistry()
     ) {
         self.sinks = sinks
         self.carriers = carriers
+        self.filters = filters
         self.deliveries = deliveries
     }
 }

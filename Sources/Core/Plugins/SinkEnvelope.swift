@@ -4,6 +4,8 @@ package struct SinkEnvelope: Configurable {
     package var name: String?
     /// The entry is used.
     package var enabled = true
+    /// The calls that this sink records; nil is all.
+    package var when: CallCondition?
     /// The directory for this sink's files; nil is the recordings directory.
     package var directory: String?
     /// The directory in which this sink goes on if its first one fails; nil is none.
@@ -66,6 +68,10 @@ package struct SinkEnvelope: Configurable {
             return isPlainName($0) ? nil : "has characters other than letters, digits, - and _"
         },
         .boolean("enabled", \.enabled, "Uses this entry; false skips it."),
+        .condition(
+            "when", \.when,
+            "The calls that this sink records, by patterns for carrier, from, to, uuid, conversation or header.NAME; "
+                + "null is all."),
         .string(
             "directory", \.directory, type: "path",
             "The directory of this sink's files; null uses the recordings directory, which always gets the manifest.",

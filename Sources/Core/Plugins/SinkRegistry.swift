@@ -55,14 +55,29 @@ public struct SinkRegistry: Sendable {
         let type = Sink.type
         PluginName.check(type, "sink", isTaken: entries[type] != nil)
         PluginName.check(
-            Sink.Options.fields.map(\.name), of: type, besides: ["type"] + SinkEnvelope.fields.map(\.name))
+            Sink.Options.fields.map(\.name), of: type, besides: ["type", "filters"] + SinkEnvelope.fields.map(\.name))
         entries[type] = Entry(sink)
     }
 }
 
 extension SinkRegistry {
-    /// The JSON Schema (draft 2020-12) of an entry of the `sinks` list.
-    package var entrySchema: JSONValue {
-        .entries(types.map { ($0.type, $0.summary, $0.schema) }, meaning: "The kind of output.")
+    /// Returns the JSON Schema (draft 2020-12) of an entry of the `sinks` list.
+    /// - Parameter filters: the filters that an entry may have.
+    package func entrySchema(filters: FilterRegistry) -> JSONValue {
+        let types = types.map { entry -> (String, String, JSONValue) in
+            guard case .object(var schema) = entry.schema, case .object(var keys) = schema["properties"] else {
+                return (entry.type, entry.summary, entry.schema)
+            }
+            // The key of every type, described once.
+            keys["filters"] = true
+            schema["properties"] = .object(keys)
+            return (entry.type, entry.summary, .object(schema))
+        }
+        guard case .object(var schema) = JSONValue.entries(types, meaning: "The kind of output."),
+            case .object(var keys) = schema["properties"]
+        else { return true }
+        keys["filters"] = filters.listSchema
+        schema["properties"] = .object(keys)
+        return .object(schema)
     }
 }

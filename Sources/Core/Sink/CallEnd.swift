@@ -13,6 +13,8 @@ public struct CallEnd: Hashable, Sendable {
     public var masked: Int
     /// Frames that were left out, because the recording was paused.
     public var skipped: Int
+    /// Frames that the entry's filters cut out.
+    public var cut = 0
     /// Frames that are in no file, because an earlier instance of the sink failed.
     public var lost: Int
 

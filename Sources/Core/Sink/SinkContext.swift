@@ -88,6 +88,8 @@ public struct SinkContext: Sendable {
     public var call: CallFacts { recording.call }
     /// The time at which the call's audio began.
     public var startedAt: Date { recording.startedAt }
+    /// The channels of the sink's audio, in their order in a frame: the leg on each, and the party if it is known.
+    public var channels: [SinkChannel] { SinkChannel.all(of: recording.call, count: format.channels) }
     /// The directory of this call's files while the call runs. At the end, Callreel publishes them under other names.
     public var directory: String { place.path }
     /// The beginning of the names of this sink's files, without the dot.

@@ -74,7 +74,9 @@ package final class CallSession: Sendable, Identifiable {
         var logger = environment.logger
         logger[metadataKey: "call.id"] = "\(id)"
         self.logger = logger
-        sinks = environment.stations.enumerated().map { index, station in
+        let settings = environment.settings
+        let selection = CallSelection(start.call, of: environment.stations, settings.deliveries)
+        sinks = selection.stations.enumerated().map { index, station in
             CallSink(station, index: index, of: start, source: source, saves: saves)
         }
         let template = environment.store.template
@@ -82,10 +84,9 @@ package final class CallSession: Sendable, Identifiable {
             id: id, name: template.name(id: id, call: start.call, startedAt: clock.start), call: start.call,
             format: start.format, startedAt: clock.start, sinks: sinks.map(\.entry))
         ledger.program = CallreelVersion.program
-        let deliveries = environment.settings.deliveries.map(\.entry)
-        ledger.deliveries = deliveries.isEmpty ? nil : deliveries
+        ledger.deliveries = selection.deliveries.isEmpty ? nil : selection.deliveries
+        ledger.skippedEntries = selection.skipped.isEmpty ? nil : selection.skipped
         ledger.partName = template.partName(id: id, call: start.call, startedAt: clock.start)
-        let settings = environment.settings
         state = Mutex(
             State(
                 ledger: ledger, pause: RecordingPause(guard: settings.pauseGuard, format: start.format),

@@ -176,6 +176,7 @@ final class CallSink: Sendable {
             type: plan.type, name: name, directories: directories.isEmpty ? nil : directories)
         entry.format = shape == format ? nil : shape
         entry.onPause = plan.envelope.onPause == .silence ? nil : plan.envelope.onPause
+        entry.filters = plan.filters.isEmpty ? nil : plan.filters.map(\.json)
         return entry
     }
 

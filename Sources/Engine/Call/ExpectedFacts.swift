@@ -50,6 +50,16 @@ struct ExpectedFacts {
         return taken
     }
 
+    /// Returns a call's facts with all that is kept about it. Keeps everything.
+    func completed(_ facts: CallFacts) -> CallFacts {
+        var completed = facts
+        for number in names.all(facts).sorted() {
+            guard let next = entries[number], facts.isSameLeg(as: next.facts) else { continue }
+            completed.complete(with: next.facts)
+        }
+        return completed
+    }
+
     /// Changes the entry of a call, or adds one. If there are too many entries, removes the oldest.
     /// - Parameter change: returns false if there was no room for an event.
     /// - Returns: the number of dropped events.

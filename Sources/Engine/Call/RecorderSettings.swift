@@ -14,6 +14,8 @@ package struct RecorderSettings: Sendable {
     package var pauseGuard: Double
     /// The deliveries of each recording.
     package var deliveries: [ReadyDelivery] = []
+    /// The treatment of a call that no sink wants.
+    package var unwantedCalls = UnwantedCalls.count
 
     /// Makes settings. Each has the configuration's default.
     package init(

@@ -19,6 +19,7 @@ extension CallLedger {
         manifest.maskedEvents = maskedEvents
         manifest.events = events
         manifest.deliveries = deliveries
+        manifest.skippedEntries = skippedEntries
         for sink in sinks { manifest.sinks.append(try sink.published(named)) }
         return manifest
     }
@@ -38,6 +39,7 @@ extension CallLedger {
         maskedEvents = manifest.maskedEvents
         events = manifest.events
         deliveries = manifest.deliveries
+        skippedEntries = manifest.skippedEntries
     }
 }
 
@@ -53,12 +55,14 @@ extension CallLedger.Sink {
         sink.silence = silence
         sink.masked = masked
         sink.skipped = skipped
+        sink.cut = cut
         sink.lost = lost
         sink.ranges = ranges
         sink.heldSeconds = heldSeconds
         sink.stalls = stalls
         sink.format = format
         sink.onPause = onPause
+        sink.filters = filters
         for file in files {
             guard let sha256 = file.sha256 else {
                 throw DiskError("\(file.name) of the sink \(name) cannot be published before it is measured")
@@ -80,12 +84,14 @@ extension CallLedger.Sink {
         silence = sink.silence
         masked = sink.masked
         skipped = sink.skipped
+        cut = sink.cut
         lost = sink.lost
         ranges = sink.ranges
         heldSeconds = sink.heldSeconds
         stalls = sink.stalls
         format = sink.format
         onPause = sink.onPause
+        filters = sink.filters
         files = sink.files.map(CallLedger.File.init(reopening:))
         details = sink.details
         error = sink.error

@@ -1,6 +1,6 @@
 import CallreelCore
 
-// The accounts of sinks in the ledger. Every frame received is written, replaced, skipped or lost.
+// The accounts of sinks in the ledger. Every frame received is written, replaced, skipped, cut or lost.
 // Only this file sets the counts.
 extension CallLedger {
     /// Closes the account of a sink that ran to the call's end. Frames neither in its files nor skipped are lost.
@@ -23,7 +23,11 @@ extension CallLedger {
         if sinks[sink].files.isEmpty {
             lose(FrameRanges([0..<max(0, framesReceived)]), of: sink)
         } else if sinks[sink].ranges != nil, files.allSatisfy({ $0.start != nil }) {
-            lose(FrameRanges(zip(files, lengths).map { ($0.start ?? 0)..<($0.start ?? 0) + $1 }), of: sink)
+            let cut = sinks[sink].ranges?.cut ?? FrameRanges()
+            let stretches = zip(files, lengths).map { file, length in
+                (file.start ?? 0)..<cut.position(behind: length, from: file.start ?? 0)
+            }
+            lose(FrameRanges(stretches), of: sink)
         } else {
             sinks[sink].lose(lengths.reduce(0, +), received: framesReceived)
         }
@@ -55,11 +59,13 @@ extension CallLedger.Sink {
         ranges?.silence = list(tally.ranges.silence)
         ranges?.masked = list(tally.ranges.masked)
         ranges?.skipped = list(tally.ranges.skipped)
+        ranges?.cut = list(tally.ranges.cut)
         ranges?.lost = list(tally.ranges.lost)
         written = tally.written
         silence = ranges?.silence?.frames ?? 0
         masked = ranges?.masked?.frames
         skipped = ranges?.skipped?.frames
+        cut = ranges?.cut?.frames
         lost = ranges?.lost?.frames ?? 0
     }
 

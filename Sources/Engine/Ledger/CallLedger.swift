@@ -49,6 +49,7 @@ package struct CallLedger: CallAccount {
         package var silence: Int = 0
         package var masked: Int?
         package var skipped: Int?
+        package var cut: Int?
         package var lost: Int = 0
         package var ranges: SinkRanges?
         /// The call's total wait for the sink, in seconds; nil for none.
@@ -57,6 +58,8 @@ package struct CallLedger: CallAccount {
         package var stalls: Int?
         package var format: AudioFormat?
         package var onPause: PausePolicy?
+        /// The filters that the audio went through, each with its type and options; nil for none.
+        package var filters: [JSONValue]?
         package var files: [File] = []
         /// Directories, besides the recordings directory, where files of this sink may be.
         package var directories: [String]?
@@ -106,6 +109,8 @@ package struct CallLedger: CallAccount {
     package var events: [CallEvent] = []
     package var sinks: [Sink]
     package var deliveries: [DeliveryEntry]?
+    /// Entries of the configuration whose condition the call did not meet; nil for none.
+    package var skippedEntries: [SkippedEntry]?
 
     /// Starts the ledger of a call.
     package init(id: RecordingID, name: String, call: CallFacts, format: AudioFormat, startedAt: Date, sinks: [Sink]) {

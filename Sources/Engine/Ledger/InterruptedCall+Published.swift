@@ -142,6 +142,7 @@ extension InterruptedCall {
         ranges.silence = both(\.silence)
         ranges.masked = both(\.masked)
         ranges.skipped = both(\.skipped)
+        ranges.cut = both(\.cut)
         sink.ranges = ranges
         sink.onPause = interim.onPause
         let files = sink.files.map {

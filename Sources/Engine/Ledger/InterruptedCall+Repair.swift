@@ -132,7 +132,7 @@ extension InterruptedCall {
         in file: CallFile, of sink: CallLedger.Sink, from pause: Int, _ format: AudioFormat
     ) -> Int? {
         let shape = sink.format ?? format
-        guard let start = file.start, shape.sampleRate == format.sampleRate else { return nil }
+        guard let start = file.start, shape.sampleRate == format.sampleRate, sink.filters == nil else { return nil }
         // A part that begins behind the pause's first frame has nothing of the pause.
         if sink.onPause == .skip { return start > pause ? start : nil }
         var frame = start, rest = 0, found: Int?
@@ -173,7 +173,9 @@ extension InterruptedCall {
             if let last = stretches.last, last.upperBound < start, start - last.upperBound <= slack {
                 stretches[stretches.count - 1] = last.lowerBound..<start
             }
-            stretches.append(start..<start + ledger.format.frames(file.frames ?? 0, of: shape))
+            let end = (sink.ranges?.cut ?? FrameRanges()).position(
+                behind: ledger.format.frames(file.frames ?? 0, of: shape), from: start)
+            stretches.append(start..<end)
         }
         return stretches
     }

@@ -12,6 +12,8 @@ struct SinkAccount: Sendable {
         case masked
         /// Nothing at all, because the recording was paused.
         case skipped
+        /// Nothing at all, because a filter cut the frames out. They may lie within a file's stretch of the timeline.
+        case cut
     }
 
     /// The whole of a sink's account. The frames written and the four lists of ranges add up to the frames received.
@@ -25,7 +27,8 @@ struct SinkAccount: Sendable {
     private var silence = FrameRanges()
     private var masked = FrameRanges()
     private var skipped = FrameRanges()
-    /// The stretches in files.
+    private var cut = FrameRanges()
+    /// The stretches in files, with what was cut out of them.
     private var kept = FrameRanges()
 
     /// Makes the account of a sink without any audio.
@@ -38,6 +41,7 @@ struct SinkAccount: Sendable {
         silence = sink.ranges?.silence ?? FrameRanges()
         masked = sink.ranges?.masked ?? FrameRanges()
         skipped = sink.ranges?.skipped ?? FrameRanges()
+        cut = sink.ranges?.cut ?? FrameRanges()
         switch sink.onPause ?? .silence {
         case .record: break
         case .silence: masked = masked.union(FrameRanges(pauses))
@@ -51,31 +55,40 @@ struct SinkAccount: Sendable {
         case .silence: silence.insert(range)
         case .masked: masked.insert(range)
         case .skipped: skipped.insert(range)
+        case .cut: cut.insert(range)
         }
     }
+
+    /// Forgets what was cut from a position on, because another instance of the filters decides on it again.
+    mutating func forgetCuts(from position: Int) { cut = cut.clamped(to: 0..<max(0, position)) }
+
+    /// Returns the position on the timeline behind so many frames of a file that begins at another position.
+    func position(behind frames: Int, from start: Int) -> Int { cut.position(behind: frames, from: start) }
 
     /// Notes that a stretch is in a file.
     mutating func keep(_ range: Range<Int>) { kept.insert(range) }
 
-    /// The end of the files and of the skipped stretches.
-    private var end: Int { max(kept.end ?? 0, skipped.end ?? 0) }
+    /// The end of the files and of the stretches left out.
+    private var end: Int { max(kept.end ?? 0, skipped.end ?? 0, cut.end ?? 0) }
 
-    /// The account as far as the files and the skipped stretches reach.
+    /// The account as far as the files and the stretches left out reach.
     var tally: Tally { tally(received: end) }
 
-    /// Returns the account of a call with so many frames. Frames neither in a file nor skipped are lost.
+    /// Returns the account of a call with so many frames. Frames neither in a file nor left out are lost.
     func tally(received: Int) -> Tally {
         let call = 0..<max(0, received)
         let held = kept.clamped(to: call)
-        let skipped = skipped.clamped(to: call).subtracting(held)
-        let silence = silence.within(held)
-        let masked = masked.within(held).subtracting(silence)
+        let cut = cut.clamped(to: call)
+        let skipped = skipped.clamped(to: call).subtracting(held).subtracting(cut)
+        let silence = silence.within(held).subtracting(cut)
+        let masked = masked.within(held).subtracting(silence).subtracting(cut)
         var tally = Tally()
-        tally.written = held.frames - silence.frames - masked.frames
+        tally.written = held.subtracting(cut).frames - silence.frames - masked.frames
+        tally.ranges.cut = cut
         tally.ranges.silence = silence
         tally.ranges.masked = masked
         tally.ranges.skipped = skipped
-        tally.ranges.lost = FrameRanges([call]).subtracting(held).subtracting(skipped)
+        tally.ranges.lost = FrameRanges([call]).subtracting(held).subtracting(skipped).subtracting(cut)
         return tally
     }
 
@@ -88,6 +101,7 @@ struct SinkAccount: Sendable {
         tally.ranges.silence = silence
         tally.ranges.masked = masked
         tally.ranges.skipped = skipped
+        tally.ranges.cut = cut
         return tally
     }
 }

@@ -2,6 +2,7 @@ extension RecorderMetrics {
     /// A one-line description of each metric, by its label.
     package static let descriptions = [
         "callreel_calls_started_total": "Calls whose recording started.",
+        "callreel_calls_unwanted_total": "Calls that no sink wanted, refused or only counted.",
         "callreel_calls_recorded_total": "Published calls.",
         "callreel_calls_not_published_total":
             "Calls that could not be published at their end. Callreel tries again while it runs and at its next start.",

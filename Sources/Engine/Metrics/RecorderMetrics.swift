@@ -6,6 +6,7 @@ import CoreMetrics
 package struct RecorderMetrics: Sendable {
     let callsStarted: Counter
     let callsRecorded: Counter
+    let callsUnwanted: Counter
     let callsNotPublished: Counter
     let callsUnpublished: Meter
     let callsRecovered: Counter
@@ -21,6 +22,7 @@ package struct RecorderMetrics: Sendable {
         self.factory = factory
         callsStarted = Counter(label: "callreel_calls_started_total", factory: factory)
         callsRecorded = Counter(label: "callreel_calls_recorded_total", factory: factory)
+        callsUnwanted = Counter(label: "callreel_calls_unwanted_total", factory: factory)
         callsNotPublished = Counter(label: "callreel_calls_not_published_total", factory: factory)
         callsUnpublished = Meter(label: "callreel_calls_unpublished", factory: factory)
         callsRecovered = Counter(label: "callreel_calls_recovered_total", factory: factory)

@@ -31,6 +31,12 @@ struct SinkCursor: Sendable {
     /// Notes that the sink was given so many frames.
     mutating func give(_ frames: Int) { given += frames }
 
+    /// Notes that the sink was given all audio before a position, and that the audio up to another one was cut.
+    mutating func cut(to end: Int) {
+        anchor = end
+        given = 0
+    }
+
     /// Notes that the sink was given all audio taken. No conversion holds any.
     mutating func settle() { restart(at: taken) }
 

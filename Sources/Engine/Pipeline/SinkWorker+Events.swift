@@ -23,9 +23,11 @@ extension SinkWorker where Sink: ~Copyable {
         var account = account
         if let part { account.keep(part.range(to: cursor.written)) }
         let frames = cursor.written, ranges = account.tally(received: frames).ranges
-        return CallEnd(
+        var end = CallEnd(
             reason: reason, frames: frames, silence: ranges.silence?.frames ?? 0,
             masked: ranges.masked?.frames ?? 0, skipped: ranges.skipped?.frames ?? 0, lost: ranges.lost?.frames ?? 0)
+        end.cut = ranges.cut?.frames ?? 0
+        return end
     }
 }
 

@@ -32,7 +32,8 @@ extension SinkWorker where Sink: ~Copyable {
         var held = part.range(to: cursor.written)
         if let miscount = part.miscount(receipt) {
             // Frames that the sink says are missing do not count as being in its files.
-            held = part.range(to: min(held.upperBound, part.begin + job.format.frames(miscount.held, of: format)))
+            let end = account.position(behind: job.format.frames(miscount.held, of: format), from: part.begin)
+            held = part.range(to: min(held.upperBound, end))
             note(miscount.error, logger: part.context.logger)
         }
         account.keep(held)
@@ -49,6 +50,7 @@ extension SinkWorker where Sink: ~Copyable {
     mutating func salvage() {
         sink = nil
         carried = nil
+        filters = nil
         conversion = nil
         var end = cursor.written
         if let part {
@@ -56,6 +58,7 @@ extension SinkWorker where Sink: ~Copyable {
             self.part = nil
         }
         cursor.restart(at: max(end, recent.start ?? cursor.taken))
+        account.forgetCuts(from: cursor.taken)
         publish(isNews: true)
     }
 
@@ -82,7 +85,7 @@ extension SinkWorker where Sink: ~Copyable {
         report.files += context.files(start: part.begin, call: job.format) { frames[$0] }
         let found = job.format.frames(frames.values.reduce(0, +), of: format)
         // A failed write may have put part of its chunk in the file, but no frame that was not taken.
-        let held = part.range(to: isKnown ? min(part.begin + found, cursor.taken) : end)
+        let held = part.range(to: isKnown ? min(account.position(behind: found, from: part.begin), cursor.taken) : end)
         account.keep(held)
         return held.upperBound
     }

@@ -35,6 +35,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     var sink: Sink?
     /// The open part, or one whose sink could not be opened.
     var part: SinkPart?
+    /// The entry's filters at work; nil if it has none, and before the next audio.
+    var filters: FilterChain?
     var conversion: Conversion?
     /// The events for which the sink has not got enough audio yet, in the sink's shape.
     var events: Deque<CallEvent> = []
@@ -179,7 +181,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
 
     /// Brings the sink to its regular end.
     private mutating func finish(_ reason: String) async throws(SinkError) {
-        try await flushConversion()
+        try await flush()
         if sink != nil { try await giveEvents(to: .max) }
         isClosing = true
         let begin = clocks.now
@@ -201,7 +203,7 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             let piece = PCMChunk.silence(
                 frames: frames, format: job.format, start: FramePosition(start), origin: isPaused ? .masked : .silence)
             recent.append(piece)
-            try await convert(piece)
+            try await filter(piece)
             job.queue.noteProgress(gapFrames: frames)
         }
         gap = nil
@@ -209,12 +211,12 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
 
     /// Writes a chunk of the call. Audio of a pause is written, masked or left out, as the entry's `onPause` says.
     private mutating func write(_ chunk: PCMChunk) async throws(SinkError) {
-        guard chunk.isPaused else { return try await convert(chunk) }
+        guard chunk.isPaused else { return try await filter(chunk) }
         switch job.envelope.onPause {
-        case .record: try await convert(chunk)
+        case .record: try await filter(chunk)
         case .silence:
             note(.masked, chunk.start.frames..<chunk.end.frames)
-            try await convert(chunk.silenced)
+            try await filter(chunk.silenced)
         case .skip: try await skip(to: chunk.end.frames)
         }
     }
@@ -222,16 +224,35 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     /// Leaves out the audio before a position, because the recording is paused. The part ends, and the next one begins
     /// at that position.
     private mutating func skip(to end: Int) async throws(SinkError) {
-        try await flushConversion()
+        try await flush()
         try await closePart()
         guard cursor.taken < end else { return }
         note(.skipped, cursor.taken..<end)
         cursor.restart(at: end)
     }
 
+    /// Writes a chunk after its way through the filters, in the sink's shape.
+    private mutating func filter(_ chunk: PCMChunk) async throws(SinkError) {
+        cursor.take(to: chunk.end.frames)
+        let plan = job.station.plan
+        guard !plan.filters.isEmpty else { return try await convert(chunk) }
+        if filters == nil { filters = try FilterChain(plan.filters, format: job.format, at: chunk.start.frames) }
+        for piece in try filters?.apply(chunk) ?? [] { try await pass(piece) }
+    }
+
+    /// Writes what comes out of the filters.
+    private mutating func pass(_ piece: FilterChain.Piece) async throws(SinkError) {
+        switch piece {
+        case .audio(let chunk): try await convert(chunk)
+        case .cut(let range):
+            try await flushConversion()
+            note(.cut, range)
+            cursor.cut(to: range.upperBound)
+        }
+    }
+
     /// Writes a chunk after converting it to the sink's shape.
     private mutating func convert(_ chunk: PCMChunk) async throws(SinkError) {
-        cursor.take(to: chunk.end.frames)
         guard format != job.format else { return try await deliver(chunk) }
         if conversion == nil {
             conversion = try Conversion(
@@ -240,11 +261,18 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         if let converted = try conversion?.convert(chunk) { try await deliver(converted) }
     }
 
+    /// Writes the audio held back by the filters and by the conversion.
+    private mutating func flush() async throws(SinkError) {
+        for piece in try filters?.finish() ?? [] { try await pass(piece) }
+        filters = nil
+        try await flushConversion()
+        cursor.settle()
+    }
+
     /// Writes the audio held back by the conversion.
     private mutating func flushConversion() async throws(SinkError) {
         if let rest = try conversion?.finish() { try await deliver(rest) }
         conversion = nil
-        cursor.settle()
     }
 
     /// Gives a chunk in the sink's shape to the sink, in as many parts as needed.

@@ -8,12 +8,15 @@ package struct DeliveryPlan: Sendable {
     /// The entry's name, unique among the plans.
     package let name: String
     /// The keys common to all deliveries.
-    let envelope: DeliveryEnvelope
+    package let envelope: DeliveryEnvelope
     /// The type with its options.
     let delivery: PreparedDelivery
 
     /// The registered type.
     package var type: String { delivery.type }
+
+    /// Returns the key of the entry's condition that keeps a call out; nil if its recording is delivered.
+    package func mismatch(_ call: CallFacts) -> String? { envelope.when?.mismatch(call) }
 
     /// The reason why the delivery cannot work on this machine now, in words; nil if none is known. Blocks.
     package var obstacle: String? { delivery.findObstacle() }

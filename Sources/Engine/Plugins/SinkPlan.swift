@@ -12,11 +12,16 @@ package struct SinkPlan: Sendable {
     let isFirstOfType: Bool
     /// The type with its options.
     let sink: PreparedSink
+    /// The filters that the audio goes through before the sink.
+    var filters: [PreparedFilter] = []
     /// Makes the rate converter if the entry asks for another rate; otherwise nil.
     let rateConverter: RateConverterMaker?
 
     /// The registered type.
     package var type: String { sink.type }
+
+    /// Returns the key of the entry's condition that keeps a call out; nil if the sink records the call.
+    package func mismatch(_ call: CallFacts) -> String? { envelope.when?.mismatch(call) }
 
     /// The paths of the sink's directories as configured: the first, then the fallback. Nil is the recordings
     /// directory.
@@ -31,7 +36,8 @@ package struct SinkPlan: Sendable {
     ///   - formats: the shapes of the audio of future calls, as far as they are known.
     ///   - home: the recordings directory, if known.
     package static func read(
-        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry, formats: [AudioFormat] = [],
+        _ value: JSONValue, at path: ConfigurationPath, registry: SinkRegistry,
+        filters knownFilters: FilterRegistry = FilterRegistry(), formats: [AudioFormat] = [],
         home: String? = nil,
         problems: inout [ConfigurationProblem]
     ) -> [SinkPlan] {
@@ -52,7 +58,11 @@ package struct SinkPlan: Sendable {
                 continue
             }
             let envelope = SinkEnvelope.read(
-                element, at: place, alongside: ["type"] + entry.options.map(\.name), problems: &problems)
+                element, at: place, alongside: ["type", "filters"] + entry.options.map(\.name), problems: &problems)
+            var filters: [PreparedFilter] = []
+            if case .object(let members) = element, let list = members["filters"] {
+                filters = knownFilters.read(list, at: place.key("filters"), problems: &problems)
+            }
             let before = problems.count
             let sink = entry.prepare(element, place, &problems)
             // Options with mistakes are in part at their defaults: a refusal would not be about the operator's values.
@@ -86,10 +96,11 @@ package struct SinkPlan: Sendable {
                         "\"\(fallback)\" is the directory itself; name another one"))
             }
             guard envelope.enabled else { continue }
-            plans.append(
-                SinkPlan(
-                    place: place, name: name, envelope: envelope, isFirstOfType: number == 1, sink: sink,
-                    rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter))
+            var plan = SinkPlan(
+                place: place, name: name, envelope: envelope, isFirstOfType: number == 1, sink: sink,
+                rateConverter: envelope.sampleRate == nil ? nil : registry.rateConverter)
+            plan.filters = filters
+            plans.append(plan)
         }
         problems += FileClashes.collisions(of: plans, home: home)
         return plans

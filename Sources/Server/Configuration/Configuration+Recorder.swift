@@ -4,8 +4,10 @@ import CallreelEngine
 extension Configuration {
     /// The settings of the recorder.
     var recorder: RecorderSettings {
-        RecorderSettings(
+        var settings = RecorderSettings(
             sinks: sinks, marks: recordings.marks, eventLimit: limits.events, lateEventLimit: limits.lateEvents,
             pauseGuard: recordings.pauseGuard)
+        settings.unwantedCalls = recordings.unwantedCalls
+        return settings
     }
 }

@@ -6,7 +6,9 @@ extension Configuration {
         let sinks = plugins.sinks.types.map { entry -> JSONValue in
             let options = entry.options.map { ($0.name, $0.standard) }
             return .object(
-                SinkEnvelope().json.merging(options) { mine, _ in mine }.merging(["type": .string(entry.type)]) {
+                SinkEnvelope().json.merging(options) { mine, _ in mine }.merging([
+                    "type": .string(entry.type), "filters": .array([]),
+                ]) {
                     mine, _ in mine
                 })
         }
@@ -36,7 +38,7 @@ extension Configuration {
     package static func schema(plugins: Plugins) -> JSONValue {
         let sinks: JSONValue = .object([
             "type": "array", "minItems": 1, "description": "The sinks of every call.",
-            "items": plugins.sinks.entrySchema,
+            "items": plugins.sinks.entrySchema(filters: plugins.filters),
         ])
         var lists = [
             "sinks": sinks,

@@ -58,6 +58,7 @@ package struct Configuration: Sendable {
         package var lowSpace = 1000
         package var criticalSpace = 100
         package var pauseGuard = Recorder.pauseGuard
+        package var unwantedCalls = UnwantedCalls.count
 
         package init() {}
 
@@ -104,6 +105,10 @@ package struct Configuration: Sendable {
                 "pauseGuard", \.pauseGuard, in: 0...60,
                 "Seconds for which a call stays masked after its recording resumed, to mask late data of the pause too."
             ),
+            .choice(
+                "unwantedCalls", \.unwantedCalls,
+                "A call that no sink's `when` includes is only counted and goes on without a recording, or is refused: "
+                    + "Callreel closes its connection."),
         ]
 
         /// Returns the bits of four octal digits. Returns nil unless the owner may read and write and
@@ -205,9 +210,11 @@ package struct Configuration: Sendable {
             problems.append(.init(at: place, "is missing; name at least one sink, such as [{\"type\": \"wav\"}]"))
             return
         }
+        defer { problems += carrierProblems() }
         let soFar = problems.count
         sinks = SinkPlan.read(
-            list, at: place, registry: registry, formats: carriers.compactMap(\.carrier.format),
+            list, at: place, registry: registry, filters: plugins.filters,
+            formats: carriers.compactMap(\.carrier.format),
             home: recordings.directory,
             problems: &problems)
         if sinks.isEmpty, problems.count == soFar {
@@ -218,4 +225,23 @@ package struct Configuration: Sendable {
             )
         }
     }
+
+    /// Returns a problem for each entry whose condition names a carrier that this configuration does not have.
+    private func carrierProblems() -> [ConfigurationProblem] {
+        let known = Set(carriers.map(\.type)).union([Self.replayCarrier])
+        let conditions =
+            sinks.map { ($0.place, $0.envelope.when) } + deliveries.map { ($0.place, $0.envelope.when) }
+        return conditions.flatMap { place, condition in
+            (condition?.carriers.filter { !known.contains($0.lowercased()) }.sorted() ?? []).map { name in
+                let near = name.nearest(in: known.sorted()).map { "; did you mean \"\($0)\"?" } ?? ""
+                let list = known.sorted().joined(separator: ", ")
+                return .init(
+                    at: place.key("when").key("carrier"),
+                    "no carrier of this configuration is a \"\(name)\"; known are \(list)\(near)")
+            }
+        }
+    }
+
+    /// The carrier of calls that come from a file.
+    package static let replayCarrier = "replay"
 }

@@ -14,6 +14,8 @@ final class CallConsumer: WebSocketConsumer {
     /// The call that the dialect has announced, until the connection has begun.
     private var announced: CallStart?
     private(set) var session: CallSession?
+    /// No sink wants the call. Its audio is taken, so that the call goes on for its parties, and dropped.
+    private var isUnwanted = false
     /// What the dialect says between the announcement and the beginning of the session, in the same message.
     private var early: [(CallSession) -> Void] = []
     private var binaryMessages = BinaryMessages.dialect
@@ -110,7 +112,7 @@ final class CallConsumer: WebSocketConsumer {
     /// Returns the time to wait for a call too far ahead of the clock, so that it comes at the speed of real time.
     /// Otherwise a client could fill the disk with fast audio.
     private func timeAhead(now: NIODeadline) -> TimeAmount? {
-        guard let aheadLimit, session != nil else { return nil }
+        guard let aheadLimit, hasBegun else { return nil }
         let start = began ?? now
         began = start
         let received = TimeAmount.of(seconds: Double(samplesReceived) / Double(samplesPerSecond))
@@ -127,7 +129,7 @@ final class CallConsumer: WebSocketConsumer {
     func receiveDrained() { session?.noteDrained() }
 
     func tick() -> WebSocketFlow {
-        guard session != nil else { return .goOn }
+        guard session != nil || isUnwanted else { return .goOn }
         do throws(WebSocketError) {
             return try ask { dialect, desk throws(CarrierRefusal) in dialect.tick(at: &desk) }
         } catch {
@@ -136,7 +138,7 @@ final class CallConsumer: WebSocketConsumer {
     }
 
     func end(_ reason: String) {
-        if session != nil {
+        if session != nil || isUnwanted {
             var desk = Desk(self)
             dialect.end(at: &desk)
         }
@@ -147,15 +149,15 @@ final class CallConsumer: WebSocketConsumer {
 
     /// Delivers the audio so far to the sinks. Returns false if they have no room for more.
     private func deliver() -> Bool {
-        guard let session, let samples = assembler.takeSamples() else { return true }
+        guard session != nil || isUnwanted, let samples = assembler.takeSamples() else { return true }
         samplesReceived += samples.count
-        return session.receive(samples)
+        return session?.receive(samples) ?? true
     }
 }
 
 // What the dialect says.
 extension CallConsumer: DeskRecipient {
-    var hasBegun: Bool { session != nil || announced != nil }
+    var hasBegun: Bool { session != nil || announced != nil || isUnwanted }
 
     func begin(_ call: CallFacts, format: AudioFormat, binary: BinaryMessages) throws(CarrierRefusal) {
         if let token, !token.isFor(call.uuid) {
@@ -163,7 +165,15 @@ extension CallConsumer: DeskRecipient {
                 .policy,
                 "the uuid \(call.uuid == nil ? "is missing" : "is not the one") that the call's token was made for")
         }
-        announced = CallStart(call, format: format)
+        if let reason = recorder.unwanted(call) {
+            if recorder.unwantedCalls == .refuse { throw CarrierRefusal(.policy, reason) }
+            logger.info(
+                "call not recorded", metadata: ["reason": "\(reason)", "call.from": "\(call.from ?? "unknown")"])
+            isUnwanted = true
+            samplesPerSecond = format.sampleRate * format.channels
+        } else {
+            announced = CallStart(call, format: format)
+        }
         binaryMessages = binary
         assembler = LinearPCMAssembler(format: format)
         flow.begin = .live(bytesPerSecond: format.sampleRate * format.bytesPerFrame)

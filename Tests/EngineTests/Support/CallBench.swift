@@ -24,7 +24,8 @@ final class CallBench: Sendable {
     init(
         _ sinks: [(Probe, String)], call: CallFacts = CallFacts(carrier: "test", from: "1", uuid: "U"),
         format: AudioFormat = .telephone,
-        template: String = "call", registry: SinkRegistry = testRegistry, pauseGuard: Double = 0,
+        template: String = "call", registry: SinkRegistry = testRegistry, filters: FilterRegistry = FilterRegistry(),
+        pauseGuard: Double = 0,
         onDrain: (@Sendable () -> Void)? = nil
     ) throws {
         workspace = try Workspace()
@@ -37,7 +38,7 @@ final class CallBench: Sendable {
             return JSONValue.object(members)
         }
         var problems: [ConfigurationProblem] = []
-        let plans = SinkPlan.read(.array(entries), at: .root, registry: registry, problems: &problems)
+        let plans = SinkPlan.read(.array(entries), at: .root, registry: registry, filters: filters, problems: &problems)
         try #require(problems.isEmpty, "\(problems)")
         let store = RecordingStore(directory: workspace.path, template: try NameTemplate(template))
         try store.prepare()
