@@ -279,7 +279,11 @@ let package = Package(
             ],
             path: "Tests/ServerTests", swiftSettings: settings),
         .testTarget(
-            name: "TestingTests", dependencies: ["CallreelCore", "CallreelSinks", "CallreelTesting"],
+            name: "TestingTests",
+            dependencies: [
+                "CallreelCore", "CallreelDeliveries", "CallreelSinks", "CallreelTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/TestingTests", swiftSettings: settings),
         fuzzing,
         .testTarget(

@@ -14,7 +14,7 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     init(options: Sink.Options, plan: SinkContractPlan, describesOptions: Bool) throws(SinkContractError) {
         self.options = options
         self.plan = plan
-        sandbox = try Sandbox()
+        do throws(CannotCheck) { sandbox = try Sandbox() } catch { throw SinkContractError(cannotCheck: error.reason) }
         setting = describesOptions ? "; options \(JSONValue.object(options.json).json())" : ""
     }
 

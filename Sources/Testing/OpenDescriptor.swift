@@ -37,4 +37,22 @@ struct OpenDescriptor: Hashable, Sendable {
             return try? FileManager.default.destinationOfSymbolicLink(atPath: "/dev/fd/\(number)")
         #endif
     }
+
+    /// Makes sure that descriptors left open would be seen.
+    /// - Parameter directory: an empty directory of the kit.
+    static func checkVisibility(in directory: String) throws(CannotCheck) {
+        put(Data(), directory + "/seen")
+        let number = unsafe open(directory + "/seen", O_RDONLY | O_CLOEXEC)
+        let isSeen = below(directory).map(\.number) == [number]
+        close(number)
+        guard isSeen, below(directory).isEmpty else {
+            throw CannotCheck("/dev/fd does not show open files, so a file that is left open would not be found")
+        }
+        guard let pipe = Pipe() else { throw CannotCheck("cannot create a pipe: error \(errno)") }
+        let seen = Set(all().map(\.number))
+        for end in [pipe.input, pipe.output] { close(end) }
+        guard seen.isSuperset(of: [pipe.input, pipe.output]) else {
+            throw CannotCheck("/dev/fd does not show open pipes, so a pipe that is left open would not be found")
+        }
+    }
 }

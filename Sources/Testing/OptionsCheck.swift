@@ -1,6 +1,6 @@
 import CallreelCore
 
-/// Checks what sinks and carriers have in common: their type's name and summary, and their options.
+/// Checks what all plug-ins have in common: their type's name and summary, and their options.
 struct OptionsCheck<Options: Configurable> {
     /// The faults found, in words.
     struct Faults {

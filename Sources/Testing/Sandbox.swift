@@ -9,17 +9,17 @@ final class Sandbox: Sendable {
     let path: String
     private let rooms = Mutex(0)
 
-    init() throws(SinkContractError) {
+    init() throws(CannotCheck) {
         let new = FileManager.default.temporaryDirectory.appendingPathComponent(
             "callreel-contract-" + UUID().uuidString)
         do {
             try FileManager.default.createDirectory(at: new, withIntermediateDirectories: true)
         } catch {
-            throw SinkContractError(cannotCheck: "cannot create a temporary directory: \(error.localizedDescription)")
+            throw CannotCheck("cannot create a temporary directory: \(error.localizedDescription)")
         }
         guard let resolved = unsafe realpath(new.path, nil) else {
-            throw SinkContractError(
-                cannotCheck: "\(new.path) has no real path: \(String(describing: POSIXError.Code(rawValue: errno)))")
+            throw CannotCheck(
+                "\(new.path) has no real path: \(String(describing: POSIXError.Code(rawValue: errno)))")
         }
         path = unsafe String(cString: resolved)
         unsafe free(resolved)

@@ -48,4 +48,15 @@ import Testing
         #expect(rows.map(\.number) == (1...rows.count).map { "C\($0)" })
         #expect(checked.allSatisfy { $0.weight == "MUST" })
     }
+
+    @Test func `every rule of the delivery kit is in its document with its text`() throws {
+        let rows = try Self.rows(of: "DeliveryContract", "D"), checked = rows.filter { $0.kit != "-" }
+        #expect(checked.map(\.number) == DeliveryContractRule.all.map(\.number))
+        for (row, rule) in zip(checked, DeliveryContractRule.all) {
+            #expect(row.text.hasPrefix(rule.text), "\(rule) is called otherwise in the document: \(row.text)")
+        }
+        #expect(rows.map(\.number) == (1...rows.count).map { "D\($0)" })
+        #expect(rows.allSatisfy { ["MUST", "SHOULD"].contains($0.weight) })
+        #expect(checked.allSatisfy { $0.weight == "MUST" })
+    }
 }
