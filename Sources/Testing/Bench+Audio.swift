@@ -73,7 +73,13 @@ extension Bench where Sink: ~Copyable {
         if let frames = outcome.decodedFrames, frames != call.frames {
             note(.decoding, "\(call.frames) frames were written, but \(frames) are decoded", call.format)
         }
-        if let samples = outcome.samples, let difference = Self.difference(samples, call.samples[...]) {
+        let decoded = outcome.files.compactMap(\.audio)
+        let mistake =
+            decoded.count < outcome.files.count
+            ? nil : ChannelCheck(call.format).mistake(in: decoded.flatMap(\.samples), like: call.samples)
+        if let mistake {
+            note(.channels, "of the decoded audio, \(mistake)", call.format)
+        } else if let samples = outcome.samples, let difference = Self.difference(samples, call.samples[...]) {
             note(.decoding, "the decoder states the call's own samples, but \(difference)", call.format)
         }
     }

@@ -170,7 +170,7 @@ extension Bench where Sink: ~Copyable {
         return poured
     }
 
-    private mutating func checkBlame(_ failure: LifeError, _ what: String, _ format: AudioFormat) {
+    mutating func checkBlame(_ failure: LifeError, _ what: String, _ format: AudioFormat) {
         if failure.error.blame != .destination {
             note(.blame, "\(what): the error blames \(failure.error.blame.rawValue); \(failure)", format)
         }

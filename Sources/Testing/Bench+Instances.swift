@@ -61,7 +61,7 @@ extension Bench where Sink: ~Copyable {
 
     /// Runs the instances in parallel, on as many threads as the executor has.
     private mutating func checkThreads(_ neighbours: [Neighbour]) async {
-        let room = sandbox.room()
+        let room = sandbox.room(), before = await arrivals()
         let outcomes = await withTaskGroup(of: (Int, Result<Outcome, LifeError>).self) { group in
             for (index, neighbour) in neighbours.enumerated() {
                 group.addTask { [options] in
@@ -78,6 +78,13 @@ extension Bench where Sink: ~Copyable {
             var outcomes: [(Int, Result<Outcome, LifeError>)] = []
             for await outcome in group { outcomes.append(outcome) }
             return outcomes.sorted { $0.0 < $1.0 }
+        }
+        let whole = neighbours.reduce(0) { $0 + $1.call.frames }
+        if let before, let arrived = await arrived(since: before, neighbours[0].call.format), arrived.frames != whole {
+            note(
+                .independence,
+                "three instances at the same time: of \(whole) frames, \(arrived.frames) arrive at the destination",
+                neighbours[0].call.format)
         }
         for (index, outcome) in outcomes {
             switch outcome {

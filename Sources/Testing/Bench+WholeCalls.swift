@@ -65,37 +65,52 @@ extension Bench where Sink: ~Copyable {
         }
     }
 
-    /// Plays a call in two parts: with the state that the first leaves, and without, as after a failure.
+    /// Plays a call in three parts, each with the state that the one before leaves. Then plays a later part without a
+    /// state, as after a failure.
     private mutating func checkParts(_ take: Take) async {
-        let call = take.call, chunks = call.chunks(call.even), half = chunks.count / 2
-        let first = sandbox.room().context(call.format)
-        let carried: (any Sendable)?
-        do throws(LifeError) {
-            let receipt = try await Life<Sink>.run(options, first, Array(chunks[..<half]), isPart: true)
-            let frames = chunks[..<half].reduce(0) { $0 + $1.frameCount }
-            if receipt.frames != frames {
-                return note(
-                    .parts, "a part of \(frames) frames ends with a receipt of \(receipt.frames)", call.format)
-            }
+        let call = take.call, chunks = call.chunks(call.even), third = max(1, chunks.count / 3)
+        let parts = [chunks[..<third], chunks[third..<third * 2], chunks[(third * 2)...]].map(Array.init)
+        var carried: (any Sendable)?
+        for (number, part) in parts.enumerated() {
+            let isLast = number + 1 == parts.count
+            let words = number == 0 ? "the first part" : "part \(number + 1), with the state of the one before"
+            guard
+                let receipt = await play(
+                    part, call.format, number, carried, isLast: isLast, words, number == 0 ? .parts : .carriedState)
+            else { return }
             carried = receipt.carried
-        } catch {
-            return note(.parts, "a part of a call that goes on ends with an error; \(error)", call.format)
         }
-        for (state, words) in [(carried, "the state of the part before"), (nil, "no state, as after a failure")] {
-            let context = sandbox.room().context(call.format).next(
-                fileStem: "call.part2", part: 1, carried: state)
-            let frames = chunks[half...].reduce(0) { $0 + $1.frameCount }
-            do throws(LifeError) {
-                let receipt = try await Life<Sink>.run(options, context, Array(chunks[half...]))
-                if receipt.frames != frames {
-                    note(
-                        .carriedState,
-                        "with \(words), a part of \(frames) frames ends with a receipt of \(receipt.frames)",
-                        call.format)
-                }
-            } catch {
-                note(.carriedState, "with \(words), a part ends with an error; \(error)", call.format)
+        _ = await play(
+            parts[2], call.format, 1, nil, isLast: true, "a part without a state, as after a failure", .carriedState)
+    }
+
+    /// Plays one part. Checks its receipt, and the audio in its files and at the destination.
+    /// - Returns: the receipt, or nil if the part fails or miscounts.
+    private mutating func play(
+        _ chunks: [PCMChunk], _ format: AudioFormat, _ number: Int, _ carried: (any Sendable)?, isLast: Bool,
+        _ words: String, _ rule: SinkContractRule
+    ) async -> SinkReceipt? {
+        var context = sandbox.room().context(format)
+        if number > 0 { context = context.next(fileStem: "call.part\(number + 1)", part: number, carried: carried) }
+        let frames = chunks.reduce(0) { $0 + $1.frameCount }, samples = chunks.flatMap(\.samples)
+        let before = await arrivals()
+        do throws(LifeError) {
+            let receipt = try await Life<Sink>.run(options, context, chunks, isPart: !isLast)
+            if receipt.frames != frames {
+                note(rule, "\(words): \(frames) frames end with a receipt of \(receipt.frames)", format)
+                return nil
             }
+            await checkArrival(of: samples, frames, since: before, format, .wholeParts)
+            let found = Outcome(receipt: receipt, files: Life<Sink>.files(context))
+            if let decoded = found.decodedFrames, decoded != frames {
+                note(.wholeParts, "\(words): of \(frames) frames, the files hold \(decoded)", format)
+            } else if let audio = found.samples, let difference = Self.difference(audio, samples[...]) {
+                note(.wholeParts, "\(words): in its files, \(difference)", format)
+            }
+            return receipt
+        } catch {
+            note(rule, "\(words): it ends with an error; \(error)", format)
+            return nil
         }
     }
 

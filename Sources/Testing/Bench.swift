@@ -8,6 +8,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     let sandbox: Sandbox
     /// The violations found so far, the first case of each rule.
     private(set) var violations: [SinkContractViolation] = []
+    /// The first failure of the plan's own closures.
+    var planTrouble: String?
     /// The options, added to every message if several sets are checked.
     private let setting: String
 
@@ -21,17 +23,19 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     /// Runs the checks. Stops early if later checks would have no meaning: a sink that fails a plain
     /// call is not tried on a full disk.
     mutating func run() async throws(SinkContractError) {
+        try checkDestinationPlan()
         try checkDescriptorsCanBeSeen()
         checkOptions()
         let answers = checkAnswers()
         let takes = await checkFormats(answers)
-        guard let take = takes.last, !isBroken(SinkContractRule.audio) else { return }
+        guard let take = takes.last, !isBroken(SinkContractRule.audio) else { return try checkPlan() }
+        try expectSomething(of: takes)
         for take in takes { await checkChunking(take) }
-        if isBroken(SinkContractRule.audio) { return }
+        if isBroken(SinkContractRule.audio) { return try checkPlan() }
         await checkLengths(take)
-        if isBroken(SinkContractRule.audio) { return }
+        if isBroken(SinkContractRule.audio) { return try checkPlan() }
         await checkCheckpoints(take)
-        if isBroken([.harmlessCheckpoint]) { return }
+        if isBroken([.harmlessCheckpoint]) { return try checkPlan() }
         await checkWholeCalls(take)
         await checkInstances(take)
         if !take.outcome.files.isEmpty {
@@ -43,6 +47,8 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
             try await checkSlowness(take)
         }
         try await checkRelease(take)
+        try await checkDestination(take)
+        try checkPlan()
     }
 
     /// Records a violation, unless one of the same rule is already recorded.
@@ -68,7 +74,9 @@ struct Bench<Sink: AudioSink & ~Copyable>: Sendable {
     ) async throws(LifeError) -> Outcome {
         let room = sandbox.room()
         let context = room.context(call.format, stem: stem)
+        let before = await arrivals()
         let receipt = try await Life<Sink>.run(options, context, chunks, checkpoints: checkpoints)
+        await checkArrival(of: call.samples, receipt.frames, since: before, call.format, .arrival)
         let expected = Set(context.createdFiles), found = room.contents()
         for stray in found.subtracting(expected).sorted() {
             note(.ownFiles, "\(stray) is in the call's directory, but createFile did not create it", call.format)
@@ -95,7 +103,9 @@ struct Take: Sendable {
 
 extension SinkContractRule {
     /// The rules that are broken if a plain call fails or its files are unknown.
-    static let audio: [Self] = [.ownFiles, .anyCall, .receiptFrames, .framesByFile, .chunking, .decoding]
+    static let audio: [Self] = [
+        .ownFiles, .anyCall, .receiptFrames, .framesByFile, .chunking, .decoding, .arrival, .channels,
+    ]
     /// The rules that must hold for later checks to rely on a repair.
     static let repair: [Self] = [.wholeFiles, .dryRun, .repairTwice]
 }

@@ -5,6 +5,7 @@ import Foundation
 enum Verb: String, Sendable {
     case open, write, event, checkpoint, finish, repair, decode
     case letGo = "deinit"
+    case destination = "a closure of the plan's destination"
     case answers = "refusal or frameLimit"
 }
 
@@ -72,7 +73,7 @@ enum Life<Sink: AudioSink & ~Copyable> {
     static func run(
         _ options: Sink.Options, _ context: SinkContext, _ chunks: [PCMChunk], checkpoints: Bool = false,
         events: [CallEvent] = [], isPart: Bool = false,
-        meddle: (Moment) -> Void = { _ in }
+        meddle: (Moment) async -> Void = { _ in }
     ) async throws(LifeError) -> SinkReceipt {
         var sink = try await open(options, context)
         var done = 0
@@ -80,7 +81,7 @@ enum Life<Sink: AudioSink & ~Copyable> {
             // A sink that replaces another may get a checkpoint before its first chunk.
             if checkpoints { try await checkpoint(&sink) }
             for chunk in chunks {
-                meddle(.chunk(after: done))
+                await meddle(.chunk(after: done))
                 for event in events where event.frame == chunk.start { try await give(&sink, event) }
                 try await write(&sink, chunk)
                 done += chunk.frameCount
@@ -92,7 +93,7 @@ enum Life<Sink: AudioSink & ~Copyable> {
             letGo(sink)
             throw error
         }
-        meddle(.finish)
+        await meddle(.finish)
         return try await finish(sink, after: chunks, isPart: isPart)
     }
 

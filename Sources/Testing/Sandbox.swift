@@ -8,6 +8,8 @@ final class Sandbox: Sendable {
     /// The path without symbolic links, so the paths of open descriptors begin with it.
     let path: String
     private let rooms = Mutex(0)
+    /// Counts the events that sinks emit.
+    let emitted = EmittedEvents()
 
     init() throws(CannotCheck) {
         let new = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -33,17 +35,23 @@ final class Sandbox: Sendable {
             count += 1
             return count
         }
-        let room = Room(path: "\(path)/\(number)")
+        let room = Room(path: "\(path)/\(number)", emitted: emitted)
         try? FileManager.default.createDirectory(
             atPath: withDirectory ? room.directory : room.path, withIntermediateDirectories: true)
         return room
     }
 }
 
+/// Number of events that sinks have emitted.
+final class EmittedEvents: Sendable {
+    let count = Mutex(0)
+}
+
 /// A directory for one call, or for several side by side.
 struct Room: Sendable {
     /// The room's path. The kit checks everything in it.
     let path: String
+    let emitted: EmittedEvents
     /// The directory of the call's files while they grow, like `.partial/<id>` in a recordings directory.
     var directory: String { path + "/partial/call" }
 
@@ -56,6 +64,7 @@ struct Room: Sendable {
             conversation: "CON-aaaaaaaa-bbbb-cccc-dddd-0123456789ab")
         var observer = SinkObserver()
         observer.onCreate = onCreate
+        observer.onEvent = { [emitted] _, _, _ in emitted.count.withLock { $0 += 1 } }
         return SinkContext(
             recording: RecordingFacts(
                 id: Self.recordingID(stem), call: call, startedAt: Date(timeIntervalSince1970: 1_795_342_500)),

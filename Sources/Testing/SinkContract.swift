@@ -6,8 +6,8 @@ public import CallreelCore
 /// The kit opens, feeds, checkpoints, finishes, releases, fails and repairs the sink many times.
 /// It does this in its own directory, and removes the directory afterwards.
 /// It tries every format that Callreel records, except those that the sink refuses.
-/// A sink that makes no files skips the rules for files. For each broken rule and set of
-/// options, the list has the first case.
+/// A sink that makes no files skips the rules for files. It needs a destination in the plan, or details, or events.
+/// For each broken rule and set of options, the list has the first case.
 ///
 /// In a test, prefer ``requireSinkContract(_:options:plan:)``: its error lists the violations.
 /// Swift Testing shows nothing of a list awaited inside `#expect`.
@@ -77,9 +77,53 @@ public struct SinkContractPlan: Sendable {
     /// The operation keeps its thread and the kit's directory.
     public var patience = Duration.seconds(60)
 
+    /// The destination of a sink whose audio goes elsewhere than into files, such as a server of the test.
+    public var destination: SinkDestination?
+    /// The sink keeps nothing on purpose, as a sink for measurements of the program. Otherwise, a sink that makes no
+    /// files, has no destination here, and reports neither details nor events does not pass: the kit sees nothing.
+    public var keepsNothing = false
+
     /// Creates a plan. The default is for a sink that holds no frames back.
-    public init(heldFrames: Int = 0, patience: Duration = .seconds(60)) {
+    public init(
+        heldFrames: Int = 0, patience: Duration = .seconds(60), destination: SinkDestination? = nil,
+        keepsNothing: Bool = false
+    ) {
         self.heldFrames = heldFrames
         self.patience = patience
+        self.destination = destination
+        self.keepsNothing = keepsNothing
+    }
+}
+
+/// The audio that has arrived at a sink's destination since the destination was made, of all instances together.
+public enum SinkArrivals: Hashable, Sendable {
+    /// So many frames: for a destination that cannot return the samples.
+    case frames(Int)
+    /// These samples, in the order of their arrival, interleaved by channel.
+    case samples([Int16])
+}
+
+/// The destination of a sink under test. It belongs to the test, and nothing else may use it meanwhile.
+public struct SinkDestination: Sendable {
+    /// Returns the audio that has arrived. The kit asks only while the destination works.
+    public var received: @Sendable () async throws -> SinkArrivals
+    /// Makes the destination fail at once: break connections and refuse new ones.
+    /// Nil if it cannot fail; then S43, S44 and S46 are not checked.
+    public var fail: (@Sendable () async throws -> Void)?
+    /// Makes the destination hang: take connections and data, and never answer.
+    /// Nil if it cannot hang; then S45 is not checked.
+    public var hang: (@Sendable () async throws -> Void)?
+    /// Ends what ``fail`` or ``hang`` has begun.
+    public var comeBack: (@Sendable () async throws -> Void)?
+
+    /// Describes a destination. Pass nil only if there is nothing of the kind.
+    public init(
+        received: @escaping @Sendable () async throws -> SinkArrivals, fail: (@Sendable () async throws -> Void)?,
+        hang: (@Sendable () async throws -> Void)?, comeBack: (@Sendable () async throws -> Void)?
+    ) {
+        self.received = received
+        self.fail = fail
+        self.hang = hang
+        self.comeBack = comeBack
     }
 }

@@ -87,6 +87,21 @@ public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
     public static let probe = Self(
         number: "S41", text: "A probe leaves nothing, and does not say that a destination works that cannot be opened")
 
+    // MARK: Destinations other than files
+
+    public static let arrival = Self(
+        number: "S42", text: "The audio that arrives at the destination is that of the receipt")
+    public static let failedDestination = Self(
+        number: "S43", text: "A failed destination ends the sink with an error, and never with a receipt")
+    public static let retryable = Self(
+        number: "S44", text: "An error of a destination that may come back can be retried")
+    public static let hangingDestination = Self(
+        number: "S45", text: "A verb ends by itself in bounded time, even if the destination hangs")
+    public static let comeback = Self(number: "S46", text: "Once the destination is back, a new instance works")
+    public static let wholeParts = Self(
+        number: "S47", text: "The parts of a call together hold the call, each frame once")
+    public static let channels = Self(number: "S48", text: "Each channel of the call stays its own")
+
     /// The rules that the kit checks, in the order of their numbers.
     public static let all: [Self] = [
         name, summary, optionsAsJSON, strictOptions, answers, formats, refusal, ownFiles, noOverwriting, anyCall,
@@ -94,6 +109,7 @@ public struct SinkContractRule: Hashable, Sendable, CustomStringConvertible {
         framesByFile, chunking, independence, harmlessCheckpoint, checkpointHolds, durability, release, noSwallowing,
         blame,
         failedFiles, slowness, wholeFiles, dryRun, repairTwice, tornFiles, decoding, fileNames, events, origins,
-        parts, carriedState, probe,
+        parts, carriedState, probe, arrival, failedDestination, retryable, hangingDestination, comeback, wholeParts,
+        channels,
     ]
 }

@@ -17,18 +17,24 @@ public struct SinkContractError: Error, Sendable, CustomStringConvertible {
     /// The reason. With violations, one line for each.
     public let description: String
 
+    /// The operation that has not returned, if that is the reason.
+    let hanging: Verb?
+
     init(violations: [SinkContractViolation]) {
+        hanging = nil
         self.violations = violations
         description = (["the sink contract is broken"] + violations.map(\.description)).joined(separator: "\n")
     }
 
     init(hanging verb: Verb, _ patience: Duration) {
+        hanging = verb
         violations = []
         description =
             "cannot check the sink contract: \(verb.rawValue) has not returned for \(patience), the plan's patience"
     }
 
     init(cannotCheck reason: String) {
+        hanging = nil
         violations = []
         description = "cannot check the sink contract here: \(reason)"
     }

@@ -21,7 +21,7 @@ struct TestCall: Sendable {
                 mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
                 let noise = Int(mixed >> 54) - 512
                 let tone =
-                    sin(Double(frame) * 2 * .pi * 300 * Double(channel + 1) / Double(format.sampleRate)) * 9000 * level
+                    sin(Double(frame) * 2 * .pi * Self.tone(of: channel) / Double(format.sampleRate)) * 9000 * level
                 // Both extremes now and then, to find arithmetic overflows.
                 samples.append(
                     level == 1 && frame % 1009 == 5 ? (channel == 0 ? .min : .max) : Int16(clamping: Int(tone) + noise))
@@ -29,6 +29,9 @@ struct TestCall: Sendable {
         }
         self.samples = samples
     }
+
+    /// The frequency of a channel's tone.
+    static func tone(of channel: Int) -> Double { 300 * Double(channel + 1) }
 
     /// Frames of the call.
     var frames: Int { samples.count / format.channels }

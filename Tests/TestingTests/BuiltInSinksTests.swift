@@ -74,8 +74,14 @@ import Testing
         try await requireSinkContract(ExecSink.self, options: options, plan: plan)
     }
 
+    @Test func `a sink for nothing passes only if the plan says so`() async throws {
+        let error = await #expect(throws: SinkContractError.self) { try await requireSinkContract(NullSink.self) }
+        #expect(error?.violations == [])
+        #expect(error?.description.contains("the kit sees nothing of the sink") == true)
+    }
+
     @Test func `a sink for nothing keeps the contract`() async throws {
-        try await requireSinkContract(NullSink.self)
+        try await requireSinkContract(NullSink.self, plan: SinkContractPlan(keepsNothing: true))
     }
 
     @Test func `a sink for memory keeps the contract, with room for as many calls as there are at once`() async throws {

@@ -152,7 +152,7 @@ final class MonoSink: AudioSink {
 
     consuming func finish(_ end: CallEnd) async throws(SinkError) -> SinkReceipt {
         await Task.yield()
-        return SinkReceipt(frames: frames)
+        return SinkReceipt(frames: frames, details: ["frames": .integer(frames)])
     }
 }
 

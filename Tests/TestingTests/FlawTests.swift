@@ -20,7 +20,9 @@ import Testing
         #expect(Set(Self.cases.map(\.0)).union([.none]) == Set(Flaw.allCases))
         // Separate types, below, break the rules about a type's own statements.
         let others: Set<SinkContractRule> = [.name, .summary, .optionsAsJSON, .strictOptions]
-        #expect(others.union(Self.cases.map(\.1)) == Set(SinkContractRule.all))
+        // UploadTests has the sinks that break the rules about destinations.
+        let uploads = UploadFlaw.allCases.compactMap(\.rule)
+        #expect(others.union(Self.cases.map(\.1)).union(uploads) == Set(SinkContractRule.all))
     }
 
     @Test func `a name, a summary and options that are none are found`() async throws {
@@ -87,5 +89,6 @@ import Testing
         (.repairsByGuessing, .tornFiles), (.repairsWhatIsMissing, .tornFiles),
         (.namesAnotherFile, .fileNames),
         (.decodesOneLess, .decoding), (.decodesOtherwise, .decoding),
+        (.losesTheBeginningOfParts, .wholeParts), (.swapsChannels, .channels), (.dropsAChannel, .channels),
     ]
 }

@@ -181,7 +181,7 @@ struct FlawedDelivery: Delivery {
         case .leaksProcess:
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/bin/sleep")
-            process.arguments = ["5"]
+            process.arguments = ["20"]
             try process.run()
         case .mixesUp: destination.current = id
         case .staysBroken where state.isBroken.withLock({ $0 }): throw POSIXError(.EPIPE)

@@ -14,6 +14,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case decodesOneLess, decodesOtherwise, failsInStereo, namesAnotherFile
     case failsAtEvents, writesAtEvents, skipsSilence, skipsMasked, failsAtParts, needsItsState, spoilsItsState
     case probesWithAFile, probesNothing
+    case losesTheBeginningOfParts, swapsChannels, dropsAChannel
 }
 
 struct FlawOptions: Configurable {
@@ -109,8 +110,15 @@ struct FlawedSink: ~Copyable, AudioSink {
         if flaw == .skipsSilence, chunk.origin == .silence { return }
         if flaw == .skipsMasked, chunk.origin == .masked { return }
         var samples = chunk.withSamples { span in span.indices.map { span[$0] } }
+        let isFirst = frames == 0
         frames += chunk.frameCount
         let count = chunk.frameCount
+        if context.format.channels == 2, [.swapsChannels, .dropsAChannel].contains(flaw) {
+            for index in stride(from: 0, to: samples.count, by: 2) {
+                if flaw == .swapsChannels { samples.swapAt(index, index + 1) } else { samples[index + 1] = 0 }
+            }
+        }
+        if flaw == .losesTheBeginningOfParts, context.part > 0, isFirst { return }
         if flaw == .countsInCommon { Self.common.withLock { $0 += count } }
         if flaw == .losesOddFrames, !count.isMultiple(of: 2) { samples.removeLast(context.format.channels) }
         if flaw == .keepsForTheEnd { return held += samples }
