@@ -73,19 +73,22 @@ def main(recorder, speech):
             process.kill()
             caller.wait()
         # Killed in the middle of an upload: of the interrupted call, or of the next one.
-        Store.stopped, Store.stop_after = threading.Event(), 10_000
+        (stored / "mode").write_text("hang")
         with recording(recorder, work, store) as (process, address):
             subprocess.run([recorder, "call", speech, "--to", address, "--speed", "max"], check=True,
                            stdout=subprocess.DEVNULL)
-            wait(Store.stopped.is_set, "upload")
+            wait(lambda: Store.requests, "upload")
             process.kill()
-        if stored.exists():
-            sys.exit(f"something was stored by half an upload: {list(stored.rglob('*'))}")
-        Store.stop_after = None
-        # A third call, and then no more kills.
+        (stored / "mode").write_text("fail")
+        if Store.stored:
+            sys.exit(f"something was stored by half an upload: {Store.stored}")
+        # A third call, at first to a server that refuses, and then no more trouble.
+        count = len(Store.requests)
         with recording(recorder, work, store) as (process, address):
             subprocess.run([recorder, "call", speech, "--to", address, "--speed", "max"], check=True,
                            stdout=subprocess.DEVNULL)
+            wait(lambda: len(Store.requests) > count, "attempt")
+            (stored / "mode").unlink()
             wait(lambda: len(manifests(recordings)) == 3 and all(map(is_delivered, manifests(recordings))),
                  "delivery of three calls")
 

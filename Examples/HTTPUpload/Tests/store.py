@@ -2,14 +2,17 @@
 
     store.py DIRECTORY
 
-Prints its address. It wants the bearer token TOKEN. A file counts as stored once the whole body has come. The first
-two requests get 503, so an uploader has to come again.
+Prints its address. It wants the bearer token TOKEN. A file counts as stored once the whole body has come. With the word
+"fail" in the file DIRECTORY/mode, every request gets 503. With "hang", the server reads the beginning of a body, and no
+more until the word is gone.
 """
 
 import http.server
 import os
 import pathlib
 import sys
+import time
+import urllib.parse
 
 TOKEN = "a-token-for-tests"
 
@@ -17,36 +20,39 @@ TOKEN = "a-token-for-tests"
 class Store(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     directory = None
-    # All requests, as (path, key), the paths stored, in order, and the number of requests still to be refused.
-    requests, stored, refusals = [], [], 2
-    # Bytes after which a body is read no further, for a test that kills the sender; None reads all.
-    stop_after = None
-    stopped = None
+    # All requests, as (path, key), and the paths stored, in order.
+    requests, stored = [], []
+
+    @property
+    def mode(self):
+        try:
+            return (Store.directory / "mode").read_text()
+        except FileNotFoundError:
+            return ""
 
     def do_PUT(self):
-        length, key = int(self.headers["Content-Length"]), self.headers["Idempotency-Key"]
-        Store.requests.append((self.path, key))
-        if Store.stop_after is not None and length > Store.stop_after:
-            self.rfile.read(Store.stop_after)
-            Store.stopped.set()
-            # Until the sender is gone.
-            while self.rfile.read1(1 << 16):
-                pass
-            return self.close()
-        body = self.rfile.read(length)
+        path, length = urllib.parse.unquote(self.path), int(self.headers["Content-Length"])
+        Store.requests.append((path, self.headers["Idempotency-Key"]))
+        body = self.rfile.read(min(length, 1000))
+        while self.mode == "hang":
+            time.sleep(0.01)
+        body += self.rfile.read(length - len(body))
         if len(body) < length:
-            return self.close()
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            return self.answer(401, "who are you?")
-        if Store.refusals > 0:
-            Store.refusals -= 1
-            return self.answer(503, "come again", {"Retry-After": "1"})
-        target = Store.directory / self.path.strip("/")
+            self.close_connection = True
+        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self.answer(401, "who are you?")
+        elif self.mode == "fail":
+            self.answer(503, "come\r\nagain", {"Retry-After": "1"})
+        else:
+            self.store(path, body)
+
+    def store(self, path, body):
+        target = Store.directory / path.strip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".new")
         temporary.write_bytes(body)
         os.rename(temporary, target)
-        Store.stored.append(self.path)
+        Store.stored.append(path)
         self.answer(201, "stored")
 
     def answer(self, status, text, headers=None):
@@ -57,17 +63,20 @@ class Store(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def close(self):
-        self.close_connection = True
-
     def log_message(self, *words):
         pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, address):
+        """A client that hangs up is no error."""
 
 
 def serve(directory):
     """A server for a directory, and its address."""
     Store.directory = pathlib.Path(directory)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    Store.directory.mkdir(exist_ok=True)
+    server = Server(("127.0.0.1", 0), Store)
     return server, f"http://127.0.0.1:{server.server_port}"
 
 

@@ -64,7 +64,9 @@ struct HTTPUpload: Delivery {
         _ body: HTTPClientRequest.Body, of recording: PublishedRecording, to directory: String, name path: String,
         sha256: String
     ) async throws {
-        let target = "\(directory)/\(URL(filePath: path).lastPathComponent)"
+        // A name may have blanks and letters of any script.
+        let name = URL(filePath: path).lastPathComponent
+        let target = "\(directory)/\(name.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? name)"
         var request = HTTPClientRequest(url: target)
         request.method = .PUT
         request.body = body
@@ -74,10 +76,11 @@ struct HTTPUpload: Delivery {
         let response = try await Self.client.execute(request, timeout: TimeAmount(deadline))
         let answer = try await response.body.collect(upTo: 1 << 20)
         guard 200..<300 ~= response.status.code else {
+            // An error is one line, so that a log can show it.
+            let words = String(buffer: answer).prefix(400).split(whereSeparator: \.isNewline).joined(separator: " / ")
             let seconds = response.headers.first(name: "Retry-After").flatMap(Int.init)
             throw DeliveryError(
-                "\(target) answered \(response.status): \(String(buffer: answer).prefix(400))",
-                retryAfter: seconds.map(Duration.seconds))
+                "\(target) answered \(response.status): \(words)", retryAfter: seconds.map(Duration.seconds))
         }
     }
 }

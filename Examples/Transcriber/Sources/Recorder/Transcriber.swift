@@ -69,7 +69,8 @@ struct Transcriber: Delivery {
             throw DeliveryError("cannot run \"\(name)\" for \(path)", cause: error)
         }
         guard ended.terminationStatus.isSuccess else {
-            let words = ended.standardError.suffix(400)
+            // An error is one line, so that a log can show it.
+            let words = ended.standardError.suffix(400).split(whereSeparator: \.isNewline).joined(separator: " / ")
             throw DeliveryError("\"\(name)\" ended with \(ended.terminationStatus) for \(path): \(words)")
         }
         return ended.standardOutput

@@ -1,4 +1,5 @@
 import CallreelCore
+import CallreelTesting
 import Foundation
 import Logging
 import Testing
@@ -6,6 +7,23 @@ import Testing
 @testable import Recorder
 
 @Suite struct TranscriberTests {
+    @Test func `the transcriber keeps the delivery contract`() async throws {
+        let mode = FileManager.default.temporaryDirectory.appending(path: "mode-\(UUID())")
+        let turn = { @Sendable (word: String) in try Data(word.utf8).write(to: mode, options: .atomic) }
+        defer { try? FileManager.default.removeItem(at: mode) }
+        try turn("")
+        // The text of a file is its checksum.
+        let script = "case $(cat $0) in fail) exit 1;; hang) exec sleep 600;; esac; cksum <\"$1\""
+        var options = TranscriberOptions()
+        options.command = ["sh", "-c", script, mode.path]
+        // All of the kit's recordings with a file have a raw one.
+        options.sink = "raw"
+        var plan = DeliveryContractPlan(
+            delivered: nil, fail: { try turn("fail") }, hang: { try turn("hang") }, recover: { try turn("") })
+        plan.address = "\"sh\""
+        try await requireDeliveryContract(Transcriber.self, options: options, plan: plan)
+    }
+
     @Test func `the text of all parts is one attachment`() async throws {
         let receipt = try await deliver(["sh", "-c", "echo; echo \"  Grüße von ${0##*/} \"; echo noise >&2"])
         let text = "Grüße von a.wav\nGrüße von b.wav\n"
@@ -21,9 +39,9 @@ import Testing
 
     @Test func `a program that fails is an error with its last words`() async throws {
         let error = await #expect(throws: DeliveryError.self) {
-            try await deliver(["sh", "-c", "echo why >&2; exit 3"])
+            try await deliver(["sh", "-c", "echo why >&2; echo not >&2; exit 3"])
         }
-        #expect(error?.reason.contains("3") == true && error?.reason.hasSuffix("for a.wav: why\n") == true)
+        #expect(error?.reason.contains("3") == true && error?.reason.hasSuffix("for a.wav: why / not") == true)
         let missing = await #expect(throws: DeliveryError.self) { try await deliver(["/nowhere/program"]) }
         #expect(missing?.reason == "cannot run \"/nowhere/program\" for a.wav")
         let flood = await #expect(throws: DeliveryError.self) { try await deliver(["sh", "-c", "yes"]) }
