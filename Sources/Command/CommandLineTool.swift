@@ -113,6 +113,7 @@ struct Root: AsyncParsableCommand {
             Serve.self, Call.self, Replay.self, Sinks.self, Carriers.self, Filters.self, Deliveries.self, Config.self,
             Repair.self,
             Verify.self,
+            NewPlugin.self,
             SelfTest.self,
             SelfTestServer.self,
             SelfTestHang.self,
