@@ -90,7 +90,7 @@ enum PluginFamily: String, CaseIterable, ExpressibleByArgument {
     var document: String {
         switch self {
         case .sink: "Docs/Guide/WritingASink.md"
-        case .carrier: "Docs/Internals/CarrierContract.md"
+        case .carrier: "Docs/Guide/WritingACarrier.md"
         case .delivery: "Docs/Guide/WritingADelivery.md"
         }
     }

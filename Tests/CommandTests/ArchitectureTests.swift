@@ -26,7 +26,9 @@ import Testing
     private func imports(of target: String) throws -> Set<String> {
         let directory = Self.project.appendingPathComponent("Sources/\(target)").path
         var found: Set<String> = []
-        for file in TemporaryDirectory.files(below: directory) where file.hasSuffix(".swift") {
+        // The code of a tutorial is no source of the target.
+        for file in TemporaryDirectory.files(below: directory)
+        where file.hasSuffix(".swift") && !file.contains(".docc/") {
             let text = try String(contentsOfFile: file, encoding: .utf8)
             for match in text.matches(
                 of: /(?m)^\s*(?:@\w+ )*(?:public |package |internal )?import (?:struct |enum )?(\w+)/)

@@ -1,0 +1,2 @@
+mkdir -p peak/Sources/Recorder peak/Tests/RecorderTests
+cd peak

@@ -1,0 +1,3 @@
+swift build
+.build/debug/recorder sinks
+.build/debug/recorder sinks describe peak

@@ -1,0 +1,2 @@
+.build/debug/recorder config check recorder.json
+.build/debug/recorder serve --config recorder.json
