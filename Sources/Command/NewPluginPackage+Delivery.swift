@@ -47,7 +47,7 @@ extension NewPluginPackage {
         """
         \(imports(["CallreelCore", "Foundation"]))
 
-        /// Copies the files of each finished recording to a directory.
+        /// Copies the files of each finished recording to a directory, and its manifest.
         struct \(name.swiftType): Delivery {
             static let type = "\(name.type)"
             static let summary = "copies the files of each recording to a directory"
@@ -61,27 +61,23 @@ extension NewPluginPackage {
 
             init(options: \(name.stem)Options, context: DeliveryContext) { self.options = options }
 
-            func deliver(_ recording: PublishedRecording) throws(DeliveryError) -> DeliveryReceipt {
-                try Self.copy(recording, to: options.directory)
-                return DeliveryReceipt(details: ["files": .integer(recording.files.count)])
-            }
-
             /// Copies each file under a name that no other recording has. A delivery may run again after a success that
             /// could not be noted, so this replaces the copies of an earlier attempt.
-            static func copy(_ recording: PublishedRecording, to directory: String) throws(DeliveryError) {
-                for file in recording.files {
+            func deliver(_ recording: PublishedRecording) throws(DeliveryError) -> DeliveryReceipt {
+                for path in recording.files.map(\\.path) + [recording.manifestPath] {
                     // An attempt that takes too long is cancelled, and so is one at the end of the program.
-                    if Task.isCancelled { throw DeliveryError("it was cancelled") }
-                    let source = URL(fileURLWithPath: file.path)
-                    let target = "\\(directory)/\\(recording.id)-\\(source.lastPathComponent)"
+                    if Task.isCancelled { throw DeliveryError("the copy to \\(options.directory) was cancelled") }
+                    let source = URL(fileURLWithPath: path)
+                    let target = "\\(options.directory)/\\(recording.id)-\\(source.lastPathComponent)"
                     do {
                         // Written under another name first, so that a half copy never has this one.
                         let content = try Data(contentsOf: source, options: .alwaysMapped)
                         try content.write(to: URL(fileURLWithPath: target), options: .atomic)
                     } catch {
-                        throw DeliveryError("cannot copy \\(file.path) to \\(target)", cause: error)
+                        throw DeliveryError("cannot copy \\(path) to \\(target)", cause: error)
                     }
                 }
+                return DeliveryReceipt(details: ["files": .integer(recording.files.count)])
             }
         }
 
@@ -90,38 +86,36 @@ extension NewPluginPackage {
 
     private var deliveryTests: String {
         """
-        \(imports(["CallreelCore", "Foundation", "Testing"]))
+        \(imports(["CallreelCore", "CallreelTesting", "Foundation", "Testing"]))
 
         @testable import \(target)
 
         @Suite struct \(name.swiftType)Tests {
-            @Test func `files are copied, and again after a copy was damaged`() throws {
-                let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-                defer { try? FileManager.default.removeItem(at: folder) }
-                let copies = folder.appendingPathComponent("copies")
-                try FileManager.default.createDirectory(at: copies, withIntermediateDirectories: true)
-                let file = folder.appendingPathComponent("call.wav"), content = Data("audio".utf8)
-                try content.write(to: file)
-                var recording = PublishedRecording(
-                    id: RecordingID(), name: "call", manifestPath: folder.path + "/call.json",
-                    call: CallFacts(carrier: "test"), startedAt: Date())
-                recording.files = [.init(path: file.path, sink: "wav", bytes: content.count, sha256: "")]
-                let copy = copies.appendingPathComponent("\\(recording.id)-call.wav")
-                try \(name.swiftType).copy(recording, to: copies.path)
-                #expect(try Data(contentsOf: copy) == content)
-                try Data("half".utf8).write(to: copy)
-                try \(name.swiftType).copy(recording, to: copies.path)
-                #expect(try Data(contentsOf: copy) == content)
-                #expect(try FileManager.default.contentsOfDirectory(atPath: copies.path).count == 1)
+            @Test func `the delivery keeps the delivery contract`() async throws {
+                let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+                defer { try? FileManager.default.removeItem(atPath: folder) }
+                let copies = folder + "/copies", away = folder + "/away"
+                try FileManager.default.createDirectory(atPath: copies, withIntermediateDirectories: true)
+                var options = \(name.stem)Options()
+                options.directory = copies
+                // The destination fails while its directory has another name. It cannot be made to hang.
+                var plan = DeliveryContractPlan(
+                    delivered: { try Self.recordings(in: copies) },
+                    fail: { try FileManager.default.moveItem(atPath: copies, toPath: away) }, hang: nil,
+                    recover: { try FileManager.default.moveItem(atPath: away, toPath: copies) })
+                plan.address = copies
+                try await requireDeliveryContract(\(name.swiftType).self, options: options, plan: plan)
             }
 
-            @Test func `a destination that is missing is an error`() {
-                let recording = PublishedRecording(
-                    id: RecordingID(), name: "call", manifestPath: "call.json", call: CallFacts(carrier: "test"),
-                    startedAt: Date())
-                var withFile = recording
-                withFile.files = [.init(path: "/nowhere/call.wav", sink: "wav", bytes: 1, sha256: "")]
-                #expect(throws: DeliveryError.self) { try \(name.swiftType).copy(withFile, to: "/nowhere") }
+            /// Returns the copies in a directory, by the recording's identifier at the beginning of their names.
+            private static func recordings(in directory: String) throws -> [RecordingID: DeliveryEvidence] {
+                var found: [RecordingID: DeliveryEvidence] = [:]
+                for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+                    guard let id = RecordingID(String(name.prefix { $0 != "-" })) else { continue }
+                    let content = try Data(contentsOf: URL(fileURLWithPath: directory + "/" + name))
+                    found[id, default: DeliveryEvidence(files: [])].files?.append(Array(content))
+                }
+                return found
             }
         }
 
