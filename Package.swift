@@ -220,10 +220,7 @@ let package = Package(
             path: "Sources/Command", swiftSettings: settings),
         .executableTarget(
             name: "callreel",
-            dependencies: [
-                "CallreelCommand", "CallreelCore", "CallreelSinks", "CallreelCarriers", "CallreelDeliveries",
-                "CallreelFilters",
-            ],
+            dependencies: ["CallreelCommand"],
             path: "Sources/callreel", swiftSettings: settings),
         // Helpers shared by test targets: independent programs that judge files, a real client, temporary directories.
         .target(name: "TestSupport", dependencies: ["CallreelCore"], path: "Tests/Support", swiftSettings: settings),
@@ -281,7 +278,7 @@ let package = Package(
         .testTarget(
             name: "TestingTests",
             dependencies: [
-                "CallreelCore", "CallreelDeliveries", "CallreelSinks", "CallreelTesting",
+                "CallreelCore", "CallreelDeliveries", "CallreelFilters", "CallreelSinks", "CallreelTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestingTests", swiftSettings: settings),

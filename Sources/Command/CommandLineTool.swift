@@ -4,6 +4,7 @@ public import CallreelCore
 public import CallreelDeliveries
 public import CallreelFilters
 import CallreelServer
+import CallreelSinks
 import Foundation
 
 /// The `callreel` command, for the sinks, carriers, filters and deliveries of a program.
@@ -101,6 +102,13 @@ public struct CommandLineTool: Sendable {
             let new = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
             if new >= 0, new != descriptor { close(new) }
         }
+    }
+}
+
+extension Plugins {
+    /// All sinks, carriers, filters and deliveries of Callreel. Add your own to a copy.
+    public static var builtIn: Plugins {
+        Plugins(sinks: .builtIn, carriers: .builtIn, filters: .builtIn, deliveries: .builtIn)
     }
 }
 

@@ -59,4 +59,14 @@ import Testing
         #expect(rows.allSatisfy { ["MUST", "SHOULD"].contains($0.weight) })
         #expect(checked.allSatisfy { $0.weight == "MUST" })
     }
+
+    @Test func `every rule of the filter kit is in its document with its text`() throws {
+        let rows = try Self.rows(of: "FilterContract", "L"), checked = rows.filter { $0.kit != "-" }
+        #expect(checked.map(\.number) == FilterContractRule.all.map(\.number))
+        for (row, rule) in zip(checked, FilterContractRule.all) {
+            #expect(row.text.hasPrefix(rule.text), "\(rule) is called otherwise in the document: \(row.text)")
+        }
+        #expect(rows.map(\.number) == (1...rows.count).map { "L\($0)" })
+        #expect(checked.allSatisfy { $0.weight == "MUST" })
+    }
 }

@@ -5,9 +5,13 @@
 /// ```swift
 /// public func addAcme(to plugins: inout Plugins) {
 ///     plugins.sinks.register(AcmeSink.self)
+///     plugins.filters.register(AcmeFilter.self)
 ///     plugins.deliveries.register(AcmeUpload.self)
 /// }
 /// ```
+///
+/// A program takes all of them with one call, beside those of Callreel: `var plugins = Plugins.builtIn`, then
+/// `addAcme(to: &plugins)`, then `await CommandLineTool(plugins).run()`.
 public struct Plugins: Sendable {
     /// The sinks, which take the audio during the call.
     public var sinks: SinkRegistry
