@@ -22,9 +22,9 @@ struct ChannelCheck {
         for channel in 0..<format.channels {
             let own = power(of: channel, in: samples, channel)
             for other in 0..<format.channels where other != channel {
-                if own < Self.ratio * power(of: other, in: samples, channel) {
-                    return "channel \(channel) holds the audio of channel \(other)"
-                }
+                let strange = power(of: other, in: samples, channel)
+                if own * Self.ratio < strange { return "channel \(channel) holds the audio of channel \(other)" }
+                if own < Self.ratio * strange { return "channel \(channel) is mixed with channel \(other)" }
             }
             if own < Self.kept * power(of: channel, in: wanted, channel) {
                 return "channel \(channel) lacks the audio of the call"

@@ -42,13 +42,20 @@ public func requireSinkContract<Sink: AudioSink & ~Copyable>(
     if !found.isEmpty { throw SinkContractError(violations: found) }
 }
 
-/// Threads for all checks. Sinks may block, so checks run on the same kind of threads as in Callreel.
-private let threads = BlockingExecutor(name: "contract")
+/// Threads for all checks. Sinks may block, so checks run on the same kind of threads as in Callreel. A check with
+/// three instances at once has four tasks.
+private let threads = BlockingExecutor(name: "contract", threads: 4 * checkLimit)
+
+/// Checks at the same time. More would wait for the threads of each other, and a verb that suspends would seem to hang.
+private let checkLimit = BlockingExecutor.coreCount
+private let slots = CheckSlots(checkLimit)
 
 private func violations<Sink: AudioSink & ~Copyable>(
     of _: Sink.Type, _ options: [Sink.Options], _ plan: SinkContractPlan
 ) async throws(SinkContractError) -> [SinkContractViolation] {
     let sets = options.isEmpty ? [Sink.Options()] : options
+    await slots.take()
+    defer { slots.giveBack() }
     let result = await Watch.run(on: threads, patience: plan.patience) {
         do throws(SinkContractError) {
             var found: [SinkContractViolation] = []
@@ -82,6 +89,9 @@ public struct SinkContractPlan: Sendable {
     /// The sink keeps nothing on purpose, as a sink for measurements of the program. Otherwise, a sink that makes no
     /// files, has no destination here, and reports neither details nor events does not pass: the kit sees nothing.
     public var keepsNothing = false
+    /// The sink's format joins the channels of a call with these options, as Opus does at its lowest quality.
+    /// Then S48 is not checked.
+    public var joinsChannels = false
 
     /// Creates a plan. The default is for a sink that holds no frames back.
     public init(

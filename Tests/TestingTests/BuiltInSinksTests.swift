@@ -44,8 +44,10 @@ import Testing
     ) async throws {
         var options = SndfileOptions()
         (options.format, options.quality) = (stream.format, quality)
-        try await requireSinkContract(
-            SndfileSink.self, options: options, plan: SinkContractPlan(heldFrames: stream.held))
+        var plan = SinkContractPlan(heldFrames: stream.held)
+        // At 8 kHz, the encoder saves bits by joining two channels into one.
+        plan.joinsChannels = stream.format == .opus && quality == 0
+        try await requireSinkContract(SndfileSink.self, options: options, plan: plan)
     }
 
     @Test(arguments: [

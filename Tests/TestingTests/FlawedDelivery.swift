@@ -5,7 +5,7 @@ import Logging
 import Synchronization
 
 /// A delivery's possible flaws. Each breaks one rule of the contract and no other.
-enum DeliveryFlaw: String, CaseIterable, Sendable {
+enum DeliveryFlaw: String, CaseIterable, Codable, Sendable {
     case none, changesItsMind, hasAnObstacle, triesTheDestination
     case deliversNothing, deliversHalf, deliversTwice, refusesAgain, mixesUp
     case writesBeside, changesAFile, claimsWithoutFiles, breaksAtOddities, runsFacts, followsFacts

@@ -13,7 +13,7 @@ import Testing
         defer { server.turn(.works) }
         return try await checkSinkContract(
             UploadSink.self, options: UploadSink.Options(flaw, server),
-            plan: SinkContractPlan(patience: .seconds(3), destination: destination))
+            plan: SinkContractPlan(patience: .seconds(flaw == .waitsForEver ? 5 : 60), destination: destination))
     }
 
     @Test(arguments: UploadFlaw.allCases)
