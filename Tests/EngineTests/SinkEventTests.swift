@@ -51,6 +51,34 @@ import Testing
             ])
     }
 
+    @Test func `the last part learns why the call ended, also if the call ends where the part is full`() async throws {
+        let bench = try bench(#""partLength": 1"#)
+        bench.receive(8000)
+        bench.receive(8000)
+        bench.session.note("hangup", data: [:])
+        _ = try await bench.end("the caller hung up")
+        #expect(
+            diary.lines == [
+                "open 0", "call 0..<8000", "end after 8000 of a part", "open 1 after 8000", "call 8000..<16000",
+                "hangup at 16000", "end after 16000: the caller hung up",
+            ])
+    }
+
+    @Test(arguments: [("silence", 3), ("record", 1)])
+    func `words about input are hidden only from a sink that gets the audio of pauses`(onPause: String, kept: Int)
+        async throws
+    {
+        let bench = try bench(#""onPause": "\#(onPause)", "emits": true, "word": "speechBegan""#)
+        bench.receive(4000)
+        bench.session.pause(true)
+        bench.receive(4000)
+        bench.session.pause(false)
+        bench.receive(4000)
+        let recording = try await bench.end()
+        #expect(recording.events.count { $0.type == "speechBegan" } == kept)
+        #expect(recording.maskedEvents == (kept == 3 ? nil : 2))
+    }
+
     @Test func `a sink that leaves pauses out hears of the resumption where its next part begins`() async throws {
         let bench = try bench(#""onPause": "skip""#)
         bench.receive(100)
@@ -215,6 +243,7 @@ struct DiaryOptions: Configurable {
     var isHopeless = false
     var emits = false
     var emissions = 1
+    var word = "heard"
     var waits = false
 
     static let fields: [Field<Self>] = [
@@ -223,6 +252,7 @@ struct DiaryOptions: Configurable {
         .boolean("isHopeless", \.isHopeless, "Whether the failure can pass."),
         .boolean("emits", \.emits, "Whether it reports events."),
         .integer("emissions", \.emissions, in: 1...10_000, "The number of events for a chunk."),
+        .string("word", \.word, "The type of the events that it reports."),
         .boolean("waits", \.waits, "Whether it waits after its first chunk."),
     ]
 }
@@ -252,7 +282,7 @@ struct DiarySink: AudioSink, ~Copyable {
         let start = chunk.start.frames, end = chunk.end.frames
         if options.emits {
             for _ in 0..<options.emissions {
-                context.emit(type: "heard", at: chunk.start, data: ["frames": .integer(chunk.frameCount)])
+                context.emit(type: options.word, at: chunk.start, data: ["frames": .integer(chunk.frameCount)])
                 context.emit(type: "paused", at: chunk.start)
                 // More than any call has.
                 if options.emissions == 1 { context.emit(type: "far", at: FramePosition(.max)) }

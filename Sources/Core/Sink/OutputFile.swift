@@ -25,8 +25,11 @@ public struct OutputFile: ~Copyable, Sendable {
         do throws(DiskError) { try file.write(bytes) } catch { throw SinkError(.write, error) }
     }
 
+    /// Appends an array's bytes, in the way of ``write(_:)-(RawSpan)``.
+    public func write(_ bytes: [UInt8]) throws(SinkError) { try unsafe write(bytes.span.bytes) }
+
     /// Appends a text as UTF-8, in the way of ``write(_:)-(RawSpan)``.
-    public func write(_ text: String) throws(SinkError) { try unsafe write(Array(text.utf8).span.bytes) }
+    public func write(_ text: String) throws(SinkError) { try write(Array(text.utf8)) }
 
     /// Syncs the bytes written so far to stable storage.
     public func synchronize() throws(SinkError) {

@@ -120,8 +120,13 @@ public struct SinkContext: Sendable {
         self.observer = observer
     }
 
-    /// Returns the same context without files, for another part of the sink's output.
-    package func next(fileStem: String, part: Int, carried: (any Sendable)?) -> SinkContext {
+    /// Returns the same context without files, for another part of the sink's output. The framework does this for each
+    /// part of a call; tests of a sink that goes on in parts make their own.
+    /// - Parameters:
+    ///   - fileStem: the beginning of the names of the part's files.
+    ///   - part: the number of the part, from 0.
+    ///   - carried: the state that the part before has left in its receipt.
+    public func next(fileStem: String, part: Int, carried: (any Sendable)?) -> SinkContext {
         var directory = place
         directory.fileStem = fileStem
         var context = SinkContext(
@@ -169,8 +174,9 @@ extension SinkContext {
     /// Adds an event of this sink to the call's manifest, such as a detected word or the beginning of speech.
     ///
     /// The event stays even if the sink fails later, and if the program is killed more than a moment after this. It
-    /// carries the name of the sink. The other sinks do not get it. If it reveals input that the caller typed or spoke
-    /// while the recording is paused, it is only counted. So are events beyond the limits: 4096 bytes each, and for
+    /// carries the name of the sink. The other sinks do not get it. A sink that gets the audio of pauses (`onPause`
+    /// `record`) may learn there what nobody is to know: its events of a pause, and of a second after it, are only
+    /// counted if their type or a member speaks of input, by a word such as `digit`, `dtmf`, `speech` or `transcript`. So are events beyond the limits: 4096 bytes each, and for
     /// all sinks together half of what a recording may hold.
     /// - Parameters:
     ///   - type: kind of event, such as `speech`.

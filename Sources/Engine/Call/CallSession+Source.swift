@@ -78,26 +78,25 @@ extension CallSession {
 
     /// Stores an event that a sink reports.
     /// - Parameters:
-    ///   - frame: the event's position.
-    ///   - shape: the sink's shape, in which the position counts.
-    ///   - sink: the sink's name.
-    func take(
-        _ type: String, at frame: FramePosition, in shape: AudioFormat, data: [String: JSONValue], from sink: String
-    ) {
-        var event = CallEvent(of: sink, at: clock.now, type: type, data: data)
-        event.sink = sink
+    ///   - frame: the event's position, in the sink's shape.
+    ///   - sink: the sink.
+    func take(_ type: String, at frame: FramePosition, data: [String: JSONValue], from sink: CallSink) {
+        var event = CallEvent(of: sink.name, at: clock.now, type: type, data: data)
+        event.sink = sink.name
         // A sink may state any number.
-        let wanted = format.frames(min(max(0, frame.frames), 1 << 40), of: shape), tellsEntry = event.tellsEntry
+        let wanted = format.frames(min(max(0, frame.frames), 1 << 40), of: sink.shape)
+        // A sink that gets silence for a pause knows nothing of it.
+        let maySpeakOfPause = sink.recordsPauses && event.tellsEntry
         state.withLock { state in
             event.frame = FramePosition(min(wanted, state.ledger.framesReceived))
             let place = event.frame.frames
-            // A sink that takes pauses may be behind: the frame counts, and not the moment.
+            // The sink may be behind: the frame counts, and not the moment.
             func isOfPause() -> Bool {
                 state.ledger.pauses.contains {
                     $0.lowerBound <= place && place < $0.upperBound + format.sampleRate
                 }
             }
-            if tellsEntry, state.hides(event, isLate: false) || isOfPause() {
+            if maySpeakOfPause, state.hides(event, isLate: false) || isOfPause() {
                 state.ledger.maskedEvents = (state.ledger.maskedEvents ?? 0) + 1
                 metrics.maskedEvents.increment()
             } else if state.published != nil || !state.appendFromSink(event) {

@@ -81,8 +81,8 @@ final class CallSink: Sendable {
         var observer = SinkObserver()
         observer.onCreate = { [saves] in saves.demand() }
         // Weak, because the call holds its sinks.
-        observer.onEvent = { [weak call, name, shape] type, frame, data in
-            call?.take(type, at: frame, in: shape, data: data, from: name)
+        observer.onEvent = { [weak call, weak self] type, frame, data in
+            if let self { call?.take(type, at: frame, data: data, from: self) }
         }
         observer.onMeasurement = { [station] in station.note($0) }
         var logger = call.logger

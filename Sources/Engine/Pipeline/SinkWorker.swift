@@ -279,6 +279,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
     private mutating func deliver(_ chunk: PCMChunk) async throws(SinkError) {
         var rest = chunk
         while rest.frameCount > 0 {
+            // Only now, so that the call's last part learns why the call ended.
+            if isPartFull { try await closePart() }
             if sink == nil { try await openPart() }
             var limit = frameLimit - (part?.frames ?? 0)
             if !events.isEmpty {
@@ -291,7 +293,6 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
             part?.frames += piece.frameCount
             cursor.give(piece.frameCount)
             rest = rest.dropFirst(piece.frameCount)
-            if isPartFull { try await closePart() }
         }
         if !events.isEmpty, sink != nil { try await giveEvents(to: given) }
     }
