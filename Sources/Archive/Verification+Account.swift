@@ -11,9 +11,9 @@ extension Recording.Sink {
     }
 
     /// Returns the frames by which the files may differ from the account.
-    /// At another rate, each part begins with its own frame.
+    /// At another rate, each part, and the audio behind each cut, begins with its own frame.
     func tolerance(in recording: Recording) -> Int {
-        hasOwnRate(in: recording) ? files.count : 0
+        hasOwnRate(in: recording) ? files.count + (ranges?.cut?.ranges.count ?? 0) : 0
     }
 
     private func hasOwnRate(in recording: Recording) -> Bool {
@@ -33,8 +33,9 @@ extension Recording.Sink {
             else {
                 return nil
             }
-            let length = recording.format.frames(frames, of: format ?? recording.format)
-            stretches.append(start..<(ranges?.cut ?? FrameRanges()).position(behind: length, from: start))
+            let end = (ranges?.cut ?? FrameRanges()).position(
+                behind: frames, from: start, in: format ?? recording.format, of: recording.format)
+            stretches.append(start..<end)
         }
         return stretches
     }

@@ -70,7 +70,7 @@ struct EntriesForCall {
             throw mistake("is not JSON: \(error.reason)")
         }
         guard case .object(let outer) = value else {
-            throw mistake(#"\(value.found) is not an object such as {"carrier": "pcm", "to": "442079460000"}"#)
+            throw mistake(#"\#(value.found) is not an object such as {"carrier": "pcm", "to": "442079460000"}"#)
         }
         var members = outer
         if case .object(let call) = outer["call"] { members = call }
@@ -84,6 +84,8 @@ struct EntriesForCall {
         facts.to = try text("to")
         facts.uuid = try text("uuid")
         facts.conversation = try text("conversation")
+        // In manifests, and no matter for any condition.
+        members["legs"] = nil
         switch members.removeValue(forKey: "headers") {
         case .object(let headers): facts.headers = headers
         case nil, .null: break

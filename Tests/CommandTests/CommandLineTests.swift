@@ -38,12 +38,15 @@ import Testing
         #expect(table.text.contains(/sinks +wav +wav +records/), "\(table.text) \(table.errors)")
         #expect(table.text.contains(/deliveries +exec +exec +skipped: when\.header\.department/), "\(table.text)")
         // A manifest has the same facts in its `call`.
-        let manifest = try await show(#"{"version": 1, "call": {"carrier": "pcm", "to": "+33"}}"#, "--json")
+        let manifest = try await show(
+            #"{"version": 1, "call": {"carrier": "pcm", "to": "+33", "legs": ["a"]}}"#, "--json")
         #expect(manifest.text.contains(#""skipped" : "when.to""#), "\(manifest.text) \(manifest.errors)")
         let none = try await show(#"{"carrier": "pcm", "to": "+33"}"#)
         #expect(none.text.contains("No sink wants this call: it is only counted"), "\(none.text)")
         let wrong = try await show(#"{"cartier": "pcm"}"#)
         #expect(wrong.status == 1 && wrong.errors.contains("-: cartier: unknown key; did you mean \"carrier\"?"))
+        let list = try await show("[]")
+        #expect(list.errors.contains("-: [] is not an object such as {"), "\(list.errors)")
         let lonely = try await shell("\"$0\" sinks --config when.json")
         #expect(lonely.status == 64 && lonely.errors.contains("has an effect only with --for"))
         try text.replacing("vonage", with: "vonnage").write(

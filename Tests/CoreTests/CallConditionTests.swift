@@ -7,7 +7,7 @@ import Testing
 @Suite struct CallConditionTests {
     private let call = CallFacts(
         carrier: "vonage", from: "441632960100", to: "+442079460000", uuid: "U1",
-        headers: ["department": "Sales", "Priority": 2, "vip": true, "list": .array(["a"])])
+        headers: ["department": "Sales", "DEPARTMENT": "x", "Priority": 2, "vip": true, "list": .array(["a"])])
 
     private func condition(_ text: String) throws -> CallCondition {
         var problems: [ConfigurationProblem] = []
@@ -24,6 +24,7 @@ import Testing
         (#"{"carrier": ["twilio"], "to": ["+1*"]}"#, "carrier"), (#"{"carrier": ["VONAGE"]}"#, nil),
         (#"{"uuid": ["u*"]}"#, nil), (#"{"conversation": ["*"]}"#, "conversation"),
         (#"{"header.department": ["sales"]}"#, nil), (#"{"header.Department": ["s*s"]}"#, nil),
+        (#"{"header.Department": ["X"]}"#, nil),
         (#"{"header.department": ["support"]}"#, "header.department"), (#"{"header.priority": ["2"]}"#, nil),
         (#"{"header.vip": ["true"]}"#, nil), (#"{"header.list": ["*"]}"#, "header.list"),
         (#"{"header.other": ["*"]}"#, "header.other"),

@@ -206,4 +206,23 @@ import Testing
         let verification = Verification(directory: bench.workspace.path, registry: .builtIn)
         #expect(verification.check(recording).problems.map(\.description) == [])
     }
+
+    @Test(arguments: [11025, 22050, 47999])
+    func `hundreds of cuts and another rate leave each frame at a known place`(rate: Int) async throws {
+        let bench = try CallBench(
+            [(Probe(), #"{"type": "raw", "filters": [{"type": "holes"}], "sampleRate": \#(rate)}"#)],
+            registry: .builtIn, filters: Self.filters)
+        for _ in 0..<1500 {
+            if !bench.receive(200) { try await Task.sleep(for: .milliseconds(2)) }
+        }
+        let recording = try await bench.end()
+        let sink = recording.sinks[0]
+        #expect(sink.state == .complete && sink.cut == 150_000 && sink.written == 150_000 && sink.lost == 0)
+        // 200 frames, then 299 stretches of 500, then 300.
+        let shape = AudioFormat(sampleRate: rate), call = AudioFormat.telephone
+        let frames = shape.frames(200, of: call) + 299 * shape.frames(500, of: call) + shape.frames(300, of: call)
+        #expect(abs((sink.files[0].frames ?? 0) - frames) <= 1)
+        let verification = Verification(directory: bench.workspace.path, registry: .builtIn)
+        #expect(verification.check(recording).problems.map(\.description) == [])
+    }
 }

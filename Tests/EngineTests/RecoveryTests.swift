@@ -211,6 +211,24 @@ import Testing
         #expect(try bench.workspace.files() == [".partial", "day/call.json", "day/call.pcm"])
     }
 
+    @Test(arguments: [(60_000, false), (70_000, true)])
+    func `a file in which its sink finds no frame is kept, unless it is as short as a header`(bytes: Int, isKept: Bool)
+        throws
+    {
+        let bench = try InterruptedBench()
+        var sink = bench.sink("probe", [("call.pcm", 0), ("call.2.pcm", 0)])
+        sink.type = BlindSink.type
+        try bench.plant(bench.manifest([sink], frames: 100))
+        try bench.plant("call.pcm", frames: 100)
+        try bench.plant("call.2.pcm", frames: bytes / 2)
+        var registry = testRegistry
+        registry.register(BlindSink.self)
+        let recovery = Recovery(store: bench.store, registry: registry, logger: silentLogger)
+        #expect(recovery.run().map(\.problems) == [[]])
+        #expect(try bench.published().sinks[0].files.count == (isKept ? 2 : 1))
+        #expect(try bench.workspace.files().contains("day/call.2.pcm") == isKept)
+    }
+
     @Test func `files without a byte in sinks' own directories go with a manifest that is lost`() throws {
         let bench = try InterruptedBench(), far = try Workspace()
         try bench.workspace.plant(bench.path("call.json"), "")
@@ -231,6 +249,23 @@ import Testing
         try FileManager.default.createSymbolicLink(
             atPath: bench.workspace.file(".partial"), withDestinationPath: ".partial")
         #expect(bench.recover().first?.problems.first?.contains(".partial") == true)
+    }
+}
+
+/// A sink whose repair finds frames in the shortest files only.
+private struct BlindSink: AudioSink, ~Copyable {
+    static let type = "blind"
+    static let summary = "finds no frames in long files"
+
+    init(options: NoOptions, context: SinkContext) {}
+
+    mutating func write(_ chunk: borrowing PCMChunk) {}
+
+    consuming func finish(_ end: CallEnd) -> SinkReceipt { SinkReceipt(frames: 0) }
+
+    static func repair(_ path: String, format: AudioFormat, dryRun: Bool) throws(SinkError) -> FileRepair? {
+        let bytes = FileManager.default.contents(atPath: path)?.count ?? 0
+        return FileRepair(frames: bytes > 1000 ? 0 : bytes / format.bytesPerFrame)
     }
 }
 

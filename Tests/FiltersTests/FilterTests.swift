@@ -135,6 +135,10 @@ import Testing
     }
 
     @Test(arguments: [
+        (
+            "[" + Array(repeating: #"{"type": "highpass"}"#, count: 17).joined(separator: ", ") + "]",
+            "has 17 filters; 16 are the most"
+        ),
         ("{}", "{} is not a list of filters such as [{\"type\": \"agc\"}]"),
         (
             #"[{"type": "gian"}]"#,

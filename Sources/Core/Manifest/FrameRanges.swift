@@ -71,17 +71,28 @@ package struct FrameRanges: Hashable, Sendable {
         return result
     }
 
-    /// Returns the position behind so many frames from a start on, not counting those in the list.
-    package func position(behind frames: Int, from start: Int) -> Int {
+    /// Returns the position of the call behind so many frames of a file, out of which these ranges were cut.
+    ///
+    /// Each stretch between two cuts is converted on its own, so the file has its length in the file's shape, rounded
+    /// down.
+    /// - Parameters:
+    ///   - frames: frames of the file, in its shape.
+    ///   - start: the frame of the call at which the file begins.
+    ///   - shape: the shape of the file.
+    ///   - call: the shape of the call.
+    package func position(
+        behind frames: Int, from start: Int, in shape: AudioFormat, of call: AudioFormat
+    ) -> Int {
         var position = start, rest = frames
         for range in ranges where range.upperBound > start {
-            let before = max(0, range.lowerBound - position)
+            let length = shape.frames(max(0, range.lowerBound - position), of: call)
+            if rest < length { break }
             // The list's range follows the last of the frames: it does not lie before it.
-            if rest <= before { break }
-            rest -= before
+            if rest == length { return max(position, range.lowerBound) }
+            rest -= length
             position = max(position, range.upperBound)
         }
-        return position + rest
+        return position + call.frames(rest, of: shape)
     }
 
     /// Returns the frames of both lists.

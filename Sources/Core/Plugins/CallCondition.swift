@@ -34,17 +34,17 @@ package struct CallCondition: Hashable, Sendable {
             }
         }
 
-        /// Returns the fact of a call, as text; nil if the carrier does not give it.
-        func value(in call: CallFacts) -> String? {
+        /// Returns the fact of a call, as text. Empty if the carrier does not give it. Of a value that the carrier
+        /// gives under names that differ only in case, all are returned.
+        func values(in call: CallFacts) -> [String] {
             switch self {
-            case .carrier: call.carrier
-            case .from: call.from
-            case .to: call.to
-            case .uuid: call.uuid
-            case .conversation: call.conversation
+            case .carrier: [call.carrier]
+            case .from: call.from.map { [$0] } ?? []
+            case .to: call.to.map { [$0] } ?? []
+            case .uuid: call.uuid.map { [$0] } ?? []
+            case .conversation: call.conversation.map { [$0] } ?? []
             case .header(let name):
-                (call.headers[name] ?? call.headers.first { $0.key.lowercased() == name.lowercased() }?.value)?
-                    .plainText
+                call.headers.filter { $0.key.lowercased() == name.lowercased() }.compactMap(\.value.plainText)
             }
         }
 
@@ -58,8 +58,9 @@ package struct CallCondition: Hashable, Sendable {
         let patterns: [TextPattern]
 
         func matches(_ call: CallFacts) -> Bool {
-            guard let value = key.value(in: call) else { return false }
-            return patterns.contains { $0.matches(key.isNumber ? value.withoutPlus : value) }
+            key.values(in: call).contains { value in
+                patterns.contains { $0.matches(key.isNumber ? value.withoutPlus : value) }
+            }
         }
     }
 
@@ -162,14 +163,17 @@ extension Field {
     package static func condition(
         _ name: String, _ path: any WritableKeyPath<Root, CallCondition?> & Sendable, _ help: String
     ) -> Self {
-        let text: JSONValue = .object(["type": "string", "minLength": 1])
+        let text: JSONValue = .object([
+            "type": "string", "minLength": 1, "maxLength": .integer(TextPattern.limit),
+        ])
         let patterns: JSONValue = .object([
-            "type": .array(["string", "array"]), "minLength": 1, "minItems": 1, "items": text,
+            "type": .array(["string", "array"]), "minLength": 1, "maxLength": .integer(TextPattern.limit),
+            "minItems": 1, "items": text,
         ])
         let names = CallCondition.Key.named.map(\.description).joined(separator: "|")
         let plain: [String: JSONValue] = [
             "type": "object", "minProperties": 1, "additionalProperties": false,
-            "patternProperties": .object(["^(\(names)|header\\..+)$": patterns]),
+            "patternProperties": .object(["^(\(names)|header\\.[\\s\\S]+)$": patterns]),
         ]
         let exceptions: JSONValue = .object([
             "anyOf": .array([

@@ -62,6 +62,9 @@ public struct FilterRegistry: Sendable {
                 .init(at: path, "\(value.found) is not a list of filters such as [{\"type\": \"\(example)\"}]"))
             return []
         }
+        if elements.count > Self.limit {
+            problems.append(.init(at: path, "has \(elements.count) filters; \(Self.limit) are the most"))
+        }
         var filters: [PreparedFilter] = []
         for (index, element) in elements.enumerated() {
             let place = path.index(index)
@@ -76,9 +79,13 @@ public struct FilterRegistry: Sendable {
     package var listSchema: JSONValue {
         .object([
             "type": "array", "description": .string(Self.help), "default": .array([]),
+            "maxItems": .integer(Self.limit),
             "items": .entries(types.map { ($0.type, $0.summary, $0.schema) }, meaning: "The change of the audio."),
         ])
     }
+
+    /// The most filters of one entry. The audio goes through them on one stack.
+    private static let limit = 16
 
     /// The meaning of the key `filters`.
     package static let help = "Changes of the audio on its way to this sink only, in this order."

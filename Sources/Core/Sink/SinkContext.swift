@@ -174,10 +174,12 @@ extension SinkContext {
     /// Adds an event of this sink to the call's manifest, such as a detected word or the beginning of speech.
     ///
     /// The event stays even if the sink fails later, and if the program is killed more than a moment after this. It
-    /// carries the name of the sink. The other sinks do not get it. A sink that gets the audio of pauses (`onPause`
-    /// `record`) may learn there what nobody is to know: its events of a pause, and of a second after it, are only
-    /// counted if their type or a member speaks of input, by a word such as `digit`, `dtmf`, `speech` or `transcript`. So are events beyond the limits: 4096 bytes each, and for
-    /// all sinks together half of what a recording may hold.
+    /// carries the name of the sink. The other sinks do not get it. Events beyond the limits are only counted: 4096
+    /// bytes each, and for all sinks together half of what a recording may hold.
+    ///
+    /// A sink that gets the audio of pauses (`onPause` `record`) may learn there what must stay secret. Its events of a
+    /// pause, and of a second after it, are only counted if their type or a member speaks of input, by a word such as
+    /// `digit`, `dtmf`, `speech` or `transcript`.
     /// - Parameters:
     ///   - type: kind of event, such as `speech`.
     ///   - frame: position of the event, in the shape of this sink, such as the start of a chunk.

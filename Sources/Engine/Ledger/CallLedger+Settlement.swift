@@ -24,8 +24,9 @@ extension CallLedger {
             lose(FrameRanges([0..<max(0, framesReceived)]), of: sink)
         } else if sinks[sink].ranges != nil, files.allSatisfy({ $0.start != nil }) {
             let cut = sinks[sink].ranges?.cut ?? FrameRanges()
-            let stretches = zip(files, lengths).map { file, length in
-                (file.start ?? 0)..<cut.position(behind: length, from: file.start ?? 0)
+            let stretches = files.map { file in
+                let start = file.start ?? 0
+                return start..<cut.position(behind: max(0, file.frames), from: start, in: shape, of: format)
             }
             lose(FrameRanges(stretches), of: sink)
         } else {

@@ -174,7 +174,7 @@ extension InterruptedCall {
                 stretches[stretches.count - 1] = last.lowerBound..<start
             }
             let end = (sink.ranges?.cut ?? FrameRanges()).position(
-                behind: ledger.format.frames(file.frames ?? 0, of: shape), from: start)
+                behind: file.frames ?? 0, from: start, in: shape, of: ledger.format)
             stretches.append(start..<end)
         }
         return stretches

@@ -152,7 +152,7 @@ package struct RecordingStore: Sendable {
             // they show the loss.
             let dropsEmpty = ledger.sinks[index].held == 0 || files.contains { $0.frames != 0 }
             for file in files {
-                if file.frames == 0, dropsEmpty {
+                if file.frames == 0, dropsEmpty, isBeginning(file, of: partial.id) {
                     sealed.empty.append(file)
                     continue
                 }
@@ -186,6 +186,14 @@ package struct RecordingStore: Sendable {
             sealed.ledger.lose(gone.map { ($0.start, $0.frames ?? 0) }, of: index)
         }
         return sealed
+    }
+
+    /// Returns true if a file without frames is small enough to be a header. A larger one is kept: the sink's type may
+    /// be wrong about it.
+    private func isBeginning(_ file: CallFile, of id: RecordingID) -> Bool {
+        let path = path(file, of: id)
+        let size = try? access.run(in: file.root) { () throws(DiskError) in FileSystem.size(path) }
+        return (size ?? nil).map { $0 <= CallFile.beginningSize } ?? true
     }
 
     /// Reads a published manifest.

@@ -62,8 +62,10 @@ struct SinkAccount: Sendable {
     /// Forgets what was cut from a position on, because another instance of the filters decides on it again.
     mutating func forgetCuts(from position: Int) { cut = cut.clamped(to: 0..<max(0, position)) }
 
-    /// Returns the position on the timeline behind so many frames of a file that begins at another position.
-    func position(behind frames: Int, from start: Int) -> Int { cut.position(behind: frames, from: start) }
+    /// Returns the position on the timeline behind so many frames of a file, in the file's shape.
+    func position(behind frames: Int, from start: Int, in shape: AudioFormat, of call: AudioFormat) -> Int {
+        cut.position(behind: frames, from: start, in: shape, of: call)
+    }
 
     /// Notes that a stretch is in a file.
     mutating func keep(_ range: Range<Int>) { kept.insert(range) }

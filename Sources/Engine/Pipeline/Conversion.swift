@@ -10,8 +10,8 @@ struct Conversion {
     private let start: Int
     /// The same position, counted in frames of the result.
     private let targetStart: Int
-    /// Frames produced so far.
-    private var made = 0
+    /// Frames taken and produced so far.
+    private var taken = 0, made = 0
     /// The origin of the last chunk.
     private var origin = PCMChunk.Origin.call
     private var converter: ShapeConverter
@@ -38,11 +38,25 @@ struct Conversion {
     /// Converts a chunk. A converter may hold back a little of it.
     mutating func convert(_ chunk: PCMChunk) throws(SinkError) -> PCMChunk {
         origin = chunk.origin
+        taken += chunk.frameCount
         return try chunk.withSamples { span throws(SinkError) in try convert(span, isLast: false) }
     }
 
     /// Ends the conversion, and returns the audio held back.
     mutating func finish() throws(SinkError) -> PCMChunk { try convert([Int16]().span, isLast: true) }
+
+    /// Ends the conversion where frames of the call are cut out.
+    ///
+    /// The result of all of it has exactly the length of the audio taken, rounded down. So a file with cuts has a known
+    /// place for each frame: a converter's own length may differ by a frame.
+    mutating func finishAtCut() throws(SinkError) -> PCMChunk {
+        let before = made, rest = try finish()
+        let length = max(0, target.frames(taken, of: source) - before)
+        made = before + length
+        if rest.frameCount >= length { return rest.prefix(length) }
+        let missing = [Int16](repeating: 0, count: (length - rest.frameCount) * target.channels)
+        return PCMChunk(samples: rest.samples + missing, format: target, start: rest.start, origin: origin)
+    }
 
     private mutating func convert(_ samples: Span<Int16>, isLast: Bool) throws(SinkError) -> PCMChunk {
         let output: [Float]

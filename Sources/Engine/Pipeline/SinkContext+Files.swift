@@ -35,14 +35,11 @@ extension SinkContext {
         do throws(DiskError) {
             _ = try FileSystem.moveAside(path, to: "\(place)/\(name)", fileMode: fileMode)
         } catch {
-            guard let size = FileSystem.size(path), size <= Self.beginningSize else { return }
+            guard let size = FileSystem.size(path), size <= CallFile.beginningSize else { return }
             FileSystem.removeName(path)
         }
         forgetFiles { $0 == name }
     }
-
-    /// Size in bytes up to which a file counts as a mere beginning: 64 KiB.
-    private static let beginningSize = 1 << 16
 
     /// Removes the sink's files and the directory, for a sink that was opened without a call.
     func removeFiles() {

@@ -32,7 +32,7 @@ extension SinkWorker where Sink: ~Copyable {
         var held = part.range(to: cursor.written)
         if let miscount = part.miscount(receipt) {
             // Frames that the sink says are missing do not count as being in its files.
-            let end = account.position(behind: job.format.frames(miscount.held, of: format), from: part.begin)
+            let end = account.position(behind: miscount.held, from: part.begin, in: format, of: job.format)
             held = part.range(to: min(held.upperBound, end))
             note(miscount.error, logger: part.context.logger)
         }
@@ -83,9 +83,10 @@ extension SinkWorker where Sink: ~Copyable {
             isKnown = true
         }
         report.files += context.files(start: part.begin, call: job.format) { frames[$0] }
-        let found = job.format.frames(frames.values.reduce(0, +), of: format)
+        let found = account.position(
+            behind: frames.values.reduce(0, +), from: part.begin, in: format, of: job.format)
         // A failed write may have put part of its chunk in the file, but no frame that was not taken.
-        let held = part.range(to: isKnown ? min(account.position(behind: found, from: part.begin), cursor.taken) : end)
+        let held = part.range(to: isKnown ? min(found, cursor.taken) : end)
         account.keep(held)
         return held.upperBound
     }

@@ -245,7 +245,8 @@ struct SinkWorker<Sink: AudioSink & ~Copyable>: ~Copyable {
         switch piece {
         case .audio(let chunk): try await convert(chunk)
         case .cut(let range):
-            try await flushConversion()
+            if let rest = try conversion?.finishAtCut() { try await deliver(rest) }
+            conversion = nil
             note(.cut, range)
             cursor.cut(to: range.upperBound)
         }

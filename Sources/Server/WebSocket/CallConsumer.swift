@@ -144,6 +144,11 @@ final class CallConsumer: WebSocketConsumer {
         }
         // Audio received so far still belongs to the recording.
         _ = deliver()
+        if isUnwanted {
+            logger.info(
+                "unrecorded call ended",
+                metadata: ["reason": "\(reason)", "seconds": "\(samplesReceived / samplesPerSecond)"])
+        }
         session?.end(reason, leftoverBytes: assembler.leftoverByteCount)
     }
 
