@@ -45,7 +45,8 @@ extension Recorder {
 
     /// Returns the reason why no sink wants a call, in words; nil if one does. Counts the call if it is unwanted.
     package func unwanted(_ call: CallFacts) -> String? {
-        guard stations.allSatisfy({ $0.plan.envelope.when != nil }) else { return nil }
+        // A recorder without any sink makes manifests alone.
+        guard !stations.isEmpty, stations.allSatisfy({ $0.plan.envelope.when != nil }) else { return nil }
         let call = state.withLock { $0.expected.completed(call) }
         let selection = CallSelection(call, of: stations, [])
         guard selection.stations.isEmpty else { return nil }
