@@ -23,7 +23,9 @@ public protocol AudioFilter: SendableMetatype {
     static func refusal(options: Options) -> String?
 
     /// Makes the filter of one sink in one call.
-    /// - Parameter format: the shape of the call's audio, before a conversion to the sink's own shape.
+    /// - Parameters:
+    ///   - options: the operator's options.
+    ///   - format: the shape of the call's audio, before a conversion to the sink's own shape.
     init(options: Options, format: AudioFormat) throws(SinkError)
 
     /// Takes the next audio, and passes on what is ready.
