@@ -192,8 +192,12 @@ package struct RecordingStore: Sendable {
     /// be wrong about it.
     private func isBeginning(_ file: CallFile, of id: RecordingID) -> Bool {
         let path = path(file, of: id)
-        let size = try? access.run(in: file.root) { () throws(DiskError) in FileSystem.size(path) }
-        return (size ?? nil).map { $0 <= CallFile.beginningSize } ?? true
+        // Of a directory that does not answer nothing is known, so its file is not taken for empty.
+        let asked = Result { () throws(DiskError) in
+            try access.run(in: file.root) { () throws(DiskError) in FileSystem.size(path) }
+        }
+        guard case .success(let size) = asked else { return false }
+        return size.map { $0 <= CallFile.beginningSize } ?? true
     }
 
     /// Reads a published manifest.
