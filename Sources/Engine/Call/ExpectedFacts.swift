@@ -39,8 +39,7 @@ struct ExpectedFacts {
     /// Entries for another leg of its conversation stay.
     mutating func take(_ facts: CallFacts) -> Entry? {
         var taken: Entry?
-        for number in names.all(facts).sorted() {
-            guard let next = entries[number], facts.isSameLeg(as: next.facts) else { continue }
+        for (number, next) in entries(of: facts) {
             remove(number)
             taken?.facts.complete(with: next.facts)
             taken?.events += next.events
@@ -53,11 +52,15 @@ struct ExpectedFacts {
     /// Returns a call's facts with all that is kept about it. Keeps everything.
     func completed(_ facts: CallFacts) -> CallFacts {
         var completed = facts
-        for number in names.all(facts).sorted() {
-            guard let next = entries[number], facts.isSameLeg(as: next.facts) else { continue }
-            completed.complete(with: next.facts)
-        }
+        for (_, next) in entries(of: facts) { completed.complete(with: next.facts) }
         return completed
+    }
+
+    /// Returns the entries about a call, the oldest first. Entries for another leg of its conversation are left out.
+    private func entries(of facts: CallFacts) -> [(number: Int, entry: Entry)] {
+        names.all(facts).sorted().compactMap { number in
+            entries[number].flatMap { facts.isSameLeg(as: $0.facts) ? (number, $0) : nil }
+        }
     }
 
     /// Changes the entry of a call, or adds one. If there are too many entries, removes the oldest.
